@@ -1,0 +1,41 @@
+package dev.pageferry.common.config;
+
+/**
+ * Where something listens or is reached.
+ *
+ * @param host a name, an IPv4 address or an IPv6 address without brackets
+ * @param port 0 (any free port, only where it makes sense) to 65535
+ */
+public record HostPort(String host, int port) {
+  /** @throws IllegalArgumentException if the text is not HOST:PORT or [IPv6]:PORT */
+  public static HostPort parse(String text) {
+    int colon = text.lastIndexOf(':');
+    String host = colon < 0 ? "" : text.substring(0, colon);
+    boolean bracketed = host.startsWith("[") && host.endsWith("]");
+    if (bracketed) {
+      host = host.substring(1, host.length() - 1);
+    }
+    if (host.isEmpty() || (!bracketed && host.contains(":"))) {
+      throw new IllegalArgumentException("address '%s' is not HOST:PORT".formatted(text));
+    }
+    try {
+      int port = Integer.parseInt(text.substring(colon + 1));
+      if (port < 0 || port > 65535) {
+        throw new IllegalArgumentException("port %d in '%s' is not 0 to 65535".formatted(port, text));
+      }
+      return new HostPort(host, port);
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException("port in '%s' is not a number".formatted(text), e);
+    }
+  }
+
+  /** True where listening on this address means listening on every interface. */
+  public boolean isWildcard() {
+    return host.equals("0.0.0.0") || host.equals("::");
+  }
+
+  @Override
+  public String toString() {
+    return host.contains(":") ? "[" + host + "]:" + port : host + ":" + port;
+  }
+}

@@ -1,0 +1,132 @@
+package dev.pageferry.common.config;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.yaml.snakeyaml.LoaderOptions;
+import org.yaml.snakeyaml.Yaml;
+import org.yaml.snakeyaml.constructor.SafeConstructor;
+import org.yaml.snakeyaml.error.YAMLException;
+
+/**
+ * The settings of a program. A flag wins over the environment variable {@code FERRY_<NAME>}, which wins over the YAML
+ * file, which wins over the default. Problems are collected, so that an operator sees all of them at once.
+ */
+public final class Settings {
+  private final Map<String, String> values = new HashMap<>();
+  private final List<String> problems = new ArrayList<>();
+
+  /**
+   * Collects settings.
+   *
+   * @param names the names a program knows, as its flags without the dashes: {@code migration-listen}
+   * @param flags the flags given, by name
+   * @param file a YAML mapping of names to scalars, or null
+   */
+  public Settings(Collection<String> names, Map<String, String> flags, Map<String, String> environment, @Nullable Path file) {
+    if (file != null) {
+      readFile(file, names);
+    }
+    for (String name : names) {
+      String variable = environment.get("FERRY_" + name.replace('-', '_').toUpperCase(Locale.ROOT));
+      if (variable != null) {
+        values.put(name, variable);
+      }
+    }
+    values.putAll(flags);
+  }
+
+  /** The value of a setting that must be given. The result is meaningful only once {@link #check()} passed. */
+  public <T> T required(String name, T placeholder, Function<String, T> parser) {
+    if (!values.containsKey(name)) {
+      problems.add("--%s is missing".formatted(name));
+    }
+    return optional(name, placeholder, parser);
+  }
+
+  /** The value of a setting, or its default. */
+  public <T> T optional(String name, T byDefault, Function<String, T> parser) {
+    String text = values.get(name);
+    if (text == null) {
+      return byDefault;
+    }
+    try {
+      return parser.apply(text);
+    } catch (IllegalArgumentException e) {
+      problems.add("--%s: %s".formatted(name, e.getMessage()));
+      return byDefault;
+    }
+  }
+
+  /** The value of a setting, if it was given. */
+  public <T> Optional<T> maybe(String name, Function<String, T> parser) {
+    return optional(name, Optional.<T>empty(), text -> Optional.of(parser.apply(text)));
+  }
+
+  /** @throws SettingsException naming every problem met so far */
+  public void check() throws SettingsException {
+    if (!problems.isEmpty()) {
+      throw new SettingsException(problems);
+    }
+  }
+
+  private void readFile(Path file, Collection<String> names) {
+    try {
+      Object document = new Yaml(new SafeConstructor(new LoaderOptions())).load(Files.readString(file));
+      if (document == null) {
+        return;
+      }
+      if (!(document instanceof Map<?, ?> mapping)) {
+        problems.add("%s: not a mapping of settings to values".formatted(file));
+        return;
+      }
+      mapping.forEach((key, value) -> readEntry(file, names, String.valueOf(key), value));
+    } catch (IOException e) {
+      problems.add("%s: cannot be read (%s)".formatted(file, e.getClass().getSimpleName()));
+    } catch (YAMLException e) {
+      problems.add("%s: not YAML (%s)".formatted(file, String.valueOf(e.getMessage()).lines().findFirst().orElse("")));
+    }
+  }
+
+  private void readEntry(Path file, Collection<String> names, String key, @Nullable Object value) {
+    if (!names.contains(key)) {
+      problems.add("%s: unknown setting '%s'; did you mean '%s'?".formatted(file, key, nearest(key, names)));
+    } else if (value == null || value instanceof Map<?, ?> || value instanceof Collection<?>) {
+      problems.add("%s: '%s' is not a single value".formatted(file, key));
+    } else {
+      values.put(key, value.toString());
+    }
+  }
+
+  private static String nearest(String key, Collection<String> names) {
+    return names.stream().min(Comparator.comparingInt(name -> editDistance(key, name))).orElse("");
+  }
+
+  /** Levenshtein's distance: insertions, deletions and substitutions between two names. */
+  private static int editDistance(String from, String to) {
+    int[] row = new int[to.length() + 1];
+    for (int j = 0; j < row.length; j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= from.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j < row.length; j++) {
+        int substituted = diagonal + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(substituted, Math.min(row[j], row[j - 1]) + 1);
+      }
+    }
+    return row[to.length()];
+  }
+}

@@ -1,0 +1,29 @@
+package dev.pageferry.common.stage;
+
+/** Names of the reasons for which a migration ends without having moved the VM. Scripts rely on them. */
+public enum FailureCode {
+  /** The destination could not be connected. */
+  DESTINATION_UNREACHABLE,
+  /** The destination said no: memory, an unknown migration, an unsupported version. */
+  DESTINATION_REFUSED,
+  /** The destination or the link to it went away. */
+  DESTINATION_LOST,
+  /** The source or the link to it went away. */
+  SOURCE_LOST,
+  /** The peer broke the protocol. */
+  PROTOCOL_VIOLATION,
+  /** A page or the digest of all pages did not arrive as it was sent. */
+  DATA_CORRUPTED,
+  /** Rounds no longer shrink the rest, and the expected blackout exceeds the limit. */
+  STALLED,
+  /** The attempt took longer than the operator allowed. */
+  TIMED_OUT,
+  /** The coordinator could not be asked for the commit. */
+  COORDINATOR_UNREACHABLE,
+  /** The ownership row says that this attempt was aborted. */
+  ABORTED,
+  /** An operator cancelled. */
+  CANCELLED,
+  /** Something in this program went wrong; the message says what. */
+  INTERNAL
+}
