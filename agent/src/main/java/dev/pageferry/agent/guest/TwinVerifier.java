@@ -1,0 +1,153 @@
+package dev.pageferry.agent.guest;
+
+import dev.pageferry.agent.memory.AtomicPageBitmap;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.memory.PageStore;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.LongStream;
+
+/**
+ * Proves that a VM's memory is what its program wrote: builds a twin from the create request alone, replays it to the
+ * same steps, and compares a 64-bit hash of every page, and all registers.
+ */
+public final class TwinVerifier {
+  private static final int STEPS_PER_CHECK = 1 << 18;
+  private static final long PROGRESS_MILLIS = 200;
+
+  private final HostMemory memory;
+
+  /**
+   * The outcome.
+   *
+   * @param steps steps of all vCPUs at which the two were compared
+   * @param firstDifference the first page that differs, or the page count where only registers do
+   */
+  public record Result(long steps, OptionalLong firstDifference) {
+    public boolean identical() {
+      return firstDifference.isEmpty();
+    }
+  }
+
+  /** Hears how far the replay has come. */
+  public interface Progress {
+    void replayed(long steps, long totalSteps);
+  }
+
+  private record Capture(GuestState state, long[] pageHashes) {}
+
+  public TwinVerifier(HostMemory memory) {
+    this.memory = memory;
+  }
+
+  /**
+   * Verifies a VM, which is paused only while its registers and page hashes are taken. Interrupting the caller ends it.
+   *
+   * @throws OutOfMemoryException if the host has no memory for the twin
+   * @throws IOException if the image that filled RAM is not on this host, or is another one now
+   */
+  public Result verify(VirtualMachine vm, Progress progress) throws OutOfMemoryException, IOException, InterruptedException {
+    VmSpec spec = vm.spec();
+    MemoryFill.checkImage(spec);
+    try (HostMemory.Reservation reservation = memory.reserve(spec.memoryBytes());
+      PageStore twin = PageStore.allocate(spec.memoryBytes())) {
+      AtomicPageBitmap unused = new AtomicPageBitmap(twin.pageCount());
+      Optional<String> sha256 = MemoryFill.fill(spec, twin, unused);
+      if (!sha256.equals(spec.imageSha256())) {
+        throw new IOException("memory image %s is not the one that the VM was created from: SHA-256 %s, recorded %s".formatted(
+          spec.image().orElseThrow(), sha256.orElse("none"), spec.imageSha256().orElse("none")));
+      }
+      Capture capture = capture(vm);
+      GuestState replayed = replay(spec, twin, capture.state(), progress);
+      return compare(capture, twin, replayed);
+    }
+  }
+
+  private static Capture capture(VirtualMachine vm) throws InterruptedException {
+    PageStore ram = vm.ram();
+    ram.borrow();
+    try {
+      vm.pause(PauseReason.DIGEST);
+      try {
+        return new Capture(vm.state(), hashes(ram));
+      } finally {
+        vm.resume(PauseReason.DIGEST);
+      }
+    } finally {
+      ram.giveBack();
+    }
+  }
+
+  private static long[] hashes(PageStore ram) {
+    return LongStream.range(0, ram.pageCount()).parallel().map(ram::hash).toArray();
+  }
+
+  private static GuestState replay(VmSpec spec, PageStore twin, GuestState target, Progress progress) throws InterruptedException {
+    LongAdder done = new LongAdder();
+    AtomicBoolean cancelled = new AtomicBoolean();
+    ExecutorService workers = Executors.newFixedThreadPool(spec.vcpus(), Thread.ofPlatform().daemon().name("twin-", 0).factory());
+    try {
+      List<Future<Registers>> running = new ArrayList<>();
+      for (int i = 0; i < spec.vcpus(); i++) {
+        GuestProgram program = spec.program().program(i);
+        long steps = target.vcpus().get(i).get(Registers.PROGRAM_COUNTER);
+        running.add(workers.submit(() -> replay(program, twin, steps, done, cancelled)));
+      }
+      List<Registers> registers = new ArrayList<>();
+      for (Future<Registers> each : running) {
+        registers.add(await(each, () -> progress.replayed(done.sum(), target.steps())));
+      }
+      return new GuestState(registers);
+    } finally {
+      cancelled.set(true);
+      workers.close();
+    }
+  }
+
+  private static Registers replay(GuestProgram program, PageStore twin, long steps, LongAdder done, AtomicBoolean cancelled) {
+    Registers registers = program.initialRegisters();
+    long[] dirtyWords = new long[Math.toIntExact(Math.ceilDiv(twin.pageCount(), 64L))];
+    for (long left = steps; left > 0 && !cancelled.get();) {
+      int chunk = (int) Math.min(left, STEPS_PER_CHECK);
+      program.run(registers, twin, dirtyWords, chunk);
+      done.add(chunk);
+      left -= chunk;
+    }
+    return registers;
+  }
+
+  private static Registers await(Future<Registers> replay, Runnable progress) throws InterruptedException {
+    while (true) {
+      try {
+        return replay.get(PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
+      } catch (TimeoutException e) {
+        progress.run();
+      } catch (ExecutionException e) {
+        throw new IllegalStateException("the twin could not be replayed", e.getCause());
+      }
+    }
+  }
+
+  private static Result compare(Capture capture, PageStore twin, GuestState replayed) {
+    long[] expected = hashes(twin);
+    for (int page = 0; page < expected.length; page++) {
+      if (expected[page] != capture.pageHashes()[page]) {
+        return new Result(capture.state().steps(), OptionalLong.of(page));
+      }
+    }
+    boolean sameRegisters = replayed.equals(capture.state());
+    return new Result(capture.state().steps(), sameRegisters ? OptionalLong.empty() : OptionalLong.of(expected.length));
+  }
+}

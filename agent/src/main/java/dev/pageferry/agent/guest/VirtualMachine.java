@@ -1,0 +1,203 @@
+package dev.pageferry.agent.guest;
+
+import dev.pageferry.agent.memory.DirtyLog;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.common.time.Ticker;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A VM of the built-in guest: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
+ * to life when it is given registers: the initial ones at boot, or those that arrived from another host.
+ */
+public final class VirtualMachine implements Guest, AutoCloseable {
+  private volatile VmSpec spec;
+  private final PageStore ram;
+  private final DirtyLog dirtyLog;
+  private final HostMemory.Reservation reservation;
+  private final Ticker ticker;
+
+  /** Guarded by this; vCPUs run only while it is empty. */
+  private final Set<PauseReason> pauseReasons = EnumSet.noneOf(PauseReason.class);
+  private volatile List<Vcpu> vcpus = List.of();
+  private final StepMeter meter;
+
+  private VirtualMachine(VmSpec spec, PageStore ram, HostMemory.Reservation reservation, Ticker ticker) {
+    this.spec = spec;
+    this.ram = ram;
+    this.dirtyLog = new DirtyLog(ram.pageCount(), spec.vcpus());
+    this.reservation = reservation;
+    this.ticker = ticker;
+    this.meter = new StepMeter(ticker, 0);
+  }
+
+  /**
+   * Reserves and backs the memory of a VM that has no vCPUs yet.
+   *
+   * @throws OutOfMemoryException if the host has too little; nothing stays reserved
+   */
+  public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Ticker ticker)
+    throws OutOfMemoryException, InterruptedException {
+    HostMemory.Reservation reservation = memory.reserve(spec.memoryBytes());
+    try {
+      return new VirtualMachine(spec, PageStore.allocate(spec.memoryBytes()), reservation, ticker);
+    } catch (OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
+      reservation.close();
+      throw e;
+    }
+  }
+
+  /** The registers of every vCPU before step 0. */
+  public static GuestState bootState(VmSpec spec) {
+    List<Registers> registers = new ArrayList<>();
+    for (int i = 0; i < spec.vcpus(); i++) {
+      registers.add(spec.program().program(i).initialRegisters());
+    }
+    return new GuestState(registers);
+  }
+
+  /**
+   * Gives a skeleton its vCPUs, in place of any that it has and that have not run. They stand until there is no reason
+   * left to pause.
+   *
+   * @throws IllegalArgumentException if the state is not that of this VM's number of vCPUs
+   */
+  public synchronized void load(GuestState state, Set<PauseReason> reasons) {
+    if (state.vcpus().size() != spec.vcpus()) {
+      throw new IllegalArgumentException("state of %d vCPUs for a VM of %d vCPUs".formatted(state.vcpus().size(), spec.vcpus()));
+    }
+    // A migration may come back from stop-and-copy and bring a newer state later; nothing ran in between.
+    endVcpus();
+    pauseReasons.clear();
+    pauseReasons.addAll(reasons);
+    List<Vcpu> loaded = new ArrayList<>();
+    for (int i = 0; i < spec.vcpus(); i++) {
+      loaded.add(new Vcpu(spec.name() + "-vcpu-" + i, spec.program().program(i), state.vcpus().get(i), ram, dirtyLog.vcpu(i),
+        spec.program().stepsPerSecondOfVcpu(), ticker));
+    }
+    vcpus = loaded;
+    letGoIfNoReasonIsLeft();
+  }
+
+  /** Completes the spec once the image has been read. */
+  void recordImageSha256(String sha256) {
+    spec = spec.withImageSha256(sha256);
+  }
+
+  @Override
+  public VmSpec spec() {
+    return spec;
+  }
+
+  @Override
+  public PageStore ram() {
+    return ram;
+  }
+
+  @Override
+  public DirtyLog dirtyLog() {
+    return dirtyLog;
+  }
+
+  @Override
+  public synchronized void pause(PauseReason reason) throws InterruptedException {
+    pauseReasons.add(reason);
+    for (Vcpu each : vcpus) {
+      each.hold();
+    }
+    for (Vcpu each : vcpus) {
+      each.awaitStanding();
+    }
+  }
+
+  @Override
+  public synchronized void resume(PauseReason reason) {
+    if (pauseReasons.remove(reason)) {
+      letGoIfNoReasonIsLeft();
+    }
+  }
+
+  private void letGoIfNoReasonIsLeft() {
+    if (pauseReasons.isEmpty()) {
+      for (Vcpu each : vcpus) {
+        each.letGo();
+      }
+    }
+  }
+
+  @Override
+  public synchronized boolean isPausedFor(PauseReason reason) {
+    return pauseReasons.contains(reason);
+  }
+
+  public synchronized boolean isPaused() {
+    return !pauseReasons.isEmpty();
+  }
+
+  @Override
+  public synchronized GuestState state() {
+    if (pauseReasons.isEmpty()) {
+      throw new IllegalStateException("the registers of a running VM are not defined");
+    }
+    return new GuestState(vcpus.stream().map(each -> new Registers(each.registers().toArray())).toList());
+  }
+
+  @Override
+  public void throttle(int percent) {
+    for (Vcpu each : vcpus) {
+      each.throttle(percent);
+    }
+  }
+
+  @Override
+  public long steps() {
+    long steps = 0;
+    for (Vcpu each : vcpus) {
+      steps += each.steps();
+    }
+    return steps;
+  }
+
+  @Override
+  public double stepsPerSecond() {
+    return meter.perSecond(steps());
+  }
+
+  /**
+   * Waits until some vCPU has stepped since the last resume.
+   *
+   * @return when that was, on the VM's ticker, or 0 if it did not happen in time
+   */
+  public long awaitFirstStep(long waitMillis) throws InterruptedException {
+    return vcpus.isEmpty() ? 0 : vcpus.getFirst().awaitFirstStep(waitMillis);
+  }
+
+  /** Ends the vCPUs and gives the memory back once nobody borrows it. Idempotent. */
+  @Override
+  public void close() {
+    endVcpus();
+    ram.close();
+    reservation.close();
+  }
+
+  private void endVcpus() {
+    boolean interrupted = false;
+    for (Vcpu each : vcpus) {
+      while (true) {
+        try {
+          each.end();
+          break;
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,48 @@
+package dev.pageferry.agent.guest;
+
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.page.PageSize;
+import dev.pageferry.common.units.ByteSize;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * The configuration of a VM: all that is needed to build it, or its twin.
+ *
+ * @param memoryBytes RAM, a positive multiple of the page size, with at least a page for each vCPU
+ * @param image the file that fills RAM before step 0
+ * @param imageSha256 lower-case hex digest of the image as it was when the VM was created
+ */
+public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramSpec program, Optional<Path> image,
+  Optional<String> imageSha256) {
+  /** vCPUs are threads of the host's agent. */
+  public static final int MAX_VCPUS = 64;
+  /** A page number fits 31 bits in the checksum tables. */
+  public static final long MAX_MEMORY_BYTES = 8L << 40;
+
+  public VmSpec {
+    if (vcpus < 1 || vcpus > MAX_VCPUS) {
+      throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));
+    }
+    checkMemory(memoryBytes, vcpus);
+    if (image.isPresent() && program.fill() == ProgramSpec.Fill.RANDOM) {
+      throw new IllegalArgumentException("fill=random and a memory image exclude each other");
+    }
+  }
+
+  /** @throws IllegalArgumentException if a VM cannot have that much memory */
+  public static void checkMemory(long memoryBytes, int vcpus) {
+    if (memoryBytes % PageSize.BYTES != 0 || memoryBytes < PageSize.bytesOf(Math.max(1, vcpus)) || memoryBytes >= MAX_MEMORY_BYTES) {
+      throw new IllegalArgumentException("memory of %d bytes is not a multiple of %d from one page a vCPU to below %s".formatted(
+        memoryBytes, PageSize.BYTES, ByteSize.format(MAX_MEMORY_BYTES)));
+    }
+  }
+
+  public long pageCount() {
+    return PageSize.pagesFor(memoryBytes);
+  }
+
+  public VmSpec withImageSha256(String sha256) {
+    return new VmSpec(id, name, memoryBytes, vcpus, program, image, Optional.of(sha256));
+  }
+}

@@ -1,0 +1,171 @@
+package dev.pageferry.agent.memory;
+
+import dev.pageferry.agent.os.Linux;
+import dev.pageferry.common.page.PageSize;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * The RAM of one VM: one contiguous off-heap mapping of any size, in pages of {@link PageSize#BYTES}, all of it backed
+ * by the host before {@link #allocate} returns.
+ *
+ * <p>Reads and writes by different threads are not ordered by this class: see {@link DirtyLog} for how a reader gets a
+ * copy that is either whole or known to be stale. The mapping goes away when its owner closed it <em>and</em> the last
+ * borrower returned it, because a socket read or write that is still queued holds a bare address.
+ */
+public final class PageStore implements AutoCloseable {
+  /** {@link ValueLayout#JAVA_LONG} in the byte order of the guest, little-endian. */
+  private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final MemorySegment ZERO_PAGE = MemorySegment.ofBuffer(ByteBuffer.allocateDirect(PageSize.BYTES))
+    .asReadOnly();
+
+  private final Arena arena;
+  private final MemorySegment ram;
+  private final long pageCount;
+  /** Borrowers plus one for the owner; unmapped at zero. */
+  private final AtomicLong holders = new AtomicLong(1);
+  private volatile boolean closed;
+
+  @SuppressWarnings("MustBeClosedChecker") // closed by the last holder
+  private PageStore(long pageCount) throws Linux.KernelException {
+    this.arena = Arena.ofShared();
+    this.pageCount = pageCount;
+    try {
+      this.ram = Linux.map(PageSize.bytesOf(pageCount), arena);
+    } catch (Linux.KernelException e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Maps and backs zero-filled memory, using several threads.
+   *
+   * @param bytes a positive multiple of {@link PageSize#BYTES}
+   * @throws OutOfMemoryException if the host cannot back it all; nothing stays allocated
+   */
+  public static PageStore allocate(long bytes) throws OutOfMemoryException, InterruptedException {
+    if (bytes <= 0 || bytes % PageSize.BYTES != 0) {
+      throw new IllegalArgumentException("%d bytes are not a positive multiple of %d".formatted(bytes, PageSize.BYTES));
+    }
+    PageStore store;
+    try {
+      store = new PageStore(PageSize.pagesFor(bytes));
+    } catch (Linux.KernelException e) {
+      throw new OutOfMemoryException(bytes, e);
+    }
+    try {
+      Populator.populate(store.ram);
+    } catch (Linux.KernelException e) {
+      store.close();
+      throw new OutOfMemoryException(bytes, e);
+    } catch (InterruptedException | RuntimeException e) {
+      store.close();
+      throw e;
+    }
+    return store;
+  }
+
+  public long pageCount() {
+    return pageCount;
+  }
+
+  public long bytes() {
+    return ram.byteSize();
+  }
+
+  /** Reads eight bytes at a byte address. */
+  public long getLong(long address) {
+    return ram.get(WORD, address);
+  }
+
+  /** Writes eight bytes at a byte address that is a multiple of eight. */
+  public void putLong(long address, long value) {
+    ram.set(WORD, address, value);
+  }
+
+  /**
+   * Copies whole pages into a direct buffer, from index 0 of it. Guest writes meanwhile may tear the copy: whoever
+   * copies has harvested the dirty log before, so such a page is copied again.
+   */
+  public void copyOut(long firstPage, int pages, ByteBuffer target, int targetOffset) {
+    MemorySegment.copy(ram, PageSize.bytesOf(firstPage), MemorySegment.ofBuffer(target.duplicate().clear()), targetOffset,
+      PageSize.bytesOf(pages));
+  }
+
+  /** Copies one page from a buffer, from its given index on. */
+  public void copyIn(long page, ByteBuffer source, int sourceOffset) {
+    MemorySegment.copy(MemorySegment.ofBuffer(source.duplicate().clear()), sourceOffset, ram, PageSize.bytesOf(page),
+      PageSize.BYTES);
+  }
+
+  /** Fills whole pages with zeros. */
+  public void zero(long firstPage, long pages) {
+    ram.asSlice(PageSize.bytesOf(firstPage), PageSize.bytesOf(pages)).fill((byte) 0);
+  }
+
+  /** True where every byte of the page was zero as it was read. */
+  public boolean isZero(long page) {
+    long from = PageSize.bytesOf(page);
+    // Most pages that are not zero show it in their first word, so that most of memory is not read here.
+    return ram.get(WORD, from) == 0
+      && MemorySegment.mismatch(ram, from, from + PageSize.BYTES, ZERO_PAGE, 0, PageSize.BYTES) < 0;
+  }
+
+  /** 64-bit hash of a page, as {@link PageHash}. */
+  public long hash(long page) {
+    return PageHash.of(ram, PageSize.bytesOf(page));
+  }
+
+  /**
+   * The pages as a direct buffer for socket reads and checksums. The caller has {@linkplain #borrow() borrowed} the
+   * store for as long as it uses the buffer.
+   *
+   * @param pages at most 2^19 - 1 (a buffer holds less than 2 GiB)
+   */
+  public ByteBuffer window(long firstPage, int pages) {
+    return ram.asSlice(PageSize.bytesOf(firstPage), PageSize.bytesOf(pages)).asByteBuffer();
+  }
+
+  /**
+   * Keeps the mapping alive until {@link #giveBack()}.
+   *
+   * @throws IllegalStateException if the store is closed
+   */
+  public void borrow() {
+    long seen;
+    do {
+      seen = holders.get();
+      if (seen == 0 || closed) {
+        throw new IllegalStateException("the page store is closed");
+      }
+    } while (!holders.compareAndSet(seen, seen + 1));
+  }
+
+  /** Ends one borrowing; the last one of a closed store unmaps it. */
+  public void giveBack() {
+    release();
+  }
+
+  /** Unmaps the memory as soon as nobody borrows it. Idempotent, does not wait. */
+  @Override
+  public void close() {
+    synchronized (arena) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    release();
+  }
+
+  private void release() {
+    if (holders.decrementAndGet() == 0) {
+      arena.close();
+    }
+  }
+}
