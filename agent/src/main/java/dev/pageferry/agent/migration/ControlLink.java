@@ -1,0 +1,37 @@
+package dev.pageferry.agent.migration;
+
+import com.google.protobuf.MessageLite;
+import dev.pageferry.common.time.Deadline;
+
+/**
+ * The control stream between the two sides of one migration: ordered messages, kept alive by the transport. For one
+ * thread at a time, but for {@link #close}.
+ */
+public interface ControlLink extends AutoCloseable {
+  /** Queues a message. A link that is broken says so when the next message is received. */
+  void send(MessageLite message);
+
+  /**
+   * Waits for the next message, which must be of the given kind.
+   *
+   * @throws MigrationFailure.PeerLost if the link broke, fell silent, or the deadline passed
+   * @throws MigrationFailure.PeerRefused if the peer ended the attempt instead
+   * @throws MigrationFailure.PeerAtFault if it sent anything else
+   */
+  default <T extends MessageLite> T receive(Class<T> kind, Deadline deadline) throws MigrationFailure, InterruptedException {
+    return kind.cast(receiveAny(deadline, kind));
+  }
+
+  /** As {@link #receive}, for one of several kinds. */
+  MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException;
+
+  /** False once the link is known to be broken. */
+  boolean isOpen();
+
+  /** Round trip measured by keep-alives, seconds; 0 before the first answer. */
+  double roundTripSeconds();
+
+  /** Closes the control stream and all data streams, after what was queued has been written. Idempotent. */
+  @Override
+  void close();
+}

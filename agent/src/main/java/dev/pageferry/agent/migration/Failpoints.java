@@ -1,0 +1,44 @@
+package dev.pageferry.agent.migration;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Places at which a test can hold a migration from outside the process. Where the directory given at start has a file
+ * {@code NAME.hold}, whoever comes to NAME writes {@code NAME.reached} and waits until {@code NAME.hold} is gone.
+ * Without a directory, as always in production, a failpoint does nothing.
+ */
+public final class Failpoints {
+  private static final Logger log = LoggerFactory.getLogger(Failpoints.class);
+  private static final Duration POLL = Duration.ofMillis(5);
+  private static final Duration LONGEST_HOLD = Duration.ofMinutes(5);
+
+  private final Optional<Path> directory;
+
+  public Failpoints(Optional<Path> directory) {
+    this.directory = directory;
+  }
+
+  /** Holds here while the test says so. */
+  public void at(String name) throws InterruptedException {
+    if (directory.isEmpty() || !Files.exists(directory.get().resolve(name + ".hold"))) {
+      return;
+    }
+    log.warn("held at failpoint {}", name);
+    try {
+      Files.writeString(directory.get().resolve(name + ".reached"), "");
+    } catch (IOException e) {
+      log.warn("failpoint {} cannot report: {}", name, e.toString());
+      return;
+    }
+    long end = System.nanoTime() + LONGEST_HOLD.toNanos();
+    while (Files.exists(directory.get().resolve(name + ".hold")) && System.nanoTime() < end) {
+      Thread.sleep(POLL);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+package dev.pageferry.agent.migration;
+
+import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.ProgramSpec;
+import dev.pageferry.agent.guest.Registers;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.proto.migration.v1.Vcpu;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** Configuration and state of a guest as messages, and back, with everything a peer may get wrong checked. */
+public final class SpecMessages {
+  private SpecMessages() {}
+
+  public static dev.pageferry.proto.agent.v1.VmSpec toProto(VmSpec spec) {
+    var message = dev.pageferry.proto.agent.v1.VmSpec.newBuilder().setId(spec.id().value()).setName(spec.name())
+      .setMemoryBytes(spec.memoryBytes()).setVcpus(spec.vcpus()).setProgram(spec.program().name())
+      .putAllProgramArgs(spec.program().arguments());
+    spec.image().ifPresent(image -> message.setMemoryImage(image.toString()));
+    spec.imageSha256().ifPresent(message::setMemoryImageSha256);
+    return message.build();
+  }
+
+  /** @throws IllegalArgumentException naming the value that no VM can have */
+  public static VmSpec fromProto(dev.pageferry.proto.agent.v1.VmSpec message) {
+    VmSpec.checkMemory(message.getMemoryBytes(), message.getVcpus());
+    ProgramSpec program = new ProgramSpec(message.getProgram(), message.getProgramArgsMap(), message.getMemoryBytes(), message.getVcpus());
+    return new VmSpec(new VmId(message.getId()), Names.check("VM name", message.getName()), message.getMemoryBytes(), message.getVcpus(), program,
+      message.hasMemoryImage() ? Optional.of(Path.of(message.getMemoryImage())) : Optional.empty(),
+      message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty());
+  }
+
+  public static dev.pageferry.proto.migration.v1.GuestState toProto(GuestState state, int lastRound, long digest, boolean operatorPaused) {
+    var message = dev.pageferry.proto.migration.v1.GuestState.newBuilder().setLastRound(lastRound).setPageDigest(digest)
+      .setOperatorPaused(operatorPaused);
+    for (Registers each : state.vcpus()) {
+      Vcpu.Builder vcpu = Vcpu.newBuilder();
+      for (long value : each.toArray()) {
+        vcpu.addRegisters(value);
+      }
+      message.addVcpus(vcpu);
+    }
+    return message.build();
+  }
+
+  /** @throws IllegalArgumentException if a register file is not one */
+  public static GuestState fromProto(dev.pageferry.proto.migration.v1.GuestState message) {
+    List<Registers> vcpus = new ArrayList<>();
+    for (Vcpu each : message.getVcpusList()) {
+      vcpus.add(new Registers(each.getRegistersList().stream().mapToLong(Long::longValue).toArray()));
+    }
+    return new GuestState(vcpus);
+  }
+}

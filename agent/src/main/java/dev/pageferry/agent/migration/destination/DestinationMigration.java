@@ -1,0 +1,163 @@
+package dev.pageferry.agent.migration.destination;
+
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.migration.Announcer;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.HostLease;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.wire.WireException;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.GuestState;
+import dev.pageferry.proto.migration.v1.Refusal;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One guest on its way to this host: straight-line code on a thread of its own. */
+final class DestinationMigration {
+  private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
+  /** The link's keep-alive ends the wait for a silent source long before. */
+  private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
+
+  /** What a migration reaches the world through. */
+  record Environment(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests, Announcer announcer,
+    Failpoints failpoints, Ticker ticker) {}
+
+  /** How far it has come. */
+  enum Phase {
+    RECEIVING, READY, RUNNING, DISCARDED
+  }
+
+  private final DestinationSession session;
+  private volatile Phase phase = Phase.RECEIVING;
+  private @Nullable VirtualMachine vm;
+
+  DestinationMigration(DestinationSession session) {
+    this.session = session;
+  }
+
+  Phase phase() {
+    return phase;
+  }
+
+  DestinationSession session() {
+    return session;
+  }
+
+  /** Receives the guest and runs it, or discards it. Never throws for what a peer, the network or the coordinator does. */
+  void run() {
+    try (var link = session.link()) {
+      if (receive()) {
+        activation();
+        networkCleanup();
+      } else {
+        discard("the coordinator aborted the migration");
+      }
+    } catch (MigrationFailure e) {
+      refuse(e.code(), e.getMessage());
+    } catch (InterruptedException e) {
+      discard("this agent is shutting down");
+    } catch (RuntimeException e) {
+      log.error("migration={} vm={} invariant violated", session.migration(), session.spec().name(), e);
+      refuse(FailureCode.INTERNAL, e.toString());
+    }
+  }
+
+  /** Stages 1 to 4. @return whether this host owns the guest now */
+  private boolean receive() throws MigrationFailure, InterruptedException {
+    PagePlacement placement = setup();
+    StopAndCopy stopAndCopy = new StopAndCopy(session, guest(), placement);
+    while (true) {
+      enter(MigrationStage.PRE_COPY);
+      GuestState state = session.link().receive(GuestState.class, Deadline.after(STATE_TIMEOUT, session.environment().ticker()));
+      enter(MigrationStage.STOP_AND_COPY);
+      stopAndCopy.run(state);
+      // READY has been said: from here on only the coordinator's word may discard the guest.
+      phase = Phase.READY;
+      enter(MigrationStage.STORAGE_HANDOFF);
+      switch (new Verdict(session).await()) {
+        case RUN -> {
+          return true;
+        }
+        case DISCARD -> {
+          return false;
+        }
+        case BACK_TO_PRE_COPY -> {
+          placement.complete(false);
+          phase = Phase.RECEIVING;
+        }
+      }
+    }
+  }
+
+  private PagePlacement setup() throws MigrationFailure, InterruptedException {
+    enter(MigrationStage.SETUP);
+    Setup setup = new Setup(session);
+    long start = session.environment().ticker().nanos();
+    VirtualMachine skeleton = setup.run();
+    vm = skeleton;
+    PagePlacement placement = new PagePlacement(skeleton, session.streams(), session.environment().ticker(), this::streamFailed);
+    setup.accept(placement, session.environment().ticker().secondsSince(start));
+    return placement;
+  }
+
+  private void activation() throws InterruptedException {
+    enter(MigrationStage.ACTIVATION);
+    new Activation(session, guest()).run();
+    phase = Phase.RUNNING;
+  }
+
+  private void networkCleanup() throws InterruptedException {
+    enter(MigrationStage.NETWORK_CLEANUP);
+    new NetworkCleanup(session, guest()).run();
+  }
+
+  /** Called by a stream's thread: names the reason to the source and wakes the migration's thread by closing the link. */
+  private void streamFailed(Throwable cause) {
+    FailureCode code = FailureCode.SOURCE_LOST;
+    if (cause instanceof WireException wire) {
+      code = wire.fault() == WireException.Fault.PAGE_CORRUPTED ? FailureCode.DATA_CORRUPTED : FailureCode.PROTOCOL_VIOLATION;
+    }
+    log.warn("migration={} vm={} data stream failed: {}", session.migration(), session.spec().name(), cause.getMessage());
+    session.link().send(refusal(code, String.valueOf(cause.getMessage())));
+    session.link().close();
+  }
+
+  private void refuse(FailureCode code, String message) {
+    session.link().send(refusal(code, message));
+    discard(code + " " + message);
+  }
+
+  private static Refusal refusal(FailureCode code, String message) {
+    return Refusal.newBuilder().setCode(code.name()).setMessage(message).build();
+  }
+
+  private void discard(String reason) {
+    if (phase == Phase.RUNNING) {
+      // The guest is this host's; only its report is cut short.
+      return;
+    }
+    log.info("migration={} vm={} discarded: {}", session.migration(), session.spec().name(), reason);
+    phase = Phase.DISCARDED;
+    if (vm != null) {
+      vm.close();
+    }
+  }
+
+  private VirtualMachine guest() {
+    if (vm == null) {
+      throw new IllegalStateException("setup has not built the guest");
+    }
+    return vm;
+  }
+
+  private void enter(MigrationStage stage) {
+    log.info("migration={} vm={} stage={} begins at the destination", session.migration(), session.spec().name(), stage);
+  }
+}

@@ -1,0 +1,16 @@
+package dev.pageferry.agent.migration.destination;
+
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.migration.DestinationLink;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+
+/**
+ * What the stages of one incoming migration share.
+ *
+ * @param spec what the coordinator said will come
+ * @param epoch the epoch under which the source runs the VM
+ * @param sessionKey what data streams prove to know
+ */
+record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, int streams, byte[] sessionKey, DestinationLink link,
+  DestinationMigration.Environment environment) {}

@@ -1,0 +1,156 @@
+package dev.pageferry.agent.migration.destination;
+
+import com.google.protobuf.ByteString;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.migration.Announcer;
+import dev.pageferry.agent.migration.DestinationLink;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.HostLease;
+import dev.pageferry.agent.migration.IncomingDirectory;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.ProtocolVersion;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.Hello;
+import dev.pageferry.proto.migration.v1.Welcome;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The migrations that the coordinator announced to this host, and those that are on their way. */
+public final class IncomingMigrations implements IncomingDirectory {
+  /** Data streams that a source may open. */
+  private static final int MAX_STREAMS = 16;
+  private static final int SESSION_KEY_BYTES = 32;
+  private static final int MAX_REMEMBERED = 256;
+  private static final Duration DISCARD_WAIT = Duration.ofSeconds(10);
+
+  /** What is known of a migration. */
+  public enum State {
+    UNKNOWN, EXPECTED, RECEIVING, READY, RUNNING, DISCARDED
+  }
+
+  private record Expectation(VmSpec spec, OwnershipEpoch epoch, byte[] token, Deadline expiry) {}
+
+  private record Active(DestinationMigration migration, Thread thread) {}
+
+  private final DestinationMigration.Environment environment;
+  private final SecureRandom random = new SecureRandom();
+  /** Guarded by this. */
+  private final Map<MigrationId, Expectation> expected = new HashMap<>();
+  /** Guarded by this; the oldest ended ones are forgotten. */
+  private final Map<MigrationId, Active> started = new LinkedHashMap<>();
+  private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
+
+  public IncomingMigrations(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests, Announcer announcer,
+    Failpoints failpoints, Ticker ticker) {
+    environment = new DestinationMigration.Environment(factory, ownership, lease, activeGuests, announcer, failpoints, ticker);
+  }
+
+  /**
+   * Announces a migration: its source may connect, once, with the token.
+   *
+   * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
+   * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free.
+   */
+  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, byte[] token, Duration validFor) throws InterruptedException {
+    endOthersOf(migration, spec);
+    synchronized (this) {
+      expected.values().removeIf(each -> each.expiry().hasPassed() || each.spec().id().equals(spec.id()));
+      expected.put(migration, new Expectation(spec, epoch, token, Deadline.after(validFor, environment.ticker())));
+    }
+  }
+
+  private void endOthersOf(MigrationId migration, VmSpec spec) throws InterruptedException {
+    for (Map.Entry<MigrationId, Active> each : startedNow().entrySet()) {
+      boolean other = !each.getKey().equals(migration) && each.getValue().migration().session().spec().id().equals(spec.id());
+      if (other && each.getValue().thread().isAlive() && each.getValue().migration().phase() != DestinationMigration.Phase.RUNNING) {
+        // A closed link makes it end by the protocol: discard, or ask the coordinator first if it was READY.
+        each.getValue().migration().session().link().close();
+        each.getValue().thread().join(DISCARD_WAIT);
+      }
+    }
+  }
+
+  private synchronized Map<MigrationId, Active> startedNow() {
+    return new LinkedHashMap<>(started);
+  }
+
+  @Override
+  public synchronized void admit(Hello hello, DestinationLink link) throws MigrationFailure {
+    MigrationId migration = migrationId(hello);
+    Expectation expectation = expected.get(migration);
+    if (expectation == null || expectation.expiry().hasPassed()
+      || !MessageDigest.isEqual(expectation.token(), hello.getToken().toByteArray())) {
+      // One answer for all three, so that a stranger learns nothing from it.
+      throw refused("no migration '%s' is expected here with this token".formatted(migration));
+    }
+    expected.remove(migration);
+    int version = Math.min(hello.getHighestVersion(), ProtocolVersion.CURRENT);
+    if (version < Math.max(hello.getLowestVersion(), ProtocolVersion.LOWEST)) {
+      throw refused("protocol versions %d to %d are not spoken here; this host speaks %d to %d".formatted(hello.getLowestVersion(),
+        hello.getHighestVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
+    }
+    if (hello.getStreams() < 1 || hello.getStreams() > MAX_STREAMS) {
+      throw refused("%d data streams are not between 1 and %d".formatted(hello.getStreams(), MAX_STREAMS));
+    }
+    byte[] sessionKey = new byte[SESSION_KEY_BYTES];
+    random.nextBytes(sessionKey);
+    link.send(Welcome.newBuilder().setVersion(version).setSessionKey(ByteString.copyFrom(sessionKey)).build());
+    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), hello.getStreams(), sessionKey, link, environment));
+  }
+
+  private void start(DestinationSession session) {
+    DestinationMigration migration = new DestinationMigration(session);
+    Thread thread = Thread.ofVirtual().name("incoming-" + session.migration()).unstarted(() -> {
+      try {
+        migration.run();
+      } finally {
+        threads.remove(Thread.currentThread());
+      }
+    });
+    started.put(session.migration(), new Active(migration, thread));
+    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().thread().isAlive()
+      && !each.getKey().equals(session.migration()));
+    threads.add(thread);
+    thread.start();
+  }
+
+  /** What is known here of a migration. */
+  public synchronized State state(MigrationId migration) {
+    if (expected.containsKey(migration)) {
+      return State.EXPECTED;
+    }
+    Active active = started.get(migration);
+    return active == null ? State.UNKNOWN : State.valueOf(active.migration().phase().name());
+  }
+
+  /** Ends all migrations; a guest that is READY is lost here, its fate is the coordinator's to decide. */
+  public void close() {
+    for (Thread each : threads) {
+      each.interrupt();
+    }
+  }
+
+  private static MigrationId migrationId(Hello hello) throws MigrationFailure {
+    try {
+      return new MigrationId(hello.getMigrationId());
+    } catch (IllegalArgumentException e) {
+      throw refused(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static MigrationFailure refused(String message) {
+    return new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, message);
+  }
+}

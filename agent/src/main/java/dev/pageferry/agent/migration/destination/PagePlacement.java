@@ -1,0 +1,200 @@
+package dev.pageferry.agent.migration.destination;
+
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.memory.AtomicPageBitmap;
+import dev.pageferry.agent.memory.ChecksumTable;
+import dev.pageferry.agent.memory.PageChecksum;
+import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.PageSink;
+import dev.pageferry.agent.wire.PageFrameMeta;
+import dev.pageferry.agent.wire.WireException;
+import dev.pageferry.agent.wire.WireException.Fault;
+import dev.pageferry.common.page.PageSize;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
+import java.nio.ByteBuffer;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** Puts arriving pages into a guest's memory and keeps the checksum of every one. Each stream calls from its own thread. */
+final class PagePlacement implements PageSink {
+  /** One stream's state; written by its thread, read by the migration's under {@link PagePlacement}'s monitor. */
+  private static final class Stream {
+    private final PageChecksum checksum = new PageChecksum();
+    /** The round that frames must carry. */
+    private int round;
+    private long pagesPlaced;
+    private int roundsEnded;
+    private long lastPlacedNanos;
+    private boolean open;
+  }
+
+  private final PageStore ram;
+  private final AtomicPageBitmap everWritten;
+  private final ChecksumTable checksums;
+  private final Stream[] streams;
+  private final Ticker ticker;
+  private final Consumer<Throwable> onFailure;
+  private volatile long firstNanos;
+  /** Guarded by this. */
+  private @Nullable Throwable failure;
+  /** Guarded by this; once everything is here, a data stream that ends is not a failure. */
+  private boolean complete;
+
+  /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
+  PagePlacement(VirtualMachine vm, int streamCount, Ticker ticker, Consumer<Throwable> onFailure) {
+    this.ram = vm.ram();
+    this.everWritten = vm.dirtyLog().everWritten();
+    this.checksums = new ChecksumTable(ram.pageCount());
+    this.streams = IntStream.range(0, streamCount).mapToObj(i -> new Stream()).toArray(Stream[]::new);
+    this.ticker = ticker;
+    this.onFailure = onFailure;
+  }
+
+  @Override
+  public synchronized void streamOpened(int stream) {
+    ram.borrow();
+    streams[stream].open = true;
+  }
+
+  @Override
+  public synchronized void streamClosed(int stream) {
+    if (streams[stream].open) {
+      streams[stream].open = false;
+      ram.giveBack();
+    }
+  }
+
+  @Override
+  public ByteBuffer runStarts(int stream, PageFrameMeta run) throws WireException {
+    verify(stream, run);
+    return ram.window(run.page(0), run.count());
+  }
+
+  @Override
+  public void runPlaced(int stream, PageFrameMeta run, ByteBuffer window) throws WireException {
+    for (int i = 0; i < run.count(); i++) {
+      place(stream, run, i, window, i * PageSize.BYTES);
+    }
+    placed(stream, run.count());
+  }
+
+  @Override
+  public void batchStarts(int stream, PageFrameMeta batch) throws WireException {
+    verify(stream, batch);
+  }
+
+  @Override
+  public void batchArrived(int stream, PageFrameMeta batch, ByteBuffer contents) throws WireException {
+    for (int i = 0; i < batch.count(); i++) {
+      place(stream, batch, i, contents, i * PageSize.BYTES);
+      ram.copyIn(batch.page(i), contents, i * PageSize.BYTES);
+    }
+    placed(stream, batch.count());
+  }
+
+  @Override
+  public void zeroRanges(int stream, PageFrameMeta ranges) throws WireException {
+    verify(stream, ranges);
+    for (int i = 0; i < ranges.count(); i++) {
+      long end = ranges.page(i) + ranges.length(i);
+      for (long page = ranges.page(i); page < end; page++) {
+        // A page that never held anything else is zero already.
+        if (checksums.get(page) != PageChecksum.OF_ZERO_PAGE) {
+          ram.zero(page, 1);
+          checksums.set(page, PageChecksum.OF_ZERO_PAGE);
+        }
+      }
+    }
+    placed(stream, 0);
+  }
+
+  @Override
+  public synchronized long roundEnded(int stream, int round) throws WireException {
+    Stream state = streams[stream];
+    if (round != state.round) {
+      throw new WireException(Fault.WRONG_ROUND, "stream=%d ends round=%d expected=%d", stream, round, state.round);
+    }
+    state.round++;
+    state.roundsEnded++;
+    notifyAll();
+    return state.pagesPlaced;
+  }
+
+  @Override
+  public void failed(int stream, Throwable cause) {
+    synchronized (this) {
+      if (failure != null || complete) {
+        return;
+      }
+      failure = cause;
+      notifyAll();
+    }
+    onFailure.accept(cause);
+  }
+
+  /** Waits until every stream has ended the round. */
+  synchronized void awaitRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+    while (failure == null && IntStream.range(0, streams.length).anyMatch(i -> streams[i].roundsEnded <= lastRound)) {
+      if (deadline.hasPassed()) {
+        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "round %d did not end on all %d streams in time".formatted(lastRound,
+          streams.length));
+      }
+      TimeUnit.NANOSECONDS.timedWait(this, deadline.remainingNanos());
+    }
+    if (failure != null) {
+      throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "a data stream ended: " + failure.getMessage());
+    }
+  }
+
+  /** Says whether all pages are here, or more are to come. */
+  synchronized void complete(boolean allHere) {
+    complete = allHere;
+  }
+
+  /** The digest of all pages received; after {@link #awaitRound}. */
+  long digest() {
+    return checksums.digest();
+  }
+
+  /** From the first page frame to the last page placed; after {@link #awaitRound}. */
+  synchronized double receiveSeconds() {
+    long last = firstNanos;
+    for (Stream each : streams) {
+      if (each.pagesPlaced > 0 && each.lastPlacedNanos - last > 0) {
+        last = each.lastPlacedNanos;
+      }
+    }
+    return (last - firstNanos) / 1e9;
+  }
+
+  private void verify(int stream, PageFrameMeta meta) throws WireException {
+    if (meta.round() != streams[stream].round) {
+      throw new WireException(Fault.WRONG_ROUND, "stream=%d type=%s round=%d expected=%d", stream, meta.type(), meta.round(),
+        streams[stream].round);
+    }
+    meta.verifyWithin(ram.pageCount(), stream, streams.length);
+    if (firstNanos == 0) {
+      firstNanos = ticker.nanos();
+    }
+  }
+
+  private void place(int stream, PageFrameMeta meta, int index, ByteBuffer contents, int offset) throws WireException {
+    int checksum = streams[stream].checksum.of(contents, offset);
+    if (checksum != meta.checksum(index)) {
+      throw new WireException(Fault.PAGE_CORRUPTED, "page=%d checksum=%08x expected=%08x", meta.page(index), checksum,
+        meta.checksum(index));
+    }
+    checksums.set(meta.page(index), checksum);
+    everWritten.add(meta.page(index));
+  }
+
+  private void placed(int stream, int pages) {
+    streams[stream].pagesPlaced += pages;
+    streams[stream].lastPlacedNanos = ticker.nanos();
+  }
+}

@@ -1,0 +1,62 @@
+package dev.pageferry.agent.migration.destination;
+
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.common.page.PageSize;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.proto.migration.v1.SetupAccepted;
+import dev.pageferry.proto.migration.v1.VmConfiguration;
+import java.time.Duration;
+
+/** Stage 1: checks that what comes is what was announced, and builds the skeleton VM with all of its memory. */
+final class Setup {
+  private static final Duration CONFIGURATION_TIMEOUT = Duration.ofSeconds(10);
+
+  private final DestinationSession session;
+
+  Setup(DestinationSession session) {
+    this.session = session;
+  }
+
+  VirtualMachine run() throws MigrationFailure, InterruptedException {
+    Deadline deadline = Deadline.after(CONFIGURATION_TIMEOUT, session.environment().ticker());
+    VmConfiguration configuration = session.link().receive(VmConfiguration.class, deadline);
+    check(configuration);
+    session.environment().failpoints().at("destination.setup.configured");
+    try {
+      return session.environment().factory().skeleton(session.spec());
+    } catch (OutOfMemoryException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, e.getMessage() == null ? "out of memory" : e.getMessage());
+    }
+  }
+
+  /** Says that the memory is there; data streams may come. */
+  void accept(PagePlacement placement, double populateSeconds) throws InterruptedException {
+    session.link().acceptStreams(session.streams(), session.sessionKey(), placement);
+    session.link().send(SetupAccepted.newBuilder().setPopulateSeconds(populateSeconds).build());
+    session.environment().failpoints().at("destination.setup.accepted");
+  }
+
+  private void check(VmConfiguration configuration) throws MigrationFailure {
+    if (configuration.getPageBytes() != PageSize.BYTES) {
+      throw violation("pages of %d bytes, expected %d".formatted(configuration.getPageBytes(), PageSize.BYTES));
+    }
+    if (configuration.getEpoch() != session.epoch().value()) {
+      throw violation("epoch %d, the coordinator said %d".formatted(configuration.getEpoch(), session.epoch().value()));
+    }
+    VmSpec announced = session.spec();
+    if (!configuration.getSpec().equals(SpecMessages.toProto(announced))) {
+      throw violation("the VM that the source describes is not the one that the coordinator announced: id=%s memory=%d vcpus=%d expected id=%s memory=%d vcpus=%d"
+        .formatted(configuration.getSpec().getId(), configuration.getSpec().getMemoryBytes(), configuration.getSpec().getVcpus(), announced.id(),
+          announced.memoryBytes(), announced.vcpus()));
+    }
+  }
+
+  private static MigrationFailure violation(String message) {
+    return new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, message);
+  }
+}

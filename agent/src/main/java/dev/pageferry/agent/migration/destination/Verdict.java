@@ -1,0 +1,69 @@
+package dev.pageferry.agent.migration.destination;
+
+import com.google.protobuf.MessageLite;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
+import dev.pageferry.proto.migration.v1.Go;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Stage 4 as the destination lives it: READY was said, so that the source may be asking for the commit at any moment.
+ * This host is in doubt: it runs the guest on GO or on the coordinator's word that the migration was committed, and
+ * discards it only on the coordinator's word that it was aborted.
+ */
+final class Verdict {
+  private static final Logger log = LoggerFactory.getLogger(Verdict.class);
+  /** The link's keep-alive ends the wait for a silent source long before. */
+  private static final Duration GO_TIMEOUT = Duration.ofHours(1);
+  private static final Duration RETRY = Duration.ofMillis(200);
+
+  private final DestinationSession session;
+
+  Verdict(DestinationSession session) {
+    this.session = session;
+  }
+
+  /** What to do with the guest. */
+  enum Kind {
+    RUN, DISCARD, BACK_TO_PRE_COPY
+  }
+
+  Kind await() throws InterruptedException {
+    try {
+      MessageLite word = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()), Go.class, BackToPreCopy.class);
+      if (!(word instanceof Go go)) {
+        return Kind.BACK_TO_PRE_COPY;
+      }
+      if (go.getEpoch() == session.epoch().next().value()) {
+        return Kind.RUN;
+      }
+      return resolve("GO names epoch %d, expected %d".formatted(go.getEpoch(), session.epoch().next().value()));
+    } catch (MigrationFailure e) {
+      return resolve(e.getMessage());
+    }
+  }
+
+  private Kind resolve(String reason) throws InterruptedException {
+    log.warn("migration={} vm={} in doubt, asking the coordinator: {}", session.migration(), session.spec().name(), reason);
+    while (true) {
+      try {
+        Decision decision = session.environment().ownership().resolve(session.spec().id(), session.migration());
+        log.info("migration={} vm={} the coordinator says {} epoch={}", session.migration(), session.spec().name(), decision.outcome(),
+          decision.epoch());
+        // A later epoch than ours means that the VM has moved on since: this copy is stale.
+        boolean ours = decision.epoch() == session.epoch().next().value();
+        return switch (decision.outcome()) {
+          case COMMITTED -> ours ? Kind.RUN : Kind.DISCARD;
+          case ABORTED, UNKNOWN -> Kind.DISCARD;
+        };
+      } catch (UnreachableException e) {
+        Thread.sleep(RETRY);
+      }
+    }
+  }
+}

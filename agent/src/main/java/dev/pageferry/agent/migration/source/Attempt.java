@@ -1,0 +1,75 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.common.units.Durations;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** How long an attempt may go on, and whether an operator has ended it. Cancelling and asking for the commit exclude each other. */
+final class Attempt {
+  private enum Fate {
+    OPEN, CANCELLED, COMMITTING
+  }
+
+  private final Duration timeout;
+  private final Deadline deadline;
+  private final AtomicReference<Fate> fate = new AtomicReference<>(Fate.OPEN);
+  private volatile @Nullable Thread thread;
+
+  Attempt(Duration timeout, Ticker ticker) {
+    this.timeout = timeout;
+    this.deadline = Deadline.after(timeout, ticker);
+  }
+
+  /** The thread that {@link #cancel()} wakes. */
+  void runsOn(Thread migrationThread) {
+    thread = migrationThread;
+  }
+
+  /** Ends the attempt unless commit has been asked. */
+  boolean cancel() {
+    if (!fate.compareAndSet(Fate.OPEN, Fate.CANCELLED)) {
+      return fate.get() == Fate.CANCELLED;
+    }
+    Thread sleeper = thread;
+    if (sleeper != null) {
+      sleeper.interrupt();
+    }
+    return true;
+  }
+
+  boolean isCancelled() {
+    return fate.get() == Fate.CANCELLED;
+  }
+
+  Deadline deadline() {
+    return deadline;
+  }
+
+  /** Ends the attempt here if the operator or the clock says so. */
+  void checkpoint() throws MigrationFailure {
+    if (isCancelled()) {
+      throw cancelled();
+    }
+    if (deadline.hasPassed()) {
+      throw new MigrationFailure.Stopped(FailureCode.TIMED_OUT, "the migration did not reach its commit within %s; raise --timeout"
+        .formatted(Durations.format(timeout.toNanos() / 1e9)));
+    }
+  }
+
+  /** From here on nobody can cancel. */
+  void beginCommit() throws MigrationFailure {
+    checkpoint();
+    if (!fate.compareAndSet(Fate.OPEN, Fate.COMMITTING)) {
+      throw cancelled();
+    }
+  }
+
+  static MigrationFailure cancelled() {
+    return new MigrationFailure.Stopped(FailureCode.CANCELLED, "cancelled by the operator");
+  }
+}

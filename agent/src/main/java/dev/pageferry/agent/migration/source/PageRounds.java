@@ -1,0 +1,131 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.RoundReport;
+import dev.pageferry.agent.migration.RoundTransfer;
+import dev.pageferry.agent.migration.source.SourceStatus.Progress;
+import dev.pageferry.common.page.PageSize;
+import java.time.Duration;
+import java.util.OptionalDouble;
+
+/**
+ * The rounds of one migration: which pages are still to be sent, how fast they go, and one round after another.
+ *
+ * <p>Invariant: a page whose newest contents the destination may lack is in {@link #pending}, in the guest's dirty log,
+ * or (round 0 only) was never written.
+ */
+final class PageRounds {
+  private static final Duration PROGRESS_INTERVAL = Duration.ofMillis(100);
+  /** Less than this says more about latency than about bandwidth. */
+  private static final long MEASURABLE_BYTES = 16 << 20;
+
+  private final SourceSession session;
+  private final RateLimiter limiter;
+  private final PageBitmap pending;
+  private int nextRound;
+  private long startNanos;
+  private long startSteps;
+  private double bytesPerSecond = Double.POSITIVE_INFINITY;
+
+  PageRounds(SourceSession session, RateLimiter limiter, PageBitmap pending) {
+    this.session = session;
+    this.limiter = limiter;
+    this.pending = pending;
+  }
+
+  /** Puts every page that was ever written into the first round. */
+  void start() {
+    // This harvest is what switches the log on: marks made before it are in the ever-written set once it returns.
+    session.guest.dirtyLog().harvest(pending);
+    session.guest.dirtyLog().addEverWritten(pending);
+    startNanos = session.ticker.nanos();
+    startSteps = session.guest.steps();
+  }
+
+  /** Adds the pages that the guest wrote since the last harvest to those still to be sent. */
+  void harvest() {
+    session.guest.dirtyLog().harvest(pending);
+  }
+
+  /** Bytes to send before the destination has everything, those on their way included. */
+  long restBytes() {
+    return PageSize.bytesOf(pending.cardinality()) + session.link.unacknowledgedBytes();
+  }
+
+  int lastRound() {
+    return nextRound - 1;
+  }
+
+  double bytesPerSecond() {
+    return bytesPerSecond;
+  }
+
+  /** Guest steps per second since round 0 began. */
+  double stepsPerSecond() {
+    return (session.guest.steps() - startSteps) / Math.max(1e-9, session.ticker.secondsSince(startNanos));
+  }
+
+  /**
+   * Sends the pending pages as one round; those it skipped are pending afterwards.
+   *
+   * @param guestRuns whether pages may be skipped, and dirty ones are harvested when the round is over
+   */
+  void transfer(boolean guestRuns, int throttlePercent) throws MigrationFailure, InterruptedException {
+    int number = nextRound++;
+    long bytesBefore = session.link.bytesSent();
+    long acknowledgedBefore = session.link.acknowledgedBytes();
+    long roundStart = session.ticker.nanos();
+    long roundPages = pending.cardinality();
+    Round round = new Round(number, pending, guestRuns, session.guest, session.checksums, limiter, session.options.streams());
+    RoundTransfer transfer = session.link.startRound(number, round.feeds());
+    ProgressMeter meter = new ProgressMeter(round, roundPages, throttlePercent);
+    while (!transfer.await(PROGRESS_INTERVAL)) {
+      session.attempt.checkpoint();
+      meter.report();
+    }
+    double seconds = session.ticker.secondsSince(roundStart);
+    long bytes = session.link.bytesSent() - bytesBefore;
+    // What the socket buffers swallowed has not crossed the network yet: only acknowledged bytes tell its speed.
+    long acknowledged = session.link.acknowledgedBytes() - acknowledgedBefore;
+    if (acknowledged >= MEASURABLE_BYTES) {
+      bytesPerSecond = acknowledged / seconds;
+    }
+    pending.clear();
+    pending.addAll(round.left());
+    if (guestRuns) {
+      harvest();
+    }
+    session.journal.roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(), bytes, seconds,
+      pending.cardinality()));
+  }
+
+  /** Tells the journal about a round while it runs. */
+  private final class ProgressMeter {
+    private final Round round;
+    private final long pages;
+    private final int throttlePercent;
+    private long lastNanos = session.ticker.nanos();
+    private long lastBytes = session.link.bytesSent();
+
+    ProgressMeter(Round round, long pages, int throttlePercent) {
+      this.round = round;
+      this.pages = pages;
+      this.throttlePercent = throttlePercent;
+    }
+
+    void report() {
+      long now = session.ticker.nanos();
+      long bytes = session.link.bytesSent();
+      double rate = (bytes - lastBytes) * 1e9 / Math.max(1, now - lastNanos);
+      lastNanos = now;
+      lastBytes = bytes;
+      long rest = PageSize.bytesOf(Math.max(0, pages - round.pagesDone()));
+      OptionalDouble expected = rate > 0 ? OptionalDouble.of(rest / rate) : OptionalDouble.empty();
+      // Round 0 is nearly all of the work; later rounds only ever shrink what is left of the bar.
+      double ofRound = pages == 0 ? 1 : (double) round.pagesDone() / pages;
+      double done = round.number() == 0 ? 0.9 * ofRound : 1 - 0.1 * Math.pow(0.5, round.number() - 1 + ofRound);
+      session.journal.progress(new Progress(round.number(), rest, rate, expected, throttlePercent, done));
+    }
+  }
+}

@@ -1,0 +1,151 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.migration.BlackoutReport;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.RoundReport;
+import dev.pageferry.agent.migration.source.SourceStatus.Failure;
+import dev.pageferry.agent.migration.source.SourceStatus.GuestSpeed;
+import dev.pageferry.agent.migration.source.SourceStatus.Progress;
+import dev.pageferry.agent.migration.source.SourceStatus.State;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.time.Ticker;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What happened so far: written by the migration's thread, read and followed by anyone. */
+final class SourceJournal {
+  private static final Logger log = LoggerFactory.getLogger(SourceJournal.class);
+
+  private final MigrationId migration;
+  private final String vmName;
+  private final Ticker ticker;
+  private final long startNanos;
+  private final List<Consumer<SourceStatus>> followers = new CopyOnWriteArrayList<>();
+  private final List<RoundReport> rounds = new ArrayList<>();
+
+  private State state = State.RUNNING;
+  private MigrationStage stage = MigrationStage.SETUP;
+  private @Nullable Failure failure;
+  private Progress progress = new Progress(0, 0, 0, OptionalDouble.empty(), 0, 0);
+  private double setupSeconds;
+  private double totalSeconds;
+  private @Nullable BlackoutReport blackout;
+  private OptionalDouble blackoutBound = OptionalDouble.empty();
+  private long bytesSent;
+  private double throughput;
+  private GuestSpeed speed = new GuestSpeed(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
+
+  SourceJournal(MigrationId migration, String vmName, Ticker ticker) {
+    this.migration = migration;
+    this.vmName = vmName;
+    this.ticker = ticker;
+    this.startNanos = ticker.nanos();
+  }
+
+  /** Calls back now and at every change, from the thread that made it; a slow follower slows the migration. */
+  synchronized void follow(Consumer<SourceStatus> follower) {
+    followers.add(follower);
+    follower.accept(status());
+  }
+
+  synchronized void unfollow(Consumer<SourceStatus> follower) {
+    followers.remove(follower);
+  }
+
+  synchronized void enter(MigrationStage next) {
+    log.info("migration={} vm={} stage={} enters {}", migration, vmName, stage, next);
+    stage = next;
+    tell();
+  }
+
+  synchronized void setupDone(double stepsPerSecondBefore) {
+    setupSeconds = ticker.secondsSince(startNanos);
+    speed = new GuestSpeed(OptionalDouble.of(stepsPerSecondBefore), speed.during(), speed.after());
+  }
+
+  synchronized void progress(Progress next) {
+    // Rest may grow when a round begins; the share that is done is only ever shown growing.
+    progress = new Progress(next.round(), next.remainingBytes(), next.bytesPerSecond(), next.expectedSeconds(), next.throttlePercent(),
+      Math.max(progress.done(), next.done()));
+    tell();
+  }
+
+  synchronized void roundDone(RoundReport round) {
+    log.info("migration={} vm={} stage={} round={} pages={} zero={} skipped={} bytes={} seconds={} dirtyAfter={}", migration, vmName,
+      stage, round.round(), round.pagesSent(), round.zeroPages(), round.skippedPages(), round.bytesSent(), round.seconds(),
+      round.dirtyPagesAfter());
+    rounds.add(round);
+    bytesSent += round.bytesSent();
+    tell();
+  }
+
+  synchronized void pausedAfter(double stepsPerSecondDuring) {
+    speed = new GuestSpeed(speed.before(), OptionalDouble.of(stepsPerSecondDuring), speed.after());
+  }
+
+  synchronized void received(long bytes, double bytesPerSecond) {
+    bytesSent = Math.max(bytesSent, bytes);
+    throughput = bytesPerSecond;
+  }
+
+  synchronized void inDoubt(String reason) {
+    if (state != State.IN_DOUBT) {
+      log.warn("migration={} vm={} stage={} in doubt: {}", migration, vmName, stage, reason);
+      state = State.IN_DOUBT;
+      tell();
+    }
+  }
+
+  synchronized void running(BlackoutReport report, long allBytesSent) {
+    blackout = report;
+    bytesSent = allBytesSent;
+    totalSeconds = ticker.secondsSince(startNanos);
+    progress = new Progress(progress.round(), 0, progress.bytesPerSecond(), OptionalDouble.of(0), 0, 1);
+    state = State.RUNNING;
+  }
+
+  synchronized void completed(OptionalDouble stepsPerSecondAfter) {
+    speed = new GuestSpeed(speed.before(), speed.during(), stepsPerSecondAfter);
+    end(State.COMPLETED);
+  }
+
+  synchronized void handedOver(double boundSeconds) {
+    blackoutBound = OptionalDouble.of(boundSeconds);
+    totalSeconds = ticker.secondsSince(startNanos);
+    end(State.HANDED_OVER);
+  }
+
+  synchronized void failed(MigrationFailure cause, boolean cancelled) {
+    failure = new Failure(cause.code(), cause.getMessage());
+    totalSeconds = ticker.secondsSince(startNanos);
+    end(cancelled ? State.CANCELLED : State.ROLLED_BACK);
+  }
+
+  synchronized SourceStatus status() {
+    return new SourceStatus(state, stage, Optional.ofNullable(failure), progress, setupSeconds,
+      totalSeconds > 0 ? totalSeconds : ticker.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound, bytesSent,
+      throughput, speed, List.copyOf(rounds));
+  }
+
+  private void end(State last) {
+    log.info("migration={} vm={} stage={} ends {} in {} s{}", migration, vmName, stage, last, totalSeconds,
+      failure == null ? "" : ": " + failure.code() + " " + failure.message());
+    state = last;
+    tell();
+  }
+
+  private void tell() {
+    SourceStatus now = status();
+    for (Consumer<SourceStatus> each : followers) {
+      each.accept(now);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.MigrationConnector;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.Outcome;
+import dev.pageferry.agent.migration.SourceLink;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.Refusal;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One attempt to move a guest away from this host: straight-line code on a thread of its own. */
+public final class SourceMigration {
+  private static final Logger log = LoggerFactory.getLogger(SourceMigration.class);
+  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration BACK_OFF = Duration.ofSeconds(1);
+  /** Switchovers that may fail because the coordinator does not answer, before the attempt ends. */
+  private static final int MAX_SWITCHOVERS = 5;
+
+  /** What is to be moved, and where. */
+  public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, HostPort destination, byte[] token,
+    SourceOptions options) {}
+
+  /** What a migration reaches the world through. */
+  public record Environment(MigrationConnector connector, OwnershipClient ownership, Failpoints failpoints, Ticker ticker) {}
+
+  /** What becomes of this host's copy of the guest. */
+  public enum Fate {
+    /** The guest is this host's and goes on here. */
+    KEPT,
+    /** The guest belongs to another host, or to nobody: the copy is to be destroyed. */
+    GIVEN_AWAY
+  }
+
+  private final Order order;
+  private final Environment environment;
+  private final SourceJournal journal;
+  private final Attempt attempt;
+  private final CountDownLatch released = new CountDownLatch(1);
+
+  public SourceMigration(Order order, Environment environment) {
+    this.order = order;
+    this.environment = environment;
+    this.journal = new SourceJournal(order.migration(), order.guest().spec().name(), environment.ticker());
+    this.attempt = new Attempt(order.options().timeout(), environment.ticker());
+  }
+
+  /** Moves the guest, or leaves it running here. Never throws for what a peer, the network or the coordinator does. */
+  public Fate run() throws InterruptedException {
+    attempt.runsOn(Thread.currentThread());
+    try (SourceLink link = connect()) {
+      return run(new SourceSession(order, environment, link, attempt, journal));
+    } catch (MigrationFailure e) {
+      journal.failed(e, attempt.isCancelled());
+      return Fate.KEPT;
+    } catch (InterruptedException e) {
+      return interrupted(e);
+    }
+  }
+
+  private Fate run(SourceSession session) throws InterruptedException {
+    Decision decision;
+    try {
+      setup(session);
+      preCopyAndStop(session);
+      // Point of no return: from here the ownership row, not this host, says who may run the guest.
+      decision = storageHandoff(session);
+    } catch (MigrationFailure e) {
+      return rollBack(session, e, attempt.isCancelled());
+    } catch (InterruptedException e) {
+      if (attempt.isCancelled()) {
+        return rollBack(session, Attempt.cancelled(), true);
+      }
+      throw e;
+    } catch (RuntimeException e) {
+      log.error("migration={} vm={} invariant violated", order.migration(), order.guest().spec().name(), e);
+      return rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
+    }
+    if (decision.outcome() == Outcome.COMMITTED) {
+      return activation(session, decision.epoch());
+    }
+    return aborted(session, decision);
+  }
+
+  private void setup(SourceSession session) throws MigrationFailure, InterruptedException {
+    new Setup(session).run(order.token());
+  }
+
+  /** Stages 2 and 3; a switchover that could not ask for its commit goes back to copying. */
+  private void preCopyAndStop(SourceSession session) throws MigrationFailure, InterruptedException {
+    PreCopy preCopy = new PreCopy(session);
+    CoordinatorProbe coordinator = new CoordinatorProbe(environment.ownership());
+    for (int switchover = 1; switchover <= MAX_SWITCHOVERS; switchover++) {
+      journal.enter(MigrationStage.PRE_COPY);
+      preCopy.run(coordinator.seconds());
+      if (coordinator.answers()) {
+        journal.enter(MigrationStage.STOP_AND_COPY);
+        if (new StopAndCopy(session).run()) {
+          return;
+        }
+      }
+      log.warn("migration={} vm={} stage={} the coordinator does not answer; switchover {} of {} put off", order.migration(),
+        order.guest().spec().name(), MigrationStage.PRE_COPY, switchover, MAX_SWITCHOVERS);
+      Thread.sleep(BACK_OFF.multipliedBy(switchover));
+    }
+    throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
+      "the coordinator did not answer at %d switchovers, so that nobody could commit; see that it runs, then migrate again"
+        .formatted(MAX_SWITCHOVERS));
+  }
+
+  private Decision storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
+    journal.enter(MigrationStage.STORAGE_HANDOFF);
+    return new StorageHandoff(session).run();
+  }
+
+  private Fate activation(SourceSession session, long committedEpoch) throws InterruptedException {
+    journal.enter(MigrationStage.ACTIVATION);
+    if (new Activation(session, released).run(committedEpoch)) {
+      journal.enter(MigrationStage.NETWORK_CLEANUP);
+      new NetworkCleanup(session).run();
+    }
+    return Fate.GIVEN_AWAY;
+  }
+
+  /** The row says that this attempt did not win. */
+  private Fate aborted(SourceSession session, Decision decision) {
+    MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.ABORTED,
+      "the ownership row aborted this migration: owner=%s epoch=%d".formatted(decision.ownerHost(), decision.epoch()));
+    if (decision.outcome() == Outcome.ABORTED && decision.epoch() == order.epoch().value()) {
+      return rollBack(session, reason, false);
+    }
+    journal.failed(reason, false);
+    return Fate.GIVEN_AWAY;
+  }
+
+  private Fate rollBack(SourceSession session, MigrationFailure reason, boolean cancelled) {
+    order.guest().throttle(0);
+    order.guest().resume(PauseReason.MIGRATION);
+    session.link.send(Refusal.newBuilder().setCode(reason.code().name()).setMessage(reason.getMessage()).build());
+    journal.failed(reason, cancelled);
+    return Fate.KEPT;
+  }
+
+  private SourceLink connect() throws MigrationFailure, InterruptedException {
+    journal.enter(MigrationStage.SETUP);
+    return environment.connector().connect(order.migration(), order.destination(), attempt.deadline().orAfter(CONNECT_TIMEOUT));
+  }
+
+  private Fate interrupted(InterruptedException e) throws InterruptedException {
+    if (attempt.isCancelled()) {
+      journal.failed(Attempt.cancelled(), true);
+      return Fate.KEPT;
+    }
+    throw e;
+  }
+
+  /** Ends the attempt; false if commit has been asked. */
+  public boolean cancel() {
+    return attempt.cancel();
+  }
+
+  /** The coordinator says that the VM runs elsewhere: a copy kept for safety may go. */
+  public void release() {
+    released.countDown();
+  }
+
+  public SourceStatus status() {
+    return journal.status();
+  }
+
+  /** Calls back now and at every change, from the migration's thread, until {@link #unfollow}. */
+  public void follow(Consumer<SourceStatus> follower) {
+    journal.follow(follower);
+  }
+
+  public void unfollow(Consumer<SourceStatus> follower) {
+    journal.unfollow(follower);
+  }
+}

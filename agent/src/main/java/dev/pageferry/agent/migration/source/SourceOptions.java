@@ -1,0 +1,35 @@
+package dev.pageferry.agent.migration.source;
+
+import java.time.Duration;
+
+/**
+ * What the operator asked for.
+ *
+ * @param downtimeLimit ceiling of the expected blackout
+ * @param maxBytesPerSecond TCP payload over all streams; 0: unlimited
+ * @param streams data streams, 1 to {@link #MAX_STREAMS}
+ * @param timeout the attempt ends if commit has not been asked by then
+ */
+public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int streams, OnStall onStall, Duration timeout) {
+  public static final int MAX_STREAMS = 16;
+
+  /** What to do when rounds no longer shrink the rest and the expected blackout exceeds the limit. */
+  public enum OnStall {
+    /** Hold the vCPUs back, more with every step, until rounds shrink again. */
+    THROTTLE,
+    /** Switch over all the same. */
+    SWITCH,
+    /** End the attempt and say why. */
+    ABORT
+  }
+
+  public SourceOptions {
+    if (streams < 1 || streams > MAX_STREAMS) {
+      throw new IllegalArgumentException("%d streams are not between 1 and %d".formatted(streams, MAX_STREAMS));
+    }
+    if (maxBytesPerSecond < 0 || downtimeLimit.isNegative() || !timeout.isPositive()) {
+      throw new IllegalArgumentException("bandwidth %d, downtime limit %s or time-out %s is out of range".formatted(maxBytesPerSecond,
+        downtimeLimit, timeout));
+    }
+  }
+}

@@ -1,0 +1,46 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.memory.ChecksumTable;
+import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.SourceLink;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.time.Ticker;
+
+/** What the stages of one outgoing migration share, once it is connected. Owned by the migration's thread. */
+final class SourceSession {
+  final MigrationId migration;
+  final OwnershipEpoch epoch;
+  final Guest guest;
+  final SourceLink link;
+  final Attempt attempt;
+  final SourceOptions options;
+  final SourceJournal journal;
+  final OwnershipClient ownership;
+  final Failpoints failpoints;
+  final Ticker ticker;
+  /** Of every page as last sent; the destination keeps the like of it as received. */
+  final ChecksumTable checksums;
+  final PageRounds rounds;
+  final BlackoutClock blackout;
+
+  SourceSession(SourceMigration.Order order, SourceMigration.Environment environment, SourceLink link, Attempt attempt,
+    SourceJournal journal) {
+    this.migration = order.migration();
+    this.epoch = order.epoch();
+    this.guest = order.guest();
+    this.options = order.options();
+    this.link = link;
+    this.attempt = attempt;
+    this.journal = journal;
+    this.ownership = environment.ownership();
+    this.failpoints = environment.failpoints();
+    this.ticker = environment.ticker();
+    this.checksums = new ChecksumTable(guest.ram().pageCount());
+    this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker), new PageBitmap(guest.ram().pageCount()));
+    this.blackout = new BlackoutClock(ticker);
+  }
+}

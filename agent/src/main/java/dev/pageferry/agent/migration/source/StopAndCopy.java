@@ -1,0 +1,69 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
+import dev.pageferry.proto.migration.v1.Ready;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Stage 3: pauses the guest and sends the last dirty pages, the registers and the digest of all pages, until the
+ * destination says READY.
+ */
+final class StopAndCopy {
+  private static final Duration READY_TIMEOUT = Duration.ofSeconds(60);
+
+  private final SourceSession session;
+
+  StopAndCopy(SourceSession session) {
+    this.session = session;
+  }
+
+  /**
+   * @return false if the coordinator cannot be asked within the blackout that the operator allows: the guest runs again,
+   *     and pre-copy goes on
+   */
+  boolean run() throws MigrationFailure, InterruptedException {
+    // Answered while the last pages are on their way, so that asking costs no blackout.
+    CompletableFuture<Duration> coordinator = session.ownership.probe(session.options.downtimeLimit());
+    double stepsDuring = session.rounds.stepsPerSecond();
+    session.blackout.pauseRequested();
+    session.guest.pause(PauseReason.MIGRATION);
+    // The built-in guest's devices, when it has some, are drained here: a read that completes later changes RAM.
+    session.journal.pausedAfter(stepsDuring);
+    session.failpoints.at("source.stop-and-copy.paused");
+    session.rounds.harvest();
+    session.blackout.lastPagesKnown();
+    session.rounds.transfer(false, 0);
+    GuestState state = session.guest.state();
+    session.link.send(SpecMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
+      session.guest.isPausedFor(PauseReason.OPERATOR)));
+    session.failpoints.at("source.stop-and-copy.state-sent");
+    Ready ready = session.link.receive(Ready.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
+    session.blackout.ready(ready);
+    session.journal.received(ready.getBytesReceived(), ready.getBytesReceived() / Math.max(1e-9, ready.getReceiveSeconds()));
+    session.failpoints.at("source.stop-and-copy.ready");
+    if (isAnswered(coordinator)) {
+      return true;
+    }
+    session.link.send(BackToPreCopy.getDefaultInstance());
+    session.guest.resume(PauseReason.MIGRATION);
+    return false;
+  }
+
+  private boolean isAnswered(CompletableFuture<Duration> coordinator) throws InterruptedException {
+    double left = session.options.downtimeLimit().toNanos() / 1e9 - session.blackout.secondsSoFar();
+    try {
+      coordinator.get(Math.max(0, (long) (left * 1e9)), TimeUnit.NANOSECONDS);
+      return true;
+    } catch (ExecutionException | TimeoutException e) {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import java.time.Duration;
+
+/**
+ * Stage 4: releases the VM's disks and asks the coordinator to commit. From the first question on this host is in doubt:
+ * the guest stays paused until there is an answer, however long that takes, because nobody may guess.
+ */
+final class StorageHandoff {
+  private static final Duration FIRST_RETRY = Duration.ofMillis(20);
+  private static final Duration LONGEST_RETRY = Duration.ofSeconds(1);
+
+  private final SourceSession session;
+
+  StorageHandoff(SourceSession session) {
+    this.session = session;
+  }
+
+  /**
+   * Asks until the row has decided.
+   *
+   * @throws MigrationFailure only before the first question
+   */
+  Decision run() throws MigrationFailure, InterruptedException {
+    session.blackout.disksReleased();
+    session.failpoints.at("source.storage-handoff.before-commit");
+    session.attempt.beginCommit();
+    Duration retry = FIRST_RETRY;
+    while (true) {
+      try {
+        Decision decision = ask();
+        session.failpoints.at("source.storage-handoff.decided");
+        return decision;
+      } catch (UnreachableException e) {
+        session.journal.inDoubt(String.valueOf(e.getMessage()));
+        Thread.sleep(retry);
+        retry = retry.multipliedBy(2).compareTo(LONGEST_RETRY) < 0 ? retry.multipliedBy(2) : LONGEST_RETRY;
+      }
+    }
+  }
+
+  private Decision ask() throws UnreachableException, InterruptedException {
+    // With the destination gone, a commit would throw a perfect copy away: only ask for the decision.
+    return session.link.isOpen()
+      ? session.ownership.commit(session.guest.spec().id(), session.migration)
+      : session.ownership.resolve(session.guest.spec().id(), session.migration);
+  }
+}

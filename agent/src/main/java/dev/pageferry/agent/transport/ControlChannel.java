@@ -1,0 +1,192 @@
+package dev.pageferry.agent.transport;
+
+import com.google.protobuf.MessageLite;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.wire.WireException;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.proto.migration.v1.Ping;
+import dev.pageferry.proto.migration.v1.Pong;
+import dev.pageferry.proto.migration.v1.Refusal;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.SimpleChannelInboundHandler;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One end of a control stream: a bounded queue of messages for the migration's thread, pings that show whether the peer
+ * lives, and the news that it does not.
+ */
+final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
+  private static final int MAX_QUEUED = 64;
+  private static final long PING_INTERVAL_MILLIS = 1000;
+  private static final long SILENCE_LIMIT_MILLIS = 5000;
+
+  /** The stream ended; what to tell the migration. */
+  private record Ended(MigrationFailure failure) {}
+
+  private final FailureCode lostCode;
+  private final BlockingQueue<Object> inbox = new ArrayBlockingQueue<>(MAX_QUEUED + 1);
+  private volatile @Nullable Channel channel;
+  private volatile double roundTripSeconds;
+  private volatile @Nullable MigrationFailure ended;
+  private long lastHeardNanos;
+  private long lastTickNanos;
+
+  /** @param lostCode what the loss of the peer is called on this side */
+  ControlChannel(FailureCode lostCode) {
+    this.lostCode = lostCode;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    channel = context.channel();
+    lastHeardNanos = System.nanoTime();
+    lastTickNanos = lastHeardNanos;
+    if (context.channel().isActive()) {
+      tick(context);
+    }
+  }
+
+  @Override
+  public void channelActive(ChannelHandlerContext context) {
+    tick(context);
+    context.fireChannelActive();
+  }
+
+  private void tick(ChannelHandlerContext context) {
+    if (!context.channel().isActive()) {
+      return;
+    }
+    long now = System.nanoTime();
+    if (now - lastTickNanos > 2 * TimeUnit.MILLISECONDS.toNanos(PING_INTERVAL_MILLIS)) {
+      // This process itself stood still: that the peer was not heard says nothing about the peer.
+      lastHeardNanos = now;
+    }
+    lastTickNanos = now;
+    if (now - lastHeardNanos > TimeUnit.MILLISECONDS.toNanos(SILENCE_LIMIT_MILLIS)) {
+      end(new MigrationFailure.PeerLost(lostCode, "the peer %s was silent for %d ms".formatted(context.channel().remoteAddress(),
+        SILENCE_LIMIT_MILLIS)));
+      context.close();
+      return;
+    }
+    context.writeAndFlush(Ping.newBuilder().setNonce(now).build());
+    context.executor().schedule(() -> tick(context), PING_INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  @Override
+  protected void channelRead0(ChannelHandlerContext context, MessageLite message) {
+    lastHeardNanos = System.nanoTime();
+    switch (message) {
+      case Ping ping -> context.writeAndFlush(Pong.newBuilder().setNonce(ping.getNonce()).build());
+      case Pong pong -> roundTripSeconds = Math.max(0, (lastHeardNanos - pong.getNonce()) / 1e9);
+      default -> {
+        if (inbox.size() >= MAX_QUEUED) {
+          end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "the peer sent more than %d control messages at once"
+            .formatted(MAX_QUEUED)));
+          context.close();
+        } else {
+          inbox.add(message);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext context) {
+    end(new MigrationFailure.PeerLost(lostCode, "the link to %s was closed".formatted(context.channel().remoteAddress())));
+    context.fireChannelInactive();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+    Throwable root = cause.getCause() instanceof WireException wire ? wire : cause;
+    if (root instanceof WireException) {
+      end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, String.valueOf(root.getMessage())));
+    } else {
+      end(new MigrationFailure.PeerLost(lostCode, "the link to %s broke: %s".formatted(context.channel().remoteAddress(), root.getMessage())));
+    }
+    context.close();
+  }
+
+  /** Ends the stream for the migration's thread, once, behind what was received before. */
+  void end(MigrationFailure failure) {
+    synchronized (inbox) {
+      if (ended != null) {
+        return;
+      }
+      ended = failure;
+    }
+    if (!inbox.offer(new Ended(failure))) {
+      throw new IllegalStateException("a control stream's inbox has no room for its end");
+    }
+  }
+
+  /** Ends the stream after a grace in which the peer may still say why. */
+  void endSoon(MigrationFailure failure, Duration grace) {
+    Channel open = channel;
+    if (open != null && open.isActive()) {
+      open.eventLoop().schedule(() -> end(failure), grace.toMillis(), TimeUnit.MILLISECONDS);
+    }
+  }
+
+  void send(MessageLite message) {
+    Channel to = channel;
+    if (to != null) {
+      to.writeAndFlush(message, to.voidPromise());
+    }
+  }
+
+  MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
+    Object next = inbox.poll(deadline.remainingNanos(), TimeUnit.NANOSECONDS);
+    return switch (next) {
+      case null -> throw new MigrationFailure.PeerLost(lostCode, "the peer sent no %s in time".formatted(names(kinds)));
+      case Ended(MigrationFailure failure) -> {
+        // Whoever asks again is told again.
+        inbox.add(next);
+        throw failure;
+      }
+      case Refusal refusal -> throw new MigrationFailure.PeerRefused(codeOf(refusal), refusal.getMessage());
+      case MessageLite message when Arrays.stream(kinds).anyMatch(kind -> kind.isInstance(message)) -> message;
+      default -> throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "received %s, expected %s".formatted(
+        next.getClass().getSimpleName(), names(kinds)));
+    };
+  }
+
+  private static FailureCode codeOf(Refusal refusal) {
+    try {
+      return FailureCode.valueOf(refusal.getCode());
+    } catch (IllegalArgumentException e) {
+      return FailureCode.DESTINATION_REFUSED;
+    }
+  }
+
+  private static String names(Class<?>... kinds) {
+    return Arrays.stream(kinds).map(Class::getSimpleName).collect(Collectors.joining(" or "));
+  }
+
+  boolean isOpen() {
+    return ended == null;
+  }
+
+  double roundTripSeconds() {
+    return roundTripSeconds;
+  }
+
+  /** Closes the stream once everything queued has been written. */
+  void close() {
+    end(new MigrationFailure.PeerLost(lostCode, "this side closed the link"));
+    Channel closing = channel;
+    if (closing != null) {
+      closing.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+    }
+  }
+}

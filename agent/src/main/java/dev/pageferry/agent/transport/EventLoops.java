@@ -1,0 +1,57 @@
+package dev.pageferry.agent.transport;
+
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+
+/**
+ * The threads that serve migration sockets: one for control streams, so that keep-alives are answered however busy the
+ * pages keep the others. Native epoll where it loads, the JDK's selector elsewhere.
+ */
+public final class EventLoops implements AutoCloseable {
+  private final EventLoopGroup control;
+  private final EventLoopGroup data;
+
+  /** @param dataThreads threads that read, check and write pages */
+  public EventLoops(int dataThreads) {
+    control = group(1, "migration-control");
+    data = group(dataThreads, "migration-data");
+  }
+
+  private static EventLoopGroup group(int threads, String name) {
+    IoHandlerFactory handlers = Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    return new MultiThreadIoEventLoopGroup(threads, new DefaultThreadFactory(name, true), handlers);
+  }
+
+  EventLoopGroup control() {
+    return control;
+  }
+
+  EventLoopGroup data() {
+    return data;
+  }
+
+  static Class<? extends SocketChannel> socketChannel() {
+    return Epoll.isAvailable() ? EpollSocketChannel.class : NioSocketChannel.class;
+  }
+
+  static Class<? extends ServerChannel> serverChannel() {
+    return Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+  }
+
+  @Override
+  public void close() {
+    control.shutdownGracefully();
+    data.shutdownGracefully();
+  }
+}

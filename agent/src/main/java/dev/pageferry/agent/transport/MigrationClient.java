@@ -1,0 +1,49 @@
+package dev.pageferry.agent.transport;
+
+import dev.pageferry.agent.migration.MigrationConnector;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.SourceLink;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+
+/** Connects to the migration listeners of other hosts. */
+public final class MigrationClient implements MigrationConnector {
+  private final EventLoops loops;
+
+  public MigrationClient(EventLoops loops) {
+    this.loops = loops;
+  }
+
+  @Override
+  public SourceLink connect(MigrationId migration, HostPort destination, Deadline deadline) throws MigrationFailure, InterruptedException {
+    InetSocketAddress address = new InetSocketAddress(destination.host(), destination.port());
+    ControlChannel control = new ControlChannel(FailureCode.DESTINATION_LOST);
+    LongAdder bytesSent = new LongAdder();
+    ChannelFuture connecting = new Bootstrap().group(loops.control()).channel(EventLoops.socketChannel())
+      .option(ChannelOption.TCP_NODELAY, true).option(ChannelOption.CONNECT_TIMEOUT_MILLIS, StreamConnector.CONNECT_TIMEOUT_MILLIS)
+      .handler(new ChannelInitializer<Channel>() {
+        @Override
+        protected void initChannel(Channel channel) {
+          ControlCodec codec = new ControlCodec(bytesSent, new LongAdder());
+          codec.trust();
+          channel.pipeline().addLast(codec).addLast(control);
+        }
+      }).connect(address);
+    if (!connecting.await(deadline.remainingNanos(), TimeUnit.NANOSECONDS) || !connecting.isSuccess()) {
+      connecting.cancel(true);
+      throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_UNREACHABLE, "no connection to the destination's migration address %s: %s"
+        .formatted(destination, connecting.cause() == null ? "no answer in time" : connecting.cause().getMessage()));
+    }
+    return new NettySourceLink(migration, address, new StreamConnector(loops), control, bytesSent);
+  }
+}

@@ -1,0 +1,91 @@
+package dev.pageferry.agent.wire;
+
+import com.google.protobuf.MessageLite;
+import com.google.protobuf.Parser;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
+import dev.pageferry.proto.migration.v1.CleanedUp;
+import dev.pageferry.proto.migration.v1.Go;
+import dev.pageferry.proto.migration.v1.GuestState;
+import dev.pageferry.proto.migration.v1.Hello;
+import dev.pageferry.proto.migration.v1.Ping;
+import dev.pageferry.proto.migration.v1.Pong;
+import dev.pageferry.proto.migration.v1.Ready;
+import dev.pageferry.proto.migration.v1.Refusal;
+import dev.pageferry.proto.migration.v1.RoundAck;
+import dev.pageferry.proto.migration.v1.RoundEnd;
+import dev.pageferry.proto.migration.v1.Running;
+import dev.pageferry.proto.migration.v1.SetupAccepted;
+import dev.pageferry.proto.migration.v1.StreamHello;
+import dev.pageferry.proto.migration.v1.StreamWelcome;
+import dev.pageferry.proto.migration.v1.VmConfiguration;
+import dev.pageferry.proto.migration.v1.Welcome;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Every kind of frame. Control frames have a Protocol Buffers message for a body, page frames a layout of their own. */
+public enum FrameType {
+  HELLO(1, Hello.getDefaultInstance()), WELCOME(2, Welcome.getDefaultInstance()), STREAM_HELLO(3,
+    StreamHello.getDefaultInstance()), STREAM_WELCOME(4, StreamWelcome.getDefaultInstance()), VM_CONFIGURATION(5,
+      VmConfiguration.getDefaultInstance()), SETUP_ACCEPTED(6, SetupAccepted.getDefaultInstance()), REFUSAL(7,
+        Refusal.getDefaultInstance()), ROUND_END(8, RoundEnd.getDefaultInstance()), ROUND_ACK(9,
+          RoundAck.getDefaultInstance()), GUEST_STATE(10, GuestState.getDefaultInstance()), READY(11,
+            Ready.getDefaultInstance()), BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()), GO(13,
+              Go.getDefaultInstance()), RUNNING(14, Running.getDefaultInstance()), CLEANED_UP(15,
+                CleanedUp.getDefaultInstance()), PING(16,
+                  Ping.getDefaultInstance()), PONG(17, Pong.getDefaultInstance()),
+  /** Neighbouring pages. */
+  PAGE_RUN(32, null),
+  /** Scattered pages. */
+  PAGE_BATCH(33, null),
+  /** Ranges of zero pages. */
+  ZERO_RANGES(34, null);
+
+  private static final Map<Integer, FrameType> BY_CODE = new HashMap<>();
+  private static final Map<Class<?>, FrameType> BY_MESSAGE = new HashMap<>();
+
+  static {
+    for (FrameType type : values()) {
+      BY_CODE.put(type.code, type);
+      if (type.prototype != null) {
+        BY_MESSAGE.put(type.prototype.getClass(), type);
+      }
+    }
+  }
+
+  private final int code;
+  private final @Nullable MessageLite prototype;
+
+  FrameType(int code, @Nullable MessageLite prototype) {
+    this.code = code;
+    this.prototype = prototype;
+  }
+
+  public int code() {
+    return code;
+  }
+
+  /** The type of a code, or null for a code of another version. */
+  public static @Nullable FrameType ofCode(int code) {
+    return BY_CODE.get(code);
+  }
+
+  static FrameType ofMessage(MessageLite message) {
+    FrameType type = BY_MESSAGE.get(message.getClass());
+    if (type == null) {
+      throw new IllegalArgumentException("%s is not the body of a frame".formatted(message.getClass().getName()));
+    }
+    return type;
+  }
+
+  public boolean isPageFrame() {
+    return prototype == null;
+  }
+
+  Parser<? extends MessageLite> parser() {
+    if (prototype == null) {
+      throw new IllegalStateException("%s has no message for a body".formatted(this));
+    }
+    return prototype.getParserForType();
+  }
+}

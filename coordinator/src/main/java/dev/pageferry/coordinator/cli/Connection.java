@@ -1,0 +1,113 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import io.grpc.ConnectivityState;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.internal.logging.InternalLoggerFactory;
+import io.netty.util.internal.logging.JdkLoggerFactory;
+import java.util.Iterator;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+
+/** The way to the coordinator. Every refusal comes out as a {@link Failure}. For one thread. */
+final class Connection implements AutoCloseable {
+  private static final long SHORT_SECONDS = 10;
+  private static final long KEEP_ALIVE_SECONDS = 20;
+
+  private final HostPort coordinator;
+  private final EventLoopGroup eventLoops;
+  private ManagedChannel channel;
+  private ClusterBlockingStub stub;
+
+  Connection(HostPort coordinator) {
+    this.coordinator = coordinator;
+    silenceLibraries();
+    eventLoops = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("ferry", true), NioIoHandler.newFactory());
+    channel = channel();
+    stub = ClusterGrpc.newBlockingStub(channel);
+  }
+
+  /** A short question. Asking again does no harm. */
+  <T> T read(Function<ClusterBlockingStub, T> rpc) {
+    try {
+      return rpc.apply(stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS));
+    } catch (StatusRuntimeException e) {
+      throw Refusals.ofRead(e, coordinator);
+    }
+  }
+
+  /** A short change. One that is not answered in time may have happened. */
+  <T> T change(Function<ClusterBlockingStub, T> rpc) {
+    try {
+      return rpc.apply(stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS));
+    } catch (StatusRuntimeException e) {
+      boolean mayHaveArrived = channel.getState(false) == ConnectivityState.READY;
+      throw mayHaveArrived ? Refusals.ofChange(e, coordinator) : Refusals.ofRead(e, coordinator);
+    }
+  }
+
+  /** Something that takes as long as it takes. Keep-alives notice when the coordinator is gone. */
+  <T> T patiently(Function<ClusterBlockingStub, T> rpc) {
+    try {
+      return rpc.apply(stub);
+    } catch (StatusRuntimeException e) {
+      throw Refusals.ofRead(e, coordinator);
+    }
+  }
+
+  /** Hands over the messages of a stream until it ends. */
+  <T> void stream(Function<ClusterBlockingStub, Iterator<T>> rpc, Consumer<T> consumer) {
+    try {
+      rpc.apply(stub).forEachRemaining(consumer);
+    } catch (StatusRuntimeException e) {
+      throw Refusals.ofRead(e, coordinator);
+    }
+  }
+
+  /**
+   * Begins anew: a channel that failed refuses calls at once until its own back-off is over, whoever
+   * listens by now.
+   */
+  void reconnect() {
+    channel.shutdownNow();
+    channel = channel();
+    stub = ClusterGrpc.newBlockingStub(channel);
+  }
+
+  HostPort coordinator() {
+    return coordinator;
+  }
+
+  @Override
+  public void close() {
+    channel.shutdownNow();
+    var _ = eventLoops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+  }
+
+  private ManagedChannel channel() {
+    return NettyChannelBuilder.forAddress(coordinator.host(), coordinator.port()).usePlaintext()
+        .eventLoopGroup(eventLoops).channelType(NioSocketChannel.class).directExecutor().disableServiceConfigLookUp()
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
+  }
+
+  /**
+   * Keeps lines that are not ours from stderr. Netty would otherwise find and start the logging
+   * library that the servers use, which takes longer than most commands.
+   */
+  private static void silenceLibraries() {
+    InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
+    Logger.getLogger("").setLevel(Level.OFF);
+  }
+}

@@ -1,0 +1,142 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Follows one migration to its end, prints what became of it, and turns that into an exit code. A
+ * coordinator that goes away is waited for: the migration does not need it until it commits. Ctrl-C
+ * ends the watching only.
+ */
+final class MigrationWatch implements AutoCloseable {
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+  private final Session session;
+  private final boolean everyDocument;
+  private final ProgressDisplay display;
+  private final Surroundings.Registration interrupts;
+  private volatile String id = "";
+  private long updates;
+  private @Nullable Migration last;
+  private @Nullable Migration furthest;
+
+  /**
+   * Begins to mind Ctrl-C.
+   *
+   * @param watch
+   *          whether to show progress: documents on stdout for JSON, else lines or a bar on stderr
+   */
+  MigrationWatch(Session session, boolean watch) {
+    this.session = session;
+    everyDocument = watch && session.output().isJson();
+    display = ProgressDisplay.of(session, watch && !everyDocument);
+    interrupts = session.surroundings().interrupts().register(this::interrupted);
+  }
+
+  /** Follows the migration and gives the exit code that says how it ended. */
+  int run(String id) {
+    this.id = id;
+    Migration end = follow();
+    display.close();
+    interrupts.close();
+    if (!everyDocument) {
+      session.output().document(end, palette -> MigrationReportText.of(end, palette));
+    }
+    return MigrationOutcome.exitCode(end);
+  }
+
+  @Override
+  public void close() {
+    display.close();
+    interrupts.close();
+  }
+
+  private Migration follow() {
+    int attempt = 0;
+    long goneNanos = 0;
+    while (true) {
+      long before = updates;
+      Failure broken = stream();
+      Migration end = last;
+      if (end != null && MigrationOutcome.isFinal(end, broken == null)) {
+        return end;
+      }
+      if (broken != null && broken.exitCode() != ExitCode.UNREACHABLE) {
+        throw broken;
+      }
+      if (attempt == 0 || before != updates) {
+        attempt = 0;
+        goneNanos = session.surroundings().ticker().nanos();
+        display.note("lost the coordinator at %s; migration %s goes on without it; trying to reach it for %d s"
+            .formatted(session.connection().coordinator(), id, PATIENCE.toSeconds()));
+      }
+      await(attempt++, goneNanos);
+    }
+  }
+
+  /** Reads updates until there are no more. Null when the coordinator said that these were all. */
+  private @Nullable Failure stream() {
+    WatchMigrationRequest request = WatchMigrationRequest.newBuilder().setId(id).build();
+    try {
+      session.connection().stream(stub -> stub.watchMigration(request), this::update);
+      return null;
+    } catch (Failure e) {
+      return e;
+    }
+  }
+
+  private void update(Migration migration) {
+    updates++;
+    last = migration;
+    if (everyDocument) {
+      session.output().documentLine(migration);
+    }
+    Migration shown = furthest;
+    if (shown == null || !isBefore(migration, shown)) {
+      furthest = migration;
+      display.show(MigrationProgressText.of(migration));
+    }
+  }
+
+  /**
+   * A coordinator that came back may know less for a moment than it said before; progress does not
+   * run backwards.
+   */
+  private static boolean isBefore(Migration one, Migration other) {
+    int stages = Integer.compare(one.getStageValue(), other.getStageValue());
+    return one.getState() == Migration.State.RUNNING
+        && (stages < 0 || (stages == 0 && one.getProgress().getRound() < other.getProgress().getRound()));
+  }
+
+  private void await(int attempt, long goneNanos) {
+    Surroundings surroundings = session.surroundings();
+    Duration rest = PATIENCE.minusNanos(surroundings.ticker().nanos() - goneNanos);
+    if (!rest.isPositive()) {
+      throw new Failure(ExitCode.UNREACHABLE,
+          "cannot reach the coordinator at %s; no answer for %d s; migration %s goes on, look later with 'ferry migration show %s'"
+              .formatted(session.connection().coordinator(), PATIENCE.toSeconds(), id, id));
+    }
+    Duration pause = FIRST_PAUSE.multipliedBy(1L << Math.min(attempt, 10));
+    pause = pause.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause;
+    try {
+      surroundings.pause().sleep(pause.compareTo(rest) > 0 ? rest : pause);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Failure(ExitCode.UNREACHABLE, "interrupted; migration %s goes on; look with 'ferry migration show %s'"
+          .formatted(id, id), e);
+    }
+    session.connection().reconnect();
+  }
+
+  private void interrupted() {
+    display.close();
+    session.output().message(id.isEmpty()
+        ? "detached before the coordinator answered; see with 'ferry migration list' whether it accepted the migration"
+        : "detached; migration %s goes on; 'ferry migration watch %s' follows it, 'ferry migration cancel %s' ends it"
+            .formatted(id, id, id));
+  }
+}

@@ -1,0 +1,17 @@
+package dev.pageferry.coordinator.cli;
+
+/**
+ * Where something stands.
+ *
+ * @param headline
+ *          what is being done; changes rarely
+ * @param details
+ *          how far that is; empty where there is nothing to say
+ * @param done
+ *          share of the whole, 0 to 1
+ */
+record Progress(String headline, String details, double done) {
+  String line() {
+    return details.isEmpty() ? headline : headline + ": " + details;
+  }
+}

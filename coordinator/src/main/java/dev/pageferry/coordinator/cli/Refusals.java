@@ -1,0 +1,76 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.common.config.HostPort;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import org.jspecify.annotations.Nullable;
+
+/** What a gRPC status means to an operator. */
+final class Refusals {
+  private Refusals() {
+  }
+
+  static Failure ofRead(StatusRuntimeException refusal, HostPort coordinator) {
+    Status status = refusal.getStatus();
+    return switch (status.getCode()) {
+      case UNAVAILABLE -> new Failure(ExitCode.UNREACHABLE, unreachable(status, coordinator), refusal);
+      case DEADLINE_EXCEEDED -> new Failure(ExitCode.UNREACHABLE,
+          "no answer from the coordinator at %s; it did not come in time; see whether it runs and is not overloaded, then try again"
+              .formatted(coordinator),
+          refusal);
+      case UNIMPLEMENTED -> new Failure(ExitCode.FAILED,
+          "the coordinator at %s does not know this command; it is of another version; use the ferry that came with it"
+              .formatted(coordinator),
+          refusal);
+      default -> new Failure(exitCode(status.getCode()), said(status), refusal);
+    };
+  }
+
+  /** Like {@link #ofRead}, but silence leaves open whether the change was made. */
+  static Failure ofChange(StatusRuntimeException refusal, HostPort coordinator) {
+    if (refusal.getStatus().getCode() != Status.Code.DEADLINE_EXCEEDED) {
+      return ofRead(refusal, coordinator);
+    }
+    return new Failure(ExitCode.IN_DOUBT,
+        "it is not known whether this was done; the coordinator at %s did not answer in time; look with 'show' or 'list' before trying again"
+            .formatted(coordinator),
+        refusal);
+  }
+
+  private static int exitCode(Status.Code code) {
+    return switch (code) {
+      case INVALID_ARGUMENT, OUT_OF_RANGE -> ExitCode.USAGE;
+      case NOT_FOUND -> ExitCode.NOT_FOUND;
+      case FAILED_PRECONDITION, ALREADY_EXISTS, RESOURCE_EXHAUSTED, ABORTED, PERMISSION_DENIED, UNAUTHENTICATED ->
+        ExitCode.REFUSED;
+      case OK, CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS ->
+        ExitCode.FAILED;
+    };
+  }
+
+  private static String said(Status status) {
+    String description = status.getDescription();
+    return description == null || description.isBlank()
+        ? "refused with %s; the coordinator did not say why; its log may".formatted(status.getCode())
+        : description;
+  }
+
+  /**
+   * A status with a cause was made on this side and describes pipelines; one without is what the
+   * coordinator said.
+   */
+  private static String unreachable(Status status, HostPort coordinator) {
+    Throwable cause = status.getCause();
+    String why = cause == null ? status.getDescription() : rootMessage(cause);
+    return "cannot reach the coordinator at %s; %s; start it, or name another with --coordinator".formatted(coordinator,
+        why == null || why.isBlank() ? "the connection ended" : why);
+  }
+
+  private static @Nullable String rootMessage(Throwable cause) {
+    Throwable root = cause;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return root.getMessage();
+  }
+}

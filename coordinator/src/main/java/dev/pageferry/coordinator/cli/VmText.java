@@ -1,0 +1,52 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmDigest;
+import dev.pageferry.proto.cluster.v1.VmVerification;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/** VMs for people to read. */
+final class VmText {
+  private VmText() {
+  }
+
+  static Table table(List<Vm> vms) {
+    Table table = new Table("NAME", "STATE", "HOST", "MEMORY", "VCPUS", "PROGRAM", "STEPS");
+    for (Vm vm : vms) {
+      table.row(vm.getName(), vm.getState(), vm.getHost(), ByteSize.format(vm.getMemoryBytes()), vm.getVcpus(),
+          vm.getProgram(), vm.getSteps());
+    }
+    return table;
+  }
+
+  static Details details(Vm vm, Palette palette) {
+    return new Details().add("name", vm.getName()).add("id", vm.getId()).add("host", vm.getHost())
+        .add("state", palette.paint(vm.getState().toString())).add("epoch", vm.getEpoch())
+        .add("memory", ByteSize.format(vm.getMemoryBytes())).add("vcpus", vm.getVcpus()).add("program", vm.getProgram())
+        .add("program args", pairs(vm.getProgramArgsMap())).add("memory image", vm.getMemoryImage())
+        .add("memory image sha256", vm.getMemoryImageSha256()).add("steps", vm.getSteps())
+        .add("disks", String.join(", ", vm.getDisksList())).add("nics", String.join(", ", vm.getNicsList()));
+  }
+
+  static Details details(VmDigest digest) {
+    return new Details().add("name", digest.getName()).add("host", digest.getHost()).add("steps", digest.getSteps())
+        .add("memory digest", digest.getMemoryDigest()).add("registers digest", digest.getRegistersDigest());
+  }
+
+  static Details details(VmVerification result) {
+    Details details = new Details().add("name", result.getName()).add("host", result.getHost())
+        .add("steps", result.getSteps()).add("identical", result.getIdentical() ? "yes" : "no");
+    return result.hasFirstDifference()
+        ? details.add("first difference", "page " + result.getFirstDifference())
+        : details;
+  }
+
+  private static String pairs(Map<String, String> map) {
+    return new TreeMap<>(map).entrySet().stream().map(pair -> pair.getKey() + "=" + pair.getValue())
+        .collect(Collectors.joining(", "));
+  }
+}

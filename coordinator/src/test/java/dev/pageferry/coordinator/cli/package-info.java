@@ -1,0 +1,4 @@
+@NullMarked
+package dev.pageferry.coordinator.cli;
+
+import org.jspecify.annotations.NullMarked;

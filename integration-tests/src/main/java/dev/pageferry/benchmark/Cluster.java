@@ -1,0 +1,175 @@
+package dev.pageferry.benchmark;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** A coordinator and two agents on loopback, driven by the same commands that operators use. */
+final class Cluster implements AutoCloseable {
+  private static final int PORT_BASE = 7600;
+  private static final Duration UP_LIMIT = Duration.ofMinutes(5);
+  private static final Duration COMMAND_LIMIT = Duration.ofMinutes(1);
+  private static final Duration MOVE_LIMIT = Duration.ofMinutes(10);
+  private static final Duration FILL_LIMIT = Duration.ofMinutes(5);
+  private static final Duration BETWEEN_LOOKS = Duration.ofMillis(300);
+
+  private final Children children;
+  private final Path directory;
+  private final CleanUp.Owned owned;
+
+  /** Starts it, with nothing left in it of an earlier one. */
+  Cluster(Children children, CleanUp cleanUp, Path directory, long hostMemoryBytes) {
+    this.children = children;
+    this.directory = directory;
+    if (Files.exists(directory)) {
+      devCluster(COMMAND_LIMIT, "down");
+      deleteTree(directory);
+    }
+    // Owned before it is up: an up that fails half-way has started programs too.
+    owned = cleanUp.own(() -> devCluster(COMMAND_LIMIT, "down"));
+    Children.Result up = devCluster(UP_LIMIT, "up", "--hosts", "2", "--memory", size(hostMemoryBytes), "--port-base",
+        Integer.toString(PORT_BASE));
+    if (up.exitCode() != 0) {
+      owned.close();
+      throw new BenchmarkException("dev-cluster up: " + up.complaint());
+    }
+  }
+
+  /** A VM to create; arguments are those of its guest program, {@code k=v}. */
+  record Spec(String name, long memoryBytes, String program, List<String> arguments) {
+  }
+
+  /** A VM of this cluster, and where it is. Deleted when closed. */
+  final class Vm implements AutoCloseable {
+    private final String name;
+    private String host = "host-a";
+
+    private Vm(Spec spec) {
+      this.name = spec.name();
+      List<String> words = new ArrayList<>(
+          List.of("vm", "create", name, "--host", host, "--memory", size(spec.memoryBytes()), "--program",
+              spec.program()));
+      spec.arguments().forEach(each -> words.addAll(List.of("--program-arg", each)));
+      ferry(FILL_LIMIT, words);
+    }
+
+    /** Moves it to the other host. */
+    Move move() {
+      String other = "host-a".equals(host) ? "host-b" : "host-a";
+      Answer answer = ferry(MOVE_LIMIT, List.of("migrate", "live", name, "--to", other));
+      Move move = Move.parse(answer.document(), answer.seconds());
+      host = move.destination();
+      return move;
+    }
+
+    /** Whether its memory is what its program would have made of it without any move. */
+    boolean verify() {
+      Children.Result result = run(FILL_LIMIT, List.of("vm", "verify", name));
+      JsonObject document = parse(result, "vm verify");
+      return document.has("identical") && document.get("identical").getAsBoolean();
+    }
+
+    @Override
+    public void close() {
+      if (run(COMMAND_LIMIT, List.of("vm", "delete", name)).exitCode() != 0) {
+        // Perhaps it must stand still for that.
+        run(COMMAND_LIMIT, List.of("vm", "stop", name));
+        ferry(COMMAND_LIMIT, List.of("vm", "delete", name));
+      }
+    }
+
+    /** Memory is filled before step 0, so a VM that has made steps is as full as it will be. */
+    private void awaitSteps() throws InterruptedException {
+      long deadline = System.nanoTime() + FILL_LIMIT.toNanos();
+      while (true) {
+        JsonObject vm = ferry(COMMAND_LIMIT, List.of("vm", "show", name)).document();
+        if (vm.has("steps") && vm.get("steps").getAsLong() > 0) {
+          return;
+        }
+        if (System.nanoTime() - deadline > 0) {
+          throw new BenchmarkException(name + " made no step in " + FILL_LIMIT.toSeconds() + " s: " + vm);
+        }
+        Thread.sleep(BETWEEN_LOOKS);
+      }
+    }
+  }
+
+  /** Creates a VM on the first host and waits until its program runs and its memory is filled. */
+  Vm create(Spec spec) {
+    Vm vm = new Vm(spec);
+    try {
+      vm.awaitSteps();
+      return vm;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new BenchmarkException("interrupted", e);
+    } catch (RuntimeException e) {
+      try {
+        vm.close();
+      } catch (RuntimeException also) {
+        e.addSuppressed(also);
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public void close() {
+    owned.close();
+  }
+
+  private record Answer(JsonObject document, double seconds) {
+  }
+
+  private Answer ferry(Duration limit, List<String> words) {
+    Children.Result result = run(limit, words);
+    if (result.exitCode() != 0) {
+      throw new BenchmarkException("ferry " + String.join(" ", words) + ": " + result.complaint());
+    }
+    JsonObject document = result.output().isBlank() ? new JsonObject() : parse(result, String.join(" ", words));
+    return new Answer(document, result.wallSeconds());
+  }
+
+  private Children.Result run(Duration limit, List<String> words) {
+    List<String> all = new ArrayList<>(
+        List.of("scripts/ferry", "--coordinator", "127.0.0.1:" + PORT_BASE, "-o", "json"));
+    all.addAll(words);
+    return children.run(limit, all);
+  }
+
+  private Children.Result devCluster(Duration limit, String command, String... words) {
+    List<String> all = new ArrayList<>(List.of("scripts/dev-cluster", command, "--dir", directory.toString()));
+    all.addAll(List.of(words));
+    return children.run(limit, all);
+  }
+
+  private static JsonObject parse(Children.Result result, String what) {
+    try {
+      return JsonParser.parseString(result.output()).getAsJsonObject();
+    } catch (JsonParseException | IllegalStateException e) {
+      throw new BenchmarkException("ferry " + what + " printed no JSON object: " + result.complaint(), e);
+    }
+  }
+
+  private static String size(long bytes) {
+    return bytes % (1 << 20) == 0 ? (bytes >> 20) + "MiB" : Long.toString(bytes);
+  }
+
+  private static void deleteTree(Path top) {
+    try (Stream<Path> paths = Files.walk(top)) {
+      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(path);
+      }
+    } catch (IOException e) {
+      throw new BenchmarkException(top + ": " + e.getMessage(), e);
+    }
+  }
+}
