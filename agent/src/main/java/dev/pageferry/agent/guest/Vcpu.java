@@ -62,6 +62,10 @@ final class Vcpu {
       }
     }
     dirtyLog.park();
+    synchronized (gate) {
+      standing = true;
+      gate.notifyAll();
+    }
   }
 
   private void standAtGate() {

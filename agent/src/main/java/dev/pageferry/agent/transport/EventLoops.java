@@ -15,8 +15,8 @@ import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 
 /**
- * The threads that serve migration sockets: one for control streams, so that keep-alives are answered however busy the
- * pages keep the others. Native epoll where it loads, the JDK's selector elsewhere.
+ * The threads that serve migration sockets: one for the source's control streams and the listener, the others for pages
+ * and for what is accepted. Turns are bounded, so that keep-alives are answered however busy pages keep a thread. Native epoll where it loads, the JDK's selector elsewhere.
  */
 public final class EventLoops implements AutoCloseable {
   private final EventLoopGroup control;

@@ -73,6 +73,11 @@ public final class Settings {
     return optional(name, Optional.<T>empty(), text -> Optional.of(parser.apply(text)));
   }
 
+  /** Adds a problem that concerns several settings. */
+  public void problem(String problem) {
+    problems.add(problem);
+  }
+
   /** @throws SettingsException naming every problem met so far */
   public void check() throws SettingsException {
     if (!problems.isEmpty()) {

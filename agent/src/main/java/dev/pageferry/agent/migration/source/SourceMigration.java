@@ -34,16 +34,13 @@ public final class SourceMigration {
   public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, HostPort destination, byte[] token,
     SourceOptions options) {}
 
-  /** What a migration reaches the world through. */
-  public record Environment(MigrationConnector connector, OwnershipClient ownership, Failpoints failpoints, Ticker ticker) {}
-
-  /** What becomes of this host's copy of the guest. */
-  public enum Fate {
-    /** The guest is this host's and goes on here. */
-    KEPT,
-    /** The guest belongs to another host, or to nobody: the copy is to be destroyed. */
-    GIVEN_AWAY
-  }
+  /**
+   * What a migration reaches the world through.
+   *
+   * @param givenAway told once this host's copy of a guest is of no use any more: it belongs to another host, or to nobody
+   */
+  public record Environment(MigrationConnector connector, OwnershipClient ownership, Consumer<Guest> givenAway, Failpoints failpoints,
+    Ticker ticker) {}
 
   private final Order order;
   private final Environment environment;
@@ -59,19 +56,21 @@ public final class SourceMigration {
   }
 
   /** Moves the guest, or leaves it running here. Never throws for what a peer, the network or the coordinator does. */
-  public Fate run() throws InterruptedException {
+  public void run() throws InterruptedException {
     attempt.runsOn(Thread.currentThread());
     try (SourceLink link = connect()) {
-      return run(new SourceSession(order, environment, link, attempt, journal));
+      run(new SourceSession(order, environment, link, attempt, journal));
     } catch (MigrationFailure e) {
       journal.failed(e, attempt.isCancelled());
-      return Fate.KEPT;
     } catch (InterruptedException e) {
-      return interrupted(e);
+      if (!attempt.isCancelled()) {
+        throw e;
+      }
+      journal.failed(Attempt.cancelled(), true);
     }
   }
 
-  private Fate run(SourceSession session) throws InterruptedException {
+  private void run(SourceSession session) throws InterruptedException {
     Decision decision;
     try {
       setup(session);
@@ -79,20 +78,24 @@ public final class SourceMigration {
       // Point of no return: from here the ownership row, not this host, says who may run the guest.
       decision = storageHandoff(session);
     } catch (MigrationFailure e) {
-      return rollBack(session, e, attempt.isCancelled());
+      rollBack(session, e, attempt.isCancelled());
+      return;
     } catch (InterruptedException e) {
-      if (attempt.isCancelled()) {
-        return rollBack(session, Attempt.cancelled(), true);
+      if (!attempt.isCancelled()) {
+        throw e;
       }
-      throw e;
+      rollBack(session, Attempt.cancelled(), true);
+      return;
     } catch (RuntimeException e) {
       log.error("migration={} vm={} invariant violated", order.migration(), order.guest().spec().name(), e);
-      return rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
+      rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
+      return;
     }
     if (decision.outcome() == Outcome.COMMITTED) {
-      return activation(session, decision.epoch());
+      activation(session, decision.epoch());
+    } else {
+      aborted(session, decision);
     }
-    return aborted(session, decision);
   }
 
   private void setup(SourceSession session) throws MigrationFailure, InterruptedException {
@@ -126,45 +129,38 @@ public final class SourceMigration {
     return new StorageHandoff(session).run();
   }
 
-  private Fate activation(SourceSession session, long committedEpoch) throws InterruptedException {
+  private void activation(SourceSession session, long committedEpoch) throws InterruptedException {
     journal.enter(MigrationStage.ACTIVATION);
-    if (new Activation(session, released).run(committedEpoch)) {
+    boolean seenRunning = new Activation(session, released).run(committedEpoch);
+    environment.givenAway().accept(order.guest());
+    if (seenRunning) {
       journal.enter(MigrationStage.NETWORK_CLEANUP);
       new NetworkCleanup(session).run();
     }
-    return Fate.GIVEN_AWAY;
   }
 
   /** The row says that this attempt did not win. */
-  private Fate aborted(SourceSession session, Decision decision) {
+  private void aborted(SourceSession session, Decision decision) {
     MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.ABORTED,
       "the ownership row aborted this migration: owner=%s epoch=%d".formatted(decision.ownerHost(), decision.epoch()));
     if (decision.outcome() == Outcome.ABORTED && decision.epoch() == order.epoch().value()) {
-      return rollBack(session, reason, false);
+      rollBack(session, reason, false);
+    } else {
+      environment.givenAway().accept(order.guest());
+      journal.failed(reason, false);
     }
-    journal.failed(reason, false);
-    return Fate.GIVEN_AWAY;
   }
 
-  private Fate rollBack(SourceSession session, MigrationFailure reason, boolean cancelled) {
+  private void rollBack(SourceSession session, MigrationFailure reason, boolean cancelled) {
     order.guest().throttle(0);
     order.guest().resume(PauseReason.MIGRATION);
     session.link.send(Refusal.newBuilder().setCode(reason.code().name()).setMessage(reason.getMessage()).build());
     journal.failed(reason, cancelled);
-    return Fate.KEPT;
   }
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {
     journal.enter(MigrationStage.SETUP);
     return environment.connector().connect(order.migration(), order.destination(), attempt.deadline().orAfter(CONNECT_TIMEOUT));
-  }
-
-  private Fate interrupted(InterruptedException e) throws InterruptedException {
-    if (attempt.isCancelled()) {
-      journal.failed(Attempt.cancelled(), true);
-      return Fate.KEPT;
-    }
-    throw e;
   }
 
   /** Ends the attempt; false if commit has been asked. */

@@ -1,0 +1,77 @@
+package dev.pageferry.agent;
+
+import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.metrics.AgentMetrics;
+import dev.pageferry.agent.migration.Announcer;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.rpc.AgentRpc;
+import dev.pageferry.agent.rpc.CoordinatorSession;
+import dev.pageferry.agent.transport.EventLoops;
+import dev.pageferry.agent.transport.MigrationClient;
+import dev.pageferry.agent.transport.MigrationServer;
+import dev.pageferry.common.http.ObservabilityServer;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A running agent: everything wired together, started in order, closed in reverse. */
+final class Agent implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Agent.class);
+
+  private final HostedGuests guests = new HostedGuests();
+  private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
+  private final AgentRpc rpc;
+  private final OutgoingMigrations outgoing;
+  private final IncomingMigrations incoming;
+  private final MigrationServer migrationServer;
+  private final CoordinatorSession session;
+  private final ObservabilityServer observability;
+
+  Agent(AgentConfig config, String version) throws IOException, InterruptedException {
+    Incarnation incarnation = new Incarnation(UUID.randomUUID().toString());
+    Ticker ticker = Ticker.SYSTEM;
+    Failpoints failpoints = new Failpoints(config.failpointDirectory());
+    HostMemory memory = new HostMemory(config.memoryBytes());
+    VmFactory factory = new VmFactory(memory, ticker);
+    AgentMetrics metrics = new AgentMetrics(guests, memory);
+    rpc = new AgentRpc(config.coordinator());
+    OwnershipClient ownership = rpc.ownership();
+    outgoing = new OutgoingMigrations(new SourceMigration.Environment(new MigrationClient(loops), ownership,
+      guest -> guests.find(guest.spec().id()).ifPresent(hosted -> guests.destroy(guest.spec().id(), hosted.epoch())), failpoints, ticker),
+      metrics);
+    // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
+    CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
+    incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), guests::adopt, Announcer.NONE, failpoints, ticker);
+    migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
+    int port = rpc.serve(config.listen(), guests, factory, memory, outgoing, incoming);
+    session = rpc.join(new AgentRpc.Registration(config.hostId().value(), incarnation.value(), config.advertised(config.listen(), port),
+      config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing);
+    lease.complete(session);
+    observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
+    log.info("host={} listening: grpc {} migration {} http {}", config.hostId(), config.advertised(config.listen(), port),
+      config.advertised(config.migrationListen(), migrationServer.port()), config.advertised(config.http(), observability.port()));
+    session.start();
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    session.close();
+    observability.close();
+    outgoing.close();
+    incoming.close();
+    migrationServer.close();
+    rpc.close();
+    loops.close();
+    guests.close();
+  }
+}

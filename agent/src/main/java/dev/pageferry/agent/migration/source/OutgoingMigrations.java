@@ -1,0 +1,74 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.migration.source.SourceMigration.Environment;
+import dev.pageferry.agent.migration.source.SourceMigration.Order;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The migrations that leave this host, and for a while those that ended. */
+public final class OutgoingMigrations {
+  private static final Logger log = LoggerFactory.getLogger(OutgoingMigrations.class);
+  private static final int MAX_REMEMBERED = 256;
+
+  private record Entry(VmId vm, SourceMigration migration, Thread thread) {}
+
+  private final Environment environment;
+  private final Consumer<SourceStatus> meters;
+  /** Guarded by this. */
+  private final Map<MigrationId, Entry> entries = new LinkedHashMap<>();
+
+  /** @param meters hears every change of every migration */
+  public OutgoingMigrations(Environment environment, Consumer<SourceStatus> meters) {
+    this.environment = environment;
+    this.meters = meters;
+  }
+
+  /**
+   * Starts a migration on a thread of its own. A second order with the same id changes nothing.
+   *
+   * @throws IllegalStateException if another migration of the VM is under way
+   */
+  public synchronized void start(Order order) {
+    if (entries.containsKey(order.migration())) {
+      return;
+    }
+    VmId vm = order.guest().spec().id();
+    ofVm(vm).ifPresent(other -> {
+      throw new IllegalStateException("VM %s is being migrated already".formatted(order.guest().spec().name()));
+    });
+    SourceMigration migration = new SourceMigration(order, environment);
+    migration.follow(meters);
+    Thread thread = Thread.ofVirtual().name("outgoing-" + order.migration()).unstarted(() -> {
+      try {
+        migration.run();
+      } catch (InterruptedException e) {
+        log.warn("migration={} interrupted: this agent is shutting down", order.migration());
+      }
+    });
+    entries.entrySet().removeIf(each -> entries.size() >= MAX_REMEMBERED && !each.getValue().thread().isAlive());
+    entries.put(order.migration(), new Entry(vm, migration, thread));
+    thread.start();
+  }
+
+  public synchronized Optional<SourceMigration> find(MigrationId migration) {
+    return Optional.ofNullable(entries.get(migration)).map(Entry::migration);
+  }
+
+  /** The migration of a VM that is under way, if any. */
+  public synchronized Optional<SourceMigration> ofVm(VmId vm) {
+    return entries.values().stream().filter(each -> each.vm().equals(vm) && each.thread().isAlive()).map(Entry::migration).findAny();
+  }
+
+  /** Interrupts all migrations; the ownership rows, not this process, decide what becomes of their VMs. */
+  public synchronized void close() {
+    for (Entry each : entries.values()) {
+      each.thread().interrupt();
+    }
+  }
+}

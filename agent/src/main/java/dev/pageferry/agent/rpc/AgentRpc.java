@@ -1,0 +1,81 @@
+package dev.pageferry.agent.rpc;
+
+import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.TwinVerifier;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** The agent's gRPC: a server for the coordinator, a channel to it. */
+public final class AgentRpc implements AutoCloseable {
+  private static final long KEEP_ALIVE_SECONDS = 10;
+  private static final long CLOSE_SECONDS = 2;
+
+  private final ManagedChannel coordinator;
+  private final HealthStatusManager health = new HealthStatusManager();
+  private volatile @Nullable Server server;
+
+  public AgentRpc(HostPort coordinatorAddress) {
+    coordinator = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port()).usePlaintext()
+      .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
+  }
+
+  public OwnershipClient ownership() {
+    return new GrpcOwnershipClient(coordinator);
+  }
+
+  /**
+   * Starts serving.
+   *
+   * @return the port
+   * @throws IOException if the address cannot be listened on
+   */
+  public int serve(HostPort address, HostedGuests guests, VmFactory factory, HostMemory memory, OutgoingMigrations outgoing,
+    IncomingMigrations incoming) throws IOException {
+    Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
+      .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
+      .addService(new HostAgentService(guests, factory, new TwinVerifier(memory), outgoing, incoming))
+      .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
+    health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    server = started;
+    return started.getPort();
+  }
+
+  /** Tells the coordinator about this host, and keeps telling. */
+  public CoordinatorSession join(Registration self, HostMemory memory, HostedGuests guests, OutgoingMigrations outgoing) {
+    RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
+      .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
+      .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).build();
+    return new CoordinatorSession(coordinator, request, memory, guests, outgoing);
+  }
+
+  /** Who this host says it is. */
+  public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress, String version) {}
+
+  @Override
+  public void close() throws InterruptedException {
+    health.enterTerminalState();
+    Server serving = server;
+    if (serving != null && !serving.shutdown().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+      serving.shutdownNow();
+    }
+    coordinator.shutdownNow();
+  }
+}

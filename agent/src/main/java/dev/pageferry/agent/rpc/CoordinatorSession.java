@@ -1,0 +1,149 @@
+package dev.pageferry.agent.rpc;
+
+import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.HostLease;
+import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.os.Linux;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.proto.registry.v1.HeartbeatRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatResponse;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import dev.pageferry.proto.registry.v1.RegisterResponse;
+import dev.pageferry.proto.registry.v1.StaleVm;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Registers this host with the coordinator and stays known: a heartbeat a second, and the lease that answers bring. */
+public final class CoordinatorSession implements HostLease, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
+  private static final long CALL_SECONDS = 2;
+  private static final long RETRY_MILLIS = 500;
+
+  private final ManagedChannel channel;
+  private final HostRegistryGrpc.HostRegistryBlockingStub stub;
+  private final RegisterRequest self;
+  private final HostMemory memory;
+  private final HostedGuests guests;
+  private final OutgoingMigrations outgoing;
+  private final Thread thread;
+  private volatile long intervalMillis = RETRY_MILLIS;
+  private boolean reachable = true;
+  private volatile boolean registered;
+  /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
+  private long leaseEndNanos;
+
+  CoordinatorSession(ManagedChannel channel, RegisterRequest self, HostMemory memory, HostedGuests guests, OutgoingMigrations outgoing) {
+    this.channel = channel;
+    this.stub = HostRegistryGrpc.newBlockingStub(channel);
+    this.self = self;
+    this.memory = memory;
+    this.guests = guests;
+    this.outgoing = outgoing;
+    this.thread = Thread.ofVirtual().name("heartbeat").unstarted(this::run);
+  }
+
+  /** Begins to register, and to beat once that worked. */
+  public void start() {
+    thread.start();
+  }
+
+  /** Whether the coordinator knows this incarnation. */
+  public boolean isRegistered() {
+    return registered;
+  }
+
+  @Override
+  public synchronized void awaitLive() throws InterruptedException {
+    while (Linux.bootTimeNanos() >= leaseEndNanos) {
+      // The clock may jump over the lease's end while this thread sleeps, so look again now and then.
+      wait(intervalMillis);
+    }
+  }
+
+  private void run() {
+    try {
+      while (!Thread.interrupted()) {
+        beat();
+        Thread.sleep(intervalMillis);
+      }
+    } catch (InterruptedException e) {
+      // The agent is shutting down.
+    }
+  }
+
+  private void beat() {
+    try {
+      if (!registered) {
+        register();
+      } else {
+        heartbeat();
+      }
+      if (!reachable) {
+        reachable = true;
+        log.info("the coordinator answers again");
+      }
+    } catch (StatusRuntimeException e) {
+      channel.resetConnectBackoff();
+      if (reachable) {
+        reachable = false;
+        log.warn("the coordinator does not answer: {}", e.getStatus());
+      }
+    } catch (RuntimeException e) {
+      log.error("a heartbeat failed", e);
+    }
+  }
+
+  private void register() {
+    long sent = Linux.bootTimeNanos();
+    RegisterResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
+      .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
+    intervalMillis = Math.max(50, response.getHeartbeatIntervalMillis());
+    renew(sent, response.getLeaseMillis());
+    registered = true;
+    log.info("registered with the coordinator as host={} incarnation={}", self.getHostId(), self.getIncarnation());
+  }
+
+  private void heartbeat() {
+    HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId()).setIncarnation(self.getIncarnation())
+      .setMemoryFreeBytes(memory.freeBytes());
+    guests.list().forEach(each -> {
+      // Reading the rate now and then keeps its window recent.
+      each.vm().stepsPerSecond();
+      request.addVms(StatusMessages.status(each));
+    });
+    long sent = Linux.bootTimeNanos();
+    HeartbeatResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS).heartbeat(request.build());
+    if (response.getUnknown()) {
+      registered = false;
+      return;
+    }
+    renew(sent, response.getLeaseMillis());
+    response.getStaleVmsList().forEach(this::drop);
+  }
+
+  private synchronized void renew(long sentNanos, long leaseMillis) {
+    leaseEndNanos = sentNanos + TimeUnit.MILLISECONDS.toNanos(leaseMillis);
+    notifyAll();
+  }
+
+  /** The VM belongs to another host, or to nobody. */
+  private void drop(StaleVm stale) {
+    VmId id = new VmId(stale.getId());
+    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(), () -> {
+      if (guests.destroy(id, new OwnershipEpoch(stale.getEpoch()))) {
+        log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
+      }
+    });
+  }
+
+  @Override
+  public void close() {
+    thread.interrupt();
+  }
+}

@@ -1,0 +1,227 @@
+package dev.pageferry.agent.rpc;
+
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.HostedGuests.Hosted;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.TwinVerifier;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmDigest;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.migration.source.SourceOptions;
+import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
+import dev.pageferry.proto.agent.v1.CancelOutgoingResponse;
+import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.DestroyVmRequest;
+import dev.pageferry.proto.agent.v1.DestroyVmResponse;
+import dev.pageferry.proto.agent.v1.DigestVmRequest;
+import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.GetIncomingRequest;
+import dev.pageferry.proto.agent.v1.GetIncomingResponse;
+import dev.pageferry.proto.agent.v1.GetVmRequest;
+import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.agent.v1.ListVmsRequest;
+import dev.pageferry.proto.agent.v1.ListVmsResponse;
+import dev.pageferry.proto.agent.v1.OutgoingOptions;
+import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.PauseVmRequest;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.PrepareIncomingResponse;
+import dev.pageferry.proto.agent.v1.ResumeVmRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingResponse;
+import dev.pageferry.proto.agent.v1.VerifyVmRequest;
+import dev.pageferry.proto.agent.v1.VerifyVmResult;
+import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+
+/** What the coordinator asks of this host. Each call has a virtual thread of its own and may block. */
+final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
+  private final HostedGuests guests;
+  private final VmFactory factory;
+  private final TwinVerifier verifier;
+  private final OutgoingMigrations outgoing;
+  private final IncomingMigrations incoming;
+
+  HostAgentService(HostedGuests guests, VmFactory factory, TwinVerifier verifier, OutgoingMigrations outgoing, IncomingMigrations incoming) {
+    this.guests = guests;
+    this.factory = factory;
+    this.verifier = verifier;
+    this.outgoing = outgoing;
+    this.incoming = incoming;
+  }
+
+  @Override
+  public void createVm(CreateVmRequest request, StreamObserver<VmStatus> observer) {
+    Refusals.answer(observer, () -> {
+      if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
+        throw Status.ALREADY_EXISTS.withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
+          .asRuntimeException();
+      }
+      VirtualMachine vm = factory.boot(SpecMessages.fromProto(request.getSpec()));
+      try {
+        guests.adopt(vm, new OwnershipEpoch(request.getEpoch()));
+      } catch (IllegalStateException e) {
+        vm.close();
+        throw e;
+      }
+      if (!request.getPaused()) {
+        vm.resume(PauseReason.OPERATOR);
+      }
+      return StatusMessages.statusWithSpec(hosted(request.getSpec().getId()));
+    });
+  }
+
+  @Override
+  public void destroyVm(DestroyVmRequest request, StreamObserver<DestroyVmResponse> observer) {
+    Refusals.answer(observer, () -> {
+      VmId id = new VmId(request.getId());
+      if (outgoing.ofVm(id).isPresent()) {
+        throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
+      }
+      if (!guests.destroy(id, new OwnershipEpoch(request.getEpoch()))) {
+        throw Refusals.notFound("VM", request.getId());
+      }
+      return DestroyVmResponse.getDefaultInstance();
+    });
+  }
+
+  @Override
+  public void pauseVm(PauseVmRequest request, StreamObserver<VmStatus> observer) {
+    Refusals.answer(observer, () -> {
+      hosted(request.getId()).vm().pause(PauseReason.OPERATOR);
+      return StatusMessages.statusWithSpec(hosted(request.getId()));
+    });
+  }
+
+  @Override
+  public void resumeVm(ResumeVmRequest request, StreamObserver<VmStatus> observer) {
+    Refusals.answer(observer, () -> {
+      hosted(request.getId()).vm().resume(PauseReason.OPERATOR);
+      return StatusMessages.statusWithSpec(hosted(request.getId()));
+    });
+  }
+
+  @Override
+  public void getVm(GetVmRequest request, StreamObserver<VmStatus> observer) {
+    Refusals.answer(observer, () -> StatusMessages.statusWithSpec(hosted(request.getId())));
+  }
+
+  @Override
+  public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
+    Refusals.answer(observer, () -> ListVmsResponse.newBuilder().addAllVms(guests.list().stream().map(StatusMessages::statusWithSpec)
+      .toList()).build());
+  }
+
+  @Override
+  public void digestVm(DigestVmRequest request, StreamObserver<DigestVmResponse> observer) {
+    Refusals.answer(observer, () -> {
+      VmDigest digest = VmDigest.of(hosted(request.getId()).vm());
+      return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
+        .setRegistersDigest(digest.registersDigest()).build();
+    });
+  }
+
+  @Override
+  public void verifyVm(VerifyVmRequest request, StreamObserver<VerifyVmUpdate> observer) {
+    Thread replaying = Thread.currentThread();
+    // Runs on another thread while this one replays, which is why the executor must not be a direct one.
+    ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(replaying::interrupt);
+    Refusals.answer(observer, () -> {
+      TwinVerifier.Result result = verifier.verify(hosted(request.getId()).vm(), (steps, total) -> observer.onNext(VerifyVmUpdate
+        .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
+      VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps()).setIdentical(result.identical());
+      result.firstDifference().ifPresent(message::setFirstDifference);
+      return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps()).setResult(message).build();
+    });
+  }
+
+  @Override
+  public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
+    Refusals.answer(observer, () -> {
+      incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
+        new OwnershipEpoch(request.getEpoch()), request.getToken().toByteArray(), Duration.ofMillis(request.getExpiresInMillis()));
+      return PrepareIncomingResponse.getDefaultInstance();
+    });
+  }
+
+  @Override
+  public void startOutgoing(StartOutgoingRequest request, StreamObserver<StartOutgoingResponse> observer) {
+    Refusals.answer(observer, () -> {
+      Hosted hosted = hosted(request.getVmId());
+      if (hosted.epoch().value() != request.getEpoch()) {
+        throw new IllegalStateException("VM %s is here under epoch %s, not %d".formatted(request.getVmId(), hosted.epoch(),
+          request.getEpoch()));
+      }
+      Guest guest = hosted.vm();
+      outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
+        HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(), options(request.getOptions())));
+      return StartOutgoingResponse.getDefaultInstance();
+    });
+  }
+
+  private static SourceOptions options(OutgoingOptions options) {
+    SourceOptions.OnStall onStall = switch (options.getOnStall()) {
+      case THROTTLE -> SourceOptions.OnStall.THROTTLE;
+      case SWITCH -> SourceOptions.OnStall.SWITCH;
+      case ABORT -> SourceOptions.OnStall.ABORT;
+      case ON_STALL_UNSPECIFIED, UNRECOGNIZED -> throw new IllegalArgumentException("no policy for a stalled migration");
+    };
+    return new SourceOptions(Duration.ofMillis(options.getDowntimeLimitMillis()), options.getMaxBandwidthBytesPerSecond(),
+      options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()));
+  }
+
+  @Override
+  public void watchOutgoing(WatchOutgoingRequest request, StreamObserver<OutgoingStatus> observer) {
+    SourceMigration migration = outgoing.find(new MigrationId(request.getMigrationId())).orElse(null);
+    if (migration == null) {
+      observer.onError(Refusals.notFound("migration", request.getMigrationId()));
+      return;
+    }
+    AtomicReference<Consumer<SourceStatus>> follower = new AtomicReference<>();
+    follower.set(status -> {
+      observer.onNext(StatusMessages.outgoing(status));
+      if (status.state().isFinal()) {
+        observer.onCompleted();
+        migration.unfollow(follower.get());
+      }
+    });
+    ((ServerCallStreamObserver<OutgoingStatus>) observer).setOnCancelHandler(() -> migration.unfollow(follower.get()));
+    migration.follow(follower.get());
+  }
+
+  @Override
+  public void cancelOutgoing(CancelOutgoingRequest request, StreamObserver<CancelOutgoingResponse> observer) {
+    Refusals.answer(observer, () -> {
+      SourceMigration migration = outgoing.find(new MigrationId(request.getMigrationId()))
+        .orElseThrow(() -> Refusals.notFound("migration", request.getMigrationId()));
+      return CancelOutgoingResponse.newBuilder().setAccepted(migration.cancel()).build();
+    });
+  }
+
+  @Override
+  public void getIncoming(GetIncomingRequest request, StreamObserver<GetIncomingResponse> observer) {
+    Refusals.answer(observer, () -> GetIncomingResponse.newBuilder().setState(GetIncomingResponse.State.valueOf(incoming.state(
+      new MigrationId(request.getMigrationId())).name())).build());
+  }
+
+  private Hosted hosted(String id) {
+    return guests.find(new VmId(id)).orElseThrow(() -> Refusals.notFound("VM", id));
+  }
+}

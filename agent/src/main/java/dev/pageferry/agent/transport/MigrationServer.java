@@ -1,0 +1,75 @@
+package dev.pageferry.agent.transport;
+
+import dev.pageferry.agent.migration.IncomingDirectory;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.MigrationId;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Listens for migrations. */
+public final class MigrationServer implements AutoCloseable {
+  private static final int BACKLOG = 128;
+
+  private final EventLoops loops;
+  private final IncomingDirectory directory;
+  private final ConcurrentMap<MigrationId, NettyDestinationLink> sessions = new ConcurrentHashMap<>();
+  private final AtomicInteger strangers = new AtomicInteger();
+  private final Channel listener;
+
+  private MigrationServer(EventLoops loops, HostPort address, IncomingDirectory directory) throws IOException, InterruptedException {
+    this.loops = loops;
+    this.directory = directory;
+    var binding = new ServerBootstrap().group(loops.control(), loops.data()).channel(EventLoops.serverChannel())
+      .option(ChannelOption.SO_BACKLOG, BACKLOG).option(ChannelOption.SO_REUSEADDR, true)
+      .childOption(ChannelOption.TCP_NODELAY, true).childHandler(new ChannelInitializer<Channel>() {
+        @Override
+        protected void initChannel(Channel channel) {
+          new Doorkeeper(MigrationServer.this).install(channel);
+        }
+      }).bind(new InetSocketAddress(address.host(), address.port())).await();
+    if (!binding.isSuccess()) {
+      throw new IOException("cannot listen for migrations on %s: %s".formatted(address, binding.cause().getMessage()), binding.cause());
+    }
+    listener = binding.channel();
+  }
+
+  /** @throws IOException if the address cannot be listened on */
+  public static MigrationServer listen(EventLoops loops, HostPort address, IncomingDirectory directory)
+    throws IOException, InterruptedException {
+    return new MigrationServer(loops, address, directory);
+  }
+
+  /** The port that is listened on. */
+  public int port() {
+    return ((InetSocketAddress) listener.localAddress()).getPort();
+  }
+
+  EventLoops loops() {
+    return loops;
+  }
+
+  IncomingDirectory directory() {
+    return directory;
+  }
+
+  ConcurrentMap<MigrationId, NettyDestinationLink> sessions() {
+    return sessions;
+  }
+
+  /** Connections that have not shown who they are. */
+  AtomicInteger strangers() {
+    return strangers;
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    listener.close().await();
+  }
+}

@@ -1,0 +1,84 @@
+package dev.pageferry.agent.transport;
+
+import com.google.protobuf.MessageLite;
+import dev.pageferry.agent.migration.DestinationLink;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.PageSink;
+import dev.pageferry.agent.wire.StreamProof;
+import dev.pageferry.common.time.Deadline;
+import io.netty.channel.Channel;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+
+/** The destination's sockets of one migration. */
+final class NettyDestinationLink implements DestinationLink {
+  private final ControlChannel control;
+  private final LongAdder bytesReceived;
+  private final List<Channel> streams = new CopyOnWriteArrayList<>();
+  /** Guarded by this: what data streams must prove, once they may come. */
+  private @Nullable Admission admission;
+
+  private record Admission(int count, byte[] sessionKey, PageSink sink, Set<Integer> proven) {}
+
+  NettyDestinationLink(ControlChannel control, LongAdder bytesReceived) {
+    this.control = control;
+    this.bytesReceived = bytesReceived;
+  }
+
+  @Override
+  public synchronized void acceptStreams(int count, byte[] sessionKey, PageSink sink) {
+    admission = new Admission(count, sessionKey, sink, new HashSet<>());
+  }
+
+  /** The sink for a data stream that proves, for the first time, that it belongs here. */
+  synchronized Optional<PageSink> admit(int stream, byte[] proof, Channel channel) {
+    if (admission == null || !control.isOpen() || stream < 0 || stream >= admission.count()
+      || !StreamProof.matches(admission.sessionKey(), stream, proof) || !admission.proven().add(stream)) {
+      return Optional.empty();
+    }
+    streams.add(channel);
+    return Optional.of(admission.sink());
+  }
+
+  LongAdder byteCounter() {
+    return bytesReceived;
+  }
+
+  @Override
+  public long bytesReceived() {
+    return bytesReceived.sum();
+  }
+
+  @Override
+  public void send(MessageLite message) {
+    control.send(message);
+  }
+
+  @Override
+  public MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
+    return control.receiveAny(deadline, kinds);
+  }
+
+  @Override
+  public boolean isOpen() {
+    return control.isOpen();
+  }
+
+  @Override
+  public double roundTripSeconds() {
+    return control.roundTripSeconds();
+  }
+
+  @Override
+  public void close() {
+    control.close();
+    for (Channel each : streams) {
+      each.close();
+    }
+  }
+}

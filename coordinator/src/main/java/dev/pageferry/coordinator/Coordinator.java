@@ -1,0 +1,63 @@
+package dev.pageferry.coordinator;
+
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.http.ObservabilityServer;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.coordinator.agentlink.GrpcAgentClient;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
+import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.rpc.CoordinatorRpc;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.coordinator.store.SqliteRecordStore;
+import java.io.IOException;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A running coordinator: everything wired together, started in order, closed in reverse. */
+final class Coordinator implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Coordinator.class);
+  private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
+  /** A host that was silent for that long is down. */
+  private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
+  /** How long a host may start vCPUs after its last heartbeat was answered. */
+  private static final Duration LEASE = Duration.ofSeconds(10);
+
+  private final RecordStore store;
+  private final AgentClient agents = new GrpcAgentClient();
+  private final MigrationSupervisor migrations;
+  private final CoordinatorRpc rpc;
+  private final ObservabilityServer observability;
+
+  Coordinator(CoordinatorConfig config) throws IOException {
+    store = SqliteRecordStore.open(config.data());
+    try {
+      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, Ticker.SYSTEM);
+      OwnershipLedger ledger = new OwnershipLedger(store);
+      CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
+      Machines machines = new Machines(ledger, inventory, agents);
+      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
+      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, migrations, HEARTBEAT_INTERVAL, LEASE);
+      observability = new ObservabilityServer(config.http(), metrics::scrape, () -> true);
+    } catch (IOException | RuntimeException e) {
+      store.close();
+      throw e;
+    }
+    migrations.recover();
+    log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
+      new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    observability.close();
+    migrations.close();
+    rpc.close();
+    agents.close();
+    store.close();
+  }
+}

@@ -1,0 +1,151 @@
+package dev.pageferry.coordinator.agentlink;
+
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.agents.AgentException.Kind;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
+import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.DestroyVmRequest;
+import dev.pageferry.proto.agent.v1.DigestVmRequest;
+import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.GetIncomingRequest;
+import dev.pageferry.proto.agent.v1.GetIncomingResponse;
+import dev.pageferry.proto.agent.v1.GetVmRequest;
+import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.agent.v1.HostAgentGrpc.HostAgentBlockingStub;
+import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.PauseVmRequest;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.ResumeVmRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.VerifyVmRequest;
+import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** Agents over gRPC: one channel per address, kept. */
+public final class GrpcAgentClient implements AgentClient {
+  private static final long SHORT_SECONDS = 5;
+  /** Preparing may wait for an older attempt's memory. */
+  private static final long PREPARE_SECONDS = 20;
+  private static final long KEEP_ALIVE_SECONDS = 10;
+
+  private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
+
+  @Override
+  public VmStatus createVm(String address, CreateVmRequest request) throws AgentException {
+    // Filling memory takes as long as it takes; keep-alives tell whether the agent still lives.
+    return ask(address, stub -> stub.createVm(request));
+  }
+
+  @Override
+  public void destroyVm(String address, String vmId, long epoch) throws AgentException {
+    ask(address, stub -> soon(stub).destroyVm(DestroyVmRequest.newBuilder().setId(vmId).setEpoch(epoch).build()));
+  }
+
+  @Override
+  public VmStatus pauseVm(String address, String vmId) throws AgentException {
+    return ask(address, stub -> soon(stub).pauseVm(PauseVmRequest.newBuilder().setId(vmId).build()));
+  }
+
+  @Override
+  public VmStatus resumeVm(String address, String vmId) throws AgentException {
+    return ask(address, stub -> soon(stub).resumeVm(ResumeVmRequest.newBuilder().setId(vmId).build()));
+  }
+
+  @Override
+  public VmStatus getVm(String address, String vmId) throws AgentException {
+    return ask(address, stub -> soon(stub).getVm(GetVmRequest.newBuilder().setId(vmId).build()));
+  }
+
+  @Override
+  public DigestVmResponse digestVm(String address, String vmId) throws AgentException {
+    return ask(address, stub -> stub.digestVm(DigestVmRequest.newBuilder().setId(vmId).build()));
+  }
+
+  @Override
+  public void verifyVm(String address, String vmId, Consumer<VerifyVmUpdate> updates) throws AgentException {
+    ask(address, stub -> {
+      stub.verifyVm(VerifyVmRequest.newBuilder().setId(vmId).build()).forEachRemaining(updates);
+      return true;
+    });
+  }
+
+  @Override
+  public void prepareIncoming(String address, PrepareIncomingRequest request) throws AgentException {
+    ask(address, stub -> stub.withDeadlineAfter(PREPARE_SECONDS, TimeUnit.SECONDS).prepareIncoming(request));
+  }
+
+  @Override
+  public void startOutgoing(String address, StartOutgoingRequest request) throws AgentException {
+    ask(address, stub -> soon(stub).startOutgoing(request));
+  }
+
+  @Override
+  public void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates) throws AgentException {
+    ask(address, stub -> {
+      stub.watchOutgoing(WatchOutgoingRequest.newBuilder().setMigrationId(migrationId).build()).forEachRemaining(updates);
+      return true;
+    });
+  }
+
+  @Override
+  public boolean cancelOutgoing(String address, String migrationId) throws AgentException {
+    return ask(address, stub -> soon(stub).cancelOutgoing(CancelOutgoingRequest.newBuilder().setMigrationId(migrationId).build())
+      .getAccepted());
+  }
+
+  @Override
+  public GetIncomingResponse.State incomingState(String address, String migrationId) throws AgentException {
+    return ask(address, stub -> soon(stub).getIncoming(GetIncomingRequest.newBuilder().setMigrationId(migrationId).build()).getState());
+  }
+
+  private static HostAgentBlockingStub soon(HostAgentBlockingStub stub) {
+    return stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private <T> T ask(String address, Function<HostAgentBlockingStub, T> call) throws AgentException {
+    ManagedChannel channel = channels.computeIfAbsent(address, GrpcAgentClient::open);
+    try {
+      return call.apply(HostAgentGrpc.newBlockingStub(channel));
+    } catch (StatusRuntimeException e) {
+      if (kind(e) == Kind.UNREACHABLE) {
+        // An agent that comes back should not wait for the channel's back-off, which grows to minutes.
+        channel.resetConnectBackoff();
+      }
+      String description = e.getStatus().getDescription();
+      throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);
+    }
+  }
+
+  private static Kind kind(StatusRuntimeException e) {
+    return switch (e.getStatus().getCode()) {
+      case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> Kind.UNREACHABLE;
+      case NOT_FOUND -> Kind.NOT_FOUND;
+      case INVALID_ARGUMENT -> Kind.INVALID;
+      case ALREADY_EXISTS -> Kind.EXISTS;
+      case FAILED_PRECONDITION, RESOURCE_EXHAUSTED, ABORTED -> Kind.REFUSED;
+      default -> Kind.FAILED;
+    };
+  }
+
+  private static ManagedChannel open(String address) {
+    HostPort parsed = HostPort.parse(address);
+    return NettyChannelBuilder.forAddress(parsed.host(), parsed.port()).usePlaintext().keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+      .build();
+  }
+
+  @Override
+  public void close() {
+    channels.values().forEach(ManagedChannel::shutdownNow);
+  }
+}

@@ -1,0 +1,47 @@
+package dev.pageferry.coordinator.agents;
+
+import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.GetIncomingResponse;
+import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import java.util.function.Consumer;
+
+/**
+ * What the coordinator asks of agents. Calls block their thread; those without a natural end are bounded in time, and an
+ * interrupt ends the others.
+ */
+public interface AgentClient extends AutoCloseable {
+  VmStatus createVm(String address, CreateVmRequest request) throws AgentException;
+
+  void destroyVm(String address, String vmId, long epoch) throws AgentException;
+
+  VmStatus pauseVm(String address, String vmId) throws AgentException;
+
+  VmStatus resumeVm(String address, String vmId) throws AgentException;
+
+  VmStatus getVm(String address, String vmId) throws AgentException;
+
+  DigestVmResponse digestVm(String address, String vmId) throws AgentException;
+
+  /** Hears the replay's progress, and at last its result; ends early when the caller is gone. */
+  void verifyVm(String address, String vmId, Consumer<VerifyVmUpdate> updates) throws AgentException;
+
+  void prepareIncoming(String address, PrepareIncomingRequest request) throws AgentException;
+
+  void startOutgoing(String address, StartOutgoingRequest request) throws AgentException;
+
+  /** Hears every change of a migration until its last one. */
+  void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates) throws AgentException;
+
+  /** False if commit was asked before. */
+  boolean cancelOutgoing(String address, String migrationId) throws AgentException;
+
+  GetIncomingResponse.State incomingState(String address, String migrationId) throws AgentException;
+
+  @Override
+  void close();
+}

@@ -1,0 +1,5 @@
+/** The port through which the coordinator commands agents. */
+@NullMarked
+package dev.pageferry.coordinator.agents;
+
+import org.jspecify.annotations.NullMarked;

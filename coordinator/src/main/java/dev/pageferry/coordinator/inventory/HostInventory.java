@@ -1,0 +1,133 @@
+package dev.pageferry.coordinator.inventory;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.coordinator.store.RecordStore.Transaction;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.records.v1.HostRecord;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The hosts. Who a host is survives a restart of the coordinator; whether it lives does not, and is known again with its
+ * next heartbeat.
+ */
+public final class HostInventory {
+  private static final Logger log = LoggerFactory.getLogger(HostInventory.class);
+  private static final String HOSTS = "hosts/";
+
+  private final RecordStore store;
+  private final Duration timeout;
+  private final Ticker ticker;
+  /** Guarded by this. */
+  private final Map<HostId, Entry> hosts = new TreeMap<>((a, b) -> a.value().compareTo(b.value()));
+
+  private static final class Entry {
+    private HostRecord record;
+    private @Nullable Long lastHeardNanos;
+    private long memoryFreeBytes;
+    private Map<VmId, VmStatus> vms = new HashMap<>();
+
+    Entry(HostRecord record) {
+      this.record = record;
+    }
+  }
+
+  /**
+   * A host as it is known now.
+   *
+   * @param isUp heard of within the time-out
+   * @param vms what its last heartbeat said
+   */
+  public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms) {
+    public HostId id() {
+      return new HostId(record.getId());
+    }
+
+    public Incarnation incarnation() {
+      return new Incarnation(record.getIncarnation());
+    }
+  }
+
+  /** @param timeout a host that was not heard of for that long is down */
+  public HostInventory(RecordStore store, Duration timeout, Ticker ticker) {
+    this.store = store;
+    this.timeout = timeout;
+    this.ticker = ticker;
+    store.list(HOSTS).forEach(stored -> {
+      HostRecord record = parse(stored.value(), stored.key());
+      hosts.put(new HostId(record.getId()), new Entry(record));
+    });
+  }
+
+  /** Takes a host in, or notes its new incarnation. */
+  public synchronized void register(HostRecord record, long memoryFreeBytes) {
+    store.commit(new Transaction().put(HOSTS + record.getId(), record.toByteArray()));
+    HostId id = new HostId(record.getId());
+    Entry entry = hosts.computeIfAbsent(id, key -> new Entry(record));
+    if (!entry.record.getIncarnation().equals(record.getIncarnation())) {
+      log.warn("host={} restarted: incarnation {} replaces {}; what ran on it is down", id, record.getIncarnation(),
+        entry.record.getIncarnation());
+      entry.vms = new HashMap<>();
+    }
+    entry.record = record;
+    heard(entry, memoryFreeBytes);
+  }
+
+  /** Notes a heartbeat; false if it comes from an incarnation that is not the host's. */
+  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Collection<VmStatus> vms) {
+    Entry entry = hosts.get(id);
+    if (entry == null || !entry.record.getIncarnation().equals(incarnation.value())) {
+      return false;
+    }
+    heard(entry, memoryFreeBytes);
+    Map<VmId, VmStatus> reported = new HashMap<>();
+    vms.forEach(each -> reported.put(new VmId(each.getId()), each));
+    entry.vms = reported;
+    return true;
+  }
+
+  private void heard(Entry entry, long memoryFreeBytes) {
+    entry.lastHeardNanos = ticker.nanos();
+    entry.memoryFreeBytes = memoryFreeBytes;
+  }
+
+  public synchronized Optional<Host> find(HostId id) {
+    return Optional.ofNullable(hosts.get(id)).map(this::host);
+  }
+
+  public synchronized List<Host> list() {
+    return hosts.values().stream().map(this::host).toList();
+  }
+
+  /** Whether the incarnation is the one that the host registered last. */
+  public synchronized boolean isCurrent(HostId id, Incarnation incarnation) {
+    Entry entry = hosts.get(id);
+    return entry != null && entry.record.getIncarnation().equals(incarnation.value());
+  }
+
+  private Host host(Entry entry) {
+    boolean up = entry.lastHeardNanos != null && ticker.nanos() - entry.lastHeardNanos < timeout.toNanos();
+    return new Host(entry.record, up, entry.memoryFreeBytes, Map.copyOf(entry.vms));
+  }
+
+  private static HostRecord parse(byte[] value, String key) {
+    try {
+      return HostRecord.parseFrom(value);
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(key), e);
+    }
+  }
+}

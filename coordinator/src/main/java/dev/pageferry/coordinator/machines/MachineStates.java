@@ -1,0 +1,83 @@
+package dev.pageferry.coordinator.machines;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.Objects;
+import java.util.Optional;
+
+/** The state of a VM from its row and from what its owner reported. */
+public final class MachineStates {
+  private final HostInventory inventory;
+
+  public MachineStates(HostInventory inventory) {
+    this.inventory = inventory;
+  }
+
+  /** The host of that name. */
+  public static Host host(HostInventory inventory, String name) throws RequestException {
+    try {
+      return inventory.find(new HostId(name)).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
+        "host %s is not known; see 'ferry host list'", name));
+    } catch (IllegalArgumentException e) {
+      throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** What the owner's last heartbeat said of the VM under its present epoch. */
+  public Optional<VmStatus> lastReported(VmRecord record) {
+    return inventory.find(new HostId(record.getOwnerHost()))
+      .flatMap(host -> Optional.ofNullable(host.vms().get(new VmId(record.getSpec().getId()))))
+      .filter(status -> status.getEpoch() == record.getEpoch());
+  }
+
+  /** The VM as operators see it. */
+  public Vm vm(VmRecord record, Optional<VmStatus> status) {
+    VmSpec spec = record.getSpec();
+    Vm.Builder vm = Vm.newBuilder().setName(spec.getName()).setId(spec.getId()).setHost(record.getOwnerHost()).setEpoch(record.getEpoch())
+      .setState(state(record, status)).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus()).setProgram(spec.getProgram())
+      .putAllProgramArgs(spec.getProgramArgsMap()).setSteps(status.map(VmStatus::getSteps).orElseGet(() -> stepsLastSeen(record)));
+    if (spec.hasMemoryImage()) {
+      vm.setMemoryImage(spec.getMemoryImage());
+    }
+    if (spec.hasMemoryImageSha256()) {
+      vm.setMemoryImageSha256(spec.getMemoryImageSha256());
+    }
+    return vm.build();
+  }
+
+  /** Between hosts nobody reports under the new epoch yet: steps must not seem to go back meanwhile. */
+  private long stepsLastSeen(VmRecord record) {
+    VmId id = new VmId(record.getSpec().getId());
+    return inventory.list().stream().map(host -> host.vms().get(id)).filter(Objects::nonNull).mapToLong(VmStatus::getSteps)
+      .reduce(record.getLastSteps(), Math::max);
+  }
+
+  private Vm.State state(VmRecord record, Optional<VmStatus> status) {
+    if (record.getPhase() == VmRecord.Phase.STOPPED) {
+      return Vm.State.STOPPED;
+    }
+    Optional<Host> owner = inventory.find(new HostId(record.getOwnerHost()));
+    boolean alive = owner.isPresent() && owner.get().isUp()
+      && owner.get().incarnation().equals(new Incarnation(record.getOwnerIncarnation()));
+    if (!alive) {
+      // The host restarted, or is not heard of: nobody knows that the VM runs.
+      return Vm.State.FAILED;
+    }
+    if (record.hasPending()) {
+      return Vm.State.MIGRATING;
+    }
+    if (record.getPhase() == VmRecord.Phase.CREATING) {
+      return Vm.State.STOPPED;
+    }
+    return status.filter(each -> each.getState() == VmStatus.State.PAUSED).isPresent() ? Vm.State.PAUSED : Vm.State.RUNNING;
+  }
+}

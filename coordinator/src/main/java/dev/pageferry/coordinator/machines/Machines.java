@@ -1,0 +1,312 @@
+package dev.pageferry.coordinator.machines;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmDigest;
+import dev.pageferry.proto.cluster.v1.VmVerification;
+import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What operators do with VMs, migration apart. Calls block their thread. */
+public final class Machines {
+  private static final Logger log = LoggerFactory.getLogger(Machines.class);
+
+  private final OwnershipLedger ledger;
+  private final HostInventory inventory;
+  private final AgentClient agents;
+  private final MachineStates states;
+  /** VMs that are being created, started or stopped right now. */
+  private final Set<VmId> busy = ConcurrentHashMap.newKeySet();
+
+  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents) {
+    this.ledger = ledger;
+    this.inventory = inventory;
+    this.agents = agents;
+    this.states = new MachineStates(inventory);
+  }
+
+  /** Records a VM, then builds it on its host; a VM that cannot be built leaves no record. */
+  public Vm create(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
+    Host host = usableHost(request.getHost());
+    VmSpec spec = spec(request);
+    if (spec.getMemoryBytes() > host.memoryFreeBytes()) {
+      throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; choose another host or less memory",
+        host.id(), ByteSize.format(host.memoryFreeBytes()), spec.getName(), ByteSize.format(spec.getMemoryBytes()));
+    }
+    VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING).setOwnerHost(host.id().value())
+      .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).build();
+    VmId id = new VmId(spec.getId());
+    busy.add(id);
+    try {
+      if (!ledger.add(record)) {
+        throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
+      }
+      try {
+        return boot(id, host, spec, 1, request.getPaused());
+      } catch (RequestException e) {
+        forgetUnbuilt(id, host);
+        throw e;
+      }
+    } catch (ConflictException e) {
+      throw refused(e);
+    } finally {
+      busy.remove(id);
+    }
+  }
+
+  private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused) throws RequestException, ConflictException {
+    VmStatus status = ask(host, () -> agents.createVm(host.record().getAddress(),
+      CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).build()));
+    Row row = ledger.update(id, record -> record.toBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE).build());
+    log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
+    return states.vm(row.record(), Optional.of(status));
+  }
+
+  /** An agent whose answer was lost may have built the VM all the same. */
+  private void forgetUnbuilt(VmId id, Host host) throws ConflictException {
+    try {
+      destroyIfThere(host, id, 1);
+    } catch (RequestException e) {
+      log.warn("vm={} host={} may have a VM without a record: {}", id, host.id(), e.getMessage());
+    }
+    ledger.remove(id);
+  }
+
+  private static VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
+    try {
+      VmSpec.Builder spec = VmSpec.newBuilder().setId(UUID.randomUUID().toString()).setName(Names.check("VM name", request.getName()))
+        .setMemoryBytes(request.getMemoryBytes()).setVcpus(request.getVcpus()).setProgram(request.getProgram())
+        .putAllProgramArgs(request.getProgramArgsMap());
+      if (request.hasMemoryImage()) {
+        spec.setMemoryImage(request.getMemoryImage());
+      }
+      return spec.build();
+    } catch (IllegalArgumentException e) {
+      throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
+    }
+  }
+
+  public List<Vm> list() {
+    return ledger.list().stream().map(this::fresh)
+      .sorted((a, b) -> a.getName().compareTo(b.getName())).toList();
+  }
+
+  /** The VM, with its steps as its host says now. */
+  public Vm show(String name) throws RequestException {
+    return fresh(row(name));
+  }
+
+  private Vm fresh(Row row) {
+    Optional<Host> owner = inventory.find(new HostId(row.record().getOwnerHost())).filter(Host::isUp);
+    if (owner.isPresent() && row.record().getPhase() == VmRecord.Phase.ACTIVE) {
+      try {
+        VmStatus fresh = agents.getVm(owner.get().record().getAddress(), row.id().value());
+        return states.vm(row.record(), Optional.of(fresh));
+      } catch (AgentException e) {
+        log.debug("vm={} host={} gives no status: {}", row.record().getSpec().getName(), owner.get().id(), e.getMessage());
+      }
+    }
+    return states.vm(row.record(), states.lastReported(row.record()));
+  }
+
+  /** Boots a VM that is stopped, or whose host restarted under it. */
+  public Vm start(String name) throws RequestException {
+    Row row = row(name);
+    Vm.State state = states.vm(row.record(), states.lastReported(row.record())).getState();
+    if (state == Vm.State.PAUSED) {
+      return resume(name);
+    }
+    if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
+      throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", name, state);
+    }
+    Host host = usableHost(row.record().getOwnerHost());
+    return whileBusy(row.id(), name, () -> {
+      Row next = ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
+        .setOwnerIncarnation(host.incarnation().value()).build());
+      destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
+      try {
+        return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false);
+      } catch (RequestException e) {
+        ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
+        throw e;
+      }
+    });
+  }
+
+  public Vm pause(String name) throws RequestException {
+    Row row = row(name);
+    Host host = runningHost(row);
+    VmStatus status = ask(host, () -> agents.pauseVm(host.record().getAddress(), row.id().value()));
+    return states.vm(row.record(), Optional.of(status));
+  }
+
+  public Vm resume(String name) throws RequestException {
+    Row row = row(name);
+    Host host = runningHost(row);
+    VmStatus status = ask(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
+    return states.vm(row.record(), Optional.of(status));
+  }
+
+  /** Powers the VM off. */
+  public Vm stop(String name) throws RequestException {
+    Row row = row(name);
+    return whileBusy(row.id(), name, () -> {
+      // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
+      Row stopped = ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
+      destroyWhereItIs(stopped);
+      return states.vm(stopped.record(), Optional.empty());
+    });
+  }
+
+  /** Stops the VM and forgets it. */
+  public void delete(String name) throws RequestException {
+    Row row = row(name);
+    whileBusy(row.id(), name, () -> {
+      destroyWhereItIs(ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build()));
+      ledger.remove(row.id());
+      return true;
+    });
+    log.info("vm={} id={} deleted", name, row.id());
+  }
+
+  private void destroyWhereItIs(Row row) throws RequestException {
+    Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost()));
+    boolean dead = host.isEmpty() || !host.get().incarnation().equals(new Incarnation(row.record().getOwnerIncarnation()));
+    if (dead) {
+      return;
+    }
+    if (!host.get().isUp()) {
+      throw new RequestException(Kind.REFUSED, "host %s does not answer, and VM %s may still run there; try again when it is back",
+        host.get().id(), row.record().getSpec().getName());
+    }
+    destroyIfThere(host.get(), row.id(), row.record().getEpoch());
+  }
+
+  private void destroyIfThere(Host host, VmId id, long epoch) throws RequestException {
+    try {
+      agents.destroyVm(host.record().getAddress(), id.value(), Math.max(1, epoch));
+    } catch (AgentException e) {
+      if (e.kind() != AgentException.Kind.NOT_FOUND) {
+        throw translated(host, e);
+      }
+    }
+  }
+
+  public VmDigest digest(String name) throws RequestException {
+    Row row = row(name);
+    Host host = runningHost(row);
+    var digest = ask(host, () -> agents.digestVm(host.record().getAddress(), row.id().value()));
+    return VmDigest.newBuilder().setName(name).setHost(host.id().value()).setSteps(digest.getSteps())
+      .setMemoryDigest(digest.getMemoryDigest()).setRegistersDigest(digest.getRegistersDigest()).build();
+  }
+
+  public void verify(String name, Consumer<VerifyVmUpdate> updates) throws RequestException {
+    Row row = row(name);
+    Host host = runningHost(row);
+    ask(host, () -> {
+      agents.verifyVm(host.record().getAddress(), row.id().value(), update -> {
+        VerifyVmUpdate.Builder message = VerifyVmUpdate.newBuilder().setReplayedSteps(update.getReplayedSteps())
+          .setTotalSteps(update.getTotalSteps());
+        if (update.hasResult()) {
+          VmVerification.Builder result = VmVerification.newBuilder().setName(name).setHost(host.id().value())
+            .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical());
+          if (update.getResult().hasFirstDifference()) {
+            result.setFirstDifference(update.getResult().getFirstDifference());
+          }
+          message.setResult(result);
+        }
+        updates.accept(message.build());
+      });
+      return true;
+    });
+  }
+
+  private Row row(String name) throws RequestException {
+    return ledger.findByName(name).orElseThrow(() -> new RequestException(Kind.NOT_FOUND, "VM %s does not exist; see 'ferry vm list'", name));
+  }
+
+  private Host usableHost(String name) throws RequestException {
+    Host host = MachineStates.host(inventory, name);
+    if (!host.isUp()) {
+      throw new RequestException(Kind.REFUSED, "host %s is DOWN: no heartbeat; see that its agent runs", name);
+    }
+    return host;
+  }
+
+  private Host runningHost(Row row) throws RequestException {
+    Vm vm = states.vm(row.record(), states.lastReported(row.record()));
+    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED) {
+      throw new RequestException(Kind.REFUSED, "VM %s is %s; start it first", vm.getName(), vm.getState());
+    }
+    return usableHost(vm.getHost());
+  }
+
+  /** A change of a VM that excludes other changes of it. */
+  private interface Change<T> {
+    T make() throws RequestException, ConflictException;
+  }
+
+  private <T> T whileBusy(VmId id, String name, Change<T> change) throws RequestException {
+    if (!busy.add(id)) {
+      throw new RequestException(Kind.REFUSED, "VM %s is being created, started or stopped; try again", name);
+    }
+    try {
+      return change.make();
+    } catch (ConflictException e) {
+      throw refused(e);
+    } finally {
+      busy.remove(id);
+    }
+  }
+
+  private static RequestException refused(ConflictException e) {
+    return new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
+  }
+
+  /** A question to an agent. */
+  private interface Question<T> {
+    T answer() throws AgentException;
+  }
+
+  private static <T> T ask(Host host, Question<T> question) throws RequestException {
+    try {
+      return question.answer();
+    } catch (AgentException e) {
+      throw translated(host, e);
+    }
+  }
+
+  private static RequestException translated(Host host, AgentException e) {
+    Kind kind = switch (e.kind()) {
+      case UNREACHABLE, REFUSED, NOT_FOUND -> Kind.REFUSED;
+      case INVALID -> Kind.INVALID;
+      case EXISTS -> Kind.EXISTS;
+      case FAILED -> Kind.FAILED;
+    };
+    return new RequestException(kind, "host %s: %s", host.id(), e.getMessage());
+  }
+}

@@ -1,0 +1,72 @@
+package dev.pageferry.coordinator.migration;
+
+import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.report.v1.MigrationFailure;
+import dev.pageferry.proto.report.v1.MigrationReport;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+
+/** What operators see of one migration: changes, and those who follow them. Any thread may call. */
+final class MigrationDocument {
+  private final List<Consumer<Migration>> followers = new ArrayList<>();
+  private Migration now;
+
+  MigrationDocument(Migration initial) {
+    now = initial;
+  }
+
+  static boolean isFinal(Migration migration) {
+    return switch (migration.getState()) {
+      case COMPLETED, FAILED, CANCELLED -> true;
+      case QUEUED, RUNNING, IN_DOUBT, STATE_UNSPECIFIED, UNRECOGNIZED -> false;
+    };
+  }
+
+  synchronized Migration now() {
+    return now;
+  }
+
+  /** Changes the document and tells its followers, in order. A final one changes no more. */
+  synchronized void update(UnaryOperator<Migration> change) {
+    if (isFinal(now)) {
+      return;
+    }
+    now = change.apply(now);
+    List.copyOf(followers).forEach(each -> each.accept(now));
+  }
+
+  /** Calls back now and at every change. */
+  synchronized void follow(Consumer<Migration> follower) {
+    followers.add(follower);
+    follower.accept(now);
+  }
+
+  synchronized void unfollow(Consumer<Migration> follower) {
+    followers.remove(follower);
+  }
+
+  /** Takes over what the source reported; times of the coordinator's own are added by the caller. */
+  static Migration merged(Migration before, OutgoingStatus status) {
+    MigrationReport report = status.getReport();
+    Migration.Builder next = before.toBuilder().setStage(report.getStage()).setProgress(report.getProgress())
+      .setSetupSeconds(report.getSetupSeconds()).setBytesSent(report.getBytesSent()).setPagesSent(report.getPagesSent())
+      .setZeroPages(report.getZeroPages()).setThroughputBytesPerSecond(report.getThroughputBytesPerSecond())
+      .setGuestStepsPerSecond(report.getGuestStepsPerSecond()).clearRounds().addAllRounds(report.getRoundsList())
+      .setState(status.getState() == OutgoingStatus.State.IN_DOUBT ? Migration.State.IN_DOUBT : Migration.State.RUNNING);
+    if (report.hasBlackout()) {
+      next.setBlackout(report.getBlackout()).setBlackoutSeconds(report.getBlackoutSeconds());
+    }
+    if (report.hasBlackoutBoundSeconds()) {
+      next.setBlackoutBoundSeconds(report.getBlackoutBoundSeconds());
+    }
+    return next.build();
+  }
+
+  static Migration failed(Migration before, Migration.State state, String code, String message) {
+    return before.toBuilder().setState(state).setFailure(MigrationFailure.newBuilder().setCode(code).setMessage(message)).clearProgress()
+      .build();
+  }
+}

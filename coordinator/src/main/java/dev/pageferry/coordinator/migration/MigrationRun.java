@@ -1,0 +1,234 @@
+package dev.pageferry.coordinator.migration;
+
+import com.google.protobuf.ByteString;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
+import dev.pageferry.proto.agent.v1.GetIncomingResponse;
+import dev.pageferry.proto.agent.v1.OutgoingOptions;
+import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.report.v1.MigrationStage;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Follows one migration to its end, on a thread of its own: commands both agents, listens to the source, and where the
+ * source falls silent finds the outcome in the ownership row.
+ */
+final class MigrationRun {
+  private static final Logger log = LoggerFactory.getLogger(MigrationRun.class);
+  private static final int TOKEN_BYTES = 32;
+  private static final Duration TOKEN_VALID_FOR = Duration.ofMinutes(2);
+  private static final Duration RETRY = Duration.ofMillis(300);
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private final MigrationId migration;
+  private final VmId vm;
+  private final HostId source;
+  private final Incarnation sourceIncarnation;
+  private final HostId destination;
+  private final Incarnation destinationIncarnation;
+  private final MigrationDocument document;
+  private final OwnershipLedger ledger;
+  private final HostInventory inventory;
+  private final AgentClient agents;
+  private final long acceptedMillis;
+  private @Nullable Double secondsBeforeSource;
+  /** When the guest may have been paused first, as far as is known here. */
+  private @Nullable Long pausedNanos;
+  private @Nullable OutgoingStatus last;
+
+  MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
+    Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory, AgentClient agents) {
+    this.migration = migration;
+    this.vm = vm;
+    this.source = source;
+    this.sourceIncarnation = sourceIncarnation;
+    this.destination = destination;
+    this.destinationIncarnation = destinationIncarnation;
+    this.document = document;
+    this.ledger = ledger;
+    this.inventory = inventory;
+    this.agents = agents;
+    this.acceptedMillis = document.now().getAcceptedAtMillis();
+  }
+
+  /** Commands the agents, then follows the migration to its end. */
+  void start(VmSpec spec, long epoch, OutgoingOptions options) throws InterruptedException {
+    byte[] token = new byte[TOKEN_BYTES];
+    RANDOM.nextBytes(token);
+    try {
+      agents.prepareIncoming(host(destination).record().getAddress(), PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
+        .setSpec(spec).setSourceHost(source.value()).setEpoch(epoch).setToken(ByteString.copyFrom(token))
+        .setExpiresInMillis(TOKEN_VALID_FOR.toMillis()).build());
+    } catch (AgentException e) {
+      FailureCode code =
+        e.kind() == AgentException.Kind.UNREACHABLE ? FailureCode.DESTINATION_UNREACHABLE : FailureCode.DESTINATION_REFUSED;
+      abort(code, "host %s: %s".formatted(destination, e.getMessage()));
+      return;
+    }
+    try {
+      secondsBeforeSource = secondsSinceAccepted();
+      agents.startOutgoing(host(source).record().getAddress(), StartOutgoingRequest.newBuilder().setMigrationId(migration.value())
+        .setVmId(vm.value()).setEpoch(epoch).setDestinationHost(destination.value())
+        .setDestinationAddress(host(destination).record().getMigrationAddress()).setToken(ByteString.copyFrom(token)).setOptions(options)
+        .build());
+    } catch (AgentException e) {
+      if (e.kind() != AgentException.Kind.UNREACHABLE) {
+        abort(FailureCode.INTERNAL, "host %s: %s".formatted(source, e.getMessage()));
+        return;
+      }
+      // It may have started all the same: whoever follows will see.
+    }
+    follow();
+  }
+
+  /** Follows a migration that was started, by this process or by the one before it. */
+  void follow() throws InterruptedException {
+    while (!MigrationDocument.isFinal(document.now())) {
+      AgentException silence = listen();
+      if (silence != null && concludeWithoutSource(silence)) {
+        return;
+      }
+      if (!MigrationDocument.isFinal(document.now())) {
+        Thread.sleep(RETRY);
+      }
+    }
+  }
+
+  private @Nullable AgentException listen() {
+    try {
+      agents.watchOutgoing(host(source).record().getAddress(), migration.value(), this::heard);
+      return null;
+    } catch (AgentException e) {
+      return e;
+    }
+  }
+
+  private void heard(OutgoingStatus status) {
+    last = status;
+    if (pausedNanos == null && status.getReport().getStageValue() >= MigrationStage.Name.STOP_AND_COPY_VALUE) {
+      pausedNanos = System.nanoTime();
+    }
+    switch (status.getState()) {
+      case RUNNING, IN_DOUBT -> document.update(before -> timed(MigrationDocument.merged(before, status)));
+      case COMPLETED, HANDED_OVER -> complete(status);
+      case ROLLED_BACK, CANCELLED -> rolledBack(status);
+      case STATE_UNSPECIFIED, UNRECOGNIZED -> log.warn("migration={} source reports an unknown state {}", migration, status.getStateValue());
+    }
+  }
+
+  /** Adds what only the coordinator knows: the time from the operator's request until the source began. */
+  private Migration timed(Migration merged) {
+    double before = secondsBeforeSource == null ? 0 : secondsBeforeSource;
+    double total = last == null ? secondsSinceAccepted() : before + last.getReport().getTotalSeconds();
+    return merged.toBuilder().setTotalSeconds(total).setSetupSeconds(before + merged.getSetupSeconds()).build();
+  }
+
+  private void complete(OutgoingStatus status) {
+    document.update(before -> timed(MigrationDocument.merged(before, status)).toBuilder().setState(Migration.State.COMPLETED).clearProgress()
+      .build());
+  }
+
+  private void rolledBack(OutgoingStatus status) {
+    // The source asks for no commit any more; the row must not wait for it.
+    ledger.resolve(vm, migration);
+    Migration.State state = status.getState() == OutgoingStatus.State.CANCELLED ? Migration.State.CANCELLED : Migration.State.FAILED;
+    document.update(before -> MigrationDocument.failed(timed(MigrationDocument.merged(before, status)), state,
+      status.getReport().getFailure().getCode(), status.getReport().getFailure().getMessage()));
+  }
+
+  private void abort(FailureCode code, String message) {
+    ledger.resolve(vm, migration);
+    document.update(before -> MigrationDocument.failed(before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(),
+      Migration.State.FAILED, code.name(), message));
+  }
+
+  /** @return whether the migration has ended */
+  private boolean concludeWithoutSource(AgentException silence) throws InterruptedException {
+    boolean sourceGone = isGone(source, sourceIncarnation) || silence.kind() == AgentException.Kind.NOT_FOUND;
+    if (!sourceGone && !isDecided()) {
+      return false;
+    }
+    if (!sourceGone && silence.kind() != AgentException.Kind.UNREACHABLE) {
+      return false;
+    }
+    Decision decision = ledger.resolve(vm, migration);
+    if (decision.outcome() != Outcome.COMMITTED) {
+      abort(FailureCode.SOURCE_LOST, "host %s was lost before the commit (%s); the VM stays its own, on no other host".formatted(source,
+        silence.getMessage()));
+      return true;
+    }
+    return concludeCommitted(decision.epoch());
+  }
+
+  private boolean isDecided() {
+    return ledger.migration(migration).map(record -> switch (record.getDecision()) {
+      case COMMITTED, ABORTED -> true;
+      case PENDING, DECISION_UNSPECIFIED, UNRECOGNIZED -> false;
+    }).orElse(true);
+  }
+
+  /** The VM belongs to the destination: it is done once it runs there. */
+  private boolean concludeCommitted(long epoch) {
+    if (isRunningAtDestination(epoch)) {
+      double bound = pausedNanos == null ? secondsSinceAccepted() : (System.nanoTime() - pausedNanos) / 1e9;
+      document.update(before -> {
+        Migration.Builder done = before.toBuilder().setState(Migration.State.COMPLETED).clearProgress()
+          .setTotalSeconds(secondsSinceAccepted());
+        return before.hasBlackoutSeconds() ? done.build() : done.setBlackoutBoundSeconds(bound).build();
+      });
+      return true;
+    }
+    if (isGone(destination, destinationIncarnation)) {
+      document.update(before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.DESTINATION_LOST.name(),
+        "host %s was lost after the commit; the VM is its own and down: start it when the host is back".formatted(destination)));
+      return true;
+    }
+    return false;
+  }
+
+  private boolean isRunningAtDestination(long epoch) {
+    Optional<Host> host = inventory.find(destination);
+    if (host.isEmpty()) {
+      return false;
+    }
+    if (host.get().vms().containsKey(vm) && host.get().vms().get(vm).getEpoch() >= epoch) {
+      return true;
+    }
+    try {
+      return agents.incomingState(host.get().record().getAddress(), migration.value()) == GetIncomingResponse.State.RUNNING;
+    } catch (AgentException e) {
+      return false;
+    }
+  }
+
+  private boolean isGone(HostId id, Incarnation incarnation) {
+    return inventory.find(id).map(host -> !host.isUp() || !host.incarnation().equals(incarnation)).orElse(true);
+  }
+
+  private Host host(HostId id) {
+    return inventory.find(id).orElseThrow(() -> new IllegalStateException("host %s is not known any more".formatted(id)));
+  }
+
+  private double secondsSinceAccepted() {
+    return Math.max(0, System.currentTimeMillis() - acceptedMillis) / 1e3;
+  }
+}

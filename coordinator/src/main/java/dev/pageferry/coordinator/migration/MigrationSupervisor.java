@@ -1,0 +1,278 @@
+package dev.pageferry.coordinator.migration;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.machines.MachineStates;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.OutgoingOptions;
+import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.MigrationRecord;
+import dev.pageferry.proto.report.v1.MigrationStage;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** All migrations: starts them, follows them, remembers them. The destination is the host that the operator names, always. */
+public final class MigrationSupervisor implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(MigrationSupervisor.class);
+  private static final int MAX_HISTORY = 1000;
+  private static final long DEFAULT_DOWNTIME_LIMIT_MILLIS = 300;
+  private static final long DEFAULT_TIMEOUT_MILLIS = 600_000;
+  private static final int DEFAULT_STREAMS = 2;
+  private static final int MAX_STREAMS = 16;
+
+  private final OwnershipLedger ledger;
+  private final HostInventory inventory;
+  private final AgentClient agents;
+  private final MachineStates states;
+  private final Consumer<Migration> meters;
+  private final ConcurrentMap<MigrationId, MigrationDocument> documents = new ConcurrentHashMap<>();
+  private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
+  /** Makes a repeated request with the same id find the first one. */
+  private final Object requests = new Object();
+
+  /** @param meters hears of every migration that ended */
+  public MigrationSupervisor(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Consumer<Migration> meters) {
+    this.ledger = ledger;
+    this.inventory = inventory;
+    this.agents = agents;
+    this.states = new MachineStates(inventory);
+    this.meters = meters;
+  }
+
+  /** Takes up the migrations that an earlier process of this coordinator left unfinished. */
+  public void recover() {
+    for (MigrationRecord record : ledger.migrations()) {
+      Migration known = record.getDocument();
+      MigrationId id = new MigrationId(known.getId());
+      MigrationDocument document = new MigrationDocument(known);
+      documents.put(id, document);
+      if (!MigrationDocument.isFinal(known)) {
+        log.info("migration={} vm={} taken up again", id, known.getVm());
+        run(id, document, run(id, record, document)::follow);
+      }
+    }
+  }
+
+  /** Accepts a migration, or refuses it before anything has started. */
+  public Migration start(MigrateLiveRequest request) throws RequestException {
+    synchronized (requests) {
+      if (request.hasRequestId()) {
+        for (MigrationRecord each : ledger.migrations()) {
+          if (each.getRequestId().equals(request.getRequestId())) {
+            return document(new MigrationId(each.getDocument().getId())).now();
+          }
+        }
+      }
+      return accept(request);
+    }
+  }
+
+  private Migration accept(MigrateLiveRequest request) throws RequestException {
+    OutgoingOptions options = options(request);
+    Row row = ledger.findByName(request.getName()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
+      "VM %s does not exist; see 'ferry vm list'", request.getName()));
+    Host destination = MachineStates.host(inventory, request.getTo());
+    check(row, destination);
+    MigrationId id = new MigrationId(UUID.randomUUID().toString());
+    Migration initial = Migration.newBuilder().setId(id.value()).setVm(request.getName()).setKind(Migration.Kind.LIVE)
+      .setSource(row.record().getOwnerHost()).setDestination(destination.id().value()).setState(Migration.State.RUNNING)
+      .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(System.currentTimeMillis()).build();
+    MigrationRecord.Builder record = MigrationRecord.newBuilder().setVmId(row.id().value())
+      .setSourceIncarnation(row.record().getOwnerIncarnation()).setDestinationIncarnation(destination.incarnation().value())
+      .setDocument(initial);
+    if (request.hasRequestId()) {
+      record.setRequestId(request.getRequestId());
+    }
+    try {
+      ledger.begin(row, id, record.build(), destination.id());
+    } catch (ConflictException e) {
+      throw new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
+    }
+    log.info("migration={} vm={} {} -> {} accepted", id, request.getName(), initial.getSource(), initial.getDestination());
+    MigrationDocument document = new MigrationDocument(initial);
+    documents.put(id, document);
+    MigrationRun run = run(id, record.build(), document);
+    run(id, document, () -> run.start(row.record().getSpec(), row.record().getEpoch(), options));
+    return initial;
+  }
+
+  private void check(Row row, Host destination) throws RequestException {
+    String name = row.record().getSpec().getName();
+    Vm vm = states.vm(row.record(), states.lastReported(row.record()));
+    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED) {
+      throw new RequestException(Kind.REFUSED, "VM %s is %s and has nothing to move; start it first", name, vm.getState());
+    }
+    if (row.record().hasPending()) {
+      throw new RequestException(Kind.REFUSED, "VM %s is being migrated already (%s); wait for it or cancel it", name,
+        row.record().getPending().getMigrationId());
+    }
+    if (destination.id().value().equals(row.record().getOwnerHost())) {
+      throw new RequestException(Kind.REFUSED, "VM %s is on host %s already; name another one", name, destination.id());
+    }
+    if (!destination.isUp()) {
+      throw new RequestException(Kind.REFUSED, "host %s is DOWN: no heartbeat; see that its agent runs, or name another host",
+        destination.id());
+    }
+    long needed = row.record().getSpec().getMemoryBytes();
+    if (needed > destination.memoryFreeBytes()) {
+      throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; name another host", destination.id(),
+        ByteSize.format(destination.memoryFreeBytes()), name, ByteSize.format(needed));
+    }
+  }
+
+  private static OutgoingOptions options(MigrateLiveRequest request) throws RequestException {
+    int streams = request.hasStreams() ? request.getStreams() : DEFAULT_STREAMS;
+    if (streams < 1 || streams > MAX_STREAMS) {
+      throw new RequestException(Kind.INVALID, "--streams %d is not between 1 and %d", streams, MAX_STREAMS);
+    }
+    long limit = request.hasDowntimeLimitMillis() ? request.getDowntimeLimitMillis() : DEFAULT_DOWNTIME_LIMIT_MILLIS;
+    long timeout = request.hasTimeoutMillis() ? request.getTimeoutMillis() : DEFAULT_TIMEOUT_MILLIS;
+    long bandwidth = request.getMaxBandwidthBytesPerSecond();
+    if (limit < 0 || timeout <= 0 || bandwidth < 0) {
+      throw new RequestException(Kind.INVALID, "downtime limit %d ms, time-out %d ms or bandwidth %d B/s is out of range", limit, timeout,
+        bandwidth);
+    }
+    OutgoingOptions.OnStall onStall = switch (request.getOnStall()) {
+      case POLICY_UNSPECIFIED, THROTTLE -> OutgoingOptions.OnStall.THROTTLE;
+      case SWITCH -> OutgoingOptions.OnStall.SWITCH;
+      case ABORT -> OutgoingOptions.OnStall.ABORT;
+      case UNRECOGNIZED -> throw new RequestException(Kind.INVALID, "unknown policy %d for a stalled migration", request.getOnStallValue());
+    };
+    return OutgoingOptions.newBuilder().setDowntimeLimitMillis(limit).setMaxBandwidthBytesPerSecond(bandwidth).setStreams(streams)
+      .setOnStall(onStall).setTimeoutMillis(timeout).build();
+  }
+
+  private MigrationRun run(MigrationId id, MigrationRecord record, MigrationDocument document) {
+    Migration known = record.getDocument();
+    return new MigrationRun(id, new VmId(record.getVmId()), new HostId(known.getSource()), new Incarnation(record.getSourceIncarnation()),
+      new HostId(known.getDestination()), new Incarnation(record.getDestinationIncarnation()), document, ledger, inventory, agents);
+  }
+
+  /** Something that blocks until a migration has ended. */
+  private interface Drive {
+    void toEnd() throws InterruptedException;
+  }
+
+  private void run(MigrationId id, MigrationDocument document, Drive drive) {
+    document.follow(migration -> {
+      if (MigrationDocument.isFinal(migration)) {
+        // Durable before any follower that came later is told.
+        ledger.updateMigration(id, record -> record.toBuilder().setDocument(migration).build());
+      }
+    });
+    Thread thread = Thread.ofVirtual().name("migration-" + id).unstarted(() -> {
+      try {
+        drive.toEnd();
+        meters.accept(document.now());
+        forgetOldest();
+      } catch (InterruptedException e) {
+        log.info("migration={} left to the next process of this coordinator", id);
+      } catch (RuntimeException e) {
+        log.error("migration={} supervision ended", id, e);
+      } finally {
+        threads.remove(Thread.currentThread());
+      }
+    });
+    threads.add(thread);
+    thread.start();
+  }
+
+  private void forgetOldest() {
+    List<Migration> ended = list().stream().filter(MigrationDocument::isFinal).toList();
+    for (int i = 0; i < ended.size() - MAX_HISTORY; i++) {
+      MigrationId id = new MigrationId(ended.get(i).getId());
+      documents.remove(id);
+      ledger.forgetMigration(id);
+    }
+  }
+
+  /** All that are remembered, oldest first. */
+  public List<Migration> list() {
+    return documents.values().stream().map(MigrationDocument::now).sorted(Comparator.comparingLong(Migration::getAcceptedAtMillis)
+      .thenComparing(Migration::getId)).toList();
+  }
+
+  public Migration show(String id) throws RequestException {
+    return document(find(id)).now();
+  }
+
+  /** Calls back now and at every change; the caller stops at a final one, or ends the watch. */
+  public Watch watch(String id, Consumer<Migration> follower) throws RequestException {
+    MigrationDocument document = document(find(id));
+    document.follow(follower);
+    return () -> document.unfollow(follower);
+  }
+
+  /** Somebody who is told of a migration's changes. */
+  public interface Watch {
+    void end();
+  }
+
+  /** Whether a migration's document changes no more. */
+  public static boolean isFinal(Migration migration) {
+    return MigrationDocument.isFinal(migration);
+  }
+
+  /** Asks for a migration's end. */
+  public Migration cancel(String id) throws RequestException {
+    MigrationId migration = find(id);
+    Migration now = document(migration).now();
+    if (MigrationDocument.isFinal(now)) {
+      throw new RequestException(Kind.REFUSED, "migration %s has ended (%s)", now.getId(), now.getState());
+    }
+    Host source = MachineStates.host(inventory, now.getSource());
+    try {
+      if (!agents.cancelOutgoing(source.record().getAddress(), migration.value())) {
+        throw new RequestException(Kind.REFUSED, "migration %s is past its commit and goes on", now.getId());
+      }
+    } catch (AgentException e) {
+      throw new RequestException(Kind.REFUSED, "host %s: %s; try again", source.id(), e.getMessage());
+    }
+    return document(migration).now();
+  }
+
+  private MigrationId find(String beginning) throws RequestException {
+    List<MigrationId> matching = documents.keySet().stream().filter(each -> each.value().startsWith(beginning)).toList();
+    if (beginning.isEmpty() || matching.isEmpty()) {
+      throw new RequestException(Kind.NOT_FOUND, "migration %s is not known; see 'ferry migration list'", beginning);
+    }
+    if (matching.size() > 1) {
+      throw new RequestException(Kind.INVALID, "migration %s is ambiguous: %d ids begin so", beginning, matching.size());
+    }
+    return matching.getFirst();
+  }
+
+  private MigrationDocument document(MigrationId id) throws RequestException {
+    MigrationDocument document = documents.get(id);
+    if (document == null) {
+      throw new RequestException(Kind.NOT_FOUND, "migration %s is not known; see 'ferry migration list'", id);
+    }
+    return document;
+  }
+
+  /** Stops following; the migrations go on, and the next process takes them up. */
+  @Override
+  public void close() {
+    threads.forEach(Thread::interrupt);
+  }
+}

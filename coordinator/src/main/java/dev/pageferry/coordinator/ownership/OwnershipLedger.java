@@ -1,0 +1,242 @@
+package dev.pageferry.coordinator.ownership;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.coordinator.store.RecordStore.Transaction;
+import dev.pageferry.coordinator.store.RecordStore.Versioned;
+import dev.pageferry.proto.records.v1.MigrationRecord;
+import dev.pageferry.proto.records.v1.PendingMigration;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Who may run each VM. Begin, commit, abort and every other change of a VM are compare-and-sets on its one row; the
+ * migration's own record changes in the same transaction, so that its decision is remembered when the row has moved on.
+ * Commit needs the row's pending migration to be this one, abort clears it: they cannot both win.
+ */
+public final class OwnershipLedger {
+  private static final Logger log = LoggerFactory.getLogger(OwnershipLedger.class);
+  private static final String VMS = "vms/";
+  private static final String NAMES = "vm-names/";
+  private static final String MIGRATIONS = "migrations/";
+  /** Every lost race means that another change won: this many in a row do not happen. */
+  private static final int MAX_RACES = 100;
+
+  private final RecordStore store;
+
+  /** Knows which incarnation of a host lives now. */
+  public interface Incarnations {
+    boolean isCurrent(HostId host, Incarnation incarnation);
+  }
+
+  /** A VM's row with the revision it was read at. */
+  public record Row(VmRecord record, Versioned versioned) {
+    public VmId id() {
+      return new VmId(record.getSpec().getId());
+    }
+  }
+
+  /** What the row says of a migration. */
+  public enum Outcome {
+    COMMITTED, ABORTED, UNKNOWN
+  }
+
+  /** @param epoch the VM's epoch as of this answer, 0 if there is no such VM */
+  public record Decision(Outcome outcome, String ownerHost, long epoch) {
+    private static final Decision UNKNOWN = new Decision(Outcome.UNKNOWN, "", 0);
+  }
+
+  /** A change that cannot be made to the row as it is. */
+  public static final class ConflictException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    ConflictException(String message) {
+      super(message);
+    }
+  }
+
+  public OwnershipLedger(RecordStore store) {
+    this.store = store;
+  }
+
+  /** Adds a VM with a new name; false if the name is taken. */
+  public boolean add(VmRecord record) {
+    String id = record.getSpec().getId();
+    String name = record.getSpec().getName();
+    return store.commit(new Transaction().ifAbsent(NAMES + name).ifAbsent(VMS + id).put(NAMES + name, id.getBytes(StandardCharsets.UTF_8))
+      .put(VMS + id, record.toByteArray()));
+  }
+
+  public Optional<Row> find(VmId id) {
+    return store.get(VMS + id).map(OwnershipLedger::row);
+  }
+
+  public Optional<Row> findByName(String name) {
+    return store.get(NAMES + name).flatMap(entry -> find(new VmId(new String(entry.value(), StandardCharsets.UTF_8))));
+  }
+
+  public List<Row> list() {
+    return store.list(VMS).stream().map(OwnershipLedger::row).toList();
+  }
+
+  /** Changes a row that has no migration pending. */
+  public Row update(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
+    for (int i = 0; i < MAX_RACES; i++) {
+      Row row = idle(id);
+      if (store.commit(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, change.apply(row.record()).toByteArray()))) {
+        return find(id).orElseThrow(() -> new ConflictException("VM %s was deleted meanwhile".formatted(id)));
+      }
+    }
+    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(id, MAX_RACES));
+  }
+
+  /** Removes a VM that has no migration pending. Its id is never used again. */
+  public void remove(VmId id) throws ConflictException {
+    for (int i = 0; i < MAX_RACES; i++) {
+      Row row = idle(id);
+      if (store.commit(new Transaction().ifUnchanged(row.versioned()).delete(VMS + id).delete(NAMES + row.record().getSpec().getName()))) {
+        return;
+      }
+    }
+    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(id, MAX_RACES));
+  }
+
+  private Row idle(VmId id) throws ConflictException {
+    Row row = find(id).orElseThrow(() -> new ConflictException("VM %s does not exist any more".formatted(id)));
+    if (row.record().hasPending()) {
+      throw new ConflictException("VM %s is being migrated (%s); wait for it or cancel it".formatted(row.record().getSpec().getName(),
+        row.record().getPending().getMigrationId()));
+    }
+    return row;
+  }
+
+  /** Makes a migration the VM's pending one. The row must be as it was read. */
+  public void begin(Row row, MigrationId migration, MigrationRecord record, HostId destination) throws ConflictException {
+    if (row.record().hasPending()) {
+      throw new ConflictException("VM %s is being migrated already (%s)".formatted(row.record().getSpec().getName(),
+        row.record().getPending().getMigrationId()));
+    }
+    VmRecord pending = row.record().toBuilder().setPending(PendingMigration.newBuilder().setMigrationId(migration.value())
+      .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation())).build();
+    boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(MIGRATIONS + migration)
+      .put(VMS + row.id(), pending.toByteArray())
+      .put(MIGRATIONS + migration, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING).build().toByteArray()));
+    if (!won) {
+      throw new ConflictException("VM %s changed meanwhile; try again".formatted(row.record().getSpec().getName()));
+    }
+  }
+
+  /**
+   * Moves the VM to the migration's destination under the next epoch, unless the migration was aborted or its destination
+   * has restarted since. Asked again it answers the same.
+   */
+  public Decision commit(VmId vm, MigrationId migration, Incarnations incarnations) {
+    return decide(vm, migration, pending -> incarnations.isCurrent(new HostId(pending.getDestinationHost()),
+      new Incarnation(pending.getDestinationIncarnation())));
+  }
+
+  /** Aborts the migration unless it was committed. Asked again it answers the same. */
+  public Decision resolve(VmId vm, MigrationId migration) {
+    return decide(vm, migration, pending -> false);
+  }
+
+  private Decision decide(VmId vm, MigrationId migration, Predicate<PendingMigration> mayCommit) {
+    for (int i = 0; i < MAX_RACES; i++) {
+      Optional<Row> row = find(vm);
+      Optional<Versioned> stored = store.get(MIGRATIONS + migration);
+      if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
+        return Decision.UNKNOWN;
+      }
+      MigrationRecord record = migrationOf(stored.get());
+      if (record.getDecision() != MigrationRecord.Decision.PENDING) {
+        return decided(record, row.get().record());
+      }
+      PendingMigration pending = row.get().record().getPending();
+      boolean mine = row.get().record().hasPending() && pending.getMigrationId().equals(migration.value());
+      boolean commits = mine && mayCommit.test(pending);
+      VmRecord next = next(row.get().record(), pending, mine, commits);
+      MigrationRecord.Decision decision = commits ? MigrationRecord.Decision.COMMITTED : MigrationRecord.Decision.ABORTED;
+      MigrationRecord decidedRecord = record.toBuilder().setDecision(decision).setDecidedEpoch(next.getEpoch()).build();
+      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get()).put(VMS + vm, next.toByteArray())
+        .put(MIGRATIONS + migration, decidedRecord.toByteArray()))) {
+        log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(), next.getEpoch());
+        return decided(decidedRecord, next);
+      }
+    }
+    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
+  }
+
+  private static VmRecord next(VmRecord row, PendingMigration pending, boolean mine, boolean commits) {
+    VmRecord.Builder next = row.toBuilder();
+    if (mine) {
+      next.clearPending();
+    }
+    if (commits) {
+      next.setOwnerHost(pending.getDestinationHost()).setOwnerIncarnation(pending.getDestinationIncarnation())
+        .setEpoch(Math.addExact(row.getEpoch(), 1));
+    }
+    return next.build();
+  }
+
+  private static Decision decided(MigrationRecord migration, VmRecord row) {
+    Outcome outcome = migration.getDecision() == MigrationRecord.Decision.COMMITTED ? Outcome.COMMITTED : Outcome.ABORTED;
+    return new Decision(outcome, row.getOwnerHost(), row.getEpoch());
+  }
+
+  public Optional<MigrationRecord> migration(MigrationId migration) {
+    return store.get(MIGRATIONS + migration).map(OwnershipLedger::migrationOf);
+  }
+
+  /** All migrations, in no particular order. */
+  public List<MigrationRecord> migrations() {
+    return store.list(MIGRATIONS).stream().map(OwnershipLedger::migrationOf).toList();
+  }
+
+  /** Changes what operators see of a migration; its decision is not touched. */
+  public void updateMigration(MigrationId migration, UnaryOperator<MigrationRecord> change) {
+    for (int i = 0; i < MAX_RACES; i++) {
+      Optional<Versioned> stored = store.get(MIGRATIONS + migration);
+      if (stored.isEmpty()) {
+        return;
+      }
+      MigrationRecord before = migrationOf(stored.get());
+      MigrationRecord after = change.apply(before).toBuilder().setDecision(before.getDecision()).setDecidedEpoch(before.getDecidedEpoch())
+        .build();
+      if (store.commit(new Transaction().ifUnchanged(stored.get()).put(MIGRATIONS + migration, after.toByteArray()))) {
+        return;
+      }
+    }
+    throw new IllegalStateException("record of migration %s changed %d times in a row".formatted(migration, MAX_RACES));
+  }
+
+  /** Forgets a migration that ended. */
+  public void forgetMigration(MigrationId migration) {
+    store.commit(new Transaction().delete(MIGRATIONS + migration));
+  }
+
+  private static Row row(Versioned stored) {
+    try {
+      return new Row(VmRecord.parseFrom(stored.value()), stored);
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
+    }
+  }
+
+  private static MigrationRecord migrationOf(Versioned stored) {
+    try {
+      return MigrationRecord.parseFrom(stored.value());
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
+    }
+  }
+}

@@ -1,0 +1,172 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.MachineStates;
+import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
+import dev.pageferry.proto.cluster.v1.DeleteVmResponse;
+import dev.pageferry.proto.cluster.v1.DigestVmRequest;
+import dev.pageferry.proto.cluster.v1.GetHostRequest;
+import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListHostsRequest;
+import dev.pageferry.proto.cluster.v1.ListHostsResponse;
+import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
+import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
+import dev.pageferry.proto.cluster.v1.ListVmsRequest;
+import dev.pageferry.proto.cluster.v1.ListVmsResponse;
+import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.PauseVmRequest;
+import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
+import dev.pageferry.proto.cluster.v1.StartVmRequest;
+import dev.pageferry.proto.cluster.v1.StopVmRequest;
+import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
+import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmDigest;
+import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** What operators ask. Each call has a virtual thread of its own and may block. */
+final class ClusterService extends ClusterGrpc.ClusterImplBase {
+  private final HostInventory inventory;
+  private final Machines machines;
+  private final MigrationSupervisor migrations;
+
+  ClusterService(HostInventory inventory, Machines machines, MigrationSupervisor migrations) {
+    this.inventory = inventory;
+    this.machines = machines;
+    this.migrations = migrations;
+  }
+
+  @Override
+  public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
+    Refusals.answer(observer, () -> ListHostsResponse.newBuilder().addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
+      .build());
+  }
+
+  @Override
+  public void getHost(GetHostRequest request, StreamObserver<Host> observer) {
+    Refusals.answer(observer, () -> host(MachineStates.host(inventory, request.getId())));
+  }
+
+  private static Host host(HostInventory.Host host) {
+    return Host.newBuilder().setId(host.id().value()).setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
+      .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
+      .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes()).setVms(host.vms().size())
+      .setVersion(host.record().getVersion()).build();
+  }
+
+  @Override
+  public void createVm(CreateVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> machines.create(request));
+  }
+
+  @Override
+  public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
+    Refusals.answer(observer, () -> ListVmsResponse.newBuilder().addAllVms(machines.list()).build());
+  }
+
+  @Override
+  public void getVm(GetVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> machines.show(request.getName()));
+  }
+
+  @Override
+  public void startVm(StartVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> machines.start(request.getName()));
+  }
+
+  @Override
+  public void pauseVm(PauseVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> machines.pause(request.getName()));
+  }
+
+  @Override
+  public void resumeVm(ResumeVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> machines.resume(request.getName()));
+  }
+
+  @Override
+  public void stopVm(StopVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> machines.stop(request.getName()));
+  }
+
+  @Override
+  public void deleteVm(DeleteVmRequest request, StreamObserver<DeleteVmResponse> observer) {
+    Refusals.answer(observer, () -> {
+      machines.delete(request.getName());
+      return DeleteVmResponse.getDefaultInstance();
+    });
+  }
+
+  @Override
+  public void digestVm(DigestVmRequest request, StreamObserver<VmDigest> observer) {
+    Refusals.answer(observer, () -> machines.digest(request.getName()));
+  }
+
+  @Override
+  public void verifyVm(VerifyVmRequest request, StreamObserver<VerifyVmUpdate> observer) {
+    try {
+      machines.verify(request.getName(), observer::onNext);
+      observer.onCompleted();
+    } catch (RequestException | RuntimeException e) {
+      observer.onError(Refusals.status(e).asRuntimeException());
+    }
+  }
+
+  @Override
+  public void migrateLive(MigrateLiveRequest request, StreamObserver<Migration> observer) {
+    Refusals.answer(observer, () -> migrations.start(request));
+  }
+
+  @Override
+  public void listMigrations(ListMigrationsRequest request, StreamObserver<ListMigrationsResponse> observer) {
+    Refusals.answer(observer, () -> ListMigrationsResponse.newBuilder().addAllMigrations(migrations.list()).build());
+  }
+
+  @Override
+  public void getMigration(GetMigrationRequest request, StreamObserver<Migration> observer) {
+    Refusals.answer(observer, () -> migrations.show(request.getId()));
+  }
+
+  @Override
+  public void watchMigration(WatchMigrationRequest request, StreamObserver<Migration> observer) {
+    ServerCallStreamObserver<Migration> call = (ServerCallStreamObserver<Migration>) observer;
+    AtomicReference<MigrationSupervisor.@Nullable Watch> watch = new AtomicReference<>();
+    // Set before the call's method returns, as gRPC demands; it runs after that.
+    call.setOnCancelHandler(() -> {
+      MigrationSupervisor.Watch watching = watch.get();
+      if (watching != null) {
+        watching.end();
+      }
+    });
+    try {
+      watch.set(migrations.watch(request.getId(), migration -> {
+        if (!call.isCancelled()) {
+          call.onNext(migration);
+          if (MigrationSupervisor.isFinal(migration)) {
+            call.onCompleted();
+          }
+        }
+      }));
+    } catch (RequestException | RuntimeException e) {
+      observer.onError(Refusals.status(e).asRuntimeException());
+    }
+  }
+
+  @Override
+  public void cancelMigration(CancelMigrationRequest request, StreamObserver<Migration> observer) {
+    Refusals.answer(observer, () -> migrations.cancel(request.getId()));
+  }
+}

@@ -1,0 +1,45 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.Decision;
+import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import dev.pageferry.proto.registry.v1.ProbeRequest;
+import dev.pageferry.proto.registry.v1.ProbeResponse;
+import dev.pageferry.proto.registry.v1.ResolveRequest;
+import io.grpc.stub.StreamObserver;
+
+/** The ownership rows, as agents ask them. */
+final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
+  private final OwnershipLedger ledger;
+  private final HostInventory inventory;
+
+  OwnershipService(OwnershipLedger ledger, HostInventory inventory) {
+    this.ledger = ledger;
+    this.inventory = inventory;
+  }
+
+  @Override
+  public void commit(CommitRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer, () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+      inventory::isCurrent)));
+  }
+
+  @Override
+  public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer, () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+  }
+
+  @Override
+  public void probe(ProbeRequest request, StreamObserver<ProbeResponse> observer) {
+    Refusals.answer(observer, ProbeResponse::getDefaultInstance);
+  }
+
+  private static Decision message(OwnershipLedger.Decision decision) {
+    return Decision.newBuilder().setOutcome(Decision.Outcome.valueOf(decision.outcome().name())).setOwnerHost(decision.ownerHost())
+      .setEpoch(decision.epoch()).build();
+  }
+}

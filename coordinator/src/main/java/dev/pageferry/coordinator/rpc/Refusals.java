@@ -1,0 +1,54 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.store.StoreException;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Failures as gRPC status codes with one-line messages. UNAVAILABLE is left to mean that the coordinator is not there. */
+final class Refusals {
+  private static final Logger log = LoggerFactory.getLogger(Refusals.class);
+
+  private Refusals() {}
+
+  /** A request that may fail. */
+  interface Request<T> {
+    T answer() throws RequestException;
+  }
+
+  /** Answers a unary request, or says why not. */
+  static <T> void answer(StreamObserver<T> observer, Request<T> request) {
+    T answer;
+    try {
+      answer = request.answer();
+    } catch (RequestException | RuntimeException e) {
+      observer.onError(status(e).asRuntimeException());
+      return;
+    }
+    observer.onNext(answer);
+    observer.onCompleted();
+  }
+
+  static Status status(Exception e) {
+    return switch (e) {
+      case RequestException refused -> (switch (refused.kind()) {
+        case INVALID -> Status.INVALID_ARGUMENT;
+        case NOT_FOUND -> Status.NOT_FOUND;
+        case EXISTS -> Status.ALREADY_EXISTS;
+        case REFUSED -> Status.FAILED_PRECONDITION;
+        case FAILED -> Status.INTERNAL;
+      }).withDescription(refused.getMessage());
+      case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage());
+      case StoreException store -> {
+        log.error("the records failed", store);
+        yield Status.INTERNAL.withDescription(store.getMessage());
+      }
+      default -> {
+        log.error("a request failed", e);
+        yield Status.INTERNAL.withDescription(e.toString());
+      }
+    };
+  }
+}

@@ -1,0 +1,87 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.records.v1.HostRecord;
+import dev.pageferry.proto.records.v1.VmRecord;
+import dev.pageferry.proto.registry.v1.HeartbeatRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatResponse;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import dev.pageferry.proto.registry.v1.RegisterResponse;
+import dev.pageferry.proto.registry.v1.StaleVm;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.Optional;
+
+/** Hosts come, and say every second that they are still there. */
+final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
+  private final HostInventory inventory;
+  private final OwnershipLedger ledger;
+  private final Duration heartbeatInterval;
+  private final Duration lease;
+
+  RegistryService(HostInventory inventory, OwnershipLedger ledger, Duration heartbeatInterval, Duration lease) {
+    this.inventory = inventory;
+    this.ledger = ledger;
+    this.heartbeatInterval = heartbeatInterval;
+    this.lease = lease;
+  }
+
+  @Override
+  public void register(RegisterRequest request, StreamObserver<RegisterResponse> observer) {
+    Refusals.answer(observer, () -> {
+      HostId id = new HostId(request.getHostId());
+      Incarnation incarnation = new Incarnation(request.getIncarnation());
+      inventory.register(HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
+        .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes()).setVersion(request.getVersion())
+        .build(), request.getMemoryFreeBytes());
+      return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis()).setLeaseMillis(lease.toMillis())
+        .build();
+    });
+  }
+
+  @Override
+  public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
+    Refusals.answer(observer, () -> {
+      HostId id = new HostId(request.getHostId());
+      if (!inventory.heartbeat(id, new Incarnation(request.getIncarnation()), request.getMemoryFreeBytes(), request.getVmsList())) {
+        return HeartbeatResponse.newBuilder().setUnknown(true).build();
+      }
+      HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
+      for (VmStatus each : request.getVmsList()) {
+        if (isStale(id, each)) {
+          response.addStaleVms(StaleVm.newBuilder().setId(each.getId()).setEpoch(each.getEpoch()));
+        }
+      }
+      return response.build();
+    });
+  }
+
+  /**
+   * Whether a copy is of no use any more. The paused copy of a VM that was committed elsewhere is kept until it is known
+   * to run there.
+   */
+  private boolean isStale(HostId host, VmStatus reported) {
+    VmId id = new VmId(reported.getId());
+    Optional<Row> row = ledger.find(id);
+    if (row.isEmpty()) {
+      // Not one of ours to destroy: these may be the records that are lost, not the VM.
+      return false;
+    }
+    VmRecord record = row.get().record();
+    if (record.getEpoch() <= reported.getEpoch()) {
+      return record.getPhase() == VmRecord.Phase.STOPPED;
+    }
+    if (record.getOwnerHost().equals(host.value()) || record.getPhase() == VmRecord.Phase.STOPPED) {
+      return true;
+    }
+    return inventory.find(new HostId(record.getOwnerHost())).flatMap(owner -> Optional.ofNullable(owner.vms().get(id)))
+      .filter(there -> there.getEpoch() >= record.getEpoch()).isPresent();
+  }
+}
