@@ -38,6 +38,8 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   private volatile @Nullable Channel channel;
   private volatile double roundTripSeconds;
   private volatile @Nullable MigrationFailure ended;
+  private @Nullable ChannelHandlerContext handler;
+  private volatile boolean pinging;
   private long lastHeardNanos;
   private long lastTickNanos;
 
@@ -51,15 +53,18 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     channel = context.channel();
     lastHeardNanos = System.nanoTime();
     lastTickNanos = lastHeardNanos;
+    handler = context;
     if (context.channel().isActive()) {
-      tick(context);
+      startPinging();
     }
   }
 
-  @Override
-  public void channelActive(ChannelHandlerContext context) {
-    tick(context);
-    context.fireChannelActive();
+  /** Begins with the pings, once: an accepted stream's at once, a connecting one's behind its hello. */
+  private void startPinging() {
+    if (!pinging && handler != null) {
+      pinging = true;
+      tick(handler);
+    }
   }
 
   private void tick(ChannelHandlerContext context) {
@@ -142,6 +147,9 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     Channel to = channel;
     if (to != null) {
       to.writeAndFlush(message, to.voidPromise());
+      if (!pinging) {
+        to.eventLoop().execute(this::startPinging);
+      }
     }
   }
 

@@ -28,7 +28,7 @@ final class Activation {
     session.failpoints.at("source.activation.go-sent");
     try {
       Running running = session.link.receive(Running.class, Deadline.after(RUNNING_TIMEOUT, session.ticker));
-      BlackoutReport blackout = session.blackout.report(session.link.roundTripSeconds(), running.getResumeSeconds());
+      BlackoutReport blackout = session.blackout.report(running.getResumeSeconds());
       session.journal.running(blackout, session.link.bytesSent());
       return true;
     } catch (MigrationFailure e) {

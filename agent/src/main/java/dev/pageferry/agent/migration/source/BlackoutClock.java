@@ -46,8 +46,12 @@ final class BlackoutClock {
     return ticker.secondsSince(pauseRequested);
   }
 
-  /** The parts, which add up: what the destination reported of its own is taken out of the time that contains it. */
-  BlackoutReport report(double roundTripSeconds, double resumeSeconds) {
+  /**
+   * The parts, which add up: what the destination reported of its own is taken out of the time that contains it. Called
+   * when RUNNING has come: from GO until then passed one round trip and the destination's resume.
+   */
+  BlackoutReport report(double resumeSeconds) {
+    double roundTripSeconds = Math.max(0, ticker.secondsSince(goSent) - resumeSeconds);
     return new BlackoutReport(seconds(pauseRequested, lastPagesKnown),
       Math.max(0, seconds(lastPagesKnown, readyReceived) - digestSeconds - stateSeconds), stateSeconds, digestSeconds,
       seconds(readyReceived, disksReleased), seconds(disksReleased, goSent), roundTripSeconds / 2, resumeSeconds);

@@ -10,17 +10,21 @@ import dev.pageferry.agent.migration.source.SourceStatus.State;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What happened so far: written by the migration's thread, read and followed by anyone. */
+/**
+ * What happened so far: written by the migration's thread, read and followed by anyone. Followers are told by a thread of
+ * their own, a moment later and of the newest state only: what they do with it (messages to the coordinator, to operators)
+ * must not lengthen the blackout.
+ */
 final class SourceJournal {
   private static final Logger log = LoggerFactory.getLogger(SourceJournal.class);
 
@@ -28,7 +32,13 @@ final class SourceJournal {
   private final String vmName;
   private final Ticker ticker;
   private final long startNanos;
-  private final List<Consumer<SourceStatus>> followers = new CopyOnWriteArrayList<>();
+  /** Changes within this time are told as one. */
+  private static final Duration SETTLING = Duration.ofMillis(25);
+
+  /** Guarded by {@link #telling}, which is taken before this object's monitor. */
+  private final List<Consumer<SourceStatus>> followers = new ArrayList<>();
+  private final Object telling = new Object();
+  private boolean untold;
   private final List<RoundReport> rounds = new ArrayList<>();
 
   private State state = State.RUNNING;
@@ -50,14 +60,18 @@ final class SourceJournal {
     this.startNanos = ticker.nanos();
   }
 
-  /** Calls back now and at every change, from the thread that made it; a slow follower slows the migration. */
-  synchronized void follow(Consumer<SourceStatus> follower) {
-    followers.add(follower);
-    follower.accept(status());
+  /** Calls back now and after every change, the last one included. */
+  void follow(Consumer<SourceStatus> follower) {
+    synchronized (telling) {
+      followers.add(follower);
+      follower.accept(status());
+    }
   }
 
-  synchronized void unfollow(Consumer<SourceStatus> follower) {
-    followers.remove(follower);
+  void unfollow(Consumer<SourceStatus> follower) {
+    synchronized (telling) {
+      followers.remove(follower);
+    }
   }
 
   synchronized void enter(MigrationStage next) {
@@ -143,9 +157,25 @@ final class SourceJournal {
   }
 
   private void tell() {
-    SourceStatus now = status();
-    for (Consumer<SourceStatus> each : followers) {
-      each.accept(now);
+    if (!untold) {
+      untold = true;
+      Thread.ofVirtual().name("journal-" + migration).start(this::tellSoon);
+    }
+  }
+
+  private void tellSoon() {
+    try {
+      Thread.sleep(SETTLING);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    synchronized (telling) {
+      SourceStatus now;
+      synchronized (this) {
+        untold = false;
+        now = status();
+      }
+      List.copyOf(followers).forEach(each -> each.accept(now));
     }
   }
 }
