@@ -47,19 +47,24 @@ final class Agent implements AutoCloseable {
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
     outgoing = new OutgoingMigrations(new SourceMigration.Environment(new MigrationClient(loops), ownership,
-      guest -> guests.find(guest.spec().id()).ifPresent(hosted -> guests.destroy(guest.spec().id(), hosted.epoch())), failpoints, ticker),
-      metrics);
+        guest -> guests.find(guest.spec().id()).ifPresent(hosted -> guests.destroy(guest.spec().id(), hosted.epoch())),
+        failpoints, ticker),
+        metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), guests::adopt, Announcer.NONE, failpoints, ticker);
+    incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), guests::adopt, Announcer.NONE,
+        failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(), guests, factory, memory, outgoing, incoming);
-    session = rpc.join(new AgentRpc.Registration(config.hostId().value(), incarnation.value(), config.advertised(config.listen(), port),
-      config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing);
+    session = rpc.join(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
+        config.advertised(config.listen(), port),
+        config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing);
     lease.complete(session);
     observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
-    log.info("host={} listening: grpc {} migration {} http {}", config.hostId(), config.advertised(config.listen(), port),
-      config.advertised(config.migrationListen(), migrationServer.port()), config.advertised(config.http(), observability.port()));
+    log.info("host={} listening: grpc {} migration {} http {}", config.hostId(),
+        config.advertised(config.listen(), port),
+        config.advertised(config.migrationListen(), migrationServer.port()),
+        config.advertised(config.http(), observability.port()));
     session.start();
   }
 

@@ -20,20 +20,21 @@ import java.util.Optional;
  * @param advertise the host that others are told, where listening on a wildcard address
  * @param failpointDirectory for tests only
  */
-record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http, long memoryBytes,
-  Optional<String> advertise, Optional<Path> failpointDirectory) {
-  static final List<String> NAMES =
-    List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory", "advertise", "storage", "vxlan-listen", "failpoint-dir");
+record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
+    long memoryBytes,
+    Optional<String> advertise, Optional<Path> failpointDirectory) {
+  static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
+      "advertise", "storage", "vxlan-listen", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
     AgentConfig config = new AgentConfig(settings.required("host-id", new HostId("host"), HostId::new),
-      settings.optional("coordinator", HostPort.parse("127.0.0.1:7400"), HostPort::parse),
-      settings.optional("listen", HostPort.parse("127.0.0.1:7410"), HostPort::parse),
-      settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse),
-      settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse),
-      settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
-      settings.maybe("failpoint-dir", Path::of));
+        settings.optional("coordinator", HostPort.parse("127.0.0.1:7400"), HostPort::parse),
+        settings.optional("listen", HostPort.parse("127.0.0.1:7410"), HostPort::parse),
+        settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse),
+        settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse),
+        settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
+        settings.maybe("failpoint-dir", Path::of));
     // Part of the command line's contract; disks and the virtual switch, which use them, are not there yet.
     settings.maybe("vxlan-listen", HostPort::parse);
     settings.maybe("storage", AgentConfig::directory);

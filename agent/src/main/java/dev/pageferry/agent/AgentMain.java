@@ -9,20 +9,24 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** The {@code ferry-agent} program. */
-@Command(name = "ferry-agent", sortOptions = false, description = "Runs virtual machines on this host, and moves them to and from others.%n",
-  footer = {"", "Each option may also stand in the file given by --config (YAML, names without dashes) or in an",
-    "environment variable: --migration-listen is FERRY_MIGRATION_LISTEN. Port 0 means any free port."})
+@Command(name = "ferry-agent", sortOptions = false,
+    description = "Runs virtual machines on this host, and moves them to and from others.%n",
+    footer = {"", "Each option may also stand in the file given by --config (YAML, names without dashes) or in an",
+        "environment variable: --migration-listen is FERRY_MIGRATION_LISTEN. Port 0 means any free port."})
 public final class AgentMain extends ServerProgram {
   @Option(names = "--host-id", paramLabel = "NAME", description = "This host's name in the cluster. Required.")
   @Nullable
   String hostId;
-  @Option(names = "--coordinator", paramLabel = "HOST:PORT", description = "The coordinator's gRPC address. Default 127.0.0.1:7400.")
+  @Option(names = "--coordinator", paramLabel = "HOST:PORT",
+      description = "The coordinator's gRPC address. Default 127.0.0.1:7400.")
   @Nullable
   String coordinator;
-  @Option(names = "--listen", paramLabel = "HOST:PORT", description = "gRPC, for the coordinator. Default 127.0.0.1:7410.")
+  @Option(names = "--listen", paramLabel = "HOST:PORT",
+      description = "gRPC, for the coordinator. Default 127.0.0.1:7410.")
   @Nullable
   String listen;
-  @Option(names = "--migration-listen", paramLabel = "HOST:PORT", description = "TCP, for other agents. Default 127.0.0.1:7420.")
+  @Option(names = "--migration-listen", paramLabel = "HOST:PORT",
+      description = "TCP, for other agents. Default 127.0.0.1:7420.")
   @Nullable
   String migrationListen;
   @Option(names = "--http", paramLabel = "HOST:PORT", description = "Metrics and health. Default 127.0.0.1:7430.")
@@ -31,13 +35,15 @@ public final class AgentMain extends ServerProgram {
   @Option(names = "--memory", paramLabel = "SIZE", description = "Memory that guests may have, such as 8GiB. Required.")
   @Nullable
   String memory;
-  @Option(names = "--advertise", paramLabel = "ADDRESS", description = "What others are told when listening on 0.0.0.0 or [::].")
+  @Option(names = "--advertise", paramLabel = "ADDRESS",
+      description = "What others are told when listening on 0.0.0.0 or [::].")
   @Nullable
   String advertise;
   @Option(names = "--storage", paramLabel = "DIR", hidden = true, description = "Shared directory; must exist.")
   @Nullable
   String storage;
-  @Option(names = "--vxlan-listen", paramLabel = "HOST:PORT", hidden = true, description = "Reserved for the virtual switch.")
+  @Option(names = "--vxlan-listen", paramLabel = "HOST:PORT", hidden = true,
+      description = "Reserved for the virtual switch.")
   @Nullable
   String vxlanListen;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
@@ -49,7 +55,8 @@ public final class AgentMain extends ServerProgram {
   }
 
   public static void main(String[] arguments) {
-    System.setProperty("logback.configurationFile", System.getProperty("logback.configurationFile", "ferry-agent-logback.xml"));
+    System.setProperty("logback.configurationFile",
+        System.getProperty("logback.configurationFile", "ferry-agent-logback.xml"));
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
     System.exit(new CommandLine(new AgentMain()).execute(arguments));

@@ -49,7 +49,7 @@ final class Coordinator implements AutoCloseable {
     }
     migrations.recover();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
-      new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+        new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
   }
 
   @Override

@@ -18,8 +18,10 @@ record CoordinatorConfig(HostPort listen, HostPort http, Path data) {
 
   /** @throws SettingsException naming all problems */
   static CoordinatorConfig from(Settings settings) throws SettingsException {
-    CoordinatorConfig config = new CoordinatorConfig(settings.optional("listen", HostPort.parse("127.0.0.1:7400"), HostPort::parse),
-      settings.optional("http", HostPort.parse("127.0.0.1:7480"), HostPort::parse), settings.required("data", Path.of("."), Path::of));
+    CoordinatorConfig config = new CoordinatorConfig(
+        settings.optional("listen", HostPort.parse("127.0.0.1:7400"), HostPort::parse),
+        settings.optional("http", HostPort.parse("127.0.0.1:7480"), HostPort::parse),
+        settings.required("data", Path.of("."), Path::of));
     settings.check();
     return config;
   }

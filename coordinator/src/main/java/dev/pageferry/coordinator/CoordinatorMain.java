@@ -10,17 +10,19 @@ import picocli.CommandLine.Option;
 
 /** The {@code ferry-coordinator} program. */
 @Command(name = "ferry-coordinator", sortOptions = false,
-  description = "Knows the hosts and the virtual machines, says who may run each, and supervises migrations.%n",
-  footer = {"", "Each option may also stand in the file given by --config (YAML, names without dashes) or in an",
-    "environment variable: --listen is FERRY_LISTEN. Port 0 means any free port."})
+    description = "Knows the hosts and the virtual machines, says who may run each, and supervises migrations.%n",
+    footer = {"", "Each option may also stand in the file given by --config (YAML, names without dashes) or in an",
+        "environment variable: --listen is FERRY_LISTEN. Port 0 means any free port."})
 public final class CoordinatorMain extends ServerProgram {
-  @Option(names = "--listen", paramLabel = "HOST:PORT", description = "gRPC, for operators and agents. Default 127.0.0.1:7400.")
+  @Option(names = "--listen", paramLabel = "HOST:PORT",
+      description = "gRPC, for operators and agents. Default 127.0.0.1:7400.")
   @Nullable
   String listen;
   @Option(names = "--http", paramLabel = "HOST:PORT", description = "Metrics and health. Default 127.0.0.1:7480.")
   @Nullable
   String http;
-  @Option(names = "--data", paramLabel = "DIR", description = "Where records are kept; made if it is missing. Required.")
+  @Option(names = "--data", paramLabel = "DIR",
+      description = "Where records are kept; made if it is missing. Required.")
   @Nullable
   String data;
 
@@ -29,7 +31,8 @@ public final class CoordinatorMain extends ServerProgram {
   }
 
   public static void main(String[] arguments) {
-    System.setProperty("logback.configurationFile", System.getProperty("logback.configurationFile", "ferry-coordinator-logback.xml"));
+    System.setProperty("logback.configurationFile",
+        System.getProperty("logback.configurationFile", "ferry-coordinator-logback.xml"));
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
     System.exit(new CommandLine(new CoordinatorMain()).execute(arguments));

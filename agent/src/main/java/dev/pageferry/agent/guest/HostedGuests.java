@@ -10,7 +10,8 @@ import java.util.concurrent.ConcurrentMap;
 /** The VMs that this host has, each with the epoch under which it has it. */
 public final class HostedGuests {
   /** A VM on this host. */
-  public record Hosted(VirtualMachine vm, OwnershipEpoch epoch) {}
+  public record Hosted(VirtualMachine vm, OwnershipEpoch epoch) {
+  }
 
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
 

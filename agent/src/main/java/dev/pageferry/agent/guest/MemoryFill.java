@@ -19,7 +19,8 @@ import java.util.stream.LongStream;
 final class MemoryFill {
   private static final int READ_PAGES = 4096;
 
-  private MemoryFill() {}
+  private MemoryFill() {
+  }
 
   /**
    * Fills zero-filled RAM as the spec says.
@@ -52,8 +53,9 @@ final class MemoryFill {
       throw new IOException("memory image %s is not a readable file on this host".formatted(image));
     }
     if (Files.size(image) > spec.memoryBytes()) {
-      throw new IOException("memory image %s has %s, more than the VM's %s".formatted(image, ByteSize.format(Files.size(image)),
-        ByteSize.format(spec.memoryBytes())));
+      throw new IOException(
+          "memory image %s has %s, more than the VM's %s".formatted(image, ByteSize.format(Files.size(image)),
+              ByteSize.format(spec.memoryBytes())));
     }
   }
 

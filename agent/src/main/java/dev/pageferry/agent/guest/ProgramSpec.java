@@ -52,11 +52,12 @@ public final class ProgramSpec {
     this.memoryPages = PageSize.pagesFor(memoryBytes);
     this.vcpus = vcpus;
     Set<String> known = kind == Kind.ZIPF
-      ? Set.of("rate", "workingSet", "seed", "fill", "theta") : Set.of("rate", "workingSet", "seed", "fill");
+        ? Set.of("rate", "workingSet", "seed", "fill", "theta")
+        : Set.of("rate", "workingSet", "seed", "fill");
     for (String argument : arguments.keySet()) {
       if (!known.contains(argument)) {
         throw new IllegalArgumentException("program '%s' has no argument '%s'; it takes %s".formatted(name, argument,
-          String.join(", ", known.stream().sorted().toList())));
+            String.join(", ", known.stream().sorted().toList())));
       }
     }
     this.stepsPerSecond = rate(arguments.get("rate")) / (double) PageSize.BYTES;
@@ -114,7 +115,8 @@ public final class ProgramSpec {
         return kind;
       }
     }
-    throw new IllegalArgumentException("unknown program '%s'; there are idle, uniform, hotset, zipf, sequential".formatted(name));
+    throw new IllegalArgumentException(
+        "unknown program '%s'; there are idle, uniform, hotset, zipf, sequential".formatted(name));
   }
 
   private static double rate(@Nullable String text) {
@@ -129,7 +131,8 @@ public final class ProgramSpec {
     }
     long bytes = ByteSize.parse(text.substring(0, text.length() - 2));
     if (bytes < PageSize.BYTES) {
-      throw new IllegalArgumentException("rate '%s' is less than one step (%d bytes) per second".formatted(text, PageSize.BYTES));
+      throw new IllegalArgumentException(
+          "rate '%s' is less than one step (%d bytes) per second".formatted(text, PageSize.BYTES));
     }
     return bytes;
   }
@@ -139,8 +142,9 @@ public final class ProgramSpec {
     long byDefault = kind == Kind.HOTSET ? Math.min(DEFAULT_HOT_SET_BYTES, memoryBytes) : memoryBytes;
     long bytes = text == null ? byDefault : ByteSize.parse(text);
     if (bytes < PageSize.BYTES || bytes > memoryBytes) {
-      throw new IllegalArgumentException("workingSet '%s' is not between one page and the VM's memory of %s".formatted(text,
-        ByteSize.format(memoryBytes)));
+      throw new IllegalArgumentException(
+          "workingSet '%s' is not between one page and the VM's memory of %s".formatted(text,
+              ByteSize.format(memoryBytes)));
     }
     return bytes;
   }

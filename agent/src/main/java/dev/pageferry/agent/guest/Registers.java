@@ -25,7 +25,7 @@ public final class Registers {
   public Registers(long[] values) {
     if (values.length != COUNT || values[PROGRAM_COUNTER] < 0) {
       throw new IllegalArgumentException("%d registers with program counter %d; expected %d and not negative".formatted(
-        values.length, values.length == 0 ? 0 : values[PROGRAM_COUNTER], COUNT));
+          values.length, values.length == 0 ? 0 : values[PROGRAM_COUNTER], COUNT));
     }
     this.values = values.clone();
   }

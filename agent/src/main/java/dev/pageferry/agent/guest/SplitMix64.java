@@ -4,7 +4,8 @@ package dev.pageferry.agent.guest;
 final class SplitMix64 {
   static final long GAMMA = 0x9E3779B97F4A7C15L;
 
-  private SplitMix64() {}
+  private SplitMix64() {
+  }
 
   /** The number that belongs to a state; the next state is {@code state + GAMMA}. */
   static long mix(long state) {

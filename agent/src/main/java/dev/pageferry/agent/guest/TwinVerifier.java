@@ -46,7 +46,8 @@ public final class TwinVerifier {
     void replayed(long steps, long totalSteps);
   }
 
-  private record Capture(GuestState state, long[] pageHashes) {}
+  private record Capture(GuestState state, long[] pageHashes) {
+  }
 
   public TwinVerifier(HostMemory memory) {
     this.memory = memory;
@@ -58,16 +59,18 @@ public final class TwinVerifier {
    * @throws OutOfMemoryException if the host has no memory for the twin
    * @throws IOException if the image that filled RAM is not on this host, or is another one now
    */
-  public Result verify(VirtualMachine vm, Progress progress) throws OutOfMemoryException, IOException, InterruptedException {
+  public Result verify(VirtualMachine vm, Progress progress)
+      throws OutOfMemoryException, IOException, InterruptedException {
     VmSpec spec = vm.spec();
     MemoryFill.checkImage(spec);
     try (HostMemory.Reservation reservation = memory.reserve(spec.memoryBytes());
-      PageStore twin = PageStore.allocate(spec.memoryBytes())) {
+        PageStore twin = PageStore.allocate(spec.memoryBytes())) {
       AtomicPageBitmap unused = new AtomicPageBitmap(twin.pageCount());
       Optional<String> sha256 = MemoryFill.fill(spec, twin, unused);
       if (!sha256.equals(spec.imageSha256())) {
-        throw new IOException("memory image %s is not the one that the VM was created from: SHA-256 %s, recorded %s".formatted(
-          spec.image().orElseThrow(), sha256.orElse("none"), spec.imageSha256().orElse("none")));
+        throw new IOException(
+            "memory image %s is not the one that the VM was created from: SHA-256 %s, recorded %s".formatted(
+                spec.image().orElseThrow(), sha256.orElse("none"), spec.imageSha256().orElse("none")));
       }
       Capture capture = capture(vm);
       GuestState replayed = replay(spec, twin, capture.state(), progress);
@@ -94,10 +97,12 @@ public final class TwinVerifier {
     return LongStream.range(0, ram.pageCount()).parallel().map(ram::hash).toArray();
   }
 
-  private static GuestState replay(VmSpec spec, PageStore twin, GuestState target, Progress progress) throws InterruptedException {
+  private static GuestState replay(VmSpec spec, PageStore twin, GuestState target, Progress progress)
+      throws InterruptedException {
     LongAdder done = new LongAdder();
     AtomicBoolean cancelled = new AtomicBoolean();
-    ExecutorService workers = Executors.newFixedThreadPool(spec.vcpus(), Thread.ofPlatform().daemon().name("twin-", 0).factory());
+    ExecutorService workers = Executors.newFixedThreadPool(spec.vcpus(),
+        Thread.ofPlatform().daemon().name("twin-", 0).factory());
     try {
       List<Future<Registers>> running = new ArrayList<>();
       for (int i = 0; i < spec.vcpus(); i++) {
@@ -116,7 +121,8 @@ public final class TwinVerifier {
     }
   }
 
-  private static Registers replay(GuestProgram program, PageStore twin, long steps, LongAdder done, AtomicBoolean cancelled) {
+  private static Registers replay(GuestProgram program, PageStore twin, long steps, LongAdder done,
+      AtomicBoolean cancelled) {
     Registers registers = program.initialRegisters();
     long[] dirtyWords = new long[Math.toIntExact(Math.ceilDiv(twin.pageCount(), 64L))];
     for (long left = steps; left > 0 && !cancelled.get();) {

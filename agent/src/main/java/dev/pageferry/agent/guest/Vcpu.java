@@ -29,8 +29,9 @@ final class Vcpu {
   private volatile long stepsDone;
   private volatile long firstStepNanos;
 
-  Vcpu(String name, GuestProgram program, Registers registers, PageStore ram, VcpuDirtyLog dirtyLog, double stepsPerSecond,
-    Ticker ticker) {
+  Vcpu(String name, GuestProgram program, Registers registers, PageStore ram, VcpuDirtyLog dirtyLog,
+      double stepsPerSecond,
+      Ticker ticker) {
     this.program = program;
     this.registers = registers;
     this.ram = ram;

@@ -41,7 +41,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
   public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Ticker ticker)
-    throws OutOfMemoryException, InterruptedException {
+      throws OutOfMemoryException, InterruptedException {
     HostMemory.Reservation reservation = memory.reserve(spec.memoryBytes());
     try {
       return new VirtualMachine(spec, PageStore.allocate(spec.memoryBytes()), reservation, ticker);
@@ -68,7 +68,8 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    */
   public synchronized void load(GuestState state, Set<PauseReason> reasons) {
     if (state.vcpus().size() != spec.vcpus()) {
-      throw new IllegalArgumentException("state of %d vCPUs for a VM of %d vCPUs".formatted(state.vcpus().size(), spec.vcpus()));
+      throw new IllegalArgumentException(
+          "state of %d vCPUs for a VM of %d vCPUs".formatted(state.vcpus().size(), spec.vcpus()));
     }
     // A migration may come back from stop-and-copy and bring a newer state later; nothing ran in between.
     endVcpus();
@@ -76,8 +77,9 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     pauseReasons.addAll(reasons);
     List<Vcpu> loaded = new ArrayList<>();
     for (int i = 0; i < spec.vcpus(); i++) {
-      loaded.add(new Vcpu(spec.name() + "-vcpu-" + i, spec.program().program(i), state.vcpus().get(i), ram, dirtyLog.vcpu(i),
-        spec.program().stepsPerSecondOfVcpu(), ticker));
+      loaded.add(
+          new Vcpu(spec.name() + "-vcpu-" + i, spec.program().program(i), state.vcpus().get(i), ram, dirtyLog.vcpu(i),
+              spec.program().stepsPerSecondOfVcpu(), ticker));
     }
     vcpus = loaded;
     letGoIfNoReasonIsLeft();

@@ -14,7 +14,7 @@ import java.util.Optional;
  * @param imageSha256 lower-case hex digest of the image as it was when the VM was created
  */
 public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramSpec program, Optional<Path> image,
-  Optional<String> imageSha256) {
+    Optional<String> imageSha256) {
   /** vCPUs are threads of the host's agent. */
   public static final int MAX_VCPUS = 64;
   /** A page number fits 31 bits in the checksum tables. */
@@ -32,9 +32,11 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
 
   /** @throws IllegalArgumentException if a VM cannot have that much memory */
   public static void checkMemory(long memoryBytes, int vcpus) {
-    if (memoryBytes % PageSize.BYTES != 0 || memoryBytes < PageSize.bytesOf(Math.max(1, vcpus)) || memoryBytes >= MAX_MEMORY_BYTES) {
-      throw new IllegalArgumentException("memory of %d bytes is not a multiple of %d from one page a vCPU to below %s".formatted(
-        memoryBytes, PageSize.BYTES, ByteSize.format(MAX_MEMORY_BYTES)));
+    if (memoryBytes % PageSize.BYTES != 0 || memoryBytes < PageSize.bytesOf(Math.max(1, vcpus))
+        || memoryBytes >= MAX_MEMORY_BYTES) {
+      throw new IllegalArgumentException(
+          "memory of %d bytes is not a multiple of %d from one page a vCPU to below %s".formatted(
+              memoryBytes, PageSize.BYTES, ByteSize.format(MAX_MEMORY_BYTES)));
     }
   }
 

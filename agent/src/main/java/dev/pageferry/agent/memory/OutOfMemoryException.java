@@ -7,7 +7,8 @@ public final class OutOfMemoryException extends Exception {
   private static final long serialVersionUID = 1L;
 
   OutOfMemoryException(long bytes, Throwable cause) {
-    super("the host could not back %s of guest memory (%s)".formatted(ByteSize.format(bytes), cause.getMessage()), cause);
+    super("the host could not back %s of guest memory (%s)".formatted(ByteSize.format(bytes), cause.getMessage()),
+        cause);
   }
 
   OutOfMemoryException(String what, long bytes, long freeBytes) {

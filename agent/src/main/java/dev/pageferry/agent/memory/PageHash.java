@@ -18,7 +18,8 @@ final class PageHash {
   /** PRIME_1 + PRIME_2, modulo 2^64. */
   private static final long FIRST_LANE = 0x60EA27EEADC0B5D6L;
 
-  private PageHash() {}
+  private PageHash() {
+  }
 
   static long of(MemorySegment memory, long address) {
     long a = FIRST_LANE;

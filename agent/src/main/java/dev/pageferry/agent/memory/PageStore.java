@@ -21,7 +21,7 @@ public final class PageStore implements AutoCloseable {
   /** {@link ValueLayout#JAVA_LONG} in the byte order of the guest, little-endian. */
   private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final MemorySegment ZERO_PAGE = MemorySegment.ofBuffer(ByteBuffer.allocateDirect(PageSize.BYTES))
-    .asReadOnly();
+      .asReadOnly();
 
   private final Arena arena;
   private final MemorySegment ram;
@@ -93,14 +93,15 @@ public final class PageStore implements AutoCloseable {
    * copies has harvested the dirty log before, so such a page is copied again.
    */
   public void copyOut(long firstPage, int pages, ByteBuffer target, int targetOffset) {
-    MemorySegment.copy(ram, PageSize.bytesOf(firstPage), MemorySegment.ofBuffer(target.duplicate().clear()), targetOffset,
-      PageSize.bytesOf(pages));
+    MemorySegment.copy(ram, PageSize.bytesOf(firstPage), MemorySegment.ofBuffer(target.duplicate().clear()),
+        targetOffset,
+        PageSize.bytesOf(pages));
   }
 
   /** Copies one page from a buffer, from its given index on. */
   public void copyIn(long page, ByteBuffer source, int sourceOffset) {
     MemorySegment.copy(MemorySegment.ofBuffer(source.duplicate().clear()), sourceOffset, ram, PageSize.bytesOf(page),
-      PageSize.BYTES);
+        PageSize.BYTES);
   }
 
   /** Fills whole pages with zeros. */
@@ -113,7 +114,7 @@ public final class PageStore implements AutoCloseable {
     long from = PageSize.bytesOf(page);
     // Most pages that are not zero show it in their first word, so that most of memory is not read here.
     return ram.get(WORD, from) == 0
-      && MemorySegment.mismatch(ram, from, from + PageSize.BYTES, ZERO_PAGE, 0, PageSize.BYTES) < 0;
+        && MemorySegment.mismatch(ram, from, from + PageSize.BYTES, ZERO_PAGE, 0, PageSize.BYTES) < 0;
   }
 
   /** 64-bit hash of a page, as {@link PageHash}. */

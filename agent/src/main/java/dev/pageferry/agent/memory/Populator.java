@@ -20,18 +20,21 @@ final class Populator {
   private static final long CHUNK_BYTES = 64L << 20;
   private static final long KERNEL_PAGE_BYTES = 4096;
 
-  private Populator() {}
+  private Populator() {
+  }
 
   static void populate(MemorySegment mapping) throws Linux.KernelException, InterruptedException {
     askForHugePages(mapping);
     long chunks = Math.ceilDiv(mapping.byteSize(), CHUNK_BYTES);
     int threads = (int) Math.min(chunks, Runtime.getRuntime().availableProcessors());
     AtomicLong nextChunk = new AtomicLong();
-    try (ExecutorService workers = Executors.newFixedThreadPool(threads, Thread.ofPlatform().name("populate-", 0).factory())) {
+    try (ExecutorService workers = Executors.newFixedThreadPool(threads,
+        Thread.ofPlatform().name("populate-", 0).factory())) {
       List<Future<?>> running = new ArrayList<>();
       for (int i = 0; i < threads; i++) {
         running.add(workers.submit(() -> {
-          for (long chunk = nextChunk.getAndIncrement(); chunk < chunks && !Thread.interrupted(); chunk = nextChunk.getAndIncrement()) {
+          for (long chunk = nextChunk.getAndIncrement(); chunk < chunks
+              && !Thread.interrupted(); chunk = nextChunk.getAndIncrement()) {
             long from = chunk * CHUNK_BYTES;
             back(mapping.asSlice(from, Math.min(CHUNK_BYTES, mapping.byteSize() - from)));
           }

@@ -23,36 +23,44 @@ import org.jspecify.annotations.Nullable;
 
 /** What this host measures, in Prometheus' names and base units. No label has an unbounded number of values. */
 public final class AgentMetrics implements Consumer<SourceStatus> {
-  private static final double[] BLACKOUT_BUCKETS = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10};
+  private static final double[] BLACKOUT_BUCKETS = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5,
+      10};
   private static final double[] TOTAL_BUCKETS = {0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600};
   private static final double[] ROUND_BUCKETS = {1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50};
 
   private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
   private final DistributionSummary blackout = summary("ferry.migration.blackout", "seconds", BLACKOUT_BUCKETS,
-    "Time for which guests that left this host were paused");
+      "Time for which guests that left this host were paused");
   private final DistributionSummary total = summary("ferry.migration.total", "seconds", TOTAL_BUCKETS,
-    "Time from the start of a migration until the guest ran at its destination");
+      "Time from the start of a migration until the guest ran at its destination");
   private final DistributionSummary rounds = summary("ferry.migration.rounds", null, ROUND_BUCKETS,
-    "Rounds of a migration, stop-and-copy included");
+      "Rounds of a migration, stop-and-copy included");
   private final Counter pages = counter("ferry.migration.pages.sent", "Pages sent with their contents");
   private final Counter zeroPages = counter("ferry.migration.pages.zero", "Pages sent as zero ranges");
-  private final Counter skippedPages = counter("ferry.migration.pages.skipped", "Pages left to a later round because they were dirty again");
-  private final Counter bytes = Counter.builder("ferry.migration.sent").baseUnit("bytes").description("TCP payload of migrations")
-    .register(registry);
+  private final Counter skippedPages = counter("ferry.migration.pages.skipped",
+      "Pages left to a later round because they were dirty again");
+  private final Counter bytes = Counter.builder("ferry.migration.sent").baseUnit("bytes")
+      .description("TCP payload of migrations")
+      .register(registry);
   private final AtomicLong dirtyPages = new AtomicLong();
   private final HostedGuests guests;
 
   public AgentMetrics(HostedGuests guests, HostMemory memory) {
     this.guests = guests;
     Gauge.builder("ferry.migration.dirty.pages", dirtyPages, AtomicLong::get)
-      .description("Pages that the guest had written during the round of a migration that ended last").register(registry);
-    Gauge.builder("ferry.guests", guests, each -> each.list().size()).description("VMs on this host").register(registry);
-    Gauge.builder("ferry.host.memory", memory, HostMemory::capacityBytes).baseUnit("bytes").description("Memory for guests")
-      .register(registry);
-    Gauge.builder("ferry.host.memory.free", memory, HostMemory::freeBytes).baseUnit("bytes").description("Memory left for guests")
-      .register(registry);
+        .description("Pages that the guest had written during the round of a migration that ended last")
+        .register(registry);
+    Gauge.builder("ferry.guests", guests, each -> each.list().size()).description("VMs on this host")
+        .register(registry);
+    Gauge.builder("ferry.host.memory", memory, HostMemory::capacityBytes).baseUnit("bytes")
+        .description("Memory for guests")
+        .register(registry);
+    Gauge.builder("ferry.host.memory.free", memory, HostMemory::freeBytes).baseUnit("bytes")
+        .description("Memory left for guests")
+        .register(registry);
     StepCount steps = new StepCount();
-    FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read).description("Steps done by guests on this host").register(registry);
+    FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
+        .description("Steps done by guests on this host").register(registry);
     new JvmMemoryMetrics().bindTo(registry);
     bindGc();
   }
@@ -79,7 +87,7 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
 
   private void ended(SourceStatus status) {
     Counter.builder("ferry.migrations").tag("outcome", status.state().name().toLowerCase(Locale.ROOT))
-      .description("Migrations that left or tried to leave this host").register(registry).increment();
+        .description("Migrations that left or tried to leave this host").register(registry).increment();
     List<RoundReport> all = status.rounds();
     pages.increment(all.stream().mapToLong(RoundReport::pagesSent).sum());
     zeroPages.increment(all.stream().mapToLong(RoundReport::zeroPages).sum());
@@ -93,7 +101,8 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   }
 
   private DistributionSummary summary(String name, @Nullable String unit, double[] buckets, String description) {
-    return DistributionSummary.builder(name).baseUnit(unit).serviceLevelObjectives(buckets).description(description).register(registry);
+    return DistributionSummary.builder(name).baseUnit(unit).serviceLevelObjectives(buckets).description(description)
+        .register(registry);
   }
 
   private Counter counter(String name, String description) {

@@ -14,7 +14,7 @@ package dev.pageferry.agent.migration;
  * @param resume from GO to the first guest step
  */
 public record BlackoutReport(double pause, double lastPages, double state, double digest, double storage, double commit,
-  double network, double resume) {
+    double network, double resume) {
   public double total() {
     return pause + lastPages + state + digest + storage + commit + network + resume;
   }

@@ -18,7 +18,8 @@ public interface ControlLink extends AutoCloseable {
    * @throws MigrationFailure.PeerRefused if the peer ended the attempt instead
    * @throws MigrationFailure.PeerAtFault if it sent anything else
    */
-  default <T extends MessageLite> T receive(Class<T> kind, Deadline deadline) throws MigrationFailure, InterruptedException {
+  default <T extends MessageLite> T receive(Class<T> kind, Deadline deadline)
+      throws MigrationFailure, InterruptedException {
     return kind.cast(receiveAny(deadline, kind));
   }
 

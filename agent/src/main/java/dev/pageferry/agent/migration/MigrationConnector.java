@@ -7,5 +7,6 @@ import dev.pageferry.common.time.Deadline;
 /** Opens the control stream to a destination. */
 public interface MigrationConnector {
   /** @throws MigrationFailure.PeerLost if nobody answers there in time */
-  SourceLink connect(MigrationId migration, HostPort destination, Deadline deadline) throws MigrationFailure, InterruptedException;
+  SourceLink connect(MigrationId migration, HostPort destination, Deadline deadline)
+      throws MigrationFailure, InterruptedException;
 }

@@ -4,7 +4,8 @@ import dev.pageferry.common.stage.FailureCode;
 
 /** Why a migration cannot go on. Before commit is asked every one of them means: the source resumes the guest. */
 public abstract sealed class MigrationFailure extends Exception
-  permits MigrationFailure.PeerLost, MigrationFailure.PeerAtFault, MigrationFailure.PeerRefused, MigrationFailure.Stopped {
+    permits MigrationFailure.PeerLost, MigrationFailure.PeerAtFault, MigrationFailure.PeerRefused,
+    MigrationFailure.Stopped {
   private static final long serialVersionUID = 1L;
   private final FailureCode code;
 

@@ -25,7 +25,8 @@ public interface OwnershipClient {
    *
    * @param epoch the VM's epoch as of this answer, 0 where it is unknown
    */
-  record Decision(Outcome outcome, String ownerHost, long epoch) {}
+  record Decision(Outcome outcome, String ownerHost, long epoch) {
+  }
 
   /** Moves the VM to the migration's destination unless the migration was aborted. */
   Decision commit(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;

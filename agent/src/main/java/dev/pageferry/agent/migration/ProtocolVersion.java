@@ -5,5 +5,6 @@ public final class ProtocolVersion {
   public static final int LOWEST = 1;
   public static final int CURRENT = 1;
 
-  private ProtocolVersion() {}
+  private ProtocolVersion() {
+  }
 }

@@ -9,4 +9,5 @@ package dev.pageferry.agent.migration;
  * @param dirtyPagesAfter pages that the next round has to send; 0 after stop-and-copy
  */
 public record RoundReport(int round, long pagesSent, long zeroPages, long skippedPages, long bytesSent, double seconds,
-  long dirtyPagesAfter) {}
+    long dirtyPagesAfter) {
+}

@@ -14,12 +14,13 @@ import java.util.Optional;
 
 /** Configuration and state of a guest as messages, and back, with everything a peer may get wrong checked. */
 public final class SpecMessages {
-  private SpecMessages() {}
+  private SpecMessages() {
+  }
 
   public static dev.pageferry.proto.agent.v1.VmSpec toProto(VmSpec spec) {
     var message = dev.pageferry.proto.agent.v1.VmSpec.newBuilder().setId(spec.id().value()).setName(spec.name())
-      .setMemoryBytes(spec.memoryBytes()).setVcpus(spec.vcpus()).setProgram(spec.program().name())
-      .putAllProgramArgs(spec.program().arguments());
+        .setMemoryBytes(spec.memoryBytes()).setVcpus(spec.vcpus()).setProgram(spec.program().name())
+        .putAllProgramArgs(spec.program().arguments());
     spec.image().ifPresent(image -> message.setMemoryImage(image.toString()));
     spec.imageSha256().ifPresent(message::setMemoryImageSha256);
     return message.build();
@@ -28,15 +29,18 @@ public final class SpecMessages {
   /** @throws IllegalArgumentException naming the value that no VM can have */
   public static VmSpec fromProto(dev.pageferry.proto.agent.v1.VmSpec message) {
     VmSpec.checkMemory(message.getMemoryBytes(), message.getVcpus());
-    ProgramSpec program = new ProgramSpec(message.getProgram(), message.getProgramArgsMap(), message.getMemoryBytes(), message.getVcpus());
-    return new VmSpec(new VmId(message.getId()), Names.check("VM name", message.getName()), message.getMemoryBytes(), message.getVcpus(), program,
-      message.hasMemoryImage() ? Optional.of(Path.of(message.getMemoryImage())) : Optional.empty(),
-      message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty());
+    ProgramSpec program = new ProgramSpec(message.getProgram(), message.getProgramArgsMap(), message.getMemoryBytes(),
+        message.getVcpus());
+    return new VmSpec(new VmId(message.getId()), Names.check("VM name", message.getName()), message.getMemoryBytes(),
+        message.getVcpus(), program,
+        message.hasMemoryImage() ? Optional.of(Path.of(message.getMemoryImage())) : Optional.empty(),
+        message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty());
   }
 
-  public static dev.pageferry.proto.migration.v1.GuestState toProto(GuestState state, int lastRound, long digest, boolean operatorPaused) {
+  public static dev.pageferry.proto.migration.v1.GuestState toProto(GuestState state, int lastRound, long digest,
+      boolean operatorPaused) {
     var message = dev.pageferry.proto.migration.v1.GuestState.newBuilder().setLastRound(lastRound).setPageDigest(digest)
-      .setOperatorPaused(operatorPaused);
+        .setOperatorPaused(operatorPaused);
     for (Registers each : state.vcpus()) {
       Vcpu.Builder vcpu = Vcpu.newBuilder();
       for (long value : each.toArray()) {

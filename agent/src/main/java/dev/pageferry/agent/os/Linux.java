@@ -32,14 +32,15 @@ public final class Linux {
   private static final Linker.Option CAPTURE_ERRNO = Linker.Option.captureCallState("errno");
 
   private static final MethodHandle MMAP = function("mmap",
-    FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG), CAPTURE_ERRNO);
+      FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG), CAPTURE_ERRNO);
   private static final MethodHandle MUNMAP = function("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG));
   private static final MethodHandle MADVISE = function("madvise",
-    FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT), CAPTURE_ERRNO);
+      FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT), CAPTURE_ERRNO);
   private static final MethodHandle CLOCK_GETTIME = function("clock_gettime",
-    FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+      FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
 
-  private Linux() {}
+  private Linux() {
+  }
 
   /** What the kernel answered to a failed call. */
   public static final class KernelException extends Exception {
@@ -65,7 +66,7 @@ public final class Linux {
     try (Arena call = Arena.ofConfined()) {
       MemorySegment state = call.allocate(CALL_STATE);
       MemorySegment address = (MemorySegment) MMAP.invokeExact(state, MemorySegment.NULL, bytes, PROT_READ_WRITE,
-        MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0L);
+          MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0L);
       if (address.address() == -1L) {
         throw new KernelException("mmap of %d bytes".formatted(bytes), (int) ERRNO.get(state, 0L));
       }
@@ -83,7 +84,8 @@ public final class Linux {
       MemorySegment state = call.allocate(CALL_STATE);
       int result = (int) MADVISE.invokeExact(state, range, range.byteSize(), advice);
       if (result != 0) {
-        throw new KernelException("madvise(%d) of %d bytes".formatted(advice, range.byteSize()), (int) ERRNO.get(state, 0L));
+        throw new KernelException("madvise(%d) of %d bytes".formatted(advice, range.byteSize()),
+            (int) ERRNO.get(state, 0L));
       }
     } catch (KernelException e) {
       throw e;
@@ -119,7 +121,7 @@ public final class Linux {
 
   private static MethodHandle function(String name, FunctionDescriptor descriptor, Linker.Option... options) {
     MemorySegment address = LINKER.defaultLookup().find(name)
-      .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + name));
+        .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + name));
     return LINKER.downcallHandle(address, descriptor, options);
   }
 }

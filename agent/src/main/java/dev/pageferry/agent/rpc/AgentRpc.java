@@ -34,7 +34,7 @@ public final class AgentRpc implements AutoCloseable {
 
   public AgentRpc(HostPort coordinatorAddress) {
     coordinator = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port()).usePlaintext()
-      .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
   }
 
   public OwnershipClient ownership() {
@@ -47,27 +47,32 @@ public final class AgentRpc implements AutoCloseable {
    * @return the port
    * @throws IOException if the address cannot be listened on
    */
-  public int serve(HostPort address, HostedGuests guests, VmFactory factory, HostMemory memory, OutgoingMigrations outgoing,
-    IncomingMigrations incoming) throws IOException {
+  public int serve(HostPort address, HostedGuests guests, VmFactory factory, HostMemory memory,
+      OutgoingMigrations outgoing,
+      IncomingMigrations incoming) throws IOException {
     Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-      .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
-      .addService(new HostAgentService(guests, factory, new TwinVerifier(memory), outgoing, incoming))
-      .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
+        .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
+        .permitKeepAliveWithoutCalls(true)
+        .addService(new HostAgentService(guests, factory, new TwinVerifier(memory), outgoing, incoming))
+        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
     server = started;
     return started.getPort();
   }
 
   /** Tells the coordinator about this host, and keeps telling. */
-  public CoordinatorSession join(Registration self, HostMemory memory, HostedGuests guests, OutgoingMigrations outgoing) {
+  public CoordinatorSession join(Registration self, HostMemory memory, HostedGuests guests,
+      OutgoingMigrations outgoing) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
-      .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
-      .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).build();
+        .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
+        .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).build();
     return new CoordinatorSession(coordinator, request, memory, guests, outgoing);
   }
 
   /** Who this host says it is. */
-  public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress, String version) {}
+  public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress,
+      String version) {
+  }
 
   @Override
   public void close() throws InterruptedException {

@@ -38,7 +38,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
   private long leaseEndNanos;
 
-  CoordinatorSession(ManagedChannel channel, RegisterRequest self, HostMemory memory, HostedGuests guests, OutgoingMigrations outgoing) {
+  CoordinatorSession(ManagedChannel channel, RegisterRequest self, HostMemory memory, HostedGuests guests,
+      OutgoingMigrations outgoing) {
     this.channel = channel;
     this.stub = HostRegistryGrpc.newBlockingStub(channel);
     this.self = self;
@@ -102,7 +103,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private void register() {
     long sent = Linux.bootTimeNanos();
     RegisterResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
-      .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
+        .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
     intervalMillis = Math.max(50, response.getHeartbeatIntervalMillis());
     renew(sent, response.getLeaseMillis());
     registered = true;
@@ -110,8 +111,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   }
 
   private void heartbeat() {
-    HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId()).setIncarnation(self.getIncarnation())
-      .setMemoryFreeBytes(memory.freeBytes());
+    HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId())
+        .setIncarnation(self.getIncarnation())
+        .setMemoryFreeBytes(memory.freeBytes());
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
       each.vm().stepsPerSecond();

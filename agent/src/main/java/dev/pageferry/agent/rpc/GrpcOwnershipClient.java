@@ -33,35 +33,38 @@ final class GrpcOwnershipClient implements OwnershipClient {
 
   @Override
   public Decision commit(VmId vm, MigrationId migration) throws UnreachableException {
-    return ask(() -> stub().commit(CommitRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
+    return ask(
+        () -> stub().commit(CommitRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
   public Decision resolve(VmId vm, MigrationId migration) throws UnreachableException {
-    return ask(() -> stub().resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
+    return ask(() -> stub()
+        .resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
   public CompletableFuture<Duration> probe(Duration atMost) {
     CompletableFuture<Duration> answered = new CompletableFuture<>();
     long start = System.nanoTime();
-    async.withDeadlineAfter(Math.max(1, atMost.toMillis()), TimeUnit.MILLISECONDS).probe(ProbeRequest.getDefaultInstance(),
-      new StreamObserver<>() {
-        @Override
-        public void onNext(ProbeResponse response) {
-          answered.complete(Duration.ofNanos(System.nanoTime() - start));
-        }
+    async.withDeadlineAfter(Math.max(1, atMost.toMillis()), TimeUnit.MILLISECONDS).probe(
+        ProbeRequest.getDefaultInstance(),
+        new StreamObserver<>() {
+          @Override
+          public void onNext(ProbeResponse response) {
+            answered.complete(Duration.ofNanos(System.nanoTime() - start));
+          }
 
-        @Override
-        public void onError(Throwable cause) {
-          answered.completeExceptionally(cause);
-        }
+          @Override
+          public void onError(Throwable cause) {
+            answered.completeExceptionally(cause);
+          }
 
-        @Override
-        public void onCompleted() {
-          // The answer came before.
-        }
-      });
+          @Override
+          public void onCompleted() {
+            // The answer came before.
+          }
+        });
     return answered;
   }
 
@@ -77,8 +80,9 @@ final class GrpcOwnershipClient implements OwnershipClient {
         case ABORTED -> Outcome.ABORTED;
         case UNKNOWN -> Outcome.UNKNOWN;
         // An answer of a later version that this one does not understand is no answer.
-        case OUTCOME_UNSPECIFIED, UNRECOGNIZED -> throw new UnreachableException("the coordinator's answer has no outcome",
-          new IllegalStateException(answer.toString()));
+        case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
+          throw new UnreachableException("the coordinator's answer has no outcome",
+              new IllegalStateException(answer.toString()));
       };
       return new Decision(outcome, answer.getOwnerHost(), answer.getEpoch());
     } catch (StatusRuntimeException e) {

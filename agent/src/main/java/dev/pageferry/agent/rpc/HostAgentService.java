@@ -59,7 +59,8 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
 
-  HostAgentService(HostedGuests guests, VmFactory factory, TwinVerifier verifier, OutgoingMigrations outgoing, IncomingMigrations incoming) {
+  HostAgentService(HostedGuests guests, VmFactory factory, TwinVerifier verifier, OutgoingMigrations outgoing,
+      IncomingMigrations incoming) {
     this.guests = guests;
     this.factory = factory;
     this.verifier = verifier;
@@ -71,8 +72,9 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void createVm(CreateVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
-        throw Status.ALREADY_EXISTS.withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
-          .asRuntimeException();
+        throw Status.ALREADY_EXISTS
+            .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
+            .asRuntimeException();
       }
       VirtualMachine vm = factory.boot(SpecMessages.fromProto(request.getSpec()));
       try {
@@ -125,8 +127,9 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
-    Refusals.answer(observer, () -> ListVmsResponse.newBuilder().addAllVms(guests.list().stream().map(StatusMessages::statusWithSpec)
-      .toList()).build());
+    Refusals.answer(observer,
+        () -> ListVmsResponse.newBuilder().addAllVms(guests.list().stream().map(StatusMessages::statusWithSpec)
+            .toList()).build());
   }
 
   @Override
@@ -134,7 +137,7 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     Refusals.answer(observer, () -> {
       VmDigest digest = VmDigest.of(hosted(request.getId()).vm());
       return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
-        .setRegistersDigest(digest.registersDigest()).build();
+          .setRegistersDigest(digest.registersDigest()).build();
     });
   }
 
@@ -144,11 +147,14 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     // Runs on another thread while this one replays, which is why the executor must not be a direct one.
     ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(replaying::interrupt);
     Refusals.answer(observer, () -> {
-      TwinVerifier.Result result = verifier.verify(hosted(request.getId()).vm(), (steps, total) -> observer.onNext(VerifyVmUpdate
-        .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
-      VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps()).setIdentical(result.identical());
+      TwinVerifier.Result result = verifier.verify(hosted(request.getId()).vm(),
+          (steps, total) -> observer.onNext(VerifyVmUpdate
+              .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
+      VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
+          .setIdentical(result.identical());
       result.firstDifference().ifPresent(message::setFirstDifference);
-      return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps()).setResult(message).build();
+      return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps())
+          .setResult(message).build();
     });
   }
 
@@ -156,7 +162,8 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
     Refusals.answer(observer, () -> {
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
-        new OwnershipEpoch(request.getEpoch()), request.getToken().toByteArray(), Duration.ofMillis(request.getExpiresInMillis()));
+          new OwnershipEpoch(request.getEpoch()), request.getToken().toByteArray(),
+          Duration.ofMillis(request.getExpiresInMillis()));
       return PrepareIncomingResponse.getDefaultInstance();
     });
   }
@@ -166,12 +173,14 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     Refusals.answer(observer, () -> {
       Hosted hosted = hosted(request.getVmId());
       if (hosted.epoch().value() != request.getEpoch()) {
-        throw new IllegalStateException("VM %s is here under epoch %s, not %d".formatted(request.getVmId(), hosted.epoch(),
-          request.getEpoch()));
+        throw new IllegalStateException(
+            "VM %s is here under epoch %s, not %d".formatted(request.getVmId(), hosted.epoch(),
+                request.getEpoch()));
       }
       Guest guest = hosted.vm();
       outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
-        HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(), options(request.getOptions())));
+          HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
+          options(request.getOptions())));
       return StartOutgoingResponse.getDefaultInstance();
     });
   }
@@ -181,10 +190,12 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       case THROTTLE -> SourceOptions.OnStall.THROTTLE;
       case SWITCH -> SourceOptions.OnStall.SWITCH;
       case ABORT -> SourceOptions.OnStall.ABORT;
-      case ON_STALL_UNSPECIFIED, UNRECOGNIZED -> throw new IllegalArgumentException("no policy for a stalled migration");
+      case ON_STALL_UNSPECIFIED, UNRECOGNIZED ->
+        throw new IllegalArgumentException("no policy for a stalled migration");
     };
-    return new SourceOptions(Duration.ofMillis(options.getDowntimeLimitMillis()), options.getMaxBandwidthBytesPerSecond(),
-      options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()));
+    return new SourceOptions(Duration.ofMillis(options.getDowntimeLimitMillis()),
+        options.getMaxBandwidthBytesPerSecond(),
+        options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()));
   }
 
   @Override
@@ -210,15 +221,16 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void cancelOutgoing(CancelOutgoingRequest request, StreamObserver<CancelOutgoingResponse> observer) {
     Refusals.answer(observer, () -> {
       SourceMigration migration = outgoing.find(new MigrationId(request.getMigrationId()))
-        .orElseThrow(() -> Refusals.notFound("migration", request.getMigrationId()));
+          .orElseThrow(() -> Refusals.notFound("migration", request.getMigrationId()));
       return CancelOutgoingResponse.newBuilder().setAccepted(migration.cancel()).build();
     });
   }
 
   @Override
   public void getIncoming(GetIncomingRequest request, StreamObserver<GetIncomingResponse> observer) {
-    Refusals.answer(observer, () -> GetIncomingResponse.newBuilder().setState(GetIncomingResponse.State.valueOf(incoming.state(
-      new MigrationId(request.getMigrationId())).name())).build());
+    Refusals.answer(observer,
+        () -> GetIncomingResponse.newBuilder().setState(GetIncomingResponse.State.valueOf(incoming.state(
+            new MigrationId(request.getMigrationId())).name())).build());
   }
 
   private Hosted hosted(String id) {

@@ -12,7 +12,8 @@ import org.slf4j.LoggerFactory;
 final class Refusals {
   private static final Logger log = LoggerFactory.getLogger(Refusals.class);
 
-  private Refusals() {}
+  private Refusals() {
+  }
 
   /** A request that may fail. */
   interface Request<T> {

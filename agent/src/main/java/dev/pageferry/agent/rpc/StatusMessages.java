@@ -17,12 +17,14 @@ import dev.pageferry.proto.report.v1.MigrationStage;
 
 /** States of VMs and migrations as messages. */
 final class StatusMessages {
-  private StatusMessages() {}
+  private StatusMessages() {
+  }
 
   /** What changes of a VM: without its configuration. */
   static VmStatus status(Hosted hosted) {
     return VmStatus.newBuilder().setId(hosted.vm().spec().id().value()).setEpoch(hosted.epoch().value())
-      .setState(hosted.vm().isPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING).setSteps(hosted.vm().steps()).build();
+        .setState(hosted.vm().isPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING).setSteps(hosted.vm().steps())
+        .build();
   }
 
   static VmStatus statusWithSpec(Hosted hosted) {
@@ -30,29 +32,33 @@ final class StatusMessages {
   }
 
   static OutgoingStatus outgoing(SourceStatus status) {
-    return OutgoingStatus.newBuilder().setState(OutgoingStatus.State.valueOf(status.state().name())).setReport(report(status)).build();
+    return OutgoingStatus.newBuilder().setState(OutgoingStatus.State.valueOf(status.state().name()))
+        .setReport(report(status)).build();
   }
 
   private static MigrationReport report(SourceStatus status) {
-    MigrationReport.Builder report = MigrationReport.newBuilder().setStage(MigrationStage.Name.valueOf(status.stage().name()))
-      .setProgress(progress(status.progress())).setTotalSeconds(status.totalSeconds()).setSetupSeconds(status.setupSeconds())
-      .setBytesSent(status.bytesSent()).setThroughputBytesPerSecond(status.throughputBytesPerSecond())
-      .setGuestStepsPerSecond(speed(status.guestSpeed()));
+    MigrationReport.Builder report = MigrationReport.newBuilder()
+        .setStage(MigrationStage.Name.valueOf(status.stage().name()))
+        .setProgress(progress(status.progress())).setTotalSeconds(status.totalSeconds())
+        .setSetupSeconds(status.setupSeconds())
+        .setBytesSent(status.bytesSent()).setThroughputBytesPerSecond(status.throughputBytesPerSecond())
+        .setGuestStepsPerSecond(speed(status.guestSpeed()));
     status.failure().ifPresent(failure -> report.setFailure(MigrationFailure.newBuilder().setCode(failure.code().name())
-      .setMessage(failure.message())));
-    status.blackout().ifPresent(blackout -> report.setBlackoutSeconds(blackout.total()).setBlackout(blackout(blackout)));
+        .setMessage(failure.message())));
+    status.blackout()
+        .ifPresent(blackout -> report.setBlackoutSeconds(blackout.total()).setBlackout(blackout(blackout)));
     status.blackoutBoundSeconds().ifPresent(report::setBlackoutBoundSeconds);
     for (RoundReport each : status.rounds()) {
       report.addRounds(round(each)).setPagesSent(report.getPagesSent() + each.pagesSent())
-        .setZeroPages(report.getZeroPages() + each.zeroPages());
+          .setZeroPages(report.getZeroPages() + each.zeroPages());
     }
     return report.build();
   }
 
   private static MigrationProgress progress(SourceStatus.Progress progress) {
     MigrationProgress.Builder message = MigrationProgress.newBuilder().setRound(progress.round())
-      .setRemainingBytes(progress.remainingBytes()).setBytesPerSecond(progress.bytesPerSecond())
-      .setThrottlePercent(progress.throttlePercent()).setDone(progress.done());
+        .setRemainingBytes(progress.remainingBytes()).setBytesPerSecond(progress.bytesPerSecond())
+        .setThrottlePercent(progress.throttlePercent()).setDone(progress.done());
     progress.expectedSeconds().ifPresent(message::setExpectedSeconds);
     return message.build();
   }
@@ -66,14 +72,16 @@ final class StatusMessages {
   }
 
   private static MigrationRound round(RoundReport round) {
-    return MigrationRound.newBuilder().setRound(round.round()).setPagesSent(round.pagesSent()).setZeroPages(round.zeroPages())
-      .setSkippedPages(round.skippedPages()).setBytesSent(round.bytesSent()).setSeconds(round.seconds())
-      .setDirtyPagesAfter(round.dirtyPagesAfter()).build();
+    return MigrationRound.newBuilder().setRound(round.round()).setPagesSent(round.pagesSent())
+        .setZeroPages(round.zeroPages())
+        .setSkippedPages(round.skippedPages()).setBytesSent(round.bytesSent()).setSeconds(round.seconds())
+        .setDirtyPagesAfter(round.dirtyPagesAfter()).build();
   }
 
   private static Blackout blackout(BlackoutReport blackout) {
     return Blackout.newBuilder().setPauseSeconds(blackout.pause()).setLastPagesSeconds(blackout.lastPages())
-      .setStateSeconds(blackout.state()).setDigestSeconds(blackout.digest()).setStorageSeconds(blackout.storage())
-      .setCommitSeconds(blackout.commit()).setNetworkSeconds(blackout.network()).setResumeSeconds(blackout.resume()).build();
+        .setStateSeconds(blackout.state()).setDigestSeconds(blackout.digest()).setStorageSeconds(blackout.storage())
+        .setCommitSeconds(blackout.commit()).setNetworkSeconds(blackout.network()).setResumeSeconds(blackout.resume())
+        .build();
   }
 }

@@ -31,7 +31,8 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   private static final long SILENCE_LIMIT_MILLIS = 5000;
 
   /** The stream ended; what to tell the migration. */
-  private record Ended(MigrationFailure failure) {}
+  private record Ended(MigrationFailure failure) {
+  }
 
   private final FailureCode lostCode;
   private final BlockingQueue<Object> inbox = new ArrayBlockingQueue<>(MAX_QUEUED + 1);
@@ -78,8 +79,9 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     }
     lastTickNanos = now;
     if (now - lastHeardNanos > TimeUnit.MILLISECONDS.toNanos(SILENCE_LIMIT_MILLIS)) {
-      end(new MigrationFailure.PeerLost(lostCode, "the peer %s was silent for %d ms".formatted(context.channel().remoteAddress(),
-        SILENCE_LIMIT_MILLIS)));
+      end(new MigrationFailure.PeerLost(lostCode,
+          "the peer %s was silent for %d ms".formatted(context.channel().remoteAddress(),
+              SILENCE_LIMIT_MILLIS)));
       context.close();
       return;
     }
@@ -95,8 +97,9 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
       case Pong pong -> roundTripSeconds = Math.max(0, (lastHeardNanos - pong.getNonce()) / 1e9);
       default -> {
         if (inbox.size() >= MAX_QUEUED) {
-          end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "the peer sent more than %d control messages at once"
-            .formatted(MAX_QUEUED)));
+          end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+              "the peer sent more than %d control messages at once"
+                  .formatted(MAX_QUEUED)));
           context.close();
         } else {
           inbox.add(message);
@@ -107,7 +110,8 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
 
   @Override
   public void channelInactive(ChannelHandlerContext context) {
-    end(new MigrationFailure.PeerLost(lostCode, "the link to %s was closed".formatted(context.channel().remoteAddress())));
+    end(new MigrationFailure.PeerLost(lostCode,
+        "the link to %s was closed".formatted(context.channel().remoteAddress())));
     context.fireChannelInactive();
   }
 
@@ -117,7 +121,8 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     if (root instanceof WireException) {
       end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, String.valueOf(root.getMessage())));
     } else {
-      end(new MigrationFailure.PeerLost(lostCode, "the link to %s broke: %s".formatted(context.channel().remoteAddress(), root.getMessage())));
+      end(new MigrationFailure.PeerLost(lostCode,
+          "the link to %s broke: %s".formatted(context.channel().remoteAddress(), root.getMessage())));
     }
     context.close();
   }
@@ -164,8 +169,9 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
       }
       case Refusal refusal -> throw new MigrationFailure.PeerRefused(codeOf(refusal), refusal.getMessage());
       case MessageLite message when Arrays.stream(kinds).anyMatch(kind -> kind.isInstance(message)) -> message;
-      default -> throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "received %s, expected %s".formatted(
-        next.getClass().getSimpleName(), names(kinds)));
+      default ->
+        throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "received %s, expected %s".formatted(
+            next.getClass().getSimpleName(), names(kinds)));
     };
   }
 

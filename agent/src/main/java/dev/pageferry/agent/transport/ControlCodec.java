@@ -61,7 +61,8 @@ final class ControlCodec extends ByteToMessageCodec<MessageLite> {
       }
       FrameHeader read = FrameHeader.read(copy(in, FrameHeader.BYTES), 0, sequenceIn);
       if (read.bodyBytes() > maxBodyBytes) {
-        throw new WireException(Fault.BODY_TOO_LONG, "type=%d bodyBytes=%d limit=%d", read.type(), read.bodyBytes(), maxBodyBytes);
+        throw new WireException(Fault.BODY_TOO_LONG, "type=%d bodyBytes=%d limit=%d", read.type(), read.bodyBytes(),
+            maxBodyBytes);
       }
       header = read;
     }

@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
  * exactly as long as what is known to come, and no length or page number is acted on before it has been checked.
  */
 final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
-  private static final int SCRATCH_BYTES =
-    FrameHeader.BYTES + PageFrameMeta.checkedBodyBytes(FrameType.ZERO_RANGES, PageFrame.MAX_RANGES);
+  private static final int SCRATCH_BYTES = FrameHeader.BYTES
+      + PageFrameMeta.checkedBodyBytes(FrameType.ZERO_RANGES, PageFrame.MAX_RANGES);
   private static final int MAX_MARKER_BYTES = 64;
   /** How much may arrive before the source is told. */
   private static final int ACKNOWLEDGE_BYTES = 1 << 20;
@@ -96,7 +96,8 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
       return;
     }
     if (!intoTarget) {
-      fail(context, new WireException(Fault.UNEXPECTED_FRAME, "%d bytes on stream=%d before its welcome", bytes, stream));
+      fail(context,
+          new WireException(Fault.UNEXPECTED_FRAME, "%d bytes on stream=%d before its welcome", bytes, stream));
       return;
     }
     target.position(target.position() + bytes);
@@ -143,7 +144,8 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
     if (type == FrameType.ROUND_END) {
       checkedBytes = header.bodyBytes();
       if (checkedBytes > MAX_MARKER_BYTES) {
-        throw new WireException(Fault.BODY_TOO_LONG, "type=%s bodyBytes=%d limit=%d", type, checkedBytes, MAX_MARKER_BYTES);
+        throw new WireException(Fault.BODY_TOO_LONG, "type=%s bodyBytes=%d limit=%d", type, checkedBytes,
+            MAX_MARKER_BYTES);
       }
     } else if (type.isPageFrame()) {
       checkedBytes = PageFrameMeta.checkedBodyBytes(type, PageFrameMeta.count(type, header.bodyBytes()));
@@ -219,7 +221,8 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
 
   private void acknowledge(ChannelHandlerContext context, long pages) {
     bytesAcknowledged = bytesReceived;
-    RoundAck ack = RoundAck.newBuilder().setRound(round).setStream(stream).setPages(pages).setBytes(bytesReceived).build();
+    RoundAck ack = RoundAck.newBuilder().setRound(round).setStream(stream).setPages(pages).setBytes(bytesReceived)
+        .build();
     context.writeAndFlush(Unpooled.wrappedBuffer(ControlFrames.encode(ack, sequenceOut++)));
   }
 

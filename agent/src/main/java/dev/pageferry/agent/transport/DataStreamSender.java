@@ -44,7 +44,8 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
   private @Nullable Throwable broken;
 
   /** @param sequence frames written on this channel before */
-  DataStreamSender(Channel channel, long sequence, LongAdder bytesSent, LongAdder dataBytesWritten, Consumer<Throwable> onBroken) {
+  DataStreamSender(Channel channel, long sequence, LongAdder bytesSent, LongAdder dataBytesWritten,
+      Consumer<Throwable> onBroken) {
     this.channel = channel;
     this.sequence = sequence;
     this.bytesSent = bytesSent;
@@ -156,7 +157,8 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
     if (message instanceof RoundAck ack) {
       acknowledgedBytes = ack.getBytes();
     } else {
-      breakDown(new IllegalStateException("the destination sent %s on a data stream".formatted(message.getClass().getSimpleName())));
+      breakDown(new IllegalStateException(
+          "the destination sent %s on a data stream".formatted(message.getClass().getSimpleName())));
       context.close();
     }
   }

@@ -50,7 +50,8 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
     int strangers = server.strangers().incrementAndGet();
     context.channel().closeFuture().addListener(closed -> leaveStrangers());
     if (strangers > MAX_STRANGERS) {
-      log.warn("connection from {} refused: {} others have not said hello", context.channel().remoteAddress(), strangers - 1);
+      log.warn("connection from {} refused: {} others have not said hello", context.channel().remoteAddress(),
+          strangers - 1);
       context.close();
       return;
     }
@@ -74,7 +75,8 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
     switch (message) {
       case Hello hello -> controlStream(context, hello);
       case StreamHello hello -> dataStream(context, hello);
-      default -> refuse(context, FailureCode.PROTOCOL_VIOLATION, "expected a hello, received %s".formatted(message.getClass().getSimpleName()));
+      default -> refuse(context, FailureCode.PROTOCOL_VIOLATION,
+          "expected a hello, received %s".formatted(message.getClass().getSimpleName()));
     }
   }
 
@@ -100,16 +102,18 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
 
   private void dataStream(ChannelHandlerContext context, StreamHello hello) {
     NettyDestinationLink link = session(hello);
-    Optional<PageSink> sink = link == null ? Optional.empty() : link.admit(hello.getStream(), hello.getProof().toByteArray(), context.channel());
+    Optional<PageSink> sink = link == null
+        ? Optional.empty()
+        : link.admit(hello.getStream(), hello.getProof().toByteArray(), context.channel());
     if (link == null || sink.isEmpty()) {
       refuse(context, FailureCode.DESTINATION_REFUSED, "no migration '%s' expects stream %d with this proof".formatted(
-        hello.getMigrationId(), hello.getStream()));
+          hello.getMigrationId(), hello.getStream()));
       return;
     }
     leaveStrangers();
     context.writeAndFlush(StreamWelcome.newBuilder().setStream(hello.getStream()).build());
-    DataStreamReceiver receiver =
-      new DataStreamReceiver(hello.getStream(), sink.get(), link.byteCounter(), codec.sequenceIn(), codec.sequenceOut());
+    DataStreamReceiver receiver = new DataStreamReceiver(hello.getStream(), sink.get(), link.byteCounter(),
+        codec.sequenceIn(), codec.sequenceOut());
     Channel channel = context.channel();
     // The source sends no page before it has read the welcome, so that the codec holds no bytes of it now.
     reads.directTo(receiver::nextTarget);
@@ -127,7 +131,8 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
 
   private void refuse(ChannelHandlerContext context, FailureCode code, String message) {
     log.warn("connection from {} refused: {}", context.channel().remoteAddress(), message);
-    context.writeAndFlush(Refusal.newBuilder().setCode(code.name()).setMessage(message).build()).addListener(ChannelFutureListener.CLOSE);
+    context.writeAndFlush(Refusal.newBuilder().setCode(code.name()).setMessage(message).build())
+        .addListener(ChannelFutureListener.CLOSE);
   }
 
   @Override

@@ -25,24 +25,28 @@ public final class MigrationClient implements MigrationConnector {
   }
 
   @Override
-  public SourceLink connect(MigrationId migration, HostPort destination, Deadline deadline) throws MigrationFailure, InterruptedException {
+  public SourceLink connect(MigrationId migration, HostPort destination, Deadline deadline)
+      throws MigrationFailure, InterruptedException {
     InetSocketAddress address = new InetSocketAddress(destination.host(), destination.port());
     ControlChannel control = new ControlChannel(FailureCode.DESTINATION_LOST);
     LongAdder bytesSent = new LongAdder();
     ChannelFuture connecting = new Bootstrap().group(loops.control()).channel(EventLoops.socketChannel())
-      .option(ChannelOption.TCP_NODELAY, true).option(ChannelOption.CONNECT_TIMEOUT_MILLIS, StreamConnector.CONNECT_TIMEOUT_MILLIS)
-      .handler(new ChannelInitializer<Channel>() {
-        @Override
-        protected void initChannel(Channel channel) {
-          ControlCodec codec = new ControlCodec(bytesSent, new LongAdder());
-          codec.trust();
-          channel.pipeline().addLast(codec).addLast(control);
-        }
-      }).connect(address);
+        .option(ChannelOption.TCP_NODELAY, true)
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, StreamConnector.CONNECT_TIMEOUT_MILLIS)
+        .handler(new ChannelInitializer<Channel>() {
+          @Override
+          protected void initChannel(Channel channel) {
+            ControlCodec codec = new ControlCodec(bytesSent, new LongAdder());
+            codec.trust();
+            channel.pipeline().addLast(codec).addLast(control);
+          }
+        }).connect(address);
     if (!connecting.await(deadline.remainingNanos(), TimeUnit.NANOSECONDS) || !connecting.isSuccess()) {
       connecting.cancel(true);
-      throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_UNREACHABLE, "no connection to the destination's migration address %s: %s"
-        .formatted(destination, connecting.cause() == null ? "no answer in time" : connecting.cause().getMessage()));
+      throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_UNREACHABLE,
+          "no connection to the destination's migration address %s: %s"
+              .formatted(destination,
+                  connecting.cause() == null ? "no answer in time" : connecting.cause().getMessage()));
     }
     return new NettySourceLink(migration, address, new StreamConnector(loops), control, bytesSent);
   }

@@ -23,26 +23,28 @@ public final class MigrationServer implements AutoCloseable {
   private final AtomicInteger strangers = new AtomicInteger();
   private final Channel listener;
 
-  private MigrationServer(EventLoops loops, HostPort address, IncomingDirectory directory) throws IOException, InterruptedException {
+  private MigrationServer(EventLoops loops, HostPort address, IncomingDirectory directory)
+      throws IOException, InterruptedException {
     this.loops = loops;
     this.directory = directory;
     var binding = new ServerBootstrap().group(loops.control(), loops.data()).channel(EventLoops.serverChannel())
-      .option(ChannelOption.SO_BACKLOG, BACKLOG).option(ChannelOption.SO_REUSEADDR, true)
-      .childOption(ChannelOption.TCP_NODELAY, true).childHandler(new ChannelInitializer<Channel>() {
-        @Override
-        protected void initChannel(Channel channel) {
-          new Doorkeeper(MigrationServer.this).install(channel);
-        }
-      }).bind(new InetSocketAddress(address.host(), address.port())).await();
+        .option(ChannelOption.SO_BACKLOG, BACKLOG).option(ChannelOption.SO_REUSEADDR, true)
+        .childOption(ChannelOption.TCP_NODELAY, true).childHandler(new ChannelInitializer<Channel>() {
+          @Override
+          protected void initChannel(Channel channel) {
+            new Doorkeeper(MigrationServer.this).install(channel);
+          }
+        }).bind(new InetSocketAddress(address.host(), address.port())).await();
     if (!binding.isSuccess()) {
-      throw new IOException("cannot listen for migrations on %s: %s".formatted(address, binding.cause().getMessage()), binding.cause());
+      throw new IOException("cannot listen for migrations on %s: %s".formatted(address, binding.cause().getMessage()),
+          binding.cause());
     }
     listener = binding.channel();
   }
 
   /** @throws IOException if the address cannot be listened on */
   public static MigrationServer listen(EventLoops loops, HostPort address, IncomingDirectory directory)
-    throws IOException, InterruptedException {
+      throws IOException, InterruptedException {
     return new MigrationServer(loops, address, directory);
   }
 

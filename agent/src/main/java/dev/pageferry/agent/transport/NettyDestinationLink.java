@@ -23,7 +23,8 @@ final class NettyDestinationLink implements DestinationLink {
   /** Guarded by this: what data streams must prove, once they may come. */
   private @Nullable Admission admission;
 
-  private record Admission(int count, byte[] sessionKey, PageSink sink, Set<Integer> proven) {}
+  private record Admission(int count, byte[] sessionKey, PageSink sink, Set<Integer> proven) {
+  }
 
   NettyDestinationLink(ControlChannel control, LongAdder bytesReceived) {
     this.control = control;
@@ -38,7 +39,7 @@ final class NettyDestinationLink implements DestinationLink {
   /** The sink for a data stream that proves, for the first time, that it belongs here. */
   synchronized Optional<PageSink> admit(int stream, byte[] proof, Channel channel) {
     if (admission == null || !control.isOpen() || stream < 0 || stream >= admission.count()
-      || !StreamProof.matches(admission.sessionKey(), stream, proof) || !admission.proven().add(stream)) {
+        || !StreamProof.matches(admission.sessionKey(), stream, proof) || !admission.proven().add(stream)) {
       return Optional.empty();
     }
     streams.add(channel);

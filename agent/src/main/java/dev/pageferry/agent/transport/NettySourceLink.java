@@ -37,7 +37,8 @@ final class NettySourceLink implements SourceLink {
   private final List<DataStreamSender> streams = new CopyOnWriteArrayList<>();
   private final List<AutoCloseable> sockets = new CopyOnWriteArrayList<>();
 
-  NettySourceLink(MigrationId migration, SocketAddress destination, StreamConnector connector, ControlChannel control, LongAdder bytesSent) {
+  NettySourceLink(MigrationId migration, SocketAddress destination, StreamConnector connector, ControlChannel control,
+      LongAdder bytesSent) {
     this.migration = migration;
     this.destination = destination;
     this.connector = connector;
@@ -46,11 +47,14 @@ final class NettySourceLink implements SourceLink {
   }
 
   @Override
-  public void openStreams(int count, byte[] sessionKey, Deadline deadline) throws MigrationFailure, InterruptedException {
-    List<CompletableFuture<StreamConnector.Stream>> opening = IntStream.range(0, count).mapToObj(stream -> connector.open(destination,
-      StreamHello.newBuilder().setMigrationId(migration.value()).setStream(stream)
-        .setProof(ByteString.copyFrom(StreamProof.of(sessionKey, stream))).build(),
-      bytesSent, dataBytesWritten, this::streamBroke)).toList();
+  public void openStreams(int count, byte[] sessionKey, Deadline deadline)
+      throws MigrationFailure, InterruptedException {
+    List<CompletableFuture<StreamConnector.Stream>> opening = IntStream.range(0, count)
+        .mapToObj(stream -> connector.open(destination,
+            StreamHello.newBuilder().setMigrationId(migration.value()).setStream(stream)
+                .setProof(ByteString.copyFrom(StreamProof.of(sessionKey, stream))).build(),
+            bytesSent, dataBytesWritten, this::streamBroke))
+        .toList();
     for (CompletableFuture<StreamConnector.Stream> each : opening) {
       StreamConnector.Stream stream = await(each, deadline);
       sockets.add(stream.socket());
@@ -64,14 +68,16 @@ final class NettySourceLink implements SourceLink {
     } catch (ExecutionException e) {
       throw lastWordsOr("a data stream to %s could not be opened: %s".formatted(destination, e.getCause()));
     } catch (TimeoutException e) {
-      throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST, "a data stream to %s was not answered in time".formatted(destination));
+      throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
+          "a data stream to %s was not answered in time".formatted(destination));
     }
   }
 
   @Override
   public RoundTransfer startRound(int round, List<? extends PageFeed> feeds) {
-    CompletableFuture<?>[] written = IntStream.range(0, streams.size()).mapToObj(i -> streams.get(i).start(round, feeds.get(i)))
-      .toArray(CompletableFuture<?>[]::new);
+    CompletableFuture<?>[] written = IntStream.range(0, streams.size())
+        .mapToObj(i -> streams.get(i).start(round, feeds.get(i)))
+        .toArray(CompletableFuture<?>[]::new);
     CompletableFuture<Void> all = CompletableFuture.allOf(written);
     return atMost -> {
       try {
@@ -102,7 +108,8 @@ final class NettySourceLink implements SourceLink {
 
   private void streamBroke(Throwable cause) {
     // The round that runs hears of it by its own future; a migration that waits on the control stream must be woken.
-    control.endSoon(new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST, "a data stream ended: " + cause), LAST_WORDS);
+    control.endSoon(new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST, "a data stream ended: " + cause),
+        LAST_WORDS);
   }
 
   @Override

@@ -26,23 +26,27 @@ final class StreamConnector {
   }
 
   /** An open data stream. */
-  record Stream(DataStreamSender sender, AutoCloseable socket) {}
+  record Stream(DataStreamSender sender, AutoCloseable socket) {
+  }
 
-  CompletableFuture<Stream> open(SocketAddress destination, StreamHello hello, LongAdder bytesSent, LongAdder dataBytesWritten,
-    Consumer<Throwable> onBroken) {
+  CompletableFuture<Stream> open(SocketAddress destination, StreamHello hello, LongAdder bytesSent,
+      LongAdder dataBytesWritten,
+      Consumer<Throwable> onBroken) {
     CompletableFuture<Stream> opened = new CompletableFuture<>();
     ControlCodec codec = new ControlCodec(bytesSent, new LongAdder());
     new Bootstrap().group(loops.data()).channel(EventLoops.socketChannel()).option(ChannelOption.TCP_NODELAY, true)
-      .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS).handler(new ChannelInitializer<Channel>() {
-        @Override
-        protected void initChannel(Channel channel) {
-          channel.pipeline().addLast(codec).addLast(new Greeting(hello, codec, bytesSent, dataBytesWritten, onBroken, opened));
-        }
-      }).connect(destination).addListener(connected -> {
-        if (!connected.isSuccess()) {
-          opened.completeExceptionally(connected.cause());
-        }
-      });
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
+        .handler(new ChannelInitializer<Channel>() {
+          @Override
+          protected void initChannel(Channel channel) {
+            channel.pipeline().addLast(codec)
+                .addLast(new Greeting(hello, codec, bytesSent, dataBytesWritten, onBroken, opened));
+          }
+        }).connect(destination).addListener(connected -> {
+          if (!connected.isSuccess()) {
+            opened.completeExceptionally(connected.cause());
+          }
+        });
     return opened;
   }
 
@@ -55,8 +59,9 @@ final class StreamConnector {
     private final Consumer<Throwable> onBroken;
     private final CompletableFuture<Stream> opened;
 
-    Greeting(StreamHello hello, ControlCodec codec, LongAdder bytesSent, LongAdder dataBytesWritten, Consumer<Throwable> onBroken,
-      CompletableFuture<Stream> opened) {
+    Greeting(StreamHello hello, ControlCodec codec, LongAdder bytesSent, LongAdder dataBytesWritten,
+        Consumer<Throwable> onBroken,
+        CompletableFuture<Stream> opened) {
       this.hello = hello;
       this.codec = codec;
       this.bytesSent = bytesSent;
@@ -73,12 +78,14 @@ final class StreamConnector {
     @Override
     protected void channelRead0(ChannelHandlerContext context, MessageLite message) {
       if (!(message instanceof StreamWelcome welcome) || welcome.getStream() != hello.getStream()) {
-        opened.completeExceptionally(new IllegalStateException("answered by %s".formatted(message.getClass().getSimpleName())));
+        opened.completeExceptionally(
+            new IllegalStateException("answered by %s".formatted(message.getClass().getSimpleName())));
         context.close();
         return;
       }
       Channel channel = context.channel();
-      DataStreamSender sender = new DataStreamSender(channel, codec.sequenceOut(), bytesSent, dataBytesWritten, onBroken);
+      DataStreamSender sender = new DataStreamSender(channel, codec.sequenceOut(), bytesSent, dataBytesWritten,
+          onBroken);
       channel.pipeline().replace(this, "sender", sender);
       if (!opened.complete(new Stream(sender, channel::close))) {
         channel.close();

@@ -9,13 +9,15 @@ import java.util.zip.CRC32C;
 
 /** Control frames: a header and a Protocol Buffers message. */
 public final class ControlFrames {
-  private ControlFrames() {}
+  private ControlFrames() {
+  }
 
   /** The whole frame of a message, ready to be read. */
   public static ByteBuffer encode(MessageLite message, long sequence) {
     int bodyBytes = message.getSerializedSize();
     if (bodyBytes > FrameHeader.MAX_BODY_BYTES) {
-      throw new IllegalArgumentException("%s of %d bytes exceeds a frame's body".formatted(message.getClass().getSimpleName(), bodyBytes));
+      throw new IllegalArgumentException(
+          "%s of %d bytes exceeds a frame's body".formatted(message.getClass().getSimpleName(), bodyBytes));
     }
     ByteBuffer frame = ByteBuffer.allocate(FrameHeader.BYTES + bodyBytes).order(ByteOrder.LITTLE_ENDIAN);
     frame.put(FrameHeader.BYTES, message.toByteArray());

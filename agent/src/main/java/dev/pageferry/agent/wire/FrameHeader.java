@@ -48,8 +48,9 @@ public record FrameHeader(int type, int flags, int bodyBytes, int checksum, long
       throw new WireException(Fault.BAD_MAGIC, "magic=%08x expected=%08x", magic, MAGIC);
     }
     FrameHeader header = new FrameHeader(Short.toUnsignedInt(buffer.getShort(at + TYPE_AT)),
-      Short.toUnsignedInt(buffer.getShort(at + FLAGS_AT)), buffer.getInt(at + BODY_BYTES_AT), buffer.getInt(at + CHECKSUM_AT),
-      buffer.getLong(at + SEQUENCE_AT));
+        Short.toUnsignedInt(buffer.getShort(at + FLAGS_AT)), buffer.getInt(at + BODY_BYTES_AT),
+        buffer.getInt(at + CHECKSUM_AT),
+        buffer.getLong(at + SEQUENCE_AT));
     header.verify(expectedSequence);
     return header;
   }
@@ -59,11 +60,13 @@ public record FrameHeader(int type, int flags, int bodyBytes, int checksum, long
       throw new WireException(Fault.RESERVED_BITS, "type=%d flags=%04x", type, flags);
     }
     if (bodyBytes < 0 || bodyBytes > MAX_BODY_BYTES) {
-      throw new WireException(Fault.BODY_TOO_LONG, "type=%d bodyBytes=%d limit=%d", type, Integer.toUnsignedLong(bodyBytes),
-        MAX_BODY_BYTES);
+      throw new WireException(Fault.BODY_TOO_LONG, "type=%d bodyBytes=%d limit=%d", type,
+          Integer.toUnsignedLong(bodyBytes),
+          MAX_BODY_BYTES);
     }
     if (sequence != expectedSequence) {
-      throw new WireException(Fault.OUT_OF_SEQUENCE, "type=%d sequence=%d expected=%d", type, sequence, expectedSequence);
+      throw new WireException(Fault.OUT_OF_SEQUENCE, "type=%d sequence=%d expected=%d", type, sequence,
+          expectedSequence);
     }
   }
 
@@ -77,7 +80,8 @@ public record FrameHeader(int type, int flags, int bodyBytes, int checksum, long
    * @param frame a buffer with the header's place at its index 0 and the body behind it
    * @param checkedBodyBytes how much of the body the header's checksum covers
    */
-  static void write(ByteBuffer frame, FrameType type, int flags, int bodyBytes, int checkedBodyBytes, long sequence, CRC32C crc) {
+  static void write(ByteBuffer frame, FrameType type, int flags, int bodyBytes, int checkedBodyBytes, long sequence,
+      CRC32C crc) {
     frame.putInt(0, MAGIC);
     frame.putShort(TYPE_AT, (short) type.code());
     frame.putShort(FLAGS_AT, (short) flags);
@@ -96,8 +100,9 @@ public record FrameHeader(int type, int flags, int bodyBytes, int checksum, long
     frame.putInt(CHECKSUM_AT, 0);
     int actual = checksum(frame, checkedBodyBytes, crc);
     if (actual != checksum) {
-      throw new WireException(Fault.CHECKSUM_MISMATCH, "type=%d sequence=%d checksum=%08x expected=%08x", type, sequence, actual,
-        checksum);
+      throw new WireException(Fault.CHECKSUM_MISMATCH, "type=%d sequence=%d checksum=%08x expected=%08x", type,
+          sequence, actual,
+          checksum);
     }
   }
 

@@ -26,14 +26,14 @@ import org.jspecify.annotations.Nullable;
 /** Every kind of frame. Control frames have a Protocol Buffers message for a body, page frames a layout of their own. */
 public enum FrameType {
   HELLO(1, Hello.getDefaultInstance()), WELCOME(2, Welcome.getDefaultInstance()), STREAM_HELLO(3,
-    StreamHello.getDefaultInstance()), STREAM_WELCOME(4, StreamWelcome.getDefaultInstance()), VM_CONFIGURATION(5,
-      VmConfiguration.getDefaultInstance()), SETUP_ACCEPTED(6, SetupAccepted.getDefaultInstance()), REFUSAL(7,
-        Refusal.getDefaultInstance()), ROUND_END(8, RoundEnd.getDefaultInstance()), ROUND_ACK(9,
-          RoundAck.getDefaultInstance()), GUEST_STATE(10, GuestState.getDefaultInstance()), READY(11,
-            Ready.getDefaultInstance()), BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()), GO(13,
-              Go.getDefaultInstance()), RUNNING(14, Running.getDefaultInstance()), CLEANED_UP(15,
-                CleanedUp.getDefaultInstance()), PING(16,
-                  Ping.getDefaultInstance()), PONG(17, Pong.getDefaultInstance()),
+      StreamHello.getDefaultInstance()), STREAM_WELCOME(4, StreamWelcome.getDefaultInstance()), VM_CONFIGURATION(5,
+          VmConfiguration.getDefaultInstance()), SETUP_ACCEPTED(6, SetupAccepted.getDefaultInstance()), REFUSAL(7,
+              Refusal.getDefaultInstance()), ROUND_END(8, RoundEnd.getDefaultInstance()), ROUND_ACK(9,
+                  RoundAck.getDefaultInstance()), GUEST_STATE(10, GuestState.getDefaultInstance()), READY(11,
+                      Ready.getDefaultInstance()), BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()), GO(13,
+                          Go.getDefaultInstance()), RUNNING(14, Running.getDefaultInstance()), CLEANED_UP(15,
+                              CleanedUp.getDefaultInstance()), PING(16,
+                                  Ping.getDefaultInstance()), PONG(17, Pong.getDefaultInstance()),
   /** Neighbouring pages. */
   PAGE_RUN(32, null),
   /** Scattered pages. */

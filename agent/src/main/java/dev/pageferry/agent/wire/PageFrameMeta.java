@@ -34,8 +34,9 @@ public final class PageFrameMeta {
     int most = type == FrameType.ZERO_RANGES ? PageFrame.MAX_RANGES : PageFrame.MAX_PAGES;
     int variable = bodyBytes - fixed;
     if (variable <= 0 || variable % each != 0 || variable / each > most) {
-      throw new WireException(Fault.BODY_MALFORMED, "type=%s bodyBytes=%d holds no 1 to %d entries of %d bytes", type, bodyBytes,
-        most, each);
+      throw new WireException(Fault.BODY_MALFORMED, "type=%s bodyBytes=%d holds no 1 to %d entries of %d bytes", type,
+          bodyBytes,
+          most, each);
     }
     return variable / each;
   }
@@ -89,7 +90,8 @@ public final class PageFrameMeta {
   /** Pages in the i-th range of zero pages; 1 otherwise. */
   public long length(int index) {
     return type == FrameType.ZERO_RANGES
-      ? frame.getLong(FrameHeader.BYTES + PageFrame.TABLE_AT + index * PageFrame.RANGE_BYTES + Long.BYTES) : 1;
+        ? frame.getLong(FrameHeader.BYTES + PageFrame.TABLE_AT + index * PageFrame.RANGE_BYTES + Long.BYTES)
+        : 1;
   }
 
   public int checksum(int index) {
@@ -112,13 +114,15 @@ public final class PageFrameMeta {
       long first = page(i);
       long length = length(i);
       if (first < 0 || first >= pageCount || length < 1 || length > pageCount - first) {
-        throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d of a VM of %d pages", type, first, length,
-          pageCount);
+        throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d of a VM of %d pages", type, first,
+            length,
+            pageCount);
       }
       long block = first / PageFrame.BLOCK_PAGES;
       if (block % streams != stream || (first + length - 1) / PageFrame.BLOCK_PAGES != block) {
-        throw new WireException(Fault.WRONG_STREAM, "type=%s page=%d pages=%d stream=%d of %d", type, first, length, stream,
-          streams);
+        throw new WireException(Fault.WRONG_STREAM, "type=%s page=%d pages=%d stream=%d of %d", type, first, length,
+            stream,
+            streams);
       }
     }
   }

@@ -10,7 +10,8 @@ import javax.crypto.spec.SecretKeySpec;
 
 /** How a data stream shows that it belongs to a control stream: HMAC-SHA256 (RFC 2104) under the session key. */
 public final class StreamProof {
-  private StreamProof() {}
+  private StreamProof() {
+  }
 
   /** HMAC-SHA256(key, "stream" and the stream's number as four bytes, little-endian). */
   public static byte[] of(byte[] sessionKey, int stream) {

@@ -45,7 +45,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   @Override
   public String[] getVersion() {
-    return new String[] {programName() + " " + versionNumber()};
+    return new String[]{programName() + " " + versionNumber()};
   }
 
   private String versionNumber() {

@@ -33,7 +33,8 @@ public final class Settings {
    * @param flags the flags given, by name
    * @param file a YAML mapping of names to scalars, or null
    */
-  public Settings(Collection<String> names, Map<String, String> flags, Map<String, String> environment, @Nullable Path file) {
+  public Settings(Collection<String> names, Map<String, String> flags, Map<String, String> environment,
+      @Nullable Path file) {
     if (file != null) {
       readFile(file, names);
     }

@@ -6,7 +6,8 @@ import java.util.regex.Pattern;
 public final class Names {
   private static final Pattern FORM = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
 
-  private Names() {}
+  private Names() {
+  }
 
   /**
    * Refuses a malformed name.
@@ -16,8 +17,9 @@ public final class Names {
    */
   public static String check(String what, String value) {
     if (!FORM.matcher(value).matches()) {
-      throw new IllegalArgumentException("%s '%s' is not 1 to 64 letters, digits, '.', '_' or '-' starting with a letter or digit"
-        .formatted(what, abbreviate(value)));
+      throw new IllegalArgumentException(
+          "%s '%s' is not 1 to 64 letters, digits, '.', '_' or '-' starting with a letter or digit"
+              .formatted(what, abbreviate(value)));
     }
     return value;
   }

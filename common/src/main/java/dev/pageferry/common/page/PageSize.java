@@ -6,7 +6,8 @@ public final class PageSize {
   /** Bytes in a page. */
   public static final int BYTES = 1 << SHIFT;
 
-  private PageSize() {}
+  private PageSize() {
+  }
 
   /** Whole pages that hold the bytes, rounded up. */
   public static long pagesFor(long bytes) {

@@ -8,10 +8,11 @@ import java.util.regex.Pattern;
 public final class Bandwidth {
   private static final Pattern FORM = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([A-Za-z]+/s)");
   private static final Map<String, Long> BITS = Map.of("bit/s", 1L, "kbit/s", 1_000L, "Mbit/s", 1_000_000L, "Gbit/s",
-    1_000_000_000L, "kB/s", 8_000L, "MB/s", 8_000_000L, "GB/s", 8_000_000_000L, "KiB/s", 8L << 10, "MiB/s", 8L << 20,
-    "GiB/s", 8L << 30);
+      1_000_000_000L, "kB/s", 8_000L, "MB/s", 8_000_000L, "GB/s", 8_000_000_000L, "KiB/s", 8L << 10, "MiB/s", 8L << 20,
+      "GiB/s", 8L << 30);
 
-  private Bandwidth() {}
+  private Bandwidth() {
+  }
 
   /**
    * Bytes per second that the text names.

@@ -8,10 +8,11 @@ import java.util.regex.Pattern;
 public final class ByteSize {
   private static final Pattern FORM = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([A-Za-z]*)");
   private static final Map<String, Long> UNITS = Map.of("", 1L, "B", 1L, "kB", 1_000L, "MB", 1_000_000L, "GB",
-    1_000_000_000L, "TB", 1_000_000_000_000L, "KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30, "TiB", 1L << 40);
+      1_000_000_000L, "TB", 1_000_000_000_000L, "KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30, "TiB", 1L << 40);
   private static final String[] BINARY = {"B", "KiB", "MiB", "GiB", "TiB"};
 
-  private ByteSize() {}
+  private ByteSize() {
+  }
 
   /**
    * Bytes that the text names.

@@ -9,9 +9,10 @@ import java.util.regex.Pattern;
 public final class Durations {
   private static final Pattern FORM = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([a-z]+)");
   private static final Map<String, Long> NANOS = Map.of("us", 1_000L, "ms", 1_000_000L, "s", 1_000_000_000L, "min",
-    60_000_000_000L, "m", 60_000_000_000L, "h", 3_600_000_000_000L);
+      60_000_000_000L, "m", 60_000_000_000L, "h", 3_600_000_000_000L);
 
-  private Durations() {}
+  private Durations() {
+  }
 
   /** @throws IllegalArgumentException if the text is not a number and a unit */
   public static Duration parse(String text) {

@@ -1,9 +1,9 @@
 package dev.pageferry.coordinator.agentlink;
 
+import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
-import dev.pageferry.common.config.HostPort;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DestroyVmRequest;
@@ -91,22 +91,26 @@ public final class GrpcAgentClient implements AgentClient {
   }
 
   @Override
-  public void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates) throws AgentException {
+  public void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates)
+      throws AgentException {
     ask(address, stub -> {
-      stub.watchOutgoing(WatchOutgoingRequest.newBuilder().setMigrationId(migrationId).build()).forEachRemaining(updates);
+      stub.watchOutgoing(WatchOutgoingRequest.newBuilder().setMigrationId(migrationId).build())
+          .forEachRemaining(updates);
       return true;
     });
   }
 
   @Override
   public boolean cancelOutgoing(String address, String migrationId) throws AgentException {
-    return ask(address, stub -> soon(stub).cancelOutgoing(CancelOutgoingRequest.newBuilder().setMigrationId(migrationId).build())
-      .getAccepted());
+    return ask(address,
+        stub -> soon(stub).cancelOutgoing(CancelOutgoingRequest.newBuilder().setMigrationId(migrationId).build())
+            .getAccepted());
   }
 
   @Override
   public GetIncomingResponse.State incomingState(String address, String migrationId) throws AgentException {
-    return ask(address, stub -> soon(stub).getIncoming(GetIncomingRequest.newBuilder().setMigrationId(migrationId).build()).getState());
+    return ask(address,
+        stub -> soon(stub).getIncoming(GetIncomingRequest.newBuilder().setMigrationId(migrationId).build()).getState());
   }
 
   private static HostAgentBlockingStub soon(HostAgentBlockingStub stub) {
@@ -140,8 +144,9 @@ public final class GrpcAgentClient implements AgentClient {
 
   private static ManagedChannel open(String address) {
     HostPort parsed = HostPort.parse(address);
-    return NettyChannelBuilder.forAddress(parsed.host(), parsed.port()).usePlaintext().keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-      .build();
+    return NettyChannelBuilder.forAddress(parsed.host(), parsed.port()).usePlaintext()
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+        .build();
   }
 
   @Override

@@ -79,7 +79,7 @@ public final class HostInventory {
     Entry entry = hosts.computeIfAbsent(id, key -> new Entry(record));
     if (!entry.record.getIncarnation().equals(record.getIncarnation())) {
       log.warn("host={} restarted: incarnation {} replaces {}; what ran on it is down", id, record.getIncarnation(),
-        entry.record.getIncarnation());
+          entry.record.getIncarnation());
       entry.vms = new HashMap<>();
     }
     entry.record = record;
@@ -87,7 +87,8 @@ public final class HostInventory {
   }
 
   /** Notes a heartbeat; false if it comes from an incarnation that is not the host's. */
-  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Collection<VmStatus> vms) {
+  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes,
+      Collection<VmStatus> vms) {
     Entry entry = hosts.get(id);
     if (entry == null || !entry.record.getIncarnation().equals(incarnation.value())) {
       return false;

@@ -26,7 +26,7 @@ public final class MachineStates {
   public static Host host(HostInventory inventory, String name) throws RequestException {
     try {
       return inventory.find(new HostId(name)).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
-        "host %s is not known; see 'ferry host list'", name));
+          "host %s is not known; see 'ferry host list'", name));
     } catch (IllegalArgumentException e) {
       throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
     }
@@ -35,16 +35,19 @@ public final class MachineStates {
   /** What the owner's last heartbeat said of the VM under its present epoch. */
   public Optional<VmStatus> lastReported(VmRecord record) {
     return inventory.find(new HostId(record.getOwnerHost()))
-      .flatMap(host -> Optional.ofNullable(host.vms().get(new VmId(record.getSpec().getId()))))
-      .filter(status -> status.getEpoch() == record.getEpoch());
+        .flatMap(host -> Optional.ofNullable(host.vms().get(new VmId(record.getSpec().getId()))))
+        .filter(status -> status.getEpoch() == record.getEpoch());
   }
 
   /** The VM as operators see it. */
   public Vm vm(VmRecord record, Optional<VmStatus> status) {
     VmSpec spec = record.getSpec();
-    Vm.Builder vm = Vm.newBuilder().setName(spec.getName()).setId(spec.getId()).setHost(record.getOwnerHost()).setEpoch(record.getEpoch())
-      .setState(state(record, status)).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus()).setProgram(spec.getProgram())
-      .putAllProgramArgs(spec.getProgramArgsMap()).setSteps(status.map(VmStatus::getSteps).orElseGet(() -> stepsLastSeen(record)));
+    Vm.Builder vm = Vm.newBuilder().setName(spec.getName()).setId(spec.getId()).setHost(record.getOwnerHost())
+        .setEpoch(record.getEpoch())
+        .setState(state(record, status)).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus())
+        .setProgram(spec.getProgram())
+        .putAllProgramArgs(spec.getProgramArgsMap())
+        .setSteps(status.map(VmStatus::getSteps).orElseGet(() -> stepsLastSeen(record)));
     if (spec.hasMemoryImage()) {
       vm.setMemoryImage(spec.getMemoryImage());
     }
@@ -57,8 +60,9 @@ public final class MachineStates {
   /** Between hosts nobody reports under the new epoch yet: steps must not seem to go back meanwhile. */
   private long stepsLastSeen(VmRecord record) {
     VmId id = new VmId(record.getSpec().getId());
-    return inventory.list().stream().map(host -> host.vms().get(id)).filter(Objects::nonNull).mapToLong(VmStatus::getSteps)
-      .reduce(record.getLastSteps(), Math::max);
+    return inventory.list().stream().map(host -> host.vms().get(id)).filter(Objects::nonNull)
+        .mapToLong(VmStatus::getSteps)
+        .reduce(record.getLastSteps(), Math::max);
   }
 
   private Vm.State state(VmRecord record, Optional<VmStatus> status) {
@@ -67,7 +71,7 @@ public final class MachineStates {
     }
     Optional<Host> owner = inventory.find(new HostId(record.getOwnerHost()));
     boolean alive = owner.isPresent() && owner.get().isUp()
-      && owner.get().incarnation().equals(new Incarnation(record.getOwnerIncarnation()));
+        && owner.get().incarnation().equals(new Incarnation(record.getOwnerIncarnation()));
     if (!alive) {
       // The host restarted, or is not heard of: nobody knows that the VM runs.
       return Vm.State.FAILED;
@@ -78,6 +82,8 @@ public final class MachineStates {
     if (record.getPhase() == VmRecord.Phase.CREATING) {
       return Vm.State.STOPPED;
     }
-    return status.filter(each -> each.getState() == VmStatus.State.PAUSED).isPresent() ? Vm.State.PAUSED : Vm.State.RUNNING;
+    return status.filter(each -> each.getState() == VmStatus.State.PAUSED).isPresent()
+        ? Vm.State.PAUSED
+        : Vm.State.RUNNING;
   }
 }

@@ -17,10 +17,10 @@ import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
-import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
@@ -54,11 +54,13 @@ public final class Machines {
     Host host = usableHost(request.getHost());
     VmSpec spec = spec(request);
     if (spec.getMemoryBytes() > host.memoryFreeBytes()) {
-      throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; choose another host or less memory",
-        host.id(), ByteSize.format(host.memoryFreeBytes()), spec.getName(), ByteSize.format(spec.getMemoryBytes()));
+      throw new RequestException(Kind.REFUSED,
+          "host %s has %s free for guests, VM %s needs %s; choose another host or less memory",
+          host.id(), ByteSize.format(host.memoryFreeBytes()), spec.getName(), ByteSize.format(spec.getMemoryBytes()));
     }
-    VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING).setOwnerHost(host.id().value())
-      .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).build();
+    VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING)
+        .setOwnerHost(host.id().value())
+        .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).build();
     VmId id = new VmId(spec.getId());
     busy.add(id);
     try {
@@ -78,10 +80,12 @@ public final class Machines {
     }
   }
 
-  private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused) throws RequestException, ConflictException {
+  private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused)
+      throws RequestException, ConflictException {
     VmStatus status = ask(host, () -> agents.createVm(host.record().getAddress(),
-      CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).build()));
-    Row row = ledger.update(id, record -> record.toBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE).build());
+        CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).build()));
+    Row row = ledger.update(id,
+        record -> record.toBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE).build());
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
     return states.vm(row.record(), Optional.of(status));
   }
@@ -98,9 +102,10 @@ public final class Machines {
 
   private static VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
     try {
-      VmSpec.Builder spec = VmSpec.newBuilder().setId(UUID.randomUUID().toString()).setName(Names.check("VM name", request.getName()))
-        .setMemoryBytes(request.getMemoryBytes()).setVcpus(request.getVcpus()).setProgram(request.getProgram())
-        .putAllProgramArgs(request.getProgramArgsMap());
+      VmSpec.Builder spec = VmSpec.newBuilder().setId(UUID.randomUUID().toString())
+          .setName(Names.check("VM name", request.getName()))
+          .setMemoryBytes(request.getMemoryBytes()).setVcpus(request.getVcpus()).setProgram(request.getProgram())
+          .putAllProgramArgs(request.getProgramArgsMap());
       if (request.hasMemoryImage()) {
         spec.setMemoryImage(request.getMemoryImage());
       }
@@ -112,7 +117,7 @@ public final class Machines {
 
   public List<Vm> list() {
     return ledger.list().stream().map(this::fresh)
-      .sorted((a, b) -> a.getName().compareTo(b.getName())).toList();
+        .sorted((a, b) -> a.getName().compareTo(b.getName())).toList();
   }
 
   /** The VM, with its steps as its host says now. */
@@ -127,7 +132,8 @@ public final class Machines {
         VmStatus fresh = agents.getVm(owner.get().record().getAddress(), row.id().value());
         return states.vm(row.record(), Optional.of(fresh));
       } catch (AgentException e) {
-        log.debug("vm={} host={} gives no status: {}", row.record().getSpec().getName(), owner.get().id(), e.getMessage());
+        log.debug("vm={} host={} gives no status: {}", row.record().getSpec().getName(), owner.get().id(),
+            e.getMessage());
       }
     }
     return states.vm(row.record(), states.lastReported(row.record()));
@@ -145,8 +151,9 @@ public final class Machines {
     }
     Host host = usableHost(row.record().getOwnerHost());
     return whileBusy(row.id(), name, () -> {
-      Row next = ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
-        .setOwnerIncarnation(host.incarnation().value()).build());
+      Row next = ledger.update(row.id(),
+          record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
+              .setOwnerIncarnation(host.incarnation().value()).build());
       destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
         return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false);
@@ -195,13 +202,15 @@ public final class Machines {
 
   private void destroyWhereItIs(Row row) throws RequestException {
     Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost()));
-    boolean dead = host.isEmpty() || !host.get().incarnation().equals(new Incarnation(row.record().getOwnerIncarnation()));
+    boolean dead = host.isEmpty()
+        || !host.get().incarnation().equals(new Incarnation(row.record().getOwnerIncarnation()));
     if (dead) {
       return;
     }
     if (!host.get().isUp()) {
-      throw new RequestException(Kind.REFUSED, "host %s does not answer, and VM %s may still run there; try again when it is back",
-        host.get().id(), row.record().getSpec().getName());
+      throw new RequestException(Kind.REFUSED,
+          "host %s does not answer, and VM %s may still run there; try again when it is back",
+          host.get().id(), row.record().getSpec().getName());
     }
     destroyIfThere(host.get(), row.id(), row.record().getEpoch());
   }
@@ -221,7 +230,7 @@ public final class Machines {
     Host host = runningHost(row);
     var digest = ask(host, () -> agents.digestVm(host.record().getAddress(), row.id().value()));
     return VmDigest.newBuilder().setName(name).setHost(host.id().value()).setSteps(digest.getSteps())
-      .setMemoryDigest(digest.getMemoryDigest()).setRegistersDigest(digest.getRegistersDigest()).build();
+        .setMemoryDigest(digest.getMemoryDigest()).setRegistersDigest(digest.getRegistersDigest()).build();
   }
 
   public void verify(String name, Consumer<VerifyVmUpdate> updates) throws RequestException {
@@ -230,10 +239,10 @@ public final class Machines {
     ask(host, () -> {
       agents.verifyVm(host.record().getAddress(), row.id().value(), update -> {
         VerifyVmUpdate.Builder message = VerifyVmUpdate.newBuilder().setReplayedSteps(update.getReplayedSteps())
-          .setTotalSteps(update.getTotalSteps());
+            .setTotalSteps(update.getTotalSteps());
         if (update.hasResult()) {
           VmVerification.Builder result = VmVerification.newBuilder().setName(name).setHost(host.id().value())
-            .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical());
+              .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical());
           if (update.getResult().hasFirstDifference()) {
             result.setFirstDifference(update.getResult().getFirstDifference());
           }
@@ -246,7 +255,8 @@ public final class Machines {
   }
 
   private Row row(String name) throws RequestException {
-    return ledger.findByName(name).orElseThrow(() -> new RequestException(Kind.NOT_FOUND, "VM %s does not exist; see 'ferry vm list'", name));
+    return ledger.findByName(name)
+        .orElseThrow(() -> new RequestException(Kind.NOT_FOUND, "VM %s does not exist; see 'ferry vm list'", name));
   }
 
   private Host usableHost(String name) throws RequestException {

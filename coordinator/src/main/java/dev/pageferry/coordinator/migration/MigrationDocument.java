@@ -52,10 +52,12 @@ final class MigrationDocument {
   static Migration merged(Migration before, OutgoingStatus status) {
     MigrationReport report = status.getReport();
     Migration.Builder next = before.toBuilder().setStage(report.getStage()).setProgress(report.getProgress())
-      .setSetupSeconds(report.getSetupSeconds()).setBytesSent(report.getBytesSent()).setPagesSent(report.getPagesSent())
-      .setZeroPages(report.getZeroPages()).setThroughputBytesPerSecond(report.getThroughputBytesPerSecond())
-      .setGuestStepsPerSecond(report.getGuestStepsPerSecond()).clearRounds().addAllRounds(report.getRoundsList())
-      .setState(status.getState() == OutgoingStatus.State.IN_DOUBT ? Migration.State.IN_DOUBT : Migration.State.RUNNING);
+        .setSetupSeconds(report.getSetupSeconds()).setBytesSent(report.getBytesSent())
+        .setPagesSent(report.getPagesSent())
+        .setZeroPages(report.getZeroPages()).setThroughputBytesPerSecond(report.getThroughputBytesPerSecond())
+        .setGuestStepsPerSecond(report.getGuestStepsPerSecond()).clearRounds().addAllRounds(report.getRoundsList())
+        .setState(
+            status.getState() == OutgoingStatus.State.IN_DOUBT ? Migration.State.IN_DOUBT : Migration.State.RUNNING);
     if (report.hasBlackout()) {
       next.setBlackout(report.getBlackout()).setBlackoutSeconds(report.getBlackoutSeconds());
     }
@@ -66,7 +68,8 @@ final class MigrationDocument {
   }
 
   static Migration failed(Migration before, Migration.State state, String code, String message) {
-    return before.toBuilder().setState(state).setFailure(MigrationFailure.newBuilder().setCode(code).setMessage(message)).clearProgress()
-      .build();
+    return before.toBuilder().setState(state)
+        .setFailure(MigrationFailure.newBuilder().setCode(code).setMessage(message)).clearProgress()
+        .build();
   }
 }

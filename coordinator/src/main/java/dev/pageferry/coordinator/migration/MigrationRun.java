@@ -56,7 +56,8 @@ final class MigrationRun {
   private @Nullable OutgoingStatus last;
 
   MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
-    Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory, AgentClient agents) {
+      Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory,
+      AgentClient agents) {
     this.migration = migration;
     this.vm = vm;
     this.source = source;
@@ -75,21 +76,25 @@ final class MigrationRun {
     byte[] token = new byte[TOKEN_BYTES];
     RANDOM.nextBytes(token);
     try {
-      agents.prepareIncoming(host(destination).record().getAddress(), PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
-        .setSpec(spec).setSourceHost(source.value()).setEpoch(epoch).setToken(ByteString.copyFrom(token))
-        .setExpiresInMillis(TOKEN_VALID_FOR.toMillis()).build());
+      agents.prepareIncoming(host(destination).record().getAddress(),
+          PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
+              .setSpec(spec).setSourceHost(source.value()).setEpoch(epoch).setToken(ByteString.copyFrom(token))
+              .setExpiresInMillis(TOKEN_VALID_FOR.toMillis()).build());
     } catch (AgentException e) {
-      FailureCode code =
-        e.kind() == AgentException.Kind.UNREACHABLE ? FailureCode.DESTINATION_UNREACHABLE : FailureCode.DESTINATION_REFUSED;
+      FailureCode code = e.kind() == AgentException.Kind.UNREACHABLE
+          ? FailureCode.DESTINATION_UNREACHABLE
+          : FailureCode.DESTINATION_REFUSED;
       abort(code, "host %s: %s".formatted(destination, e.getMessage()));
       return;
     }
     try {
       secondsBeforeSource = secondsSinceAccepted();
-      agents.startOutgoing(host(source).record().getAddress(), StartOutgoingRequest.newBuilder().setMigrationId(migration.value())
-        .setVmId(vm.value()).setEpoch(epoch).setDestinationHost(destination.value())
-        .setDestinationAddress(host(destination).record().getMigrationAddress()).setToken(ByteString.copyFrom(token)).setOptions(options)
-        .build());
+      agents.startOutgoing(host(source).record().getAddress(),
+          StartOutgoingRequest.newBuilder().setMigrationId(migration.value())
+              .setVmId(vm.value()).setEpoch(epoch).setDestinationHost(destination.value())
+              .setDestinationAddress(host(destination).record().getMigrationAddress())
+              .setToken(ByteString.copyFrom(token)).setOptions(options)
+              .build());
     } catch (AgentException e) {
       if (e.kind() != AgentException.Kind.UNREACHABLE) {
         abort(FailureCode.INTERNAL, "host %s: %s".formatted(source, e.getMessage()));
@@ -131,7 +136,8 @@ final class MigrationRun {
       case RUNNING, IN_DOUBT -> document.update(before -> timed(MigrationDocument.merged(before, status)));
       case COMPLETED, HANDED_OVER -> complete(status);
       case ROLLED_BACK, CANCELLED -> rolledBack(status);
-      case STATE_UNSPECIFIED, UNRECOGNIZED -> log.warn("migration={} source reports an unknown state {}", migration, status.getStateValue());
+      case STATE_UNSPECIFIED, UNRECOGNIZED ->
+        log.warn("migration={} source reports an unknown state {}", migration, status.getStateValue());
     }
   }
 
@@ -143,22 +149,26 @@ final class MigrationRun {
   }
 
   private void complete(OutgoingStatus status) {
-    document.update(before -> timed(MigrationDocument.merged(before, status)).toBuilder().setState(Migration.State.COMPLETED).clearProgress()
-      .build());
+    document.update(before -> timed(MigrationDocument.merged(before, status)).toBuilder()
+        .setState(Migration.State.COMPLETED).clearProgress()
+        .build());
   }
 
   private void rolledBack(OutgoingStatus status) {
     // The source asks for no commit any more; the row must not wait for it.
     ledger.resolve(vm, migration);
-    Migration.State state = status.getState() == OutgoingStatus.State.CANCELLED ? Migration.State.CANCELLED : Migration.State.FAILED;
+    Migration.State state = status.getState() == OutgoingStatus.State.CANCELLED
+        ? Migration.State.CANCELLED
+        : Migration.State.FAILED;
     document.update(before -> MigrationDocument.failed(timed(MigrationDocument.merged(before, status)), state,
-      status.getReport().getFailure().getCode(), status.getReport().getFailure().getMessage()));
+        status.getReport().getFailure().getCode(), status.getReport().getFailure().getMessage()));
   }
 
   private void abort(FailureCode code, String message) {
     ledger.resolve(vm, migration);
-    document.update(before -> MigrationDocument.failed(before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(),
-      Migration.State.FAILED, code.name(), message));
+    document
+        .update(before -> MigrationDocument.failed(before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(),
+            Migration.State.FAILED, code.name(), message));
   }
 
   /** @return whether the migration has ended */
@@ -172,8 +182,9 @@ final class MigrationRun {
     }
     Decision decision = ledger.resolve(vm, migration);
     if (decision.outcome() != Outcome.COMMITTED) {
-      abort(FailureCode.SOURCE_LOST, "host %s was lost before the commit (%s); the VM stays its own, on no other host".formatted(source,
-        silence.getMessage()));
+      abort(FailureCode.SOURCE_LOST,
+          "host %s was lost before the commit (%s); the VM stays its own, on no other host".formatted(source,
+              silence.getMessage()));
       return true;
     }
     return concludeCommitted(decision.epoch());
@@ -192,14 +203,16 @@ final class MigrationRun {
       double bound = pausedNanos == null ? secondsSinceAccepted() : (System.nanoTime() - pausedNanos) / 1e9;
       document.update(before -> {
         Migration.Builder done = before.toBuilder().setState(Migration.State.COMPLETED).clearProgress()
-          .setTotalSeconds(secondsSinceAccepted());
+            .setTotalSeconds(secondsSinceAccepted());
         return before.hasBlackoutSeconds() ? done.build() : done.setBlackoutBoundSeconds(bound).build();
       });
       return true;
     }
     if (isGone(destination, destinationIncarnation)) {
-      document.update(before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.DESTINATION_LOST.name(),
-        "host %s was lost after the commit; the VM is its own and down: start it when the host is back".formatted(destination)));
+      document.update(
+          before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.DESTINATION_LOST.name(),
+              "host %s was lost after the commit; the VM is its own and down: start it when the host is back"
+                  .formatted(destination)));
       return true;
     }
     return false;
@@ -214,7 +227,8 @@ final class MigrationRun {
       return true;
     }
     try {
-      return agents.incomingState(host.get().record().getAddress(), migration.value()) == GetIncomingResponse.State.RUNNING;
+      return agents.incomingState(host.get().record().getAddress(),
+          migration.value()) == GetIncomingResponse.State.RUNNING;
     } catch (AgentException e) {
       return false;
     }
@@ -225,7 +239,8 @@ final class MigrationRun {
   }
 
   private Host host(HostId id) {
-    return inventory.find(id).orElseThrow(() -> new IllegalStateException("host %s is not known any more".formatted(id)));
+    return inventory.find(id)
+        .orElseThrow(() -> new IllegalStateException("host %s is not known any more".formatted(id)));
   }
 
   private double secondsSinceAccepted() {

@@ -51,7 +51,8 @@ public final class MigrationSupervisor implements AutoCloseable {
   private final Object requests = new Object();
 
   /** @param meters hears of every migration that ended */
-  public MigrationSupervisor(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Consumer<Migration> meters) {
+  public MigrationSupervisor(OwnershipLedger ledger, HostInventory inventory, AgentClient agents,
+      Consumer<Migration> meters) {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
@@ -90,16 +91,18 @@ public final class MigrationSupervisor implements AutoCloseable {
   private Migration accept(MigrateLiveRequest request) throws RequestException {
     OutgoingOptions options = options(request);
     Row row = ledger.findByName(request.getName()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
-      "VM %s does not exist; see 'ferry vm list'", request.getName()));
+        "VM %s does not exist; see 'ferry vm list'", request.getName()));
     Host destination = MachineStates.host(inventory, request.getTo());
     check(row, destination);
     MigrationId id = new MigrationId(UUID.randomUUID().toString());
     Migration initial = Migration.newBuilder().setId(id.value()).setVm(request.getName()).setKind(Migration.Kind.LIVE)
-      .setSource(row.record().getOwnerHost()).setDestination(destination.id().value()).setState(Migration.State.RUNNING)
-      .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(System.currentTimeMillis()).build();
+        .setSource(row.record().getOwnerHost()).setDestination(destination.id().value())
+        .setState(Migration.State.RUNNING)
+        .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(System.currentTimeMillis()).build();
     MigrationRecord.Builder record = MigrationRecord.newBuilder().setVmId(row.id().value())
-      .setSourceIncarnation(row.record().getOwnerIncarnation()).setDestinationIncarnation(destination.incarnation().value())
-      .setDocument(initial);
+        .setSourceIncarnation(row.record().getOwnerIncarnation())
+        .setDestinationIncarnation(destination.incarnation().value())
+        .setDocument(initial);
     if (request.hasRequestId()) {
       record.setRequestId(request.getRequestId());
     }
@@ -108,7 +111,8 @@ public final class MigrationSupervisor implements AutoCloseable {
     } catch (ConflictException e) {
       throw new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
     }
-    log.info("migration={} vm={} {} -> {} accepted", id, request.getName(), initial.getSource(), initial.getDestination());
+    log.info("migration={} vm={} {} -> {} accepted", id, request.getName(), initial.getSource(),
+        initial.getDestination());
     MigrationDocument document = new MigrationDocument(initial);
     documents.put(id, document);
     MigrationRun run = run(id, record.build(), document);
@@ -120,23 +124,26 @@ public final class MigrationSupervisor implements AutoCloseable {
     String name = row.record().getSpec().getName();
     Vm vm = states.vm(row.record(), states.lastReported(row.record()));
     if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED) {
-      throw new RequestException(Kind.REFUSED, "VM %s is %s and has nothing to move; start it first", name, vm.getState());
+      throw new RequestException(Kind.REFUSED, "VM %s is %s and has nothing to move; start it first", name,
+          vm.getState());
     }
     if (row.record().hasPending()) {
       throw new RequestException(Kind.REFUSED, "VM %s is being migrated already (%s); wait for it or cancel it", name,
-        row.record().getPending().getMigrationId());
+          row.record().getPending().getMigrationId());
     }
     if (destination.id().value().equals(row.record().getOwnerHost())) {
       throw new RequestException(Kind.REFUSED, "VM %s is on host %s already; name another one", name, destination.id());
     }
     if (!destination.isUp()) {
-      throw new RequestException(Kind.REFUSED, "host %s is DOWN: no heartbeat; see that its agent runs, or name another host",
-        destination.id());
+      throw new RequestException(Kind.REFUSED,
+          "host %s is DOWN: no heartbeat; see that its agent runs, or name another host",
+          destination.id());
     }
     long needed = row.record().getSpec().getMemoryBytes();
     if (needed > destination.memoryFreeBytes()) {
-      throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; name another host", destination.id(),
-        ByteSize.format(destination.memoryFreeBytes()), name, ByteSize.format(needed));
+      throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; name another host",
+          destination.id(),
+          ByteSize.format(destination.memoryFreeBytes()), name, ByteSize.format(needed));
     }
   }
 
@@ -149,23 +156,28 @@ public final class MigrationSupervisor implements AutoCloseable {
     long timeout = request.hasTimeoutMillis() ? request.getTimeoutMillis() : DEFAULT_TIMEOUT_MILLIS;
     long bandwidth = request.getMaxBandwidthBytesPerSecond();
     if (limit < 0 || timeout <= 0 || bandwidth < 0) {
-      throw new RequestException(Kind.INVALID, "downtime limit %d ms, time-out %d ms or bandwidth %d B/s is out of range", limit, timeout,
-        bandwidth);
+      throw new RequestException(Kind.INVALID,
+          "downtime limit %d ms, time-out %d ms or bandwidth %d B/s is out of range", limit, timeout,
+          bandwidth);
     }
     OutgoingOptions.OnStall onStall = switch (request.getOnStall()) {
       case POLICY_UNSPECIFIED, THROTTLE -> OutgoingOptions.OnStall.THROTTLE;
       case SWITCH -> OutgoingOptions.OnStall.SWITCH;
       case ABORT -> OutgoingOptions.OnStall.ABORT;
-      case UNRECOGNIZED -> throw new RequestException(Kind.INVALID, "unknown policy %d for a stalled migration", request.getOnStallValue());
+      case UNRECOGNIZED -> throw new RequestException(Kind.INVALID, "unknown policy %d for a stalled migration",
+          request.getOnStallValue());
     };
-    return OutgoingOptions.newBuilder().setDowntimeLimitMillis(limit).setMaxBandwidthBytesPerSecond(bandwidth).setStreams(streams)
-      .setOnStall(onStall).setTimeoutMillis(timeout).build();
+    return OutgoingOptions.newBuilder().setDowntimeLimitMillis(limit).setMaxBandwidthBytesPerSecond(bandwidth)
+        .setStreams(streams)
+        .setOnStall(onStall).setTimeoutMillis(timeout).build();
   }
 
   private MigrationRun run(MigrationId id, MigrationRecord record, MigrationDocument document) {
     Migration known = record.getDocument();
-    return new MigrationRun(id, new VmId(record.getVmId()), new HostId(known.getSource()), new Incarnation(record.getSourceIncarnation()),
-      new HostId(known.getDestination()), new Incarnation(record.getDestinationIncarnation()), document, ledger, inventory, agents);
+    return new MigrationRun(id, new VmId(record.getVmId()), new HostId(known.getSource()),
+        new Incarnation(record.getSourceIncarnation()),
+        new HostId(known.getDestination()), new Incarnation(record.getDestinationIncarnation()), document, ledger,
+        inventory, agents);
   }
 
   /** Something that blocks until a migration has ended. */
@@ -208,8 +220,10 @@ public final class MigrationSupervisor implements AutoCloseable {
 
   /** All that are remembered, oldest first. */
   public List<Migration> list() {
-    return documents.values().stream().map(MigrationDocument::now).sorted(Comparator.comparingLong(Migration::getAcceptedAtMillis)
-      .thenComparing(Migration::getId)).toList();
+    return documents.values().stream().map(MigrationDocument::now)
+        .sorted(Comparator.comparingLong(Migration::getAcceptedAtMillis)
+            .thenComparing(Migration::getId))
+        .toList();
   }
 
   public Migration show(String id) throws RequestException {
@@ -252,12 +266,14 @@ public final class MigrationSupervisor implements AutoCloseable {
   }
 
   private MigrationId find(String beginning) throws RequestException {
-    List<MigrationId> matching = documents.keySet().stream().filter(each -> each.value().startsWith(beginning)).toList();
+    List<MigrationId> matching = documents.keySet().stream().filter(each -> each.value().startsWith(beginning))
+        .toList();
     if (beginning.isEmpty() || matching.isEmpty()) {
       throw new RequestException(Kind.NOT_FOUND, "migration %s is not known; see 'ferry migration list'", beginning);
     }
     if (matching.size() > 1) {
-      throw new RequestException(Kind.INVALID, "migration %s is ambiguous: %d ids begin so", beginning, matching.size());
+      throw new RequestException(Kind.INVALID, "migration %s is ambiguous: %d ids begin so", beginning,
+          matching.size());
     }
     return matching.getFirst();
   }

@@ -73,8 +73,9 @@ public final class OwnershipLedger {
   public boolean add(VmRecord record) {
     String id = record.getSpec().getId();
     String name = record.getSpec().getName();
-    return store.commit(new Transaction().ifAbsent(NAMES + name).ifAbsent(VMS + id).put(NAMES + name, id.getBytes(StandardCharsets.UTF_8))
-      .put(VMS + id, record.toByteArray()));
+    return store.commit(new Transaction().ifAbsent(NAMES + name).ifAbsent(VMS + id)
+        .put(NAMES + name, id.getBytes(StandardCharsets.UTF_8))
+        .put(VMS + id, record.toByteArray()));
   }
 
   public Optional<Row> find(VmId id) {
@@ -93,7 +94,8 @@ public final class OwnershipLedger {
   public Row update(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
     for (int i = 0; i < MAX_RACES; i++) {
       Row row = idle(id);
-      if (store.commit(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, change.apply(row.record()).toByteArray()))) {
+      if (store.commit(
+          new Transaction().ifUnchanged(row.versioned()).put(VMS + id, change.apply(row.record()).toByteArray()))) {
         return find(id).orElseThrow(() -> new ConflictException("VM %s was deleted meanwhile".formatted(id)));
       }
     }
@@ -104,7 +106,8 @@ public final class OwnershipLedger {
   public void remove(VmId id) throws ConflictException {
     for (int i = 0; i < MAX_RACES; i++) {
       Row row = idle(id);
-      if (store.commit(new Transaction().ifUnchanged(row.versioned()).delete(VMS + id).delete(NAMES + row.record().getSpec().getName()))) {
+      if (store.commit(new Transaction().ifUnchanged(row.versioned()).delete(VMS + id)
+          .delete(NAMES + row.record().getSpec().getName()))) {
         return;
       }
     }
@@ -114,23 +117,28 @@ public final class OwnershipLedger {
   private Row idle(VmId id) throws ConflictException {
     Row row = find(id).orElseThrow(() -> new ConflictException("VM %s does not exist any more".formatted(id)));
     if (row.record().hasPending()) {
-      throw new ConflictException("VM %s is being migrated (%s); wait for it or cancel it".formatted(row.record().getSpec().getName(),
-        row.record().getPending().getMigrationId()));
+      throw new ConflictException(
+          "VM %s is being migrated (%s); wait for it or cancel it".formatted(row.record().getSpec().getName(),
+              row.record().getPending().getMigrationId()));
     }
     return row;
   }
 
   /** Makes a migration the VM's pending one. The row must be as it was read. */
-  public void begin(Row row, MigrationId migration, MigrationRecord record, HostId destination) throws ConflictException {
+  public void begin(Row row, MigrationId migration, MigrationRecord record, HostId destination)
+      throws ConflictException {
     if (row.record().hasPending()) {
       throw new ConflictException("VM %s is being migrated already (%s)".formatted(row.record().getSpec().getName(),
-        row.record().getPending().getMigrationId()));
+          row.record().getPending().getMigrationId()));
     }
-    VmRecord pending = row.record().toBuilder().setPending(PendingMigration.newBuilder().setMigrationId(migration.value())
-      .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation())).build();
+    VmRecord pending = row.record().toBuilder()
+        .setPending(PendingMigration.newBuilder().setMigrationId(migration.value())
+            .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation()))
+        .build();
     boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(MIGRATIONS + migration)
-      .put(VMS + row.id(), pending.toByteArray())
-      .put(MIGRATIONS + migration, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING).build().toByteArray()));
+        .put(VMS + row.id(), pending.toByteArray())
+        .put(MIGRATIONS + migration,
+            record.toBuilder().setDecision(MigrationRecord.Decision.PENDING).build().toByteArray()));
     if (!won) {
       throw new ConflictException("VM %s changed meanwhile; try again".formatted(row.record().getSpec().getName()));
     }
@@ -142,7 +150,7 @@ public final class OwnershipLedger {
    */
   public Decision commit(VmId vm, MigrationId migration, Incarnations incarnations) {
     return decide(vm, migration, pending -> incarnations.isCurrent(new HostId(pending.getDestinationHost()),
-      new Incarnation(pending.getDestinationIncarnation())));
+        new Incarnation(pending.getDestinationIncarnation())));
   }
 
   /** Aborts the migration unless it was committed. Asked again it answers the same. */
@@ -165,11 +173,15 @@ public final class OwnershipLedger {
       boolean mine = row.get().record().hasPending() && pending.getMigrationId().equals(migration.value());
       boolean commits = mine && mayCommit.test(pending);
       VmRecord next = next(row.get().record(), pending, mine, commits);
-      MigrationRecord.Decision decision = commits ? MigrationRecord.Decision.COMMITTED : MigrationRecord.Decision.ABORTED;
+      MigrationRecord.Decision decision = commits
+          ? MigrationRecord.Decision.COMMITTED
+          : MigrationRecord.Decision.ABORTED;
       MigrationRecord decidedRecord = record.toBuilder().setDecision(decision).setDecidedEpoch(next.getEpoch()).build();
-      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get()).put(VMS + vm, next.toByteArray())
-        .put(MIGRATIONS + migration, decidedRecord.toByteArray()))) {
-        log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(), next.getEpoch());
+      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
+          .put(VMS + vm, next.toByteArray())
+          .put(MIGRATIONS + migration, decidedRecord.toByteArray()))) {
+        log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(),
+            next.getEpoch());
         return decided(decidedRecord, next);
       }
     }
@@ -183,13 +195,15 @@ public final class OwnershipLedger {
     }
     if (commits) {
       next.setOwnerHost(pending.getDestinationHost()).setOwnerIncarnation(pending.getDestinationIncarnation())
-        .setEpoch(Math.addExact(row.getEpoch(), 1));
+          .setEpoch(Math.addExact(row.getEpoch(), 1));
     }
     return next.build();
   }
 
   private static Decision decided(MigrationRecord migration, VmRecord row) {
-    Outcome outcome = migration.getDecision() == MigrationRecord.Decision.COMMITTED ? Outcome.COMMITTED : Outcome.ABORTED;
+    Outcome outcome = migration.getDecision() == MigrationRecord.Decision.COMMITTED
+        ? Outcome.COMMITTED
+        : Outcome.ABORTED;
     return new Decision(outcome, row.getOwnerHost(), row.getEpoch());
   }
 
@@ -210,8 +224,9 @@ public final class OwnershipLedger {
         return;
       }
       MigrationRecord before = migrationOf(stored.get());
-      MigrationRecord after = change.apply(before).toBuilder().setDecision(before.getDecision()).setDecidedEpoch(before.getDecidedEpoch())
-        .build();
+      MigrationRecord after = change.apply(before).toBuilder().setDecision(before.getDecision())
+          .setDecidedEpoch(before.getDecidedEpoch())
+          .build();
       if (store.commit(new Transaction().ifUnchanged(stored.get()).put(MIGRATIONS + migration, after.toByteArray()))) {
         return;
       }

@@ -51,8 +51,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
-    Refusals.answer(observer, () -> ListHostsResponse.newBuilder().addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
-      .build());
+    Refusals.answer(observer,
+        () -> ListHostsResponse.newBuilder().addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
+            .build());
   }
 
   @Override
@@ -62,9 +63,10 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   private static Host host(HostInventory.Host host) {
     return Host.newBuilder().setId(host.id().value()).setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
-      .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
-      .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes()).setVms(host.vms().size())
-      .setVersion(host.record().getVersion()).build();
+        .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
+        .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
+        .setVms(host.vms().size())
+        .setVersion(host.record().getVersion()).build();
   }
 
   @Override

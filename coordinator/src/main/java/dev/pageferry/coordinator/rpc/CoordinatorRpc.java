@@ -33,15 +33,18 @@ public final class CoordinatorRpc implements AutoCloseable {
    *
    * @throws IOException if the address cannot be listened on
    */
-  public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines, MigrationSupervisor migrations,
-    Duration heartbeatInterval, Duration lease) throws IOException {
+  public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
+      MigrationSupervisor migrations,
+      Duration heartbeatInterval, Duration lease) throws IOException {
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-      .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-      .permitKeepAliveWithoutCalls(true).addService(new ClusterService(inventory, machines, migrations))
-      .addService(new RegistryService(inventory, ledger, heartbeatInterval, lease)).addService(new OwnershipService(ledger, inventory))
-      .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
+        .executor(Executors.newVirtualThreadPerTaskExecutor())
+        .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+        .permitKeepAliveWithoutCalls(true).addService(new ClusterService(inventory, machines, migrations))
+        .addService(new RegistryService(inventory, ledger, heartbeatInterval, lease))
+        .addService(new OwnershipService(ledger, inventory))
+        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     List.of(ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)
-      .forEach(service -> health.setStatus(service, ServingStatus.SERVING));
+        .forEach(service -> health.setStatus(service, ServingStatus.SERVING));
   }
 
   /** The port that is listened on. */

@@ -24,13 +24,15 @@ final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
 
   @Override
   public void commit(CommitRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer, () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-      inventory::isCurrent)));
+    Refusals.answer(observer,
+        () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            inventory::isCurrent)));
   }
 
   @Override
   public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer, () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+    Refusals.answer(observer,
+        () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
   }
 
   @Override
@@ -39,7 +41,8 @@ final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   }
 
   private static Decision message(OwnershipLedger.Decision decision) {
-    return Decision.newBuilder().setOutcome(Decision.Outcome.valueOf(decision.outcome().name())).setOwnerHost(decision.ownerHost())
-      .setEpoch(decision.epoch()).build();
+    return Decision.newBuilder().setOutcome(Decision.Outcome.valueOf(decision.outcome().name()))
+        .setOwnerHost(decision.ownerHost())
+        .setEpoch(decision.epoch()).build();
   }
 }

@@ -38,11 +38,15 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
     Refusals.answer(observer, () -> {
       HostId id = new HostId(request.getHostId());
       Incarnation incarnation = new Incarnation(request.getIncarnation());
-      inventory.register(HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
-        .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes()).setVersion(request.getVersion())
-        .build(), request.getMemoryFreeBytes());
-      return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis()).setLeaseMillis(lease.toMillis())
-        .build();
+      inventory.register(
+          HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
+              .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
+              .setVersion(request.getVersion())
+              .build(),
+          request.getMemoryFreeBytes());
+      return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis())
+          .setLeaseMillis(lease.toMillis())
+          .build();
     });
   }
 
@@ -50,7 +54,8 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
     Refusals.answer(observer, () -> {
       HostId id = new HostId(request.getHostId());
-      if (!inventory.heartbeat(id, new Incarnation(request.getIncarnation()), request.getMemoryFreeBytes(), request.getVmsList())) {
+      if (!inventory.heartbeat(id, new Incarnation(request.getIncarnation()), request.getMemoryFreeBytes(),
+          request.getVmsList())) {
         return HeartbeatResponse.newBuilder().setUnknown(true).build();
       }
       HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
@@ -82,6 +87,6 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
       return true;
     }
     return inventory.find(new HostId(record.getOwnerHost())).flatMap(owner -> Optional.ofNullable(owner.vms().get(id)))
-      .filter(there -> there.getEpoch() >= record.getEpoch()).isPresent();
+        .filter(there -> there.getEpoch() >= record.getEpoch()).isPresent();
   }
 }

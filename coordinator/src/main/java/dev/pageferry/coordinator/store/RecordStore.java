@@ -14,7 +14,8 @@ public interface RecordStore extends AutoCloseable {
    *
    * @param revision the store's revision that wrote it, 1 or more
    */
-  record Versioned(String key, byte[] value, long revision) {}
+  record Versioned(String key, byte[] value, long revision) {
+  }
 
   Optional<Versioned> get(String key);
 
@@ -29,9 +30,11 @@ public interface RecordStore extends AutoCloseable {
 
   /** Comparisons and writes that belong together. */
   final class Transaction {
-    record Comparison(String key, long revision) {}
+    record Comparison(String key, long revision) {
+    }
 
-    record Write(String key, Optional<byte[]> value) {}
+    record Write(String key, Optional<byte[]> value) {
+    }
 
     private final List<Comparison> comparisons = new ArrayList<>();
     private final List<Write> writes = new ArrayList<>();

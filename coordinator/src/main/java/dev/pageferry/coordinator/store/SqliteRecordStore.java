@@ -40,8 +40,10 @@ public final class SqliteRecordStore implements RecordStore {
         statement.execute("PRAGMA locking_mode=EXCLUSIVE");
         statement.execute("PRAGMA journal_mode=WAL");
         statement.execute("PRAGMA synchronous=FULL");
-        statement.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL)");
-        statement.execute("CREATE TABLE IF NOT EXISTS store (only INTEGER PRIMARY KEY CHECK (only = 0), revision INTEGER NOT NULL)");
+        statement.execute(
+            "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL)");
+        statement.execute(
+            "CREATE TABLE IF NOT EXISTS store (only INTEGER PRIMARY KEY CHECK (only = 0), revision INTEGER NOT NULL)");
         statement.execute("INSERT OR IGNORE INTO store VALUES (0, 0)");
       } catch (SQLException e) {
         connection.close();
@@ -50,7 +52,8 @@ public final class SqliteRecordStore implements RecordStore {
       connection.setAutoCommit(false);
       return new SqliteRecordStore(connection);
     } catch (SQLException e) {
-      throw new IOException("records in %s cannot be opened (is another coordinator using them?): %s".formatted(file, e.getMessage()), e);
+      throw new IOException(
+          "records in %s cannot be opened (is another coordinator using them?): %s".formatted(file, e.getMessage()), e);
     }
   }
 
@@ -63,7 +66,8 @@ public final class SqliteRecordStore implements RecordStore {
   @Override
   public synchronized List<Versioned> list(String prefix) {
     // Keys are ASCII: the prefix followed by the highest code point bounds the range.
-    return query("SELECT key, value, revision FROM records WHERE key >= ? AND key < ? || char(1114111) ORDER BY key", prefix, prefix);
+    return query("SELECT key, value, revision FROM records WHERE key >= ? AND key < ? || char(1114111) ORDER BY key",
+        prefix, prefix);
   }
 
   private List<Versioned> query(String sql, String... parameters) {
@@ -128,7 +132,7 @@ public final class SqliteRecordStore implements RecordStore {
 
   private long nextRevision() throws SQLException {
     try (Statement statement = connection.createStatement();
-      ResultSet rows = statement.executeQuery("UPDATE store SET revision = revision + 1 RETURNING revision")) {
+        ResultSet rows = statement.executeQuery("UPDATE store SET revision = revision + 1 RETURNING revision")) {
       rows.next();
       return rows.getLong(1);
     }
@@ -136,8 +140,8 @@ public final class SqliteRecordStore implements RecordStore {
 
   private void write(Transaction.Write write, long revision) throws SQLException {
     String sql = write.value().isPresent()
-      ? "INSERT INTO records (value, revision, key) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision"
-      : "DELETE FROM records WHERE key = ?";
+        ? "INSERT INTO records (value, revision, key) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision"
+        : "DELETE FROM records WHERE key = ?";
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
       if (write.value().isPresent()) {
         statement.setBytes(1, write.value().get());

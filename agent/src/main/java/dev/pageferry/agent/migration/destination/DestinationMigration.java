@@ -26,8 +26,10 @@ final class DestinationMigration {
   private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
 
   /** What a migration reaches the world through. */
-  record Environment(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests, Announcer announcer,
-    Failpoints failpoints, Ticker ticker) {}
+  record Environment(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
+      Announcer announcer,
+      Failpoints failpoints, Ticker ticker) {
+  }
 
   /** How far it has come. */
   enum Phase {
@@ -75,7 +77,8 @@ final class DestinationMigration {
     StopAndCopy stopAndCopy = new StopAndCopy(session, guest(), placement);
     while (true) {
       enter(MigrationStage.PRE_COPY);
-      GuestState state = session.link().receive(GuestState.class, Deadline.after(STATE_TIMEOUT, session.environment().ticker()));
+      GuestState state = session.link().receive(GuestState.class,
+          Deadline.after(STATE_TIMEOUT, session.environment().ticker()));
       enter(MigrationStage.STOP_AND_COPY);
       stopAndCopy.run(state);
       // READY has been said: from here on only the coordinator's word may discard the guest.
@@ -102,7 +105,8 @@ final class DestinationMigration {
     long start = session.environment().ticker().nanos();
     VirtualMachine skeleton = setup.run();
     vm = skeleton;
-    PagePlacement placement = new PagePlacement(skeleton, session.streams(), session.environment().ticker(), this::streamFailed);
+    PagePlacement placement = new PagePlacement(skeleton, session.streams(), session.environment().ticker(),
+        this::streamFailed);
     setup.accept(placement, session.environment().ticker().secondsSince(start));
     return placement;
   }
@@ -122,9 +126,12 @@ final class DestinationMigration {
   private void streamFailed(Throwable cause) {
     FailureCode code = FailureCode.SOURCE_LOST;
     if (cause instanceof WireException wire) {
-      code = wire.fault() == WireException.Fault.PAGE_CORRUPTED ? FailureCode.DATA_CORRUPTED : FailureCode.PROTOCOL_VIOLATION;
+      code = wire.fault() == WireException.Fault.PAGE_CORRUPTED
+          ? FailureCode.DATA_CORRUPTED
+          : FailureCode.PROTOCOL_VIOLATION;
     }
-    log.warn("migration={} vm={} data stream failed: {}", session.migration(), session.spec().name(), cause.getMessage());
+    log.warn("migration={} vm={} data stream failed: {}", session.migration(), session.spec().name(),
+        cause.getMessage());
     session.link().send(refusal(code, String.valueOf(cause.getMessage())));
     session.link().close();
   }
@@ -158,6 +165,7 @@ final class DestinationMigration {
   }
 
   private void enter(MigrationStage stage) {
-    log.info("migration={} vm={} stage={} begins at the destination", session.migration(), session.spec().name(), stage);
+    log.info("migration={} vm={} stage={} begins at the destination", session.migration(), session.spec().name(),
+        stage);
   }
 }

@@ -12,5 +12,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
  * @param epoch the epoch under which the source runs the VM
  * @param sessionKey what data streams prove to know
  */
-record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, int streams, byte[] sessionKey, DestinationLink link,
-  DestinationMigration.Environment environment) {}
+record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, int streams, byte[] sessionKey,
+    DestinationLink link,
+    DestinationMigration.Environment environment) {
+}

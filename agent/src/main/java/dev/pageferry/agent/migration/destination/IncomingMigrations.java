@@ -40,9 +40,11 @@ public final class IncomingMigrations implements IncomingDirectory {
     UNKNOWN, EXPECTED, RECEIVING, READY, RUNNING, DISCARDED
   }
 
-  private record Expectation(VmSpec spec, OwnershipEpoch epoch, byte[] token, Deadline expiry) {}
+  private record Expectation(VmSpec spec, OwnershipEpoch epoch, byte[] token, Deadline expiry) {
+  }
 
-  private record Active(DestinationMigration migration, Thread thread) {}
+  private record Active(DestinationMigration migration, Thread thread) {
+  }
 
   private final DestinationMigration.Environment environment;
   private final SecureRandom random = new SecureRandom();
@@ -52,9 +54,11 @@ public final class IncomingMigrations implements IncomingDirectory {
   private final Map<MigrationId, Active> started = new LinkedHashMap<>();
   private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
 
-  public IncomingMigrations(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests, Announcer announcer,
-    Failpoints failpoints, Ticker ticker) {
-    environment = new DestinationMigration.Environment(factory, ownership, lease, activeGuests, announcer, failpoints, ticker);
+  public IncomingMigrations(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
+      Announcer announcer,
+      Failpoints failpoints, Ticker ticker) {
+    environment = new DestinationMigration.Environment(factory, ownership, lease, activeGuests, announcer, failpoints,
+        ticker);
   }
 
   /**
@@ -63,7 +67,8 @@ public final class IncomingMigrations implements IncomingDirectory {
    * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
    * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free.
    */
-  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, byte[] token, Duration validFor) throws InterruptedException {
+  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, byte[] token, Duration validFor)
+      throws InterruptedException {
     endOthersOf(migration, spec);
     synchronized (this) {
       expected.values().removeIf(each -> each.expiry().hasPassed() || each.spec().id().equals(spec.id()));
@@ -73,8 +78,10 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   private void endOthersOf(MigrationId migration, VmSpec spec) throws InterruptedException {
     for (Map.Entry<MigrationId, Active> each : startedNow().entrySet()) {
-      boolean other = !each.getKey().equals(migration) && each.getValue().migration().session().spec().id().equals(spec.id());
-      if (other && each.getValue().thread().isAlive() && each.getValue().migration().phase() != DestinationMigration.Phase.RUNNING) {
+      boolean other = !each.getKey().equals(migration)
+          && each.getValue().migration().session().spec().id().equals(spec.id());
+      if (other && each.getValue().thread().isAlive()
+          && each.getValue().migration().phase() != DestinationMigration.Phase.RUNNING) {
         // A closed link makes it end by the protocol: discard, or ask the coordinator first if it was READY.
         each.getValue().migration().session().link().close();
         each.getValue().thread().join(DISCARD_WAIT);
@@ -91,15 +98,16 @@ public final class IncomingMigrations implements IncomingDirectory {
     MigrationId migration = migrationId(hello);
     Expectation expectation = expected.get(migration);
     if (expectation == null || expectation.expiry().hasPassed()
-      || !MessageDigest.isEqual(expectation.token(), hello.getToken().toByteArray())) {
+        || !MessageDigest.isEqual(expectation.token(), hello.getToken().toByteArray())) {
       // One answer for all three, so that a stranger learns nothing from it.
       throw refused("no migration '%s' is expected here with this token".formatted(migration));
     }
     expected.remove(migration);
     int version = Math.min(hello.getHighestVersion(), ProtocolVersion.CURRENT);
     if (version < Math.max(hello.getLowestVersion(), ProtocolVersion.LOWEST)) {
-      throw refused("protocol versions %d to %d are not spoken here; this host speaks %d to %d".formatted(hello.getLowestVersion(),
-        hello.getHighestVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
+      throw refused("protocol versions %d to %d are not spoken here; this host speaks %d to %d".formatted(
+          hello.getLowestVersion(),
+          hello.getHighestVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
     }
     if (hello.getStreams() < 1 || hello.getStreams() > MAX_STREAMS) {
       throw refused("%d data streams are not between 1 and %d".formatted(hello.getStreams(), MAX_STREAMS));
@@ -107,7 +115,8 @@ public final class IncomingMigrations implements IncomingDirectory {
     byte[] sessionKey = new byte[SESSION_KEY_BYTES];
     random.nextBytes(sessionKey);
     link.send(Welcome.newBuilder().setVersion(version).setSessionKey(ByteString.copyFrom(sessionKey)).build());
-    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), hello.getStreams(), sessionKey, link, environment));
+    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), hello.getStreams(), sessionKey,
+        link, environment));
   }
 
   private void start(DestinationSession session) {
@@ -121,7 +130,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     });
     started.put(session.migration(), new Active(migration, thread));
     started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().thread().isAlive()
-      && !each.getKey().equals(session.migration()));
+        && !each.getKey().equals(session.migration()));
     threads.add(thread);
     thread.start();
   }

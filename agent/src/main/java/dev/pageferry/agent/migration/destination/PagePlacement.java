@@ -141,8 +141,9 @@ final class PagePlacement implements PageSink {
   synchronized void awaitRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
     while (failure == null && IntStream.range(0, streams.length).anyMatch(i -> streams[i].roundsEnded <= lastRound)) {
       if (deadline.hasPassed()) {
-        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "round %d did not end on all %d streams in time".formatted(lastRound,
-          streams.length));
+        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
+            "round %d did not end on all %d streams in time".formatted(lastRound,
+                streams.length));
       }
       TimeUnit.NANOSECONDS.timedWait(this, deadline.remainingNanos());
     }
@@ -174,8 +175,9 @@ final class PagePlacement implements PageSink {
 
   private void verify(int stream, PageFrameMeta meta) throws WireException {
     if (meta.round() != streams[stream].round) {
-      throw new WireException(Fault.WRONG_ROUND, "stream=%d type=%s round=%d expected=%d", stream, meta.type(), meta.round(),
-        streams[stream].round);
+      throw new WireException(Fault.WRONG_ROUND, "stream=%d type=%s round=%d expected=%d", stream, meta.type(),
+          meta.round(),
+          streams[stream].round);
     }
     meta.verifyWithin(ram.pageCount(), stream, streams.length);
     if (firstNanos == 0) {
@@ -187,7 +189,7 @@ final class PagePlacement implements PageSink {
     int checksum = streams[stream].checksum.of(contents, offset);
     if (checksum != meta.checksum(index)) {
       throw new WireException(Fault.PAGE_CORRUPTED, "page=%d checksum=%08x expected=%08x", meta.page(index), checksum,
-        meta.checksum(index));
+          meta.checksum(index));
     }
     checksums.set(meta.page(index), checksum);
     everWritten.add(meta.page(index));

@@ -30,7 +30,8 @@ final class Setup {
     try {
       return session.environment().factory().skeleton(session.spec());
     } catch (OutOfMemoryException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, e.getMessage() == null ? "out of memory" : e.getMessage());
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED,
+          e.getMessage() == null ? "out of memory" : e.getMessage());
     }
   }
 
@@ -50,9 +51,11 @@ final class Setup {
     }
     VmSpec announced = session.spec();
     if (!configuration.getSpec().equals(SpecMessages.toProto(announced))) {
-      throw violation("the VM that the source describes is not the one that the coordinator announced: id=%s memory=%d vcpus=%d expected id=%s memory=%d vcpus=%d"
-        .formatted(configuration.getSpec().getId(), configuration.getSpec().getMemoryBytes(), configuration.getSpec().getVcpus(), announced.id(),
-          announced.memoryBytes(), announced.vcpus()));
+      throw violation(
+          "the VM that the source describes is not the one that the coordinator announced: id=%s memory=%d vcpus=%d expected id=%s memory=%d vcpus=%d"
+              .formatted(configuration.getSpec().getId(), configuration.getSpec().getMemoryBytes(),
+                  configuration.getSpec().getVcpus(), announced.id(),
+                  announced.memoryBytes(), announced.vcpus()));
     }
   }
 

@@ -40,13 +40,14 @@ final class StopAndCopy {
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
     placement.complete(true);
     session.link().send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
-      .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
+        .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
   }
 
   private void compareDigest(GuestState state) throws MigrationFailure {
     if (placement.digest() != state.getPageDigest()) {
-      throw new MigrationFailure.PeerAtFault(FailureCode.DATA_CORRUPTED, "page digest=%016x expected=%016x after round %d".formatted(
-        placement.digest(), state.getPageDigest(), state.getLastRound()));
+      throw new MigrationFailure.PeerAtFault(FailureCode.DATA_CORRUPTED,
+          "page digest=%016x expected=%016x after round %d".formatted(
+              placement.digest(), state.getPageDigest(), state.getLastRound()));
     }
   }
 

@@ -35,7 +35,8 @@ final class Verdict {
 
   Kind await() throws InterruptedException {
     try {
-      MessageLite word = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()), Go.class, BackToPreCopy.class);
+      MessageLite word = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()), Go.class,
+          BackToPreCopy.class);
       if (!(word instanceof Go go)) {
         return Kind.BACK_TO_PRE_COPY;
       }
@@ -49,12 +50,14 @@ final class Verdict {
   }
 
   private Kind resolve(String reason) throws InterruptedException {
-    log.warn("migration={} vm={} in doubt, asking the coordinator: {}", session.migration(), session.spec().name(), reason);
+    log.warn("migration={} vm={} in doubt, asking the coordinator: {}", session.migration(), session.spec().name(),
+        reason);
     while (true) {
       try {
         Decision decision = session.environment().ownership().resolve(session.spec().id(), session.migration());
-        log.info("migration={} vm={} the coordinator says {} epoch={}", session.migration(), session.spec().name(), decision.outcome(),
-          decision.epoch());
+        log.info("migration={} vm={} the coordinator says {} epoch={}", session.migration(), session.spec().name(),
+            decision.outcome(),
+            decision.epoch());
         // A later epoch than ours means that the VM has moved on since: this copy is stale.
         boolean ours = decision.epoch() == session.epoch().next().value();
         return switch (decision.outcome()) {

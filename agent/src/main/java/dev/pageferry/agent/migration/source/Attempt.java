@@ -56,8 +56,9 @@ final class Attempt {
       throw cancelled();
     }
     if (deadline.hasPassed()) {
-      throw new MigrationFailure.Stopped(FailureCode.TIMED_OUT, "the migration did not reach its commit within %s; raise --timeout"
-        .formatted(Durations.format(timeout.toNanos() / 1e9)));
+      throw new MigrationFailure.Stopped(FailureCode.TIMED_OUT,
+          "the migration did not reach its commit within %s; raise --timeout"
+              .formatted(Durations.format(timeout.toNanos() / 1e9)));
     }
   }
 

@@ -53,8 +53,8 @@ final class BlackoutClock {
   BlackoutReport report(double resumeSeconds) {
     double roundTripSeconds = Math.max(0, ticker.secondsSince(goSent) - resumeSeconds);
     return new BlackoutReport(seconds(pauseRequested, lastPagesKnown),
-      Math.max(0, seconds(lastPagesKnown, readyReceived) - digestSeconds - stateSeconds), stateSeconds, digestSeconds,
-      seconds(readyReceived, disksReleased), seconds(disksReleased, goSent), roundTripSeconds / 2, resumeSeconds);
+        Math.max(0, seconds(lastPagesKnown, readyReceived) - digestSeconds - stateSeconds), stateSeconds, digestSeconds,
+        seconds(readyReceived, disksReleased), seconds(disksReleased, goSent), roundTripSeconds / 2, resumeSeconds);
   }
 
   private static double seconds(long from, long to) {

@@ -36,16 +36,20 @@ final class Convergence {
   /** What to do next. */
   sealed interface Decision {
     /** Copy another round. */
-    record Continue() implements Decision {}
+    record Continue() implements Decision {
+    }
 
     /** Pause the guest and copy the rest. */
-    record SwitchOver() implements Decision {}
+    record SwitchOver() implements Decision {
+    }
 
     /** Hold the vCPUs back by that much, then copy another round. */
-    record Throttle(int percent) implements Decision {}
+    record Throttle(int percent) implements Decision {
+    }
 
     /** End the attempt. */
-    record GiveUp(String reason) implements Decision {}
+    record GiveUp(String reason) implements Decision {
+    }
   }
 
   /**
@@ -93,9 +97,11 @@ final class Convergence {
 
   private String figures(Measurement now) {
     return String.format(Locale.ROOT,
-      "rounds no longer shrink the rest: round=%d rest=%s before=%s bandwidth=%s expected blackout=%s limit=%s throttle=%d%%; "
-        + "raise --downtime-limit, allow more bandwidth or use --on-stall throttle or switch",
-      now.round(), ByteSize.format(now.restBytes()), ByteSize.format(now.restBytesBefore()), Bandwidth.format(now.bytesPerSecond()),
-      Durations.format(now.expectedBlackoutSeconds()), Durations.format(downtimeLimit.toNanos() / 1e9), throttlePercent);
+        "rounds no longer shrink the rest: round=%d rest=%s before=%s bandwidth=%s expected blackout=%s limit=%s throttle=%d%%; "
+            + "raise --downtime-limit, allow more bandwidth or use --on-stall throttle or switch",
+        now.round(), ByteSize.format(now.restBytes()), ByteSize.format(now.restBytesBefore()),
+        Bandwidth.format(now.bytesPerSecond()),
+        Durations.format(now.expectedBlackoutSeconds()), Durations.format(downtimeLimit.toNanos() / 1e9),
+        throttlePercent);
   }
 }

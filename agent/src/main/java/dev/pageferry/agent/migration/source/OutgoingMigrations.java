@@ -16,7 +16,8 @@ public final class OutgoingMigrations {
   private static final Logger log = LoggerFactory.getLogger(OutgoingMigrations.class);
   private static final int MAX_REMEMBERED = 256;
 
-  private record Entry(VmId vm, SourceMigration migration, Thread thread) {}
+  private record Entry(VmId vm, SourceMigration migration, Thread thread) {
+  }
 
   private final Environment environment;
   private final Consumer<SourceStatus> meters;
@@ -62,7 +63,8 @@ public final class OutgoingMigrations {
 
   /** The migration of a VM that is under way, if any. */
   public synchronized Optional<SourceMigration> ofVm(VmId vm) {
-    return entries.values().stream().filter(each -> each.vm().equals(vm) && each.thread().isAlive()).map(Entry::migration).findAny();
+    return entries.values().stream().filter(each -> each.vm().equals(vm) && each.thread().isAlive())
+        .map(Entry::migration).findAny();
   }
 
   /** Interrupts all migrations; the ownership rows, not this process, decide what becomes of their VMs. */

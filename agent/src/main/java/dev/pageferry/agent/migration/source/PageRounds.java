@@ -77,7 +77,8 @@ final class PageRounds {
     long acknowledgedBefore = session.link.acknowledgedBytes();
     long roundStart = session.ticker.nanos();
     long roundPages = pending.cardinality();
-    Round round = new Round(number, pending, guestRuns, session.guest, session.checksums, limiter, session.options.streams());
+    Round round = new Round(number, pending, guestRuns, session.guest, session.checksums, limiter,
+        session.options.streams());
     RoundTransfer transfer = session.link.startRound(number, round.feeds());
     ProgressMeter meter = new ProgressMeter(round, roundPages, throttlePercent);
     while (!transfer.await(PROGRESS_INTERVAL)) {
@@ -96,8 +97,9 @@ final class PageRounds {
     if (guestRuns) {
       harvest();
     }
-    session.journal.roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(), bytes, seconds,
-      pending.cardinality()));
+    session.journal
+        .roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(), bytes, seconds,
+            pending.cardinality()));
   }
 
   /** Tells the journal about a round while it runs. */

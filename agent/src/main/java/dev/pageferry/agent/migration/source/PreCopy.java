@@ -34,7 +34,7 @@ final class PreCopy {
       session.rounds.transfer(true, throttlePercent);
       session.failpoints.at("source.pre-copy.round-done");
       Measurement measured = new Measurement(session.rounds.lastRound(), restBefore, session.rounds.restBytes(),
-        session.rounds.bytesPerSecond(), 2 * session.link.roundTripSeconds() + commitSeconds + RESUME_SECONDS);
+          session.rounds.bytesPerSecond(), 2 * session.link.roundTripSeconds() + commitSeconds + RESUME_SECONDS);
       switch (convergence.decide(measured)) {
         case Decision.Continue() -> {
         }

@@ -22,12 +22,14 @@ final class Round {
   /**
    * @param guestRuns whether pages may be skipped; the last round skips nothing
    */
-  Round(int number, PageBitmap pages, boolean guestRuns, Guest guest, ChecksumTable checksums, RateLimiter limiter, int streams) {
+  Round(int number, PageBitmap pages, boolean guestRuns, Guest guest, ChecksumTable checksums, RateLimiter limiter,
+      int streams) {
     this.number = number;
     this.pages = pages;
     this.guestRuns = guestRuns;
     this.left = new PageBitmap(pages.pageCount());
-    this.feeds = IntStream.range(0, streams).mapToObj(stream -> new RoundFeed(this, stream, streams, guest, checksums, limiter)).toList();
+    this.feeds = IntStream.range(0, streams)
+        .mapToObj(stream -> new RoundFeed(this, stream, streams, guest, checksums, limiter)).toList();
   }
 
   int number() {

@@ -44,7 +44,8 @@ final class RoundFeed implements PageFeed {
   private volatile Counts counts = new Counts(0, 0, 0);
 
   /** Pages by what became of them. */
-  record Counts(long sent, long zero, long skipped) {}
+  record Counts(long sent, long zero, long skipped) {
+  }
 
   RoundFeed(Round round, int stream, int streams, Guest guest, ChecksumTable checksums, RateLimiter limiter) {
     this.round = round;
@@ -125,7 +126,9 @@ final class RoundFeed implements PageFeed {
   /** Moves the cursor past the page; true if its contents are to be sent. */
   private boolean take(long page) {
     // Past the last page of a block the cursor belongs to another stream's block.
-    cursor = (page + 1) % PageFrame.BLOCK_PAGES != 0 ? page + 1 : page + 1 + (long) (streams - 1) * PageFrame.BLOCK_PAGES;
+    cursor = (page + 1) % PageFrame.BLOCK_PAGES != 0
+        ? page + 1
+        : page + 1 + (long) (streams - 1) * PageFrame.BLOCK_PAGES;
     if (round.mayLeave() && guest.dirtyLog().seemsDirty(page)) {
       round.leave(page);
       skippedPages++;
@@ -140,7 +143,8 @@ final class RoundFeed implements PageFeed {
 
   private void addZero(long page) {
     int last = zeroRanges - 1;
-    boolean extendsLast = last >= 0 && zeroFirsts[last] + zeroLengths[last] == page && page % PageFrame.BLOCK_PAGES != 0;
+    boolean extendsLast = last >= 0 && zeroFirsts[last] + zeroLengths[last] == page
+        && page % PageFrame.BLOCK_PAGES != 0;
     if (extendsLast) {
       zeroLengths[last]++;
     } else {
@@ -157,7 +161,8 @@ final class RoundFeed implements PageFeed {
     int run = 1;
     while (run < PageFrame.MAX_PAGES && zeroRanges < PageFrame.MAX_RANGES) {
       long page = first + run;
-      if (page % PageFrame.BLOCK_PAGES == 0 || page >= round.pages().pageCount() || !round.pages().contains(page) || !take(page)) {
+      if (page % PageFrame.BLOCK_PAGES == 0 || page >= round.pages().pageCount() || !round.pages().contains(page)
+          || !take(page)) {
         break;
       }
       run++;

@@ -1,15 +1,15 @@
 package dev.pageferry.agent.migration.source;
 
+import com.google.protobuf.ByteString;
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.page.PageSize;
+import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import dev.pageferry.proto.migration.v1.Welcome;
-import com.google.protobuf.ByteString;
-import dev.pageferry.agent.migration.ProtocolVersion;
-import dev.pageferry.common.stage.FailureCode;
 import java.time.Duration;
 
 /** Stage 1: says hello, sends the VM's configuration, waits until the destination has memory for it, opens the data streams. */
@@ -27,23 +27,26 @@ final class Setup {
     Welcome welcome = hello(token);
     session.failpoints.at("source.setup.welcomed");
     session.link.send(VmConfiguration.newBuilder().setSpec(SpecMessages.toProto(session.guest.spec()))
-      .setEpoch(session.epoch.value()).setPageBytes(PageSize.BYTES).build());
+        .setEpoch(session.epoch.value()).setPageBytes(PageSize.BYTES).build());
     // Populating memory may take seconds per GiB; keep-alives tell whether the destination still lives.
     session.link.receive(SetupAccepted.class, session.attempt.deadline());
     session.attempt.checkpoint();
     session.link.openStreams(session.options.streams(), welcome.getSessionKey().toByteArray(),
-      session.attempt.deadline().orAfter(HELLO_TIMEOUT));
+        session.attempt.deadline().orAfter(HELLO_TIMEOUT));
     session.journal.setupDone(stepsBefore);
     session.failpoints.at("source.setup.done");
   }
 
   private Welcome hello(byte[] token) throws MigrationFailure, InterruptedException {
-    session.link.send(Hello.newBuilder().setLowestVersion(ProtocolVersion.LOWEST).setHighestVersion(ProtocolVersion.CURRENT)
-      .setMigrationId(session.migration.value()).setToken(ByteString.copyFrom(token)).setStreams(session.options.streams()).build());
+    session.link
+        .send(Hello.newBuilder().setLowestVersion(ProtocolVersion.LOWEST).setHighestVersion(ProtocolVersion.CURRENT)
+            .setMigrationId(session.migration.value()).setToken(ByteString.copyFrom(token))
+            .setStreams(session.options.streams()).build());
     Welcome welcome = session.link.receive(Welcome.class, session.attempt.deadline().orAfter(HELLO_TIMEOUT));
     if (welcome.getVersion() < ProtocolVersion.LOWEST || welcome.getVersion() > ProtocolVersion.CURRENT) {
-      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "the destination chose protocol version %d, offered were %d to %d"
-        .formatted(welcome.getVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "the destination chose protocol version %d, offered were %d to %d"
+              .formatted(welcome.getVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
     }
     return welcome;
   }

@@ -87,15 +87,18 @@ final class SourceJournal {
 
   synchronized void progress(Progress next) {
     // Rest may grow when a round begins; the share that is done is only ever shown growing.
-    progress = new Progress(next.round(), next.remainingBytes(), next.bytesPerSecond(), next.expectedSeconds(), next.throttlePercent(),
-      Math.max(progress.done(), next.done()));
+    progress = new Progress(next.round(), next.remainingBytes(), next.bytesPerSecond(), next.expectedSeconds(),
+        next.throttlePercent(),
+        Math.max(progress.done(), next.done()));
     tell();
   }
 
   synchronized void roundDone(RoundReport round) {
-    log.info("migration={} vm={} stage={} round={} pages={} zero={} skipped={} bytes={} seconds={} dirtyAfter={}", migration, vmName,
-      stage, round.round(), round.pagesSent(), round.zeroPages(), round.skippedPages(), round.bytesSent(), round.seconds(),
-      round.dirtyPagesAfter());
+    log.info("migration={} vm={} stage={} round={} pages={} zero={} skipped={} bytes={} seconds={} dirtyAfter={}",
+        migration, vmName,
+        stage, round.round(), round.pagesSent(), round.zeroPages(), round.skippedPages(), round.bytesSent(),
+        round.seconds(),
+        round.dirtyPagesAfter());
     rounds.add(round);
     bytesSent += round.bytesSent();
     tell();
@@ -145,13 +148,14 @@ final class SourceJournal {
 
   synchronized SourceStatus status() {
     return new SourceStatus(state, stage, Optional.ofNullable(failure), progress, setupSeconds,
-      totalSeconds > 0 ? totalSeconds : ticker.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound, bytesSent,
-      throughput, speed, List.copyOf(rounds));
+        totalSeconds > 0 ? totalSeconds : ticker.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound,
+        bytesSent,
+        throughput, speed, List.copyOf(rounds));
   }
 
   private void end(State last) {
     log.info("migration={} vm={} stage={} ends {} in {} s{}", migration, vmName, stage, last, totalSeconds,
-      failure == null ? "" : ": " + failure.code() + " " + failure.message());
+        failure == null ? "" : ": " + failure.code() + " " + failure.message());
     state = last;
     tell();
   }

@@ -32,15 +32,18 @@ public final class SourceMigration {
 
   /** What is to be moved, and where. */
   public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, HostPort destination, byte[] token,
-    SourceOptions options) {}
+      SourceOptions options) {
+  }
 
   /**
    * What a migration reaches the world through.
    *
    * @param givenAway told once this host's copy of a guest is of no use any more: it belongs to another host, or to nobody
    */
-  public record Environment(MigrationConnector connector, OwnershipClient ownership, Consumer<Guest> givenAway, Failpoints failpoints,
-    Ticker ticker) {}
+  public record Environment(MigrationConnector connector, OwnershipClient ownership, Consumer<Guest> givenAway,
+      Failpoints failpoints,
+      Ticker ticker) {
+  }
 
   private final Order order;
   private final Environment environment;
@@ -115,13 +118,14 @@ public final class SourceMigration {
           return;
         }
       }
-      log.warn("migration={} vm={} stage={} the coordinator does not answer; switchover {} of {} put off", order.migration(),
-        order.guest().spec().name(), MigrationStage.PRE_COPY, switchover, MAX_SWITCHOVERS);
+      log.warn("migration={} vm={} stage={} the coordinator does not answer; switchover {} of {} put off",
+          order.migration(),
+          order.guest().spec().name(), MigrationStage.PRE_COPY, switchover, MAX_SWITCHOVERS);
       Thread.sleep(BACK_OFF.multipliedBy(switchover));
     }
     throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
-      "the coordinator did not answer at %d switchovers, so that nobody could commit; see that it runs, then migrate again"
-        .formatted(MAX_SWITCHOVERS));
+        "the coordinator did not answer at %d switchovers, so that nobody could commit; see that it runs, then migrate again"
+            .formatted(MAX_SWITCHOVERS));
   }
 
   private Decision storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
@@ -142,7 +146,8 @@ public final class SourceMigration {
   /** The row says that this attempt did not win. */
   private void aborted(SourceSession session, Decision decision) {
     MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.ABORTED,
-      "the ownership row aborted this migration: owner=%s epoch=%d".formatted(decision.ownerHost(), decision.epoch()));
+        "the ownership row aborted this migration: owner=%s epoch=%d".formatted(decision.ownerHost(),
+            decision.epoch()));
     if (decision.outcome() == Outcome.ABORTED && decision.epoch() == order.epoch().value()) {
       rollBack(session, reason, false);
     } else {
@@ -160,7 +165,8 @@ public final class SourceMigration {
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {
     journal.enter(MigrationStage.SETUP);
-    return environment.connector().connect(order.migration(), order.destination(), attempt.deadline().orAfter(CONNECT_TIMEOUT));
+    return environment.connector().connect(order.migration(), order.destination(),
+        attempt.deadline().orAfter(CONNECT_TIMEOUT));
   }
 
   /** Ends the attempt; false if commit has been asked. */

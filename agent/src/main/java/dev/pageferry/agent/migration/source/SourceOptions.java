@@ -10,7 +10,8 @@ import java.time.Duration;
  * @param streams data streams, 1 to {@link #MAX_STREAMS}
  * @param timeout the attempt ends if commit has not been asked by then
  */
-public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int streams, OnStall onStall, Duration timeout) {
+public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int streams, OnStall onStall,
+    Duration timeout) {
   public static final int MAX_STREAMS = 16;
 
   /** What to do when rounds no longer shrink the rest and the expected blackout exceeds the limit. */
@@ -28,8 +29,9 @@ public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int 
       throw new IllegalArgumentException("%d streams are not between 1 and %d".formatted(streams, MAX_STREAMS));
     }
     if (maxBytesPerSecond < 0 || downtimeLimit.isNegative() || !timeout.isPositive()) {
-      throw new IllegalArgumentException("bandwidth %d, downtime limit %s or time-out %s is out of range".formatted(maxBytesPerSecond,
-        downtimeLimit, timeout));
+      throw new IllegalArgumentException(
+          "bandwidth %d, downtime limit %s or time-out %s is out of range".formatted(maxBytesPerSecond,
+              downtimeLimit, timeout));
     }
   }
 }

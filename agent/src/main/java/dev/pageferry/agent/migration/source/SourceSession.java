@@ -28,7 +28,7 @@ final class SourceSession {
   final BlackoutClock blackout;
 
   SourceSession(SourceMigration.Order order, SourceMigration.Environment environment, SourceLink link, Attempt attempt,
-    SourceJournal journal) {
+      SourceJournal journal) {
     this.migration = order.migration();
     this.epoch = order.epoch();
     this.guest = order.guest();
@@ -40,7 +40,8 @@ final class SourceSession {
     this.failpoints = environment.failpoints();
     this.ticker = environment.ticker();
     this.checksums = new ChecksumTable(guest.ram().pageCount());
-    this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker), new PageBitmap(guest.ram().pageCount()));
+    this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker),
+        new PageBitmap(guest.ram().pageCount()));
     this.blackout = new BlackoutClock(ticker);
   }
 }

@@ -14,9 +14,10 @@ import java.util.OptionalDouble;
  * @param setupSeconds from the start to round 0
  * @param throughputBytesPerSecond counted at the destination, from round 0's first frame to the last page placed
  */
-public record SourceStatus(State state, MigrationStage stage, Optional<Failure> failure, Progress progress, double setupSeconds,
-  double totalSeconds, Optional<BlackoutReport> blackout, OptionalDouble blackoutBoundSeconds, long bytesSent,
-  double throughputBytesPerSecond, GuestSpeed guestSpeed, List<RoundReport> rounds) {
+public record SourceStatus(State state, MigrationStage stage, Optional<Failure> failure, Progress progress,
+    double setupSeconds,
+    double totalSeconds, Optional<BlackoutReport> blackout, OptionalDouble blackoutBoundSeconds, long bytesSent,
+    double throughputBytesPerSecond, GuestSpeed guestSpeed, List<RoundReport> rounds) {
 
   /** How far, or how it ended. */
   public enum State {
@@ -38,7 +39,8 @@ public record SourceStatus(State state, MigrationStage stage, Optional<Failure> 
   }
 
   /** Why it ended. */
-  public record Failure(FailureCode code, String message) {}
+  public record Failure(FailureCode code, String message) {
+  }
 
   /**
    * The round under way.
@@ -48,9 +50,12 @@ public record SourceStatus(State state, MigrationStage stage, Optional<Failure> 
    * @param expectedSeconds until switchover, if nothing changes
    * @param done share of the attempt, 0 to 1, never backwards
    */
-  public record Progress(int round, long remainingBytes, double bytesPerSecond, OptionalDouble expectedSeconds, int throttlePercent,
-    double done) {}
+  public record Progress(int round, long remainingBytes, double bytesPerSecond, OptionalDouble expectedSeconds,
+      int throttlePercent,
+      double done) {
+  }
 
   /** Guest steps per second. */
-  public record GuestSpeed(OptionalDouble before, OptionalDouble during, OptionalDouble after) {}
+  public record GuestSpeed(OptionalDouble before, OptionalDouble during, OptionalDouble after) {
+  }
 }

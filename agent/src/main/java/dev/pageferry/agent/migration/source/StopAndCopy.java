@@ -43,11 +43,12 @@ final class StopAndCopy {
     session.rounds.transfer(false, 0);
     GuestState state = session.guest.state();
     session.link.send(SpecMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
-      session.guest.isPausedFor(PauseReason.OPERATOR)));
+        session.guest.isPausedFor(PauseReason.OPERATOR)));
     session.failpoints.at("source.stop-and-copy.state-sent");
     Ready ready = session.link.receive(Ready.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
     session.blackout.ready(ready);
-    session.journal.received(ready.getBytesReceived(), ready.getBytesReceived() / Math.max(1e-9, ready.getReceiveSeconds()));
+    session.journal.received(ready.getBytesReceived(),
+        ready.getBytesReceived() / Math.max(1e-9, ready.getReceiveSeconds()));
     session.failpoints.at("source.stop-and-copy.ready");
     if (isAnswered(coordinator)) {
       return true;

@@ -45,7 +45,7 @@ final class StorageHandoff {
   private Decision ask() throws UnreachableException, InterruptedException {
     // With the destination gone, a commit would throw a perfect copy away: only ask for the decision.
     return session.link.isOpen()
-      ? session.ownership.commit(session.guest.spec().id(), session.migration)
-      : session.ownership.resolve(session.guest.spec().id(), session.migration);
+        ? session.ownership.commit(session.guest.spec().id(), session.migration)
+        : session.ownership.resolve(session.guest.spec().id(), session.migration);
   }
 }
