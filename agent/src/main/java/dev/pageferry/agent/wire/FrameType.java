@@ -25,15 +25,40 @@ import org.jspecify.annotations.Nullable;
 
 /** Every kind of frame. Control frames have a Protocol Buffers message for a body, page frames a layout of their own. */
 public enum FrameType {
-  HELLO(1, Hello.getDefaultInstance()), WELCOME(2, Welcome.getDefaultInstance()), STREAM_HELLO(3,
-      StreamHello.getDefaultInstance()), STREAM_WELCOME(4, StreamWelcome.getDefaultInstance()), VM_CONFIGURATION(5,
-          VmConfiguration.getDefaultInstance()), SETUP_ACCEPTED(6, SetupAccepted.getDefaultInstance()), REFUSAL(7,
-              Refusal.getDefaultInstance()), ROUND_END(8, RoundEnd.getDefaultInstance()), ROUND_ACK(9,
-                  RoundAck.getDefaultInstance()), GUEST_STATE(10, GuestState.getDefaultInstance()), READY(11,
-                      Ready.getDefaultInstance()), BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()), GO(13,
-                          Go.getDefaultInstance()), RUNNING(14, Running.getDefaultInstance()), CLEANED_UP(15,
-                              CleanedUp.getDefaultInstance()), PING(16,
-                                  Ping.getDefaultInstance()), PONG(17, Pong.getDefaultInstance()),
+  /** Source: who it is, by the migration's token. */
+  HELLO(1, Hello.getDefaultInstance()),
+  /** Destination: the version, and the session key. */
+  WELCOME(2, Welcome.getDefaultInstance()),
+  /** Source, first on a data stream: proof of the session key. */
+  STREAM_HELLO(3, StreamHello.getDefaultInstance()),
+  /** Destination: pages may come. */
+  STREAM_WELCOME(4, StreamWelcome.getDefaultInstance()),
+  /** Source: what VM comes. */
+  VM_CONFIGURATION(5, VmConfiguration.getDefaultInstance()),
+  /** Destination: its memory is there. */
+  SETUP_ACCEPTED(6, SetupAccepted.getDefaultInstance()),
+  /** Either: the attempt ends, and why. */
+  REFUSAL(7, Refusal.getDefaultInstance()),
+  /** Source, on a data stream: its last frame of a round. */
+  ROUND_END(8, RoundEnd.getDefaultInstance()),
+  /** Destination, on a data stream: what it received so far. */
+  ROUND_ACK(9, RoundAck.getDefaultInstance()),
+  /** Source: registers, and the digest of all pages. */
+  GUEST_STATE(10, GuestState.getDefaultInstance()),
+  /** Destination: everything is here and right. */
+  READY(11, Ready.getDefaultInstance()),
+  /** Source: the guest runs again, more rounds come. */
+  BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()),
+  /** Source: the VM is the destination's. */
+  GO(13, Go.getDefaultInstance()),
+  /** Destination: the first step is done. */
+  RUNNING(14, Running.getDefaultInstance()),
+  /** Destination: the network knows. */
+  CLEANED_UP(15, CleanedUp.getDefaultInstance()),
+  /** Either. */
+  PING(16, Ping.getDefaultInstance()),
+  /** Answer to a ping. */
+  PONG(17, Pong.getDefaultInstance()),
   /** Neighbouring pages. */
   PAGE_RUN(32, null),
   /** Scattered pages. */
