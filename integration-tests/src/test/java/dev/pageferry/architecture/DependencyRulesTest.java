@@ -1,0 +1,90 @@
+package dev.pageferry.architecture;
+
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+
+/** The dependency rules of docs/ARCHITECTURE.md. */
+@AnalyzeClasses(packages = "dev.pageferry", importOptions = DoNotIncludeTests.class)
+class DependencyRulesTest {
+  private static final String AGENT = "dev.pageferry.agent";
+  private static final String COORDINATOR = "dev.pageferry.coordinator";
+
+  @ArchTest
+  static final ArchRule agentHasNoPackageCycles = slices().matching("dev.pageferry.agent.(**)").should()
+      .beFreeOfCycles();
+  @ArchTest
+  static final ArchRule coordinatorHasNoPackageCycles = slices().matching("dev.pageferry.coordinator.(**)").should()
+      .beFreeOfCycles();
+  @ArchTest
+  static final ArchRule commonHasNoPackageCycles = slices().matching("dev.pageferry.common.(**)").should()
+      .beFreeOfCycles();
+
+  @ArchTest
+  static final ArchRule sourceNeverMeetsDestination = noClasses().that().resideInAPackage(AGENT + ".migration.source..")
+      .should()
+      .dependOnClassesThat().resideInAPackage(AGENT + ".migration.destination..");
+  @ArchTest
+  static final ArchRule destinationNeverMeetsSource = noClasses().that()
+      .resideInAPackage(AGENT + ".migration.destination..").should()
+      .dependOnClassesThat().resideInAPackage(AGENT + ".migration.source..");
+
+  @ArchTest
+  static final ArchRule foreignMemoryStaysInMemoryAndOs = noClasses().that().resideInAPackage("dev.pageferry..").and()
+      .resideOutsideOfPackages(AGENT + ".memory..", AGENT + ".os..").should().dependOnClassesThat()
+      .resideInAPackage("java.lang.foreign..");
+  @ArchTest
+  // The command tunes the event loop of its gRPC channel, to start and end fast.
+  static final ArchRule nettyStaysInTransport = noClasses().that().resideInAPackage("dev.pageferry..").and()
+      .resideOutsideOfPackages(AGENT + ".transport..", COORDINATOR + ".cli..").should().dependOnClassesThat()
+      .resideInAPackage("io.netty..");
+  @ArchTest
+  static final ArchRule grpcStaysAtTheEdges = noClasses().that().resideInAPackage("dev.pageferry..").and()
+      .resideOutsideOfPackages(AGENT + ".rpc..", COORDINATOR + ".rpc..", COORDINATOR + ".agentlink..",
+          COORDINATOR + ".cli..",
+          "dev.pageferry.proto..")
+      .should().dependOnClassesThat().resideInAPackage("io.grpc..");
+  @ArchTest
+  static final ArchRule micrometerStaysInMetrics = noClasses().that().resideInAPackage("dev.pageferry..").and()
+      .resideOutsideOfPackages(AGENT + ".metrics..", COORDINATOR + ".metrics..").should().dependOnClassesThat()
+      .resideInAPackage("io.micrometer..");
+
+  @ArchTest
+  static final ArchRule memoryKnowsNothingOfGuestsOrMigration = classes().that().resideInAPackage(AGENT + ".memory..")
+      .should()
+      .onlyDependOnClassesThat(
+          resideInAnyPackage(AGENT + ".memory..", AGENT + ".os..", "dev.pageferry.common..", "java..", "org.slf4j..",
+              "org.jspecify.."));
+  @ArchTest
+  static final ArchRule guestKnowsNothingOfMigration = noClasses().that().resideInAPackage(AGENT + ".guest..").should()
+      .dependOnClassesThat()
+      .resideInAnyPackage(AGENT + ".migration..", AGENT + ".wire..", AGENT + ".transport..", AGENT + ".rpc..");
+  @ArchTest
+  static final ArchRule wireKnowsNothingOfSockets = noClasses().that().resideInAPackage(AGENT + ".wire..").should()
+      .dependOnClassesThat()
+      .resideInAnyPackage(AGENT + ".migration..", AGENT + ".transport..", AGENT + ".guest..", AGENT + ".memory..");
+  @ArchTest
+  static final ArchRule storeKnowsNothingOfWhatItKeeps = noClasses().that().resideInAPackage(COORDINATOR + ".store..")
+      .should()
+      .dependOnClassesThat()
+      .resideInAnyPackage(COORDINATOR + ".ownership..", COORDINATOR + ".inventory..", "dev.pageferry.proto..");
+  @ArchTest
+  static final ArchRule wiringIsUsedByNone = noClasses().that().resideInAnyPackage(AGENT + ".*..", COORDINATOR + ".*..")
+      .should()
+      .dependOnClassesThat().resideInAnyPackage(AGENT, COORDINATOR);
+  @ArchTest
+  static final ArchRule theCommandSpeaksOnlyTheClusterApi = noClasses().that().resideInAPackage(COORDINATOR + ".cli..")
+      .should()
+      .dependOnClassesThat().resideInAnyPackage(COORDINATOR + ".ownership..", COORDINATOR + ".inventory..",
+          COORDINATOR + ".machines..",
+          COORDINATOR + ".migration..", COORDINATOR + ".rpc..", "dev.pageferry.agent..");
+  @ArchTest
+  static final ArchRule noPackageForEverythingElse = noClasses().should().resideInAnyPackage("..util..", "..helper..",
+      "..misc..");
+}

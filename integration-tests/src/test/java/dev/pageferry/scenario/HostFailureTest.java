@@ -1,0 +1,178 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.StartVmRequest;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.TestCluster;
+import java.util.Map;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The failure table of docs/MIGRATION.md: processes killed or frozen at named points of a migration. */
+class HostFailureTest {
+  private static final long HOST_MEMORY = 512L << 20;
+  private static final Map<String, String> BUSY = Map.of("rate", "100MB/s", "workingSet", "8MiB");
+
+  private TestCluster cluster;
+
+  @BeforeEach
+  void start() throws Exception {
+    cluster = TestCluster.start("failure", "512MiB", "host-a", "host-b", "host-c");
+    cluster.createWriter("vm", "host-a", 64, 2, BUSY);
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    cluster.close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"destination.setup.configured", "destination.setup.accepted", "destination.stop-and-copy.last-page",
+          "destination.stop-and-copy.before-ready"})
+  void aDestinationThatIsKilledLosesNothingAndASecondTryElsewhereSucceeds(String point) throws Exception {
+    Failpoint failpoint = cluster.hold("host-b", point);
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").kill();
+
+    Migration ended = cluster.awaitEnd(migration.getId());
+    assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
+    assertThat(ended.getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+    assertGoesOnAt("host-a", 1);
+    assertThat(cluster.migrateAndWait("vm", "host-c").getState()).isEqualTo(Migration.State.COMPLETED);
+    assertGoesOnAt("host-c", 2);
+  }
+
+  @Test
+  void aDestinationThatIsKilledDuringPreCopyLosesNothing() throws Exception {
+    Failpoint failpoint = cluster.hold("host-a", "source.pre-copy.round-done");
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").kill();
+    failpoint.release();
+
+    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.FAILED);
+    assertGoesOnAt("host-a", 1);
+    assertThat(cluster.migrateAndWait("vm", "host-c").getState()).isEqualTo(Migration.State.COMPLETED);
+    assertGoesOnAt("host-c", 2);
+  }
+
+  @Test
+  void aDestinationThatFreezesInStopAndCopyIsGivenUpAndForgetsTheVmWhenItWakes() throws Exception {
+    Failpoint failpoint = cluster.hold("host-b", "destination.stop-and-copy.before-ready");
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").freeze();
+    failpoint.release();
+
+    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+    assertGoesOnAt("host-a", 1);
+    cluster.agent("host-b").thaw();
+    Awaitility.await().until(() -> cluster.host("host-b").getState() == Host.State.UP);
+    cluster.awaitFreeMemory("host-b", HOST_MEMORY);
+    assertGoesOnAt("host-a", 1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"source.setup.done", "source.pre-copy.round-done", "source.stop-and-copy.state-sent",
+      "source.storage-handoff.before-commit"})
+  void aSourceThatIsKilledBeforeCommitLeavesNoCopyBehindAndItsVmCanBeStartedAgain(String point) throws Exception {
+    Failpoint failpoint = cluster.hold("host-a", point);
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-a").kill();
+    failpoint.release();
+
+    Migration ended = cluster.awaitEnd(migration.getId());
+    assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
+    assertThat(ended.getFailure().getCode()).isEqualTo("SOURCE_LOST");
+    cluster.awaitFreeMemory("host-b", HOST_MEMORY);
+    cluster.restart("host-a");
+    cluster.awaitVm("vm", Vm.State.FAILED, "host-a");
+    cluster.api().startVm(StartVmRequest.newBuilder().setName("vm").build());
+    assertGoesOnAt("host-a", 2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"source.storage-handoff.decided", "source.activation.go-sent"})
+  void aSourceThatIsKilledRightAfterCommitLeavesTheVmRunningAtTheDestination(String point) throws Exception {
+    Failpoint failpoint = cluster.hold("host-a", point);
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-a").kill();
+    failpoint.release();
+
+    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
+    assertGoesOnAt("host-b", 2);
+    cluster.restart("host-a");
+    cluster.awaitFreeMemory("host-a", HOST_MEMORY);
+    assertThat(cluster.migrateAndWait("vm", "host-a").getState()).isEqualTo(Migration.State.COMPLETED);
+    assertGoesOnAt("host-a", 3);
+  }
+
+  @Test
+  void aSourceThatFreezesAfterCommitDestroysItsCopyWhenItWakes() throws Exception {
+    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.decided");
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-a").freeze();
+    failpoint.release();
+
+    cluster.awaitVm("vm", Vm.State.RUNNING, "host-b");
+    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
+    cluster.agent("host-a").thaw();
+    cluster.awaitFreeMemory("host-a", HOST_MEMORY);
+    assertGoesOnAt("host-b", 2);
+  }
+
+  @Test
+  void aSecondTryToTheSameDestinationIsNotConfusedByAHalfDeadFirst() throws Exception {
+    Failpoint failpoint = cluster.hold("host-b", "destination.setup.accepted");
+    Migration first = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.api().cancelMigration(CancelMigrationRequest.newBuilder().setId(first.getId()).build());
+    assertThat(cluster.awaitEnd(first.getId()).getState()).isEqualTo(Migration.State.CANCELLED);
+
+    // The first one's thread still stands at the failpoint, with its memory; the second passes it by only once released.
+    failpoint.release();
+    assertThat(cluster.migrateAndWait("vm", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
+    assertGoesOnAt("host-b", 2);
+    cluster.awaitFreeMemory("host-b", HOST_MEMORY - (64 << 20));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"source.setup.welcomed", "source.pre-copy.round-done", "source.stop-and-copy.paused",
+      "source.stop-and-copy.ready"})
+  void aMigrationCanBeCancelledAtAnyPointBeforeItsCommit(String point) throws Exception {
+    Failpoint failpoint = cluster.hold("host-a", point);
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.api().cancelMigration(CancelMigrationRequest.newBuilder().setId(migration.getId().substring(0, 8)).build());
+    failpoint.release();
+
+    Migration ended = cluster.awaitEnd(migration.getId());
+    assertThat(ended.getState()).isEqualTo(Migration.State.CANCELLED);
+    assertThat(ended.getFailure().getCode()).isEqualTo("CANCELLED");
+    assertGoesOnAt("host-a", 1);
+    cluster.awaitFreeMemory("host-b", HOST_MEMORY);
+    assertThat(cluster.migrateAndWait("vm", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
+  }
+
+  /** The VM runs there under the epoch, its steps go on, and every byte is what its program wrote. */
+  private void assertGoesOnAt(String host, long epoch) {
+    Vm vm = cluster.awaitVm("vm", Vm.State.RUNNING, host);
+    assertThat(vm.getEpoch()).isEqualTo(epoch);
+    Awaitility.await("steps go on").until(() -> cluster.vm("vm").getSteps() > vm.getSteps());
+    assertThat(cluster.verify("vm").getIdentical()).isTrue();
+  }
+}

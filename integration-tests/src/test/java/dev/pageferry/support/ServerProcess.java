@@ -1,0 +1,114 @@
+package dev.pageferry.support;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.awaitility.Awaitility;
+import org.jspecify.annotations.Nullable;
+
+/** One program of the distribution as a process of its own, started, killed, frozen and started again by a test. */
+public final class ServerProcess implements AutoCloseable {
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+  private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
+
+  private final Path program;
+  private final List<String> arguments;
+  private final Path log;
+  private @Nullable Process process;
+  private long logOffset;
+
+  /** @param log where both outputs go, appended by every start */
+  public ServerProcess(Path program, List<String> arguments, Path log) {
+    this.program = program;
+    this.arguments = List.copyOf(arguments);
+    this.log = log;
+  }
+
+  /** Starts the program and waits until its log shows the pattern. */
+  public Matcher start(Pattern ready) throws IOException {
+    logOffset = Files.exists(log) ? Files.size(log) : 0;
+    List<String> command = new ArrayList<>();
+    command.add(program.toString());
+    command.addAll(arguments);
+    process = new ProcessBuilder(command).redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+        .start();
+    return awaitLog(ready);
+  }
+
+  /** Waits until the log of the present start shows the pattern. */
+  public Matcher awaitLog(Pattern pattern) {
+    AtomicReference<Matcher> found = new AtomicReference<>();
+    Awaitility.await("%s logs '%s'".formatted(program.getFileName(), pattern)).atMost(START_TIMEOUT)
+        .pollInterval(Duration.ofMillis(20)).until(() -> {
+          Matcher matcher = pattern.matcher(logOfThisStart());
+          if (matcher.find()) {
+            found.set(matcher);
+            return true;
+          }
+          if (!running().isAlive()) {
+            throw new IllegalStateException(
+                "%s ended while it started:%n%s".formatted(program.getFileName(), logOfThisStart()));
+          }
+          return false;
+        });
+    return found.get();
+  }
+
+  /** What the process has logged since it was started. */
+  public String logOfThisStart() throws IOException {
+    byte[] all = Files.exists(log) ? Files.readAllBytes(log) : new byte[0];
+    return new String(all, (int) Math.min(logOffset, all.length), (int) Math.max(0, all.length - logOffset),
+        StandardCharsets.UTF_8);
+  }
+
+  /** SIGKILL; returns once the process is gone. */
+  public void kill() throws InterruptedException {
+    running().destroyForcibly().waitFor();
+  }
+
+  /** SIGSTOP: the process stands still and keeps its sockets. */
+  public void freeze() throws IOException, InterruptedException {
+    signal("STOP");
+  }
+
+  /** SIGCONT. */
+  public void thaw() throws IOException, InterruptedException {
+    signal("CONT");
+  }
+
+  private void signal(String name) throws IOException, InterruptedException {
+    int code = new ProcessBuilder("kill", "-" + name, Long.toString(running().pid())).inheritIO().start().waitFor();
+    if (code != 0) {
+      throw new IllegalStateException("kill -%s answered %d".formatted(name, code));
+    }
+  }
+
+  private Process running() {
+    if (process == null) {
+      throw new IllegalStateException("%s was not started".formatted(program.getFileName()));
+    }
+    return process;
+  }
+
+  @Override
+  public void close() throws IOException, InterruptedException {
+    if (process == null || !process.isAlive()) {
+      return;
+    }
+    thaw();
+    process.destroy();
+    if (!process.waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
+      process.destroyForcibly().waitFor();
+      throw new IllegalStateException("%s did not end on SIGTERM".formatted(program.getFileName()));
+    }
+  }
+}

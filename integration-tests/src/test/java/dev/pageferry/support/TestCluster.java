@@ -1,0 +1,217 @@
+package dev.pageferry.support;
+
+import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import dev.pageferry.proto.cluster.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
+import dev.pageferry.proto.cluster.v1.GetHostRequest;
+import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
+import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmVerification;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.awaitility.Awaitility;
+
+/** A coordinator and agents as processes on loopback, with free ports and a directory of their own. */
+public final class TestCluster implements AutoCloseable {
+  private static final Path ROOT = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
+  private static final Pattern LISTENING = Pattern.compile("listening: grpc 127\\.0\\.0\\.1:(\\d+)");
+  private static final Pattern REGISTERED = Pattern.compile("registered with the coordinator");
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Set<Migration.State> FINAL = Set.of(Migration.State.COMPLETED, Migration.State.FAILED,
+      Migration.State.CANCELLED);
+
+  private final Path directory;
+  private final Map<String, ServerProcess> agents = new LinkedHashMap<>();
+  private final ServerProcess coordinator;
+  private final int port;
+  private final ManagedChannel channel;
+
+  private TestCluster(Path directory, ServerProcess coordinator, int port) {
+    this.directory = directory;
+    this.coordinator = coordinator;
+    this.port = port;
+    this.channel = NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
+  }
+
+  /** Starts a coordinator and one agent per name, each with that much memory for guests. */
+  public static TestCluster start(String name, String memory, String... hosts)
+      throws IOException, InterruptedException {
+    Path directory = Files
+        .createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")), name + "-");
+    // A fixed port lets the coordinator be killed and come back where the agents look for it.
+    int port = freePort();
+    ServerProcess coordinator = new ServerProcess(program("coordinator"),
+        List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
+            directory.resolve("data").toString()),
+        directory.resolve("coordinator.log"));
+    coordinator.start(LISTENING);
+    TestCluster cluster = new TestCluster(directory, coordinator, port);
+    for (String host : hosts) {
+      cluster.addHost(host, memory);
+    }
+    return cluster;
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static Path program(String module) {
+    Path program = ROOT.resolve(module + "/target/dist/ferry-" + module + "/bin/ferry-" + module);
+    if (!Files.isExecutable(program)) {
+      throw new IllegalStateException("%s is not built; run mvn package first".formatted(program));
+    }
+    return program;
+  }
+
+  private void addHost(String host, String memory) throws IOException, InterruptedException {
+    Path failpoints = Files.createDirectories(directory.resolve(host));
+    ServerProcess agent = new ServerProcess(program("agent"),
+        List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", "127.0.0.1:0",
+            "--migration-listen", "127.0.0.1:0",
+            "--http", "127.0.0.1:0", "--memory", memory, "--failpoint-dir", failpoints.toString()),
+        directory.resolve(host + ".log"));
+    agents.put(host, agent);
+    agent.start(REGISTERED);
+  }
+
+  public ServerProcess agent(String host) {
+    ServerProcess agent = agents.get(host);
+    if (agent == null) {
+      throw new IllegalArgumentException("no host " + host);
+    }
+    return agent;
+  }
+
+  public ServerProcess coordinator() {
+    return coordinator;
+  }
+
+  /** Starts a killed agent again, as a new incarnation. */
+  public void restart(String host) throws IOException, InterruptedException {
+    agent(host).start(REGISTERED);
+  }
+
+  public void restartCoordinator() throws IOException, InterruptedException {
+    coordinator.start(LISTENING);
+    channel.resetConnectBackoff();
+    Awaitility.await("hosts are up again").atMost(PATIENCE).ignoreExceptions()
+        .until(() -> agents.keySet().stream().allMatch(each -> host(each).getState() == Host.State.UP));
+  }
+
+  /** Runs the operator's command as a process. */
+  public CommandResult ferry(String... arguments) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of(program("coordinator").resolveSibling("ferry").toString()));
+    command.addAll(List.of(arguments));
+    return CommandResult.of(command, Map.of("FERRY_COORDINATOR", "127.0.0.1:" + port));
+  }
+
+  public Failpoint hold(String host, String name) throws IOException {
+    return new Failpoint(directory.resolve(host), name);
+  }
+
+  public ClusterBlockingStub api() {
+    return ClusterGrpc.newBlockingStub(channel);
+  }
+
+  /** Creates a VM that writes its memory. */
+  public Vm createWriter(String name, String host, long memoryMib, int vcpus, Map<String, String> programArgs) {
+    return api().createVm(
+        CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20).setVcpus(vcpus)
+            .setProgram("hotset").putAllProgramArgs(programArgs).build());
+  }
+
+  public Vm vm(String name) {
+    return api().getVm(GetVmRequest.newBuilder().setName(name).build());
+  }
+
+  public void delete(String name) {
+    api().deleteVm(DeleteVmRequest.newBuilder().setName(name).build());
+  }
+
+  public Host host(String id) {
+    return api().getHost(GetHostRequest.newBuilder().setId(id).build());
+  }
+
+  /** Starts a migration and returns at once. */
+  public Migration migrate(String vm, String to) {
+    return api().migrateLive(MigrateLiveRequest.newBuilder().setName(vm).setTo(to).build());
+  }
+
+  /** Starts a migration and waits for its end. */
+  public Migration migrateAndWait(String vm, String to) {
+    return awaitEnd(migrate(vm, to).getId());
+  }
+
+  public Migration migration(String id) {
+    return api().getMigration(GetMigrationRequest.newBuilder().setId(id).build());
+  }
+
+  public Migration awaitEnd(String id) {
+    return Awaitility.await("end of migration " + id).atMost(PATIENCE).pollInterval(Duration.ofMillis(20))
+        .ignoreException(StatusRuntimeException.class)
+        .until(() -> migration(id), each -> FINAL.contains(each.getState()));
+  }
+
+  /** Replays a twin and compares. */
+  public VmVerification verify(String name) {
+    Iterator<VerifyVmUpdate> updates = api().verifyVm(VerifyVmRequest.newBuilder().setName(name).build());
+    VerifyVmUpdate last = updates.next();
+    while (updates.hasNext()) {
+      last = updates.next();
+    }
+    return last.getResult();
+  }
+
+  /** Waits until a VM is in a state on a host. */
+  public Vm awaitVm(String name, Vm.State state, String host) {
+    return Awaitility.await("VM %s %s on %s".formatted(name, state, host)).atMost(PATIENCE)
+        .pollInterval(Duration.ofMillis(50))
+        .ignoreException(StatusRuntimeException.class)
+        .until(() -> vm(name), each -> each.getState() == state && each.getHost().equals(host));
+  }
+
+  /** Waits until all of a host's memory that no VM of record uses is free. */
+  public void awaitFreeMemory(String host, long bytes) {
+    Awaitility.await("memory of " + host).atMost(PATIENCE).until(() -> host(host).getMemoryFreeBytes() == bytes);
+  }
+
+  /** Whether the agent's log of its present start has a line that matches. */
+  public boolean logged(String host, String regex) throws IOException {
+    Matcher matcher = Pattern.compile(regex).matcher(agent(host).logOfThisStart());
+    return matcher.find();
+  }
+
+  @Override
+  public void close() throws IOException, InterruptedException {
+    channel.shutdownNow();
+    for (ServerProcess each : agents.values()) {
+      each.close();
+    }
+    coordinator.close();
+  }
+}
