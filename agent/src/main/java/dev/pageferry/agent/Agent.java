@@ -1,11 +1,13 @@
 package dev.pageferry.agent;
 
 import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
 import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
@@ -17,6 +19,7 @@ import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.util.UUID;
@@ -47,13 +50,12 @@ final class Agent implements AutoCloseable {
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
     outgoing = new OutgoingMigrations(new SourceMigration.Environment(new MigrationClient(loops), ownership,
-        guest -> guests.find(guest.spec().id()).ifPresent(hosted -> guests.destroy(guest.spec().id(), hosted.epoch())),
-        failpoints, ticker),
+        guests::discard, MigrationLog::of, failpoints, ticker),
         metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), guests::adopt, Announcer.NONE,
-        failpoints, ticker);
+    incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), this::adopt, Announcer.NONE,
+        MigrationLog::of, failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(), guests, factory, memory, outgoing, incoming);
     session = rpc.join(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
@@ -66,6 +68,15 @@ final class Agent implements AutoCloseable {
         config.advertised(config.migrationListen(), migrationServer.port()),
         config.advertised(config.http(), observability.port()));
     session.start();
+    if (config.rehearse()) {
+      Rehearsal.start(ownership);
+    }
+  }
+
+  private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
+    // A migration that took the VM away and still waits to hear that it runs there has heard enough.
+    outgoing.ofVm(vm.spec().id()).ifPresent(SourceMigration::release);
+    guests.adopt(vm, epoch);
   }
 
   @Override

@@ -18,13 +18,15 @@ import java.util.Optional;
  * @param http metrics and health
  * @param memoryBytes what this host may give to guests
  * @param advertise the host that others are told, where listening on a wildcard address
+ * @param rehearse whether to move a few tiny guests from this host to itself at start
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
     long memoryBytes,
-    Optional<String> advertise, Optional<Path> failpointDirectory) {
+    Optional<String> advertise, boolean rehearse,
+    Optional<Path> failpointDirectory) {
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
-      "advertise", "storage", "vxlan-listen", "failpoint-dir");
+      "advertise", "storage", "vxlan-listen", "rehearse", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -34,6 +36,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse),
         settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse),
         settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
+        settings.optional("rehearse", true, AgentConfig::yesOrNo),
         settings.maybe("failpoint-dir", Path::of));
     // Part of the command line's contract; disks and the virtual switch, which use them, are not there yet.
     settings.maybe("vxlan-listen", HostPort::parse);
@@ -51,6 +54,14 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
       throw new IllegalArgumentException("'%s' is not a directory that can be written to".formatted(text));
     }
     return directory;
+  }
+
+  private static boolean yesOrNo(String text) {
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
+    };
   }
 
   private static long memory(String text) {

@@ -39,6 +39,11 @@ public final class AgentMain extends ServerProgram {
       description = "What others are told when listening on 0.0.0.0 or [::].")
   @Nullable
   String advertise;
+  @Option(names = "--rehearse", paramLabel = "true|false",
+      description = "Whether to move a few tiny guests from this host to itself at start, so that%n"
+          + "the first real move finds warm code. Default true.")
+  @Nullable
+  String rehearse;
   @Option(names = "--storage", paramLabel = "DIR", hidden = true, description = "Shared directory; must exist.")
   @Nullable
   String storage;

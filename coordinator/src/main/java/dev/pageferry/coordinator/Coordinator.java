@@ -48,6 +48,7 @@ final class Coordinator implements AutoCloseable {
       throw e;
     }
     migrations.recover();
+    Rehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
   }

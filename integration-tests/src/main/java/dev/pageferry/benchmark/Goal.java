@@ -5,7 +5,9 @@ import java.util.Locale;
 /** What a target asks of a figure. */
 record Goal(Kind kind, double bound) {
   enum Kind {
-    MEDIAN_AT_LEAST, MEDIAN_AT_MOST, MAX_AT_MOST
+    MEDIAN_AT_LEAST,
+    MEDIAN_AT_MOST,
+    MAX_AT_MOST
   }
 
   static Goal medianAtLeast(double bound) {

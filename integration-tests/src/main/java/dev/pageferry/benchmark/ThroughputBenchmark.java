@@ -19,8 +19,10 @@ import picocli.CommandLine.TypeConversionException;
  * Measures Pageferry against its targets and its peers on this machine; see
  * {@code scripts/bench --help}.
  */
-@Command(name = "scripts/bench throughput", sortOptions = false, description = "Measures moves of VMs between two agents on loopback next to iperf3 and QEMU, and writes"
-    + " target/bench/results.json and target/bench/report.md.", footer = {"",
+@Command(name = "scripts/bench throughput", sortOptions = false,
+    description = "Measures moves of VMs between two agents on loopback next to iperf3 and QEMU, and writes"
+        + " target/bench/results.json and target/bench/report.md.",
+    footer = {"",
         "Exit code: 0 measured, whether or not targets are met; 1 something failed or memory differed;"
             + " 2 wrong usage."})
 public final class ThroughputBenchmark implements Callable<Integer> {
@@ -31,13 +33,16 @@ public final class ThroughputBenchmark implements Callable<Integer> {
   @Option(names = "--quick", description = "One pair and few moves, to see that all works.")
   private boolean quick;
 
-  @Option(names = "--pairs", paramLabel = "N", description = "Interleaved pairs for each comparison (default 5; 1 with --quick).")
+  @Option(names = "--pairs", paramLabel = "N",
+      description = "Interleaved pairs for each comparison (default 5; 1 with --quick).")
   private @Nullable Integer pairs;
 
-  @Option(names = "--memory", paramLabel = "SIZE", defaultValue = "4GiB", converter = Size.class, description = "RAM of the VM of P1 and P2; P3 takes half as much again (default ${DEFAULT-VALUE}).")
+  @Option(names = "--memory", paramLabel = "SIZE", defaultValue = "4GiB", converter = Size.class,
+      description = "RAM of the VM of P1 and P2; P3 takes half as much again (default ${DEFAULT-VALUE}).")
   private long memoryBytes;
 
-  @Option(names = "--only", paramLabel = "P1,P2,…", hideParamSyntax = true, split = ",", description = "Only these of P1, P2, P3, P4.")
+  @Option(names = "--only", paramLabel = "P1,P2,…", hideParamSyntax = true, split = ",",
+      description = "Only these of P1, P2, P3, P4.")
   private List<String> only = List.copyOf(ALL);
 
   @Option(names = "--peers-only", description = "Measures iperf3 and QEMU alone, and starts nothing of Pageferry.")

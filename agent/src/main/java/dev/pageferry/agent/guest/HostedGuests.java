@@ -16,13 +16,19 @@ public final class HostedGuests {
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
 
   /**
-   * Takes a VM in.
+   * Takes a VM in. A copy under an older epoch, kept from when the VM was here before, is destroyed.
    *
-   * @throws IllegalStateException if there is one of that id already; its owner must be asked first
+   * @throws IllegalStateException if the VM is here under this epoch or a later one
    */
-  public void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
-    if (guests.putIfAbsent(vm.spec().id(), new Hosted(vm, epoch)) != null) {
-      throw new IllegalStateException("VM %s is on this host already".formatted(vm.spec().name()));
+  public synchronized void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
+    Hosted before = guests.get(vm.spec().id());
+    if (before != null && before.epoch().compareTo(epoch) >= 0) {
+      throw new IllegalStateException(
+          "VM %s is on this host already, under epoch %s".formatted(vm.spec().name(), before.epoch()));
+    }
+    guests.put(vm.spec().id(), new Hosted(vm, epoch));
+    if (before != null) {
+      before.vm().close();
     }
   }
 
@@ -34,8 +40,16 @@ public final class HostedGuests {
     return List.copyOf(guests.values());
   }
 
+  /** Destroys this very copy of a VM, and no other that may have come since. */
+  public synchronized void discard(Guest copy) {
+    guests.values().removeIf(each -> each.vm() == copy);
+    if (copy instanceof VirtualMachine vm) {
+      vm.close();
+    }
+  }
+
   /** Destroys a VM that this host has under the epoch or an older one; true if there was one. */
-  public boolean destroy(VmId id, OwnershipEpoch epoch) {
+  public synchronized boolean destroy(VmId id, OwnershipEpoch epoch) {
     Hosted hosted = guests.get(id);
     if (hosted == null || hosted.epoch().compareTo(epoch) > 0 || !guests.remove(id, hosted)) {
       return false;

@@ -22,12 +22,17 @@ public final class ProgramSpec {
 
   /** The programs on offer. */
   public enum Kind {
-    IDLE, UNIFORM, HOTSET, ZIPF, SEQUENTIAL
+    IDLE,
+    UNIFORM,
+    HOTSET,
+    ZIPF,
+    SEQUENTIAL
   }
 
   /** What RAM holds before step 0, where no image fills it. */
   public enum Fill {
-    ZERO, RANDOM
+    ZERO,
+    RANDOM
   }
 
   private final Kind kind;

@@ -170,7 +170,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   }
 
   /**
-   * Waits until some vCPU has stepped since the last resume.
+   * Waits until the first vCPU has stepped since the last resume.
    *
    * @return when that was, on the VM's ticker, or 0 if it did not happen in time
    */

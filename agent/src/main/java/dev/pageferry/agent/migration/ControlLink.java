@@ -29,7 +29,7 @@ public interface ControlLink extends AutoCloseable {
   /** False once the link is known to be broken. */
   boolean isOpen();
 
-  /** Round trip measured by keep-alives, seconds; 0 before the first answer. */
+  /** Shortest round trip that a keep-alive took, seconds; 0 before the first answer. */
   double roundTripSeconds();
 
   /** Closes the control stream and all data streams, after what was queued has been written. Idempotent. */

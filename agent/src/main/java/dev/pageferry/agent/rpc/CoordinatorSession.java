@@ -93,7 +93,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       channel.resetConnectBackoff();
       if (reachable) {
         reachable = false;
-        log.warn("the coordinator does not answer: {}", e.getStatus());
+        log.warn("the coordinator does not answer: {} {}", e.getStatus().getCode(),
+            String.valueOf(e.getStatus().getDescription()));
       }
     } catch (RuntimeException e) {
       log.error("a heartbeat failed", e);

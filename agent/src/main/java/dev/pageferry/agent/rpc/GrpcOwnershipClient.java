@@ -88,7 +88,9 @@ final class GrpcOwnershipClient implements OwnershipClient {
     } catch (StatusRuntimeException e) {
       // A coordinator that comes back should not wait for the channel's back-off, which grows to minutes.
       channel.resetConnectBackoff();
-      throw new UnreachableException("the coordinator did not answer: " + e.getStatus(), e);
+      throw new UnreachableException(
+          "the coordinator did not answer: %s %s".formatted(e.getStatus().getCode(), e.getStatus().getDescription()),
+          e);
     }
   }
 }

@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
 final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   private static final int MAX_QUEUED = 64;
   private static final long PING_INTERVAL_MILLIS = 1000;
+  /** The first pings follow each other faster, so that the round trip is known early. */
+  private static final long FIRST_PING_INTERVAL_MILLIS = 20;
   private static final long SILENCE_LIMIT_MILLIS = 5000;
 
   /** The stream ended; what to tell the migration. */
@@ -43,6 +45,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   private volatile boolean pinging;
   private long lastHeardNanos;
   private long lastTickNanos;
+  private long pingIntervalMillis = FIRST_PING_INTERVAL_MILLIS;
 
   /** @param lostCode what the loss of the peer is called on this side */
   ControlChannel(FailureCode lostCode) {
@@ -73,7 +76,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
       return;
     }
     long now = System.nanoTime();
-    if (now - lastTickNanos > 2 * TimeUnit.MILLISECONDS.toNanos(PING_INTERVAL_MILLIS)) {
+    if (now - lastTickNanos > TimeUnit.MILLISECONDS.toNanos(2 * PING_INTERVAL_MILLIS)) {
       // This process itself stood still: that the peer was not heard says nothing about the peer.
       lastHeardNanos = now;
     }
@@ -86,7 +89,8 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
       return;
     }
     context.writeAndFlush(Ping.newBuilder().setNonce(now).build());
-    context.executor().schedule(() -> tick(context), PING_INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+    context.executor().schedule(() -> tick(context), pingIntervalMillis, TimeUnit.MILLISECONDS);
+    pingIntervalMillis = Math.min(PING_INTERVAL_MILLIS, 2 * pingIntervalMillis);
   }
 
   @Override
@@ -94,7 +98,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     lastHeardNanos = System.nanoTime();
     switch (message) {
       case Ping ping -> context.writeAndFlush(Pong.newBuilder().setNonce(ping.getNonce()).build());
-      case Pong pong -> roundTripSeconds = Math.max(0, (lastHeardNanos - pong.getNonce()) / 1e9);
+      case Pong pong -> measured((lastHeardNanos - pong.getNonce()) / 1e9);
       default -> {
         if (inbox.size() >= MAX_QUEUED) {
           end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
@@ -105,6 +109,13 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
           inbox.add(message);
         }
       }
+    }
+  }
+
+  /** The shortest is the link's; what longer ones add is queues and busy processors. */
+  private void measured(double seconds) {
+    if (seconds > 0 && (roundTripSeconds == 0 || seconds < roundTripSeconds)) {
+      roundTripSeconds = seconds;
     }
   }
 
@@ -119,7 +130,10 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     Throwable root = cause.getCause() instanceof WireException wire ? wire : cause;
     if (root instanceof WireException) {
-      end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, String.valueOf(root.getMessage())));
+      String fault = String.valueOf(root.getMessage());
+      end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, fault));
+      context
+          .writeAndFlush(Refusal.newBuilder().setCode(FailureCode.PROTOCOL_VIOLATION.name()).setMessage(fault).build());
     } else {
       end(new MigrationFailure.PeerLost(lostCode,
           "the link to %s broke: %s".formatted(context.channel().remoteAddress(), root.getMessage())));

@@ -37,7 +37,11 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
 
   /** What the next bytes of the stream are. */
   private enum Part {
-    HEADER, CHECKED_BODY, RUN_CONTENTS, BATCH_CONTENTS, SKIPPED_BODY
+    HEADER,
+    CHECKED_BODY,
+    RUN_CONTENTS,
+    BATCH_CONTENTS,
+    SKIPPED_BODY
   }
 
   private final int stream;

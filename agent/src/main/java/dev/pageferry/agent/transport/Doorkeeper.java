@@ -84,8 +84,6 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
     ControlChannel control = new ControlChannel(FailureCode.SOURCE_LOST);
     NettyDestinationLink link = new NettyDestinationLink(control, bytesReceived);
     Channel channel = context.channel();
-    leaveStrangers();
-    codec.trust();
     channel.pipeline().replace(this, "control", control);
     try {
       server.directory().admit(hello, link);
@@ -95,6 +93,8 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
       control.close();
       return;
     }
+    leaveStrangers();
+    codec.trust();
     MigrationId migration = new MigrationId(hello.getMigrationId());
     server.sessions().put(migration, link);
     channel.closeFuture().addListener(closed -> server.sessions().remove(migration, link));

@@ -113,8 +113,9 @@ public final class GrpcAgentClient implements AgentClient {
         stub -> soon(stub).getIncoming(GetIncomingRequest.newBuilder().setMigrationId(migrationId).build()).getState());
   }
 
+  /** A short call waits, within its deadline, for a connection to an agent that has just come back. */
   private static HostAgentBlockingStub soon(HostAgentBlockingStub stub) {
-    return stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS);
+    return stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS).withWaitForReady();
   }
 
   private <T> T ask(String address, Function<HostAgentBlockingStub, T> call) throws AgentException {
@@ -125,6 +126,8 @@ public final class GrpcAgentClient implements AgentClient {
       if (kind(e) == Kind.UNREACHABLE) {
         // An agent that comes back should not wait for the channel's back-off, which grows to minutes.
         channel.resetConnectBackoff();
+        throw new AgentException(Kind.UNREACHABLE, "its agent does not answer (%s)".formatted(e.getStatus().getCode()),
+            e);
       }
       String description = e.getStatus().getDescription();
       throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);

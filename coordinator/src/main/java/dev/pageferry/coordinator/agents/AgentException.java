@@ -10,7 +10,12 @@ public final class AgentException extends Exception {
   /** What kind of no it was. */
   public enum Kind {
     /** No answer; whether it acted is not known. */
-    UNREACHABLE, NOT_FOUND, INVALID, EXISTS, REFUSED, FAILED
+    UNREACHABLE,
+    NOT_FOUND,
+    INVALID,
+    EXISTS,
+    REFUSED,
+    FAILED
   }
 
   private final Kind kind;

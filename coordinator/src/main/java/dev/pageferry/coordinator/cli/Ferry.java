@@ -29,21 +29,25 @@ public final class Ferry extends CommandGroup implements Session.Opener {
 
   private final Surroundings surroundings;
 
-  @Option(names = "--coordinator", paramLabel = "HOST:PORT", scope = ScopeType.INHERIT, order = 100, description = "Where the coordinator listens (FERRY_COORDINATOR; default 127.0.0.1:7400).")
+  @Option(names = "--coordinator", paramLabel = "HOST:PORT", scope = ScopeType.INHERIT, order = 100,
+      description = "Where the coordinator listens (FERRY_COORDINATOR; default 127.0.0.1:7400).")
   private @Nullable String coordinator;
 
   @Option(names = {"-o",
-      "--output"}, paramLabel = "table|json", scope = ScopeType.INHERIT, order = 101, description = "Form of the data (default table).")
+      "--output"}, paramLabel = "table|json", scope = ScopeType.INHERIT, order = 101,
+      description = "Form of the data (default table).")
   private @Nullable String output;
 
   @Option(names = "--no-color", scope = ScopeType.INHERIT, order = 102, description = "No colors on a terminal either.")
   private @Nullable Boolean noColor;
 
   @Option(names = {"-q",
-      "--quiet"}, scope = ScopeType.INHERIT, order = 103, description = "Data and errors only; no messages, no progress.")
+      "--quiet"}, scope = ScopeType.INHERIT, order = 103,
+      description = "Data and errors only; no messages, no progress.")
   private @Nullable Boolean quiet;
 
-  @Option(names = "--config", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 104, description = "YAML file with coordinator, output, no-color, quiet. Options and FERRY_* variables win over it.")
+  @Option(names = "--config", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 104,
+      description = "YAML file with coordinator, output, no-color, quiet. Options and FERRY_* variables win over it.")
   private @Nullable Path config;
 
   @Option(names = {"-h",
@@ -51,7 +55,8 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   @SuppressWarnings("unused") // Read by the parser.
   private boolean help;
 
-  @Option(names = "--version", versionHelp = true, scope = ScopeType.INHERIT, order = 106, description = "Show the version.")
+  @Option(names = "--version", versionHelp = true, scope = ScopeType.INHERIT, order = 106,
+      description = "Show the version.")
   @SuppressWarnings("unused") // Read by the parser.
   private boolean version;
 

@@ -10,8 +10,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry migrate live}. */
-@Command(name = "live", sortOptions = false, description = "Moves a running VM; it is paused only for the last pages.", footer = {
-    "", "Ctrl-C detaches: the migration goes on."})
+@Command(name = "live", sortOptions = false, description = "Moves a running VM; it is paused only for the last pages.",
+    footer = {
+        "", "Ctrl-C detaches: the migration goes on."})
 final class MigrateLive implements Callable<Integer> {
   private static final int MAX_STREAMS = 16;
 
@@ -23,20 +24,25 @@ final class MigrateLive implements Callable<Integer> {
   @Option(names = "--to", paramLabel = "HOST", required = true, description = "Where it goes.")
   private String to = "";
 
-  @Option(names = "--downtime-limit", paramLabel = "TIME", converter = Converters.Millis.class, description = "Ceiling of the expected blackout (default 300ms).")
+  @Option(names = "--downtime-limit", paramLabel = "TIME", converter = Converters.Millis.class,
+      description = "Ceiling of the expected blackout (default 300ms).")
   private @Nullable Long downtimeLimitMillis;
 
-  @Option(names = "--max-bandwidth", paramLabel = "RATE", converter = Converters.Rate.class, description = "Over all streams: kbit/s Mbit/s Gbit/s, MB/s, MiB/s (default unlimited).")
+  @Option(names = "--max-bandwidth", paramLabel = "RATE", converter = Converters.Rate.class,
+      description = "Over all streams: kbit/s Mbit/s Gbit/s, MB/s, MiB/s (default unlimited).")
   private @Nullable Long maxBandwidthBytesPerSecond;
 
-  @Option(names = "--streams", paramLabel = "N", converter = Converters.Count.class, description = "Data streams, 1 to 16 (default 2).")
+  @Option(names = "--streams", paramLabel = "N", converter = Converters.Count.class,
+      description = "Data streams, 1 to 16 (default 2).")
   private @Nullable Integer streams;
 
-  @Option(names = "--on-stall", paramLabel = "throttle|switch|abort", converter = Converters.OnStall.class, description = "When rounds no longer shrink the rest: hold the guest back, switch over all the same, or give up"
-      + " (default throttle).")
+  @Option(names = "--on-stall", paramLabel = "throttle|switch|abort", converter = Converters.OnStall.class,
+      description = "When rounds no longer shrink the rest: hold the guest back, switch over all the same, or give up"
+          + " (default throttle).")
   private StallPolicy.Name onStall = StallPolicy.Name.POLICY_UNSPECIFIED;
 
-  @Option(names = "--timeout", paramLabel = "TIME", converter = Converters.Millis.class, description = "Gives up when it takes longer (default 10min).")
+  @Option(names = "--timeout", paramLabel = "TIME", converter = Converters.Millis.class,
+      description = "Gives up when it takes longer (default 10min).")
   private @Nullable Long timeoutMillis;
 
   @Option(names = "--watch", description = "Shows the progress.")

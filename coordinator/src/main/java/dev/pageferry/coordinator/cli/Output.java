@@ -13,7 +13,8 @@ import java.util.function.Function;
 final class Output {
   /** How data is printed. */
   enum Form {
-    TABLE, JSON;
+    TABLE,
+    JSON;
 
     /**
      * @throws IllegalArgumentException

@@ -25,7 +25,8 @@ final class VmCreate implements Callable<Integer> {
   @Option(names = "--host", paramLabel = "HOST", required = true, description = "Where it runs.")
   private String host = "";
 
-  @Option(names = "--memory", paramLabel = "SIZE", converter = Converters.Size.class, description = "RAM: KiB MiB GiB TiB, kB MB GB (default 1GiB).")
+  @Option(names = "--memory", paramLabel = "SIZE", converter = Converters.Size.class,
+      description = "RAM: KiB MiB GiB TiB, kB MB GB (default 1GiB).")
   private long memoryBytes = 1L << 30;
 
   @Option(names = "--vcpus", paramLabel = "N", converter = Converters.Count.class, description = "vCPUs (default 1).")
@@ -34,7 +35,8 @@ final class VmCreate implements Callable<Integer> {
   @Option(names = "--program", paramLabel = "PROGRAM", description = "What the guest does (default idle).")
   private String program = "idle";
 
-  @Option(names = "--program-arg", paramLabel = "k=v", parameterConsumer = Converters.KeyValues.class, description = "An argument of the program; repeatable.")
+  @Option(names = "--program-arg", paramLabel = "k=v", parameterConsumer = Converters.KeyValues.class,
+      description = "An argument of the program; repeatable.")
   private List<String> programArgs = new ArrayList<>();
 
   @Option(names = "--memory-image", paramLabel = "FILE", description = "Fills the RAM; a path on the host's machine.")

@@ -62,7 +62,7 @@ public final class MachineStates {
     VmId id = new VmId(record.getSpec().getId());
     return inventory.list().stream().map(host -> host.vms().get(id)).filter(Objects::nonNull)
         .mapToLong(VmStatus::getSteps)
-        .reduce(record.getLastSteps(), Math::max);
+        .max().orElse(0);
   }
 
   private Vm.State state(VmRecord record, Optional<VmStatus> status) {

@@ -20,10 +20,12 @@ import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +39,7 @@ final class MigrationRun {
   private static final int TOKEN_BYTES = 32;
   private static final Duration TOKEN_VALID_FOR = Duration.ofMinutes(2);
   private static final Duration RETRY = Duration.ofMillis(300);
+  private static final Duration CHECK = Duration.ofSeconds(1);
   private static final SecureRandom RANDOM = new SecureRandom();
 
   private final MigrationId migration;
@@ -108,14 +111,33 @@ final class MigrationRun {
   /** Follows a migration that was started, by this process or by the one before it. */
   void follow() throws InterruptedException {
     while (!MigrationDocument.isFinal(document.now())) {
-      AgentException silence = listen();
-      if (silence != null && concludeWithoutSource(silence)) {
+      CompletableFuture<@Nullable AgentException> silence = new CompletableFuture<>();
+      Thread listener = Thread.ofVirtual().name("listen-" + migration).start(() -> silence.complete(listen()));
+      try {
+        while (listener.isAlive() && !concludeIfLostAfterCommit()) {
+          listener.join(CHECK);
+        }
+      } finally {
+        listener.interrupt();
+      }
+      AgentException reason = silence.getNow(null);
+      if (reason != null && !MigrationDocument.isFinal(document.now()) && concludeWithoutSource(reason)) {
         return;
       }
       if (!MigrationDocument.isFinal(document.now())) {
         Thread.sleep(RETRY);
       }
     }
+  }
+
+  /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
+  private boolean concludeIfLostAfterCommit() {
+    if (!isGone(destination, destinationIncarnation)) {
+      return false;
+    }
+    Optional<MigrationRecord> record = ledger.migration(migration);
+    return record.isPresent() && record.get().getDecision() == MigrationRecord.Decision.COMMITTED
+        && concludeCommitted(record.get().getDecidedEpoch());
   }
 
   private @Nullable AgentException listen() {

@@ -33,6 +33,7 @@ public final class OwnershipLedger {
   private static final int MAX_RACES = 100;
 
   private final RecordStore store;
+  private final boolean logsDecisions;
 
   /** Knows which incarnation of a host lives now. */
   public interface Incarnations {
@@ -48,7 +49,9 @@ public final class OwnershipLedger {
 
   /** What the row says of a migration. */
   public enum Outcome {
-    COMMITTED, ABORTED, UNKNOWN
+    COMMITTED,
+    ABORTED,
+    UNKNOWN
   }
 
   /** @param epoch the VM's epoch as of this answer, 0 if there is no such VM */
@@ -66,7 +69,13 @@ public final class OwnershipLedger {
   }
 
   public OwnershipLedger(RecordStore store) {
+    this(store, true);
+  }
+
+  /** @param logsDecisions whether commits and aborts are worth a line in the log */
+  public OwnershipLedger(RecordStore store, boolean logsDecisions) {
     this.store = store;
+    this.logsDecisions = logsDecisions;
   }
 
   /** Adds a VM with a new name; false if the name is taken. */
@@ -180,8 +189,10 @@ public final class OwnershipLedger {
       if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
           .put(VMS + vm, next.toByteArray())
           .put(MIGRATIONS + migration, decidedRecord.toByteArray()))) {
-        log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(),
-            next.getEpoch());
+        if (logsDecisions) {
+          log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(),
+              next.getEpoch());
+        }
         return decided(decidedRecord, next);
       }
     }

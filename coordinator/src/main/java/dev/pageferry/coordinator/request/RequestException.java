@@ -10,7 +10,9 @@ public final class RequestException extends Exception {
   /** What kind of no it is; each has an exit code of its own. */
   public enum Kind {
     /** The request itself is wrong. */
-    INVALID, NOT_FOUND, EXISTS,
+    INVALID,
+    NOT_FOUND,
+    EXISTS,
     /** A precondition does not hold. */
     REFUSED,
     /** It was tried and did not work. */

@@ -33,7 +33,15 @@ public final class SqliteRecordStore implements RecordStore {
    */
   public static SqliteRecordStore open(Path directory) throws IOException {
     Files.createDirectories(directory);
-    Path file = directory.resolve(FILE);
+    return connect(directory.resolve(FILE).toString());
+  }
+
+  /** A store that lasts as long as it is open. */
+  public static SqliteRecordStore inMemory() throws IOException {
+    return connect(":memory:");
+  }
+
+  private static SqliteRecordStore connect(String file) throws IOException {
     try {
       Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
       try (Statement statement = connection.createStatement()) {

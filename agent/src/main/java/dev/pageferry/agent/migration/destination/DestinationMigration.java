@@ -6,6 +6,7 @@ import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.stage.FailureCode;
@@ -16,32 +17,34 @@ import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** One guest on its way to this host: straight-line code on a thread of its own. */
 final class DestinationMigration {
-  private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
   /** The link's keep-alive ends the wait for a silent source long before. */
   private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
 
   /** What a migration reaches the world through. */
   record Environment(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
-      Announcer announcer,
-      Failpoints failpoints, Ticker ticker) {
+      Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
   }
 
   /** How far it has come. */
   enum Phase {
-    RECEIVING, READY, RUNNING, DISCARDED
+    RECEIVING,
+    READY,
+    RUNNING,
+    DISCARDED
   }
 
   private final DestinationSession session;
+  private final MigrationLog log;
   private volatile Phase phase = Phase.RECEIVING;
+  private boolean owned;
   private @Nullable VirtualMachine vm;
 
   DestinationMigration(DestinationSession session) {
     this.session = session;
+    this.log = session.log();
   }
 
   Phase phase() {
@@ -66,7 +69,7 @@ final class DestinationMigration {
     } catch (InterruptedException e) {
       discard("this agent is shutting down");
     } catch (RuntimeException e) {
-      log.error("migration={} vm={} invariant violated", session.migration(), session.spec().name(), e);
+      log.warn("invariant violated", e);
       refuse(FailureCode.INTERNAL, e.toString());
     }
   }
@@ -113,6 +116,8 @@ final class DestinationMigration {
 
   private void activation() throws InterruptedException {
     enter(MigrationStage.ACTIVATION);
+    // Whatever goes wrong from here on, the guest is this host's and is not to be discarded.
+    owned = true;
     new Activation(session, guest()).run();
     phase = Phase.RUNNING;
   }
@@ -130,8 +135,7 @@ final class DestinationMigration {
           ? FailureCode.DATA_CORRUPTED
           : FailureCode.PROTOCOL_VIOLATION;
     }
-    log.warn("migration={} vm={} data stream failed: {}", session.migration(), session.spec().name(),
-        cause.getMessage());
+    log.warn("data stream failed: {}", String.valueOf(cause.getMessage()));
     session.link().send(refusal(code, String.valueOf(cause.getMessage())));
     session.link().close();
   }
@@ -146,11 +150,11 @@ final class DestinationMigration {
   }
 
   private void discard(String reason) {
-    if (phase == Phase.RUNNING) {
-      // The guest is this host's; only its report is cut short.
+    if (owned) {
+      log.warn("the migration's report is cut short: {}", reason);
       return;
     }
-    log.info("migration={} vm={} discarded: {}", session.migration(), session.spec().name(), reason);
+    log.info("discarded: {}", reason);
     phase = Phase.DISCARDED;
     if (vm != null) {
       vm.close();
@@ -165,7 +169,6 @@ final class DestinationMigration {
   }
 
   private void enter(MigrationStage stage) {
-    log.info("migration={} vm={} stage={} begins at the destination", session.migration(), session.spec().name(),
-        stage);
+    log.info("stage={} begins at the destination", stage);
   }
 }

@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.migration.DestinationLink;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 
@@ -13,6 +14,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
  * @param sessionKey what data streams prove to know
  */
 record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, int streams, byte[] sessionKey,
+    MigrationLog log,
     DestinationLink link,
     DestinationMigration.Environment environment) {
 }

@@ -9,6 +9,7 @@ import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.IncomingDirectory;
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.common.identity.MigrationId;
@@ -37,7 +38,12 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   /** What is known of a migration. */
   public enum State {
-    UNKNOWN, EXPECTED, RECEIVING, READY, RUNNING, DISCARDED
+    UNKNOWN,
+    EXPECTED,
+    RECEIVING,
+    READY,
+    RUNNING,
+    DISCARDED
   }
 
   private record Expectation(VmSpec spec, OwnershipEpoch epoch, byte[] token, Deadline expiry) {
@@ -55,10 +61,9 @@ public final class IncomingMigrations implements IncomingDirectory {
   private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
 
   public IncomingMigrations(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
-      Announcer announcer,
-      Failpoints failpoints, Ticker ticker) {
-    environment = new DestinationMigration.Environment(factory, ownership, lease, activeGuests, announcer, failpoints,
-        ticker);
+      Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
+    environment = new DestinationMigration.Environment(factory, ownership, lease, activeGuests, announcer, logs,
+        failpoints, ticker);
   }
 
   /**
@@ -116,7 +121,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     random.nextBytes(sessionKey);
     link.send(Welcome.newBuilder().setVersion(version).setSessionKey(ByteString.copyFrom(sessionKey)).build());
     start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), hello.getStreams(), sessionKey,
-        link, environment));
+        environment.logs().of(migration, expectation.spec().name()), link, environment));
   }
 
   private void start(DestinationSession session) {

@@ -166,7 +166,7 @@ final class PagePlacement implements PageSink {
   synchronized double receiveSeconds() {
     long last = firstNanos;
     for (Stream each : streams) {
-      if (each.pagesPlaced > 0 && each.lastPlacedNanos - last > 0) {
+      if (each.lastPlacedNanos != 0 && each.lastPlacedNanos - last > 0) {
         last = each.lastPlacedNanos;
       }
     }

@@ -8,8 +8,6 @@ import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Go;
 import java.time.Duration;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Stage 4 as the destination lives it: READY was said, so that the source may be asking for the commit at any moment.
@@ -17,7 +15,6 @@ import org.slf4j.LoggerFactory;
  * discards it only on the coordinator's word that it was aborted.
  */
 final class Verdict {
-  private static final Logger log = LoggerFactory.getLogger(Verdict.class);
   /** The link's keep-alive ends the wait for a silent source long before. */
   private static final Duration GO_TIMEOUT = Duration.ofHours(1);
   private static final Duration RETRY = Duration.ofMillis(200);
@@ -30,7 +27,9 @@ final class Verdict {
 
   /** What to do with the guest. */
   enum Kind {
-    RUN, DISCARD, BACK_TO_PRE_COPY
+    RUN,
+    DISCARD,
+    BACK_TO_PRE_COPY
   }
 
   Kind await() throws InterruptedException {
@@ -50,14 +49,11 @@ final class Verdict {
   }
 
   private Kind resolve(String reason) throws InterruptedException {
-    log.warn("migration={} vm={} in doubt, asking the coordinator: {}", session.migration(), session.spec().name(),
-        reason);
+    session.log().warn("in doubt, asking the coordinator: {}", reason);
     while (true) {
       try {
         Decision decision = session.environment().ownership().resolve(session.spec().id(), session.migration());
-        log.info("migration={} vm={} the coordinator says {} epoch={}", session.migration(), session.spec().name(),
-            decision.outcome(),
-            decision.epoch());
+        session.log().info("the coordinator says {} epoch={}", decision.outcome(), decision.epoch());
         // A later epoch than ours means that the VM has moved on since: this copy is stale.
         boolean ours = decision.epoch() == session.epoch().next().value();
         return switch (decision.outcome()) {

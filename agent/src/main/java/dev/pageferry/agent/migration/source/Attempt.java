@@ -12,7 +12,9 @@ import org.jspecify.annotations.Nullable;
 /** How long an attempt may go on, and whether an operator has ended it. Cancelling and asking for the commit exclude each other. */
 final class Attempt {
   private enum Fate {
-    OPEN, CANCELLED, COMMITTING
+    OPEN,
+    CANCELLED,
+    COMMITTING
   }
 
   private final Duration timeout;
@@ -56,10 +58,19 @@ final class Attempt {
       throw cancelled();
     }
     if (deadline.hasPassed()) {
-      throw new MigrationFailure.Stopped(FailureCode.TIMED_OUT,
-          "the migration did not reach its commit within %s; raise --timeout"
-              .formatted(Durations.format(timeout.toNanos() / 1e9)));
+      throw timedOut();
     }
+  }
+
+  /** A wait that the attempt's own deadline ended looks like a silent peer: names what it was. */
+  MigrationFailure reasonFor(MigrationFailure failure) {
+    return failure instanceof MigrationFailure.PeerLost && deadline.hasPassed() ? timedOut() : failure;
+  }
+
+  private MigrationFailure timedOut() {
+    return new MigrationFailure.Stopped(FailureCode.TIMED_OUT,
+        "the migration did not reach its commit within %s; raise --timeout"
+            .formatted(Durations.format(timeout.toNanos() / 1e9)));
   }
 
   /** From here on nobody can cancel. */

@@ -73,6 +73,10 @@ final class Convergence {
     if (fits && now.restBytes() <= FEW_BYTES) {
       return new Decision.SwitchOver();
     }
+    if (now.restBytes() <= FEW_BYTES && now.round() + 1 < MAX_ROUNDS) {
+      // What does not fit is not the rest: another round measures the fixed costs anew, and costs next to nothing.
+      return new Decision.Continue();
+    }
     boolean shrinks = now.restBytes() <= now.restBytesBefore() * WORTHWHILE_SHRINKING;
     if (shrinks && now.round() + 1 < MAX_ROUNDS) {
       return new Decision.Continue();
@@ -100,7 +104,7 @@ final class Convergence {
         "rounds no longer shrink the rest: round=%d rest=%s before=%s bandwidth=%s expected blackout=%s limit=%s throttle=%d%%; "
             + "raise --downtime-limit, allow more bandwidth or use --on-stall throttle or switch",
         now.round(), ByteSize.format(now.restBytes()), ByteSize.format(now.restBytesBefore()),
-        Bandwidth.format(now.bytesPerSecond()),
+        Double.isInfinite(now.bytesPerSecond()) ? "unknown" : Bandwidth.format(now.bytesPerSecond()),
         Durations.format(now.expectedBlackoutSeconds()), Durations.format(downtimeLimit.toNanos() / 1e9),
         throttlePercent);
   }

@@ -12,29 +12,34 @@ final class PreCopy {
 
   private final SourceSession session;
   private final Convergence convergence;
+  private final CoordinatorProbe coordinator;
   private boolean started;
+  private int throttlePercent;
 
-  PreCopy(SourceSession session) {
+  PreCopy(SourceSession session, CoordinatorProbe coordinator) {
     this.session = session;
+    this.coordinator = coordinator;
     this.convergence = new Convergence(session.options.downtimeLimit(), session.options.onStall());
   }
 
-  /**
-   * @param commitSeconds measured time of a question to the coordinator
-   */
-  void run(double commitSeconds) throws MigrationFailure, InterruptedException {
-    if (!started) {
+  void run() throws MigrationFailure, InterruptedException {
+    if (started) {
+      // Back from a switchover that was put off: what the guest wrote since is the next round.
+      session.rounds.harvest();
+    } else {
       session.rounds.start();
       started = true;
     }
-    int throttlePercent = 0;
     while (true) {
       session.attempt.checkpoint();
       long restBefore = session.rounds.restBytes();
+      // Asked while the round goes over, so that the answer is there when the guest is to be paused.
+      coordinator.ask();
       session.rounds.transfer(true, throttlePercent);
       session.failpoints.at("source.pre-copy.round-done");
       Measurement measured = new Measurement(session.rounds.lastRound(), restBefore, session.rounds.restBytes(),
-          session.rounds.bytesPerSecond(), 2 * session.link.roundTripSeconds() + commitSeconds + RESUME_SECONDS);
+          session.rounds.bytesPerSecond(),
+          2 * session.link.roundTripSeconds() + coordinator.seconds() + RESUME_SECONDS);
       switch (convergence.decide(measured)) {
         case Decision.Continue() -> {
         }

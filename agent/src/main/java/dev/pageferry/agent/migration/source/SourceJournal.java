@@ -2,12 +2,12 @@ package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.source.SourceStatus.Failure;
 import dev.pageferry.agent.migration.source.SourceStatus.GuestSpeed;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
 import dev.pageferry.agent.migration.source.SourceStatus.State;
-import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
@@ -17,8 +17,6 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * What happened so far: written by the migration's thread, read and followed by anyone. Followers are told by a thread of
@@ -26,10 +24,8 @@ import org.slf4j.LoggerFactory;
  * must not lengthen the blackout.
  */
 final class SourceJournal {
-  private static final Logger log = LoggerFactory.getLogger(SourceJournal.class);
 
-  private final MigrationId migration;
-  private final String vmName;
+  private final MigrationLog log;
   private final Ticker ticker;
   private final long startNanos;
   /** Changes within this time are told as one. */
@@ -53,9 +49,8 @@ final class SourceJournal {
   private double throughput;
   private GuestSpeed speed = new GuestSpeed(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
 
-  SourceJournal(MigrationId migration, String vmName, Ticker ticker) {
-    this.migration = migration;
-    this.vmName = vmName;
+  SourceJournal(MigrationLog log, Ticker ticker) {
+    this.log = log;
     this.ticker = ticker;
     this.startNanos = ticker.nanos();
   }
@@ -75,7 +70,7 @@ final class SourceJournal {
   }
 
   synchronized void enter(MigrationStage next) {
-    log.info("migration={} vm={} stage={} enters {}", migration, vmName, stage, next);
+    log.info("stage={} enters {}", stage, next);
     stage = next;
     tell();
   }
@@ -94,9 +89,8 @@ final class SourceJournal {
   }
 
   synchronized void roundDone(RoundReport round) {
-    log.info("migration={} vm={} stage={} round={} pages={} zero={} skipped={} bytes={} seconds={} dirtyAfter={}",
-        migration, vmName,
-        stage, round.round(), round.pagesSent(), round.zeroPages(), round.skippedPages(), round.bytesSent(),
+    log.info("stage={} round={} pages={} zero={} skipped={} bytes={} seconds={} dirtyAfter={}", stage, round.round(),
+        round.pagesSent(), round.zeroPages(), round.skippedPages(), round.bytesSent(),
         round.seconds(),
         round.dirtyPagesAfter());
     rounds.add(round);
@@ -113,9 +107,14 @@ final class SourceJournal {
     throughput = bytesPerSecond;
   }
 
+  /** All bytes that were written, an unfinished round's included. */
+  synchronized void sent(long bytes) {
+    bytesSent = Math.max(bytesSent, bytes);
+  }
+
   synchronized void inDoubt(String reason) {
     if (state != State.IN_DOUBT) {
-      log.warn("migration={} vm={} stage={} in doubt: {}", migration, vmName, stage, reason);
+      log.warn("stage={} in doubt: {}", stage, reason);
       state = State.IN_DOUBT;
       tell();
     }
@@ -154,7 +153,7 @@ final class SourceJournal {
   }
 
   private void end(State last) {
-    log.info("migration={} vm={} stage={} ends {} in {} s{}", migration, vmName, stage, last, totalSeconds,
+    log.info("stage={} ends {} in {} s{}", stage, last, totalSeconds,
         failure == null ? "" : ": " + failure.code() + " " + failure.message());
     state = last;
     tell();
@@ -163,7 +162,7 @@ final class SourceJournal {
   private void tell() {
     if (!untold) {
       untold = true;
-      Thread.ofVirtual().name("journal-" + migration).start(this::tellSoon);
+      Thread.ofVirtual().name("journal").start(this::tellSoon);
     }
   }
 

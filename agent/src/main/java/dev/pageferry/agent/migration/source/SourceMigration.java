@@ -5,6 +5,7 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.OwnershipClient.Outcome;
@@ -19,12 +20,9 @@ import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** One attempt to move a guest away from this host: straight-line code on a thread of its own. */
 public final class SourceMigration {
-  private static final Logger log = LoggerFactory.getLogger(SourceMigration.class);
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration BACK_OFF = Duration.ofSeconds(1);
   /** Switchovers that may fail because the coordinator does not answer, before the attempt ends. */
@@ -41,12 +39,12 @@ public final class SourceMigration {
    * @param givenAway told once this host's copy of a guest is of no use any more: it belongs to another host, or to nobody
    */
   public record Environment(MigrationConnector connector, OwnershipClient ownership, Consumer<Guest> givenAway,
-      Failpoints failpoints,
-      Ticker ticker) {
+      MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
   }
 
   private final Order order;
   private final Environment environment;
+  private final MigrationLog log;
   private final SourceJournal journal;
   private final Attempt attempt;
   private final CountDownLatch released = new CountDownLatch(1);
@@ -54,7 +52,8 @@ public final class SourceMigration {
   public SourceMigration(Order order, Environment environment) {
     this.order = order;
     this.environment = environment;
-    this.journal = new SourceJournal(order.migration(), order.guest().spec().name(), environment.ticker());
+    this.log = environment.logs().of(order.migration(), order.guest().spec().name());
+    this.journal = new SourceJournal(log, environment.ticker());
     this.attempt = new Attempt(order.options().timeout(), environment.ticker());
   }
 
@@ -81,7 +80,7 @@ public final class SourceMigration {
       // Point of no return: from here the ownership row, not this host, says who may run the guest.
       decision = storageHandoff(session);
     } catch (MigrationFailure e) {
-      rollBack(session, e, attempt.isCancelled());
+      rollBack(session, attempt.reasonFor(e), attempt.isCancelled());
       return;
     } catch (InterruptedException e) {
       if (!attempt.isCancelled()) {
@@ -90,7 +89,7 @@ public final class SourceMigration {
       rollBack(session, Attempt.cancelled(), true);
       return;
     } catch (RuntimeException e) {
-      log.error("migration={} vm={} invariant violated", order.migration(), order.guest().spec().name(), e);
+      log.warn("invariant violated", e);
       rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
       return;
     }
@@ -107,20 +106,20 @@ public final class SourceMigration {
 
   /** Stages 2 and 3; a switchover that could not ask for its commit goes back to copying. */
   private void preCopyAndStop(SourceSession session) throws MigrationFailure, InterruptedException {
-    PreCopy preCopy = new PreCopy(session);
     CoordinatorProbe coordinator = new CoordinatorProbe(environment.ownership());
+    PreCopy preCopy = new PreCopy(session, coordinator);
     for (int switchover = 1; switchover <= MAX_SWITCHOVERS; switchover++) {
       journal.enter(MigrationStage.PRE_COPY);
-      preCopy.run(coordinator.seconds());
+      preCopy.run();
       if (coordinator.answers()) {
         journal.enter(MigrationStage.STOP_AND_COPY);
         if (new StopAndCopy(session).run()) {
           return;
         }
       }
-      log.warn("migration={} vm={} stage={} the coordinator does not answer; switchover {} of {} put off",
-          order.migration(),
-          order.guest().spec().name(), MigrationStage.PRE_COPY, switchover, MAX_SWITCHOVERS);
+      log.warn("stage={} the coordinator does not answer; switchover {} of {} put off", MigrationStage.PRE_COPY,
+          switchover,
+          MAX_SWITCHOVERS);
       Thread.sleep(BACK_OFF.multipliedBy(switchover));
     }
     throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
@@ -159,6 +158,7 @@ public final class SourceMigration {
   private void rollBack(SourceSession session, MigrationFailure reason, boolean cancelled) {
     order.guest().throttle(0);
     order.guest().resume(PauseReason.MIGRATION);
+    journal.sent(session.link.bytesSent());
     session.link.send(Refusal.newBuilder().setCode(reason.code().name()).setMessage(reason.getMessage()).build());
     journal.failed(reason, cancelled);
   }

@@ -18,6 +18,8 @@ import java.util.concurrent.TimeoutException;
  */
 final class StopAndCopy {
   private static final Duration READY_TIMEOUT = Duration.ofSeconds(60);
+  /** Under a limit shorter than this a coordinator that is well would seem not to answer. */
+  private static final Duration SHORTEST_BUDGET = Duration.ofMillis(200);
 
   private final SourceSession session;
 
@@ -31,7 +33,7 @@ final class StopAndCopy {
    */
   boolean run() throws MigrationFailure, InterruptedException {
     // Answered while the last pages are on their way, so that asking costs no blackout.
-    CompletableFuture<Duration> coordinator = session.ownership.probe(session.options.downtimeLimit());
+    CompletableFuture<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.pauseRequested();
     session.guest.pause(PauseReason.MIGRATION);
@@ -48,7 +50,7 @@ final class StopAndCopy {
     Ready ready = session.link.receive(Ready.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
     session.blackout.ready(ready);
     session.journal.received(ready.getBytesReceived(),
-        ready.getBytesReceived() / Math.max(1e-9, ready.getReceiveSeconds()));
+        throughput(ready));
     session.failpoints.at("source.stop-and-copy.ready");
     if (isAnswered(coordinator)) {
       return true;
@@ -58,8 +60,19 @@ final class StopAndCopy {
     return false;
   }
 
+  /** 0 where nothing was copied: there is no time to divide by. */
+  private static double throughput(Ready ready) {
+    return ready.getReceiveSeconds() > 0 ? ready.getBytesReceived() / ready.getReceiveSeconds() : 0;
+  }
+
+  /** The longest pause in which the coordinator may still be asked. */
+  private Duration budget() {
+    Duration limit = session.options.downtimeLimit();
+    return limit.compareTo(SHORTEST_BUDGET) < 0 ? SHORTEST_BUDGET : limit;
+  }
+
   private boolean isAnswered(CompletableFuture<Duration> coordinator) throws InterruptedException {
-    double left = session.options.downtimeLimit().toNanos() / 1e9 - session.blackout.secondsSoFar();
+    double left = budget().toNanos() / 1e9 - session.blackout.secondsSoFar();
     try {
       coordinator.get(Math.max(0, (long) (left * 1e9)), TimeUnit.NANOSECONDS);
       return true;

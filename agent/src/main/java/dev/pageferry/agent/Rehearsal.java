@@ -1,0 +1,160 @@
+package dev.pageferry.agent;
+
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.ProgramSpec;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.Announcer;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.migration.source.SourceOptions;
+import dev.pageferry.agent.transport.EventLoops;
+import dev.pageferry.agent.transport.MigrationClient;
+import dev.pageferry.agent.transport.MigrationServer;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Moves tiny guests from this host to itself, over real sockets on loopback, right after the agent has started. A JVM
+ * runs code slowly until it has run it often; without this the first guests of a host would pay for that in blackout.
+ * It is a self-test of the data path as well: a host on which it fails says so in its log.
+ */
+final class Rehearsal {
+  private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
+  private static final int MOVES = 150;
+  private static final Duration LONGEST = Duration.ofSeconds(15);
+  private static final Duration ONE_MOVE = Duration.ofSeconds(5);
+  private static final int PROBES = 200;
+  private static final long GUEST_BYTES = 8L << 20;
+  private static final HostPort ANY_PORT = new HostPort("127.0.0.1", 0);
+
+  private final HostMemory memory = new HostMemory(8 * GUEST_BYTES);
+  private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
+
+  /** Grants every commit: nobody but this rehearsal knows its guests. */
+  private static final class Granting implements OwnershipClient {
+    @Override
+    public Decision commit(VmId vm, MigrationId migration) {
+      return new Decision(Outcome.COMMITTED, "rehearsal", 2);
+    }
+
+    @Override
+    public Decision resolve(VmId vm, MigrationId migration) {
+      return new Decision(Outcome.ABORTED, "rehearsal", 1);
+    }
+
+    @Override
+    public CompletableFuture<Duration> probe(Duration atMost) {
+      return CompletableFuture.completedFuture(Duration.ZERO);
+    }
+  }
+
+  private Rehearsal() {
+  }
+
+  /** Rehearses in the background. */
+  static void start(OwnershipClient coordinator) {
+    Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
+      try (EventLoops loops = new EventLoops(2)) {
+        new Rehearsal().run(loops);
+        probe(coordinator);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      } catch (Exception e) {
+        log.warn("the rehearsal failed; migrations from or to this host may fail too: {}", e.toString());
+      }
+    });
+  }
+
+  private void run(EventLoops loops) throws Exception {
+    long start = System.nanoTime();
+    IncomingMigrations incoming = new IncomingMigrations(factory, new Granting(), () -> {
+    }, (vm, epoch) -> closeSoon(vm), Announcer.NONE, (migration, vm) -> MigrationLog.SILENT,
+        new Failpoints(Optional.empty()),
+        Ticker.SYSTEM);
+    int moves = 0;
+    try (MigrationServer server = MigrationServer.listen(loops, ANY_PORT, incoming)) {
+      while (moves < MOVES && System.nanoTime() - start < LONGEST.toNanos()) {
+        move(moves++, loops, incoming, new HostPort("127.0.0.1", server.port()));
+      }
+    } finally {
+      incoming.close();
+    }
+    log.info("rehearsed {} moves in {} ms", moves, Duration.ofNanos(System.nanoTime() - start).toMillis());
+  }
+
+  private void move(int number, EventLoops loops, IncomingMigrations incoming, HostPort destination) throws Exception {
+    MigrationId migration = new MigrationId("rehearsal-" + number);
+    ProgramSpec program = new ProgramSpec("uniform", Map.of("rate", "50MB/s", "fill", "random"), GUEST_BYTES, 1);
+    VmSpec spec = new VmSpec(new VmId(migration.value()), migration.value(), GUEST_BYTES, 1, program, Optional.empty(),
+        Optional.empty());
+    CountDownLatch moved = new CountDownLatch(1);
+    byte[] token = migration.value().getBytes(StandardCharsets.US_ASCII);
+    try (VirtualMachine guest = factory.boot(spec)) {
+      guest.resume(PauseReason.OPERATOR);
+      incoming.expect(migration, spec, new OwnershipEpoch(1), token, ONE_MOVE);
+      SourceMigration.Environment environment = new SourceMigration.Environment(new MigrationClient(loops),
+          new Granting(),
+          (Guest given) -> moved.countDown(), (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
+          Ticker.SYSTEM);
+      SourceMigration source = new SourceMigration(
+          new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, destination, token,
+              new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE)),
+          environment);
+      Thread thread = Thread.ofVirtual().start(() -> {
+        try {
+          source.run();
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+        }
+      });
+      if (!moved.await(ONE_MOVE.toMillis(), TimeUnit.MILLISECONDS)) {
+        thread.interrupt();
+        throw new IllegalStateException("a guest did not reach this same host: " + source.status().failure());
+      }
+    }
+  }
+
+  /** The guest has served once it runs; its memory goes back a moment after its last report. */
+  private static void closeSoon(VirtualMachine vm) {
+    Thread.ofVirtual().start(() -> {
+      try {
+        vm.awaitFirstStep(ONE_MOVE.toMillis());
+        vm.close();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    });
+  }
+
+  /** Warms the way to the coordinator too, on both ends. */
+  private static void probe(OwnershipClient coordinator) throws InterruptedException {
+    for (int i = 0; i < PROBES; i++) {
+      try {
+        coordinator.probe(ONE_MOVE).get(ONE_MOVE.toMillis(), TimeUnit.MILLISECONDS);
+      } catch (ExecutionException | TimeoutException e) {
+        return;
+      }
+    }
+  }
+}
