@@ -121,6 +121,25 @@ class HostFailureTest {
   }
 
   @Test
+  void aDestinationThatIsKilledAfterCommitFailsTheMigrationAndItsVmCanBeStartedThere() throws Exception {
+    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").kill();
+    failpoint.release();
+
+    Migration ended = cluster.awaitEnd(migration.getId());
+    assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
+    assertThat(ended.getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+    cluster.restart("host-b");
+    cluster.awaitVm("vm", Vm.State.FAILED, "host-b");
+    cluster.api().startVm(StartVmRequest.newBuilder().setName("vm").build());
+    assertGoesOnAt("host-b", 3);
+    // The copy that the source kept while nobody knew is of no use any more.
+    cluster.awaitFreeMemory("host-a", HOST_MEMORY);
+  }
+
+  @Test
   void aSourceThatFreezesAfterCommitDestroysItsCopyWhenItWakes() throws Exception {
     Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.decided");
     Migration migration = cluster.migrate("vm", "host-b");
