@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The failure table of docs/MIGRATION.md: processes killed or frozen at named points of a migration. */
 class HostFailureTest {
   private static final long HOST_MEMORY = 512L << 20;
-  private static final Map<String, String> BUSY = Map.of("rate", "100MB/s", "workingSet", "8MiB");
+  private static final Map<String, String> BUSY = Map.of("rate", "40MB/s", "workingSet", "8MiB");
 
   private TestCluster cluster;
 
