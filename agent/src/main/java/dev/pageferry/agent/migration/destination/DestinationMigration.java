@@ -13,6 +13,7 @@ import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
@@ -95,7 +96,9 @@ final class DestinationMigration {
           return false;
         }
         case BACK_TO_PRE_COPY -> {
-          placement.complete(false);
+          placement.reopen();
+          // The source sends no page before it has read this: streams may be faster than the control stream.
+          session.link().send(BackToPreCopy.getDefaultInstance());
           phase = Phase.RECEIVING;
         }
       }

@@ -15,6 +15,7 @@ import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -31,6 +32,8 @@ final class PagePlacement implements PageSink {
     private int roundsEnded;
     private long lastPlacedNanos;
     private boolean open;
+    /** A frame of {@link #round} has begun. */
+    private boolean begun;
   }
 
   private final PageStore ram;
@@ -42,7 +45,10 @@ final class PagePlacement implements PageSink {
   private volatile long firstNanos;
   /** Guarded by this. */
   private @Nullable Throwable failure;
-  /** Guarded by this; once everything is here, a data stream that ends is not a failure. */
+  /**
+   * Guarded by this. Once everything is here no frame may touch memory any more, not even an honest one: the digest has
+   * been compared, and the guest may run at any moment. And a data stream that ends is not a failure then.
+   */
   private boolean complete;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
@@ -116,10 +122,11 @@ final class PagePlacement implements PageSink {
   @Override
   public synchronized long roundEnded(int stream, int round) throws WireException {
     Stream state = streams[stream];
-    if (round != state.round) {
+    if (complete || round != state.round) {
       throw new WireException(Fault.WRONG_ROUND, "stream=%d ends round=%d expected=%d", stream, round, state.round);
     }
     state.round++;
+    state.begun = false;
     state.roundsEnded++;
     notifyAll();
     return state.pagesPlaced;
@@ -137,8 +144,12 @@ final class PagePlacement implements PageSink {
     onFailure.accept(cause);
   }
 
-  /** Waits until every stream has ended the round. */
-  synchronized void awaitRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+  /**
+   * Waits until every stream has ended the round, and closes memory to all frames.
+   *
+   * @throws MigrationFailure.PeerAtFault if a stream has gone on behind the last round
+   */
+  synchronized void awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
     while (failure == null && IntStream.range(0, streams.length).anyMatch(i -> streams[i].roundsEnded <= lastRound)) {
       if (deadline.hasPassed()) {
         throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
@@ -150,19 +161,25 @@ final class PagePlacement implements PageSink {
     if (failure != null) {
       throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "a data stream ended: " + failure.getMessage());
     }
+    if (Arrays.stream(streams).anyMatch(each -> each.begun || each.roundsEnded != lastRound + 1)) {
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "pages came behind round %d, which was to be the last"
+              .formatted(lastRound));
+    }
+    complete = true;
   }
 
-  /** Says whether all pages are here, or more are to come. */
-  synchronized void complete(boolean allHere) {
-    complete = allHere;
+  /** More rounds are to come. */
+  synchronized void reopen() {
+    complete = false;
   }
 
-  /** The digest of all pages received; after {@link #awaitRound}. */
+  /** The digest of all pages received; after {@link #awaitLastRound}. */
   long digest() {
     return checksums.digest();
   }
 
-  /** From the first page frame to the last page placed; after {@link #awaitRound}. */
+  /** From the first page frame to the last page placed; after {@link #awaitLastRound}. */
   synchronized double receiveSeconds() {
     long last = firstNanos;
     for (Stream each : streams) {
@@ -173,13 +190,19 @@ final class PagePlacement implements PageSink {
     return (last - firstNanos) / 1e9;
   }
 
-  private void verify(int stream, PageFrameMeta meta) throws WireException {
+  private synchronized void verify(int stream, PageFrameMeta meta) throws WireException {
+    if (complete) {
+      throw new WireException(Fault.UNEXPECTED_FRAME, "stream=%d type=%s round=%d after everything was complete",
+          stream, meta.type(),
+          meta.round());
+    }
     if (meta.round() != streams[stream].round) {
       throw new WireException(Fault.WRONG_ROUND, "stream=%d type=%s round=%d expected=%d", stream, meta.type(),
           meta.round(),
           streams[stream].round);
     }
     meta.verifyWithin(ram.pageCount(), stream, streams.length);
+    streams[stream].begun = true;
     if (firstNanos == 0) {
       firstNanos = ticker.nanos();
     }

@@ -29,7 +29,7 @@ final class StopAndCopy {
 
   void run(GuestState state) throws MigrationFailure, InterruptedException {
     Ticker ticker = session.environment().ticker();
-    placement.awaitRound(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker));
+    placement.awaitLastRound(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker));
     session.environment().failpoints().at("destination.stop-and-copy.last-page");
     long digestStart = ticker.nanos();
     compareDigest(state);
@@ -38,7 +38,6 @@ final class StopAndCopy {
     load(state);
     double stateSeconds = ticker.secondsSince(stateStart);
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
-    placement.complete(true);
     session.link().send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
         .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
   }

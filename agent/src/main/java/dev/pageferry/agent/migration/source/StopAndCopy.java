@@ -57,6 +57,7 @@ final class StopAndCopy {
     }
     session.link.send(BackToPreCopy.getDefaultInstance());
     session.guest.resume(PauseReason.MIGRATION);
+    session.link.receive(BackToPreCopy.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
     return false;
   }
 
