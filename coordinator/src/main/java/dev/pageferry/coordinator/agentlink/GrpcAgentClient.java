@@ -23,6 +23,7 @@ import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
@@ -69,15 +70,17 @@ public final class GrpcAgentClient implements AgentClient {
 
   @Override
   public DigestVmResponse digestVm(String address, String vmId) throws AgentException {
-    return ask(address, stub -> stub.digestVm(DigestVmRequest.newBuilder().setId(vmId).build()));
+    return ask(address, Context.current(), stub -> stub.digestVm(DigestVmRequest.newBuilder().setId(vmId).build()));
   }
 
   @Override
   public void verifyVm(String address, String vmId, Consumer<VerifyVmUpdate> updates) throws AgentException {
-    ask(address, stub -> {
-      stub.verifyVm(VerifyVmRequest.newBuilder().setId(vmId).build()).forEachRemaining(updates);
-      return true;
-    });
+    try (Context.CancellableContext context = Context.current().withCancellation()) {
+      ask(address, context, stub -> {
+        stub.verifyVm(VerifyVmRequest.newBuilder().setId(vmId).build()).forEachRemaining(updates);
+        return true;
+      });
+    }
   }
 
   @Override
@@ -93,11 +96,14 @@ public final class GrpcAgentClient implements AgentClient {
   @Override
   public void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates)
       throws AgentException {
-    ask(address, stub -> {
-      stub.watchOutgoing(WatchOutgoingRequest.newBuilder().setMigrationId(migrationId).build())
-          .forEachRemaining(updates);
-      return true;
-    });
+    // Ends the stream also where the listener failed in the middle of it.
+    try (Context.CancellableContext context = Context.ROOT.withCancellation()) {
+      ask(address, context, stub -> {
+        stub.watchOutgoing(WatchOutgoingRequest.newBuilder().setMigrationId(migrationId).build())
+            .forEachRemaining(updates);
+        return true;
+      });
+    }
   }
 
   @Override
@@ -118,8 +124,14 @@ public final class GrpcAgentClient implements AgentClient {
     return stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS).withWaitForReady();
   }
 
+  /** Asks for something that is done to its end even if the operator who wanted it has hung up. */
   private <T> T ask(String address, Function<HostAgentBlockingStub, T> call) throws AgentException {
+    return ask(address, Context.ROOT, call);
+  }
+
+  private <T> T ask(String address, Context context, Function<HostAgentBlockingStub, T> call) throws AgentException {
     ManagedChannel channel = channels.computeIfAbsent(address, GrpcAgentClient::open);
+    Context callers = context.attach();
     try {
       return call.apply(HostAgentGrpc.newBlockingStub(channel));
     } catch (StatusRuntimeException e) {
@@ -131,6 +143,8 @@ public final class GrpcAgentClient implements AgentClient {
       }
       String description = e.getStatus().getDescription();
       throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);
+    } finally {
+      context.detach(callers);
     }
   }
 

@@ -31,6 +31,7 @@ public final class HostInventory {
   private final RecordStore store;
   private final Duration timeout;
   private final Ticker ticker;
+  private final long openedNanos;
   /** Guarded by this. */
   private final Map<HostId, Entry> hosts = new TreeMap<>((a, b) -> a.value().compareTo(b.value()));
 
@@ -66,6 +67,7 @@ public final class HostInventory {
     this.store = store;
     this.timeout = timeout;
     this.ticker = ticker;
+    this.openedNanos = ticker.nanos();
     store.list(HOSTS).forEach(stored -> {
       HostRecord record = parse(stored.value(), stored.key());
       hosts.put(new HostId(record.getId()), new Entry(record));
@@ -117,6 +119,19 @@ public final class HostInventory {
   public synchronized boolean isCurrent(HostId id, Incarnation incarnation) {
     Entry entry = hosts.get(id);
     return entry != null && entry.record.getIncarnation().equals(incarnation.value());
+  }
+
+  /**
+   * Whether that life of a host is over, as far as can be told: another one registered, or it was silent for the time-out.
+   * Silence counts from the start of the coordinator at the earliest, which may have been deaf before.
+   */
+  public synchronized boolean isLost(HostId id, Incarnation incarnation) {
+    Entry entry = hosts.get(id);
+    if (entry == null || !entry.record.getIncarnation().equals(incarnation.value())) {
+      return true;
+    }
+    long heardNanos = entry.lastHeardNanos == null ? openedNanos : entry.lastHeardNanos;
+    return ticker.nanos() - heardNanos >= timeout.toNanos();
   }
 
   private Host host(Entry entry) {

@@ -95,7 +95,10 @@ public final class Machines {
     try {
       destroyIfThere(host, id, 1);
     } catch (RequestException e) {
-      log.warn("vm={} host={} may have a VM without a record: {}", id, host.id(), e.getMessage());
+      log.warn("vm={} host={} may have built it; kept as stopped, so that it is destroyed there: {}", id, host.id(),
+          e.getMessage());
+      ledger.update(id, record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
+      return;
     }
     ledger.remove(id);
   }
@@ -146,11 +149,9 @@ public final class Machines {
     if (state == Vm.State.PAUSED) {
       return resume(name);
     }
-    if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
-      throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", name, state);
-    }
-    Host host = usableHost(row.record().getOwnerHost());
     return whileBusy(row.id(), name, () -> {
+      // Read again: another start may have ended just now, and its VM must not be booted a second time.
+      Host host = startable(row(name));
       Row next = ledger.update(row.id(),
           record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
               .setOwnerIncarnation(host.incarnation().value()).build());
@@ -162,6 +163,16 @@ public final class Machines {
         throw e;
       }
     });
+  }
+
+  /** @return where to boot the VM */
+  private Host startable(Row row) throws RequestException {
+    Vm vm = states.vm(row.record(), states.lastReported(row.record()));
+    if (vm.getState() != Vm.State.STOPPED && vm.getState() != Vm.State.FAILED) {
+      throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", vm.getName(),
+          vm.getState());
+    }
+    return usableHost(vm.getHost());
   }
 
   public Vm pause(String name) throws RequestException {
@@ -182,6 +193,7 @@ public final class Machines {
   public Vm stop(String name) throws RequestException {
     Row row = row(name);
     return whileBusy(row.id(), name, () -> {
+      whereItIs(row(name));
       // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
       Row stopped = ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
       destroyWhereItIs(stopped);
@@ -193,6 +205,7 @@ public final class Machines {
   public void delete(String name) throws RequestException {
     Row row = row(name);
     whileBusy(row.id(), name, () -> {
+      whereItIs(row(name));
       destroyWhereItIs(ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build()));
       ledger.remove(row.id());
       return true;
@@ -201,18 +214,29 @@ public final class Machines {
   }
 
   private void destroyWhereItIs(Row row) throws RequestException {
+    Optional<Host> host = whereItIs(row);
+    if (host.isPresent()) {
+      destroyIfThere(host.get(), row.id(), row.record().getEpoch());
+    }
+  }
+
+  /**
+   * The host that may have the VM; none if it died with its host. Asked before the row changes, too: a refusal must not
+   * leave a row that has the VM destroyed as soon as its host is heard of again.
+   */
+  private Optional<Host> whereItIs(Row row) throws RequestException {
     Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost()));
     boolean dead = host.isEmpty()
         || !host.get().incarnation().equals(new Incarnation(row.record().getOwnerIncarnation()));
     if (dead) {
-      return;
+      return Optional.empty();
     }
     if (!host.get().isUp()) {
       throw new RequestException(Kind.REFUSED,
           "host %s does not answer, and VM %s may still run there; try again when it is back",
           host.get().id(), row.record().getSpec().getName());
     }
-    destroyIfThere(host.get(), row.id(), row.record().getEpoch());
+    return host;
   }
 
   private void destroyIfThere(Host host, VmId id, long epoch) throws RequestException {

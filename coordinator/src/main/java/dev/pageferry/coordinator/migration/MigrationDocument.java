@@ -29,18 +29,27 @@ final class MigrationDocument {
     return now;
   }
 
-  /** Changes the document and tells its followers, in order. A final one changes no more. */
+  /**
+   * Changes the document and tells its followers, in order. A final one changes no more. If a follower fails (the records
+   * cannot be written), the change was not made and may be tried again.
+   */
   synchronized void update(UnaryOperator<Migration> change) {
     if (isFinal(now)) {
       return;
     }
-    now = change.apply(now);
-    List.copyOf(followers).forEach(each -> each.accept(now));
+    Migration next = change.apply(now);
+    List.copyOf(followers).forEach(each -> each.accept(next));
+    now = next;
+    if (isFinal(next)) {
+      followers.clear();
+    }
   }
 
-  /** Calls back now and at every change. */
+  /** Calls back now and at every change; a final document forgets its followers. */
   synchronized void follow(Consumer<Migration> follower) {
-    followers.add(follower);
+    if (!isFinal(now)) {
+      followers.add(follower);
+    }
     follower.accept(now);
   }
 

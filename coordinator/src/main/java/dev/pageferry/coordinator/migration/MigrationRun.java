@@ -55,8 +55,8 @@ final class MigrationRun {
   private final long acceptedMillis;
   private @Nullable Double secondsBeforeSource;
   /** When the guest may have been paused first, as far as is known here. */
-  private @Nullable Long pausedNanos;
-  private @Nullable OutgoingStatus last;
+  private volatile @Nullable Long pausedNanos;
+  private volatile @Nullable OutgoingStatus last;
 
   MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
       Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory,
@@ -111,23 +111,41 @@ final class MigrationRun {
   /** Follows a migration that was started, by this process or by the one before it. */
   void follow() throws InterruptedException {
     while (!MigrationDocument.isFinal(document.now())) {
-      CompletableFuture<@Nullable AgentException> silence = new CompletableFuture<>();
-      Thread listener = Thread.ofVirtual().name("listen-" + migration).start(() -> silence.complete(listen()));
       try {
-        while (listener.isAlive() && !concludeIfLostAfterCommit()) {
-          listener.join(CHECK);
+        AgentException silence = listenUnlessLost();
+        if (silence != null && !MigrationDocument.isFinal(document.now()) && concludeWithoutSource(silence)) {
+          return;
         }
-      } finally {
-        listener.interrupt();
-      }
-      AgentException reason = silence.getNow(null);
-      if (reason != null && !MigrationDocument.isFinal(document.now()) && concludeWithoutSource(reason)) {
-        return;
+      } catch (RuntimeException e) {
+        // Records that cannot be written now. To give up would leave the VM's row pending, and the VM locked, for good.
+        log.error("migration={} cannot be followed now, tried again: {}", migration, e.toString());
       }
       if (!MigrationDocument.isFinal(document.now())) {
         Thread.sleep(RETRY);
       }
     }
+  }
+
+  /** Listens to the source for as long as it speaks, or until the VM is known to have died with its destination. */
+  private @Nullable AgentException listenUnlessLost() throws InterruptedException {
+    CompletableFuture<@Nullable AgentException> silence = new CompletableFuture<>();
+    Thread listener = Thread.ofVirtual().name("listen-" + migration).start(() -> {
+      try {
+        silence.complete(listen());
+      } catch (RuntimeException e) {
+        silence.completeExceptionally(e);
+      }
+    });
+    try {
+      while (listener.isAlive() && !concludeIfLostAfterCommit()) {
+        listener.join(CHECK);
+      }
+    } finally {
+      listener.interrupt();
+      // What it heard last is written down before anybody else looks.
+      listener.join(CHECK);
+    }
+    return silence.getNow(null);
   }
 
   /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
@@ -257,7 +275,7 @@ final class MigrationRun {
   }
 
   private boolean isGone(HostId id, Incarnation incarnation) {
-    return inventory.find(id).map(host -> !host.isUp() || !host.incarnation().equals(incarnation)).orElse(true);
+    return inventory.isLost(id, incarnation);
   }
 
   private Host host(HostId id) {

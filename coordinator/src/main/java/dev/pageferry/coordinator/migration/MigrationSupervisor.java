@@ -4,6 +4,8 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
@@ -21,8 +23,10 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -39,6 +43,7 @@ public final class MigrationSupervisor implements AutoCloseable {
   private static final long DEFAULT_TIMEOUT_MILLIS = 600_000;
   private static final int DEFAULT_STREAMS = 2;
   private static final int MAX_STREAMS = 16;
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
@@ -47,6 +52,8 @@ public final class MigrationSupervisor implements AutoCloseable {
   private final Consumer<Migration> meters;
   private final ConcurrentMap<MigrationId, MigrationDocument> documents = new ConcurrentHashMap<>();
   private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
+  /** What an earlier process left, as read before anybody could ask for more. */
+  private final List<MigrationRecord> unfinished;
   /** Makes a repeated request with the same id find the first one. */
   private final Object requests = new Object();
 
@@ -58,19 +65,20 @@ public final class MigrationSupervisor implements AutoCloseable {
     this.agents = agents;
     this.states = new MachineStates(inventory);
     this.meters = meters;
+    List<MigrationRecord> known = ledger.migrations();
+    known.forEach(each -> documents.put(new MigrationId(each.getDocument().getId()),
+        new MigrationDocument(each.getDocument())));
+    unfinished = known.stream().filter(each -> !MigrationDocument.isFinal(each.getDocument())).toList();
   }
 
   /** Takes up the migrations that an earlier process of this coordinator left unfinished. */
   public void recover() {
-    for (MigrationRecord record : ledger.migrations()) {
-      Migration known = record.getDocument();
-      MigrationId id = new MigrationId(known.getId());
-      MigrationDocument document = new MigrationDocument(known);
-      documents.put(id, document);
-      if (!MigrationDocument.isFinal(known)) {
-        log.info("migration={} vm={} taken up again", id, known.getVm());
-        run(id, document, run(id, record, document)::follow);
-      }
+    for (MigrationRecord record : unfinished) {
+      MigrationId id = new MigrationId(record.getDocument().getId());
+      MigrationDocument document = Objects.requireNonNull(documents.get(id));
+      log.info("migration={} vm={} taken up again", id, record.getDocument().getVm());
+      MigrationRun run = run(id, record, document);
+      run(id, document, run, run::follow);
     }
   }
 
@@ -79,7 +87,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     synchronized (requests) {
       if (request.hasRequestId()) {
         for (MigrationRecord each : ledger.migrations()) {
-          if (each.getRequestId().equals(request.getRequestId())) {
+          if (each.hasRequestId() && each.getRequestId().equals(request.getRequestId())) {
             return document(new MigrationId(each.getDocument().getId())).now();
           }
         }
@@ -116,7 +124,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     MigrationDocument document = new MigrationDocument(initial);
     documents.put(id, document);
     MigrationRun run = run(id, record.build(), document);
-    run(id, document, () -> run.start(row.record().getSpec(), row.record().getEpoch(), options));
+    run(id, document, run, () -> run.start(row.record().getSpec(), row.record().getEpoch(), options));
     return initial;
   }
 
@@ -185,7 +193,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     void toEnd() throws InterruptedException;
   }
 
-  private void run(MigrationId id, MigrationDocument document, Drive drive) {
+  private void run(MigrationId id, MigrationDocument document, MigrationRun run, Drive drive) {
     document.follow(migration -> {
       if (MigrationDocument.isFinal(migration)) {
         // Durable before any follower that came later is told.
@@ -194,7 +202,12 @@ public final class MigrationSupervisor implements AutoCloseable {
     });
     Thread thread = Thread.ofVirtual().name("migration-" + id).unstarted(() -> {
       try {
-        drive.toEnd();
+        try {
+          drive.toEnd();
+        } catch (RuntimeException e) {
+          log.error("migration={} did not begin well", id, e);
+          run.follow();
+        }
         meters.accept(document.now());
         forgetOldest();
       } catch (InterruptedException e) {
@@ -288,7 +301,13 @@ public final class MigrationSupervisor implements AutoCloseable {
 
   /** Stops following; the migrations go on, and the next process takes them up. */
   @Override
-  public void close() {
-    threads.forEach(Thread::interrupt);
+  public void close() throws InterruptedException {
+    List<Thread> following = List.copyOf(threads);
+    following.forEach(Thread::interrupt);
+    // Whoever closes the records next must not do it under their hands.
+    Deadline deadline = Deadline.after(CLOSE_TIMEOUT, Ticker.SYSTEM);
+    for (Thread each : following) {
+      each.join(Duration.ofNanos(deadline.remainingNanos()));
+    }
   }
 }

@@ -169,8 +169,10 @@ public final class OwnershipLedger {
 
   private Decision decide(VmId vm, MigrationId migration, Predicate<PendingMigration> mayCommit) {
     for (int i = 0; i < MAX_RACES; i++) {
-      Optional<Row> row = find(vm);
+      // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
+      // and a destination that hears this takes its copy for a stale one and destroys it.
       Optional<Versioned> stored = store.get(MIGRATIONS + migration);
+      Optional<Row> row = find(vm);
       if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
         return Decision.UNKNOWN;
       }

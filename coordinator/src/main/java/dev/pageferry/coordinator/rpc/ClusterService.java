@@ -155,7 +155,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     });
     try {
       watch.set(migrations.watch(request.getId(), migration -> {
-        if (!call.isCancelled()) {
+        // A watcher that is slow to read is spared what a later message will say anyway.
+        boolean worthSending = call.isReady() || MigrationSupervisor.isFinal(migration);
+        if (!call.isCancelled() && worthSending) {
           call.onNext(migration);
           if (MigrationSupervisor.isFinal(migration)) {
             call.onCompleted();

@@ -1,0 +1,135 @@
+package dev.pageferry.coordinator.fakes;
+
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.agents.AgentException.Kind;
+import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.GetIncomingResponse;
+import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.VerifyVmResult;
+import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.function.Consumer;
+
+/** Agents that a test plays, by address. */
+public final class FakeAgents implements AgentClient {
+  /** What a destroy asks. */
+  public record Destroy(String vmId, long epoch) {
+  }
+
+  private final ConcurrentMap<String, FakeAgent> agents = new ConcurrentHashMap<>();
+
+  public FakeAgent at(String address) {
+    return agents.computeIfAbsent(address, key -> new FakeAgent());
+  }
+
+  @Override
+  public VmStatus createVm(String address, CreateVmRequest request) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("createVm", request);
+    VmStatus status = VmStatus.newBuilder().setId(request.getSpec().getId()).setEpoch(request.getEpoch())
+        .setState(request.getPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING).setSpec(request.getSpec())
+        .build();
+    agent.host(status);
+    return status;
+  }
+
+  @Override
+  public void destroyVm(String address, String vmId, long epoch) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("destroyVm", new Destroy(vmId, epoch));
+    if (vm(agent, vmId).getEpoch() <= epoch) {
+      agent.running().remove(vmId);
+    }
+  }
+
+  @Override
+  public VmStatus pauseVm(String address, String vmId) throws AgentException {
+    return change(address, "pauseVm", vmId, VmStatus.State.PAUSED);
+  }
+
+  @Override
+  public VmStatus resumeVm(String address, String vmId) throws AgentException {
+    return change(address, "resumeVm", vmId, VmStatus.State.RUNNING);
+  }
+
+  private VmStatus change(String address, String method, String vmId, VmStatus.State state) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called(method, vmId);
+    VmStatus status = vm(agent, vmId).toBuilder().setState(state).build();
+    agent.host(status);
+    return status;
+  }
+
+  @Override
+  public VmStatus getVm(String address, String vmId) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("getVm", vmId);
+    return vm(agent, vmId);
+  }
+
+  private static VmStatus vm(FakeAgent agent, String vmId) throws AgentException {
+    VmStatus status = agent.running().get(vmId);
+    if (status == null) {
+      throw new AgentException(Kind.NOT_FOUND, "VM is not on this host", new IllegalStateException(vmId));
+    }
+    return status;
+  }
+
+  @Override
+  public DigestVmResponse digestVm(String address, String vmId) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("digestVm", vmId);
+    return DigestVmResponse.newBuilder().setSteps(vm(agent, vmId).getSteps()).setMemoryDigest("aa")
+        .setRegistersDigest("bb").build();
+  }
+
+  @Override
+  public void verifyVm(String address, String vmId, Consumer<VerifyVmUpdate> updates) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("verifyVm", vmId);
+    long steps = vm(agent, vmId).getSteps();
+    updates.accept(VerifyVmUpdate.newBuilder().setTotalSteps(steps).build());
+    updates.accept(VerifyVmUpdate.newBuilder().setReplayedSteps(steps).setTotalSteps(steps)
+        .setResult(VerifyVmResult.newBuilder().setSteps(steps).setIdentical(false).setFirstDifference(3)).build());
+  }
+
+  @Override
+  public void prepareIncoming(String address, PrepareIncomingRequest request) throws AgentException {
+    at(address).called("prepareIncoming", request);
+  }
+
+  @Override
+  public void startOutgoing(String address, StartOutgoingRequest request) throws AgentException {
+    at(address).called("startOutgoing", request);
+    at(address).starts(request.getMigrationId());
+  }
+
+  @Override
+  public void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates)
+      throws AgentException {
+    at(address).called("watchOutgoing", migrationId);
+    at(address).watched(migrationId, updates);
+  }
+
+  @Override
+  public boolean cancelOutgoing(String address, String migrationId) throws AgentException {
+    at(address).called("cancelOutgoing", migrationId);
+    return at(address).cancels();
+  }
+
+  @Override
+  public GetIncomingResponse.State incomingState(String address, String migrationId) throws AgentException {
+    at(address).called("incomingState", migrationId);
+    return at(address).incoming();
+  }
+
+  @Override
+  public void close() {
+  }
+}

@@ -1,0 +1,95 @@
+package dev.pageferry.coordinator.machines;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.fakes.InterposedStore;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.store.SqliteRecordStore;
+import dev.pageferry.proto.cluster.v1.Vm;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Two operators at once. */
+@Timeout(60)
+class MachinesRaceTest {
+  @TempDir
+  Path directory;
+  private InterposedStore store;
+  private FakeSite site;
+
+  @BeforeEach
+  void open() throws IOException {
+    store = new InterposedStore(SqliteRecordStore.open(directory));
+    site = new FakeSite(directory, store);
+    site.register("a");
+    site.register("b");
+  }
+
+  @AfterEach
+  void close() {
+    site.close();
+  }
+
+  @Test
+  void aStartThatReadTheVmBeforeAnotherOneStartedItDoesNotBootItAgain() throws RequestException {
+    site.createVm("db", "a");
+    site.machines().stop("db");
+    store.afterGet("vms/", () -> {
+      try {
+        site.machines().start("db");
+      } catch (RequestException e) {
+        throw new AssertionError(e);
+      }
+    });
+
+    assertThatThrownBy(() -> site.machines().start("db")).isInstanceOf(RequestException.class);
+
+    assertThat(site.row("db").getEpoch()).as("the first start's epoch").isEqualTo(2);
+    assertThat(site.agent("a").count("createVm")).as("one creation, one start").isEqualTo(2);
+    assertThat(site.machines().show("db").getState()).isEqualTo(Vm.State.RUNNING);
+  }
+
+  @Test
+  void aVmThatIsBeingBuiltIsNeitherStartedNorStoppedNorMigrated() throws Exception {
+    CountDownLatch building = new CountDownLatch(1);
+    CountDownLatch built = new CountDownLatch(1);
+    site.agent("a").when("createVm", () -> {
+      building.countDown();
+      awaitQuietly(built);
+    });
+    try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+      Future<Vm> creation = executor.submit(() -> site.machines().create(FakeSite.request("db", "a")));
+      assertThat(building.await(10, TimeUnit.SECONDS)).isTrue();
+
+      assertThatThrownBy(() -> site.machines().start("db")).hasMessageContaining("try again");
+      assertThatThrownBy(() -> site.machines().stop("db")).hasMessageContaining("try again");
+      assertThatThrownBy(() -> site.machines().delete("db")).hasMessageContaining("try again");
+      assertThatThrownBy(() -> site.migrate("db", "b")).isInstanceOf(RequestException.class);
+      assertThatThrownBy(() -> site.machines().create(FakeSite.request("db", "b"))).hasMessageContaining("exists");
+
+      built.countDown();
+      assertThat(creation.get(10, TimeUnit.SECONDS).getState()).isEqualTo(Vm.State.RUNNING);
+    }
+    assertThat(site.owner("db")).containsExactly("a", 1L);
+  }
+
+  private static void awaitQuietly(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(10, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+}

@@ -1,0 +1,306 @@
+package dev.pageferry.coordinator.machines;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.fakes.FakeAgents.Destroy;
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmDigest;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class MachinesTest {
+  @TempDir
+  Path directory;
+  private FakeSite site;
+  private Machines machines;
+
+  @BeforeEach
+  void open() throws IOException {
+    site = new FakeSite(directory);
+    machines = site.machines();
+    site.register("a");
+    site.register("b");
+  }
+
+  @AfterEach
+  void close() {
+    site.close();
+  }
+
+  @Test
+  void aVmIsBuiltOnItsHostUnderTheFirstEpoch() throws RequestException {
+    Vm vm = machines
+        .create(FakeSite.request("db", "a").toBuilder().setProgram("uniform").putProgramArgs("rate", "1MB/s")
+            .build());
+
+    assertThat(vm.getHost()).isEqualTo("a");
+    assertThat(vm.getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(vm.getEpoch()).isEqualTo(1);
+    assertThat(vm.getProgramArgsMap()).containsEntry("rate", "1MB/s");
+    CreateVmRequest asked = site.agent("a").requests(CreateVmRequest.class).getFirst();
+    assertThat(asked.getEpoch()).isEqualTo(1);
+    assertThat(asked.getPaused()).isFalse();
+    assertThat(asked.getSpec().getMemoryBytes()).isEqualTo(64 * FakeSite.MIB);
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
+    assertThat(site.row("db").getOwnerIncarnation()).isEqualTo(site.incarnation("a").value());
+  }
+
+  @Test
+  void aVmThatIsToBePausedIsCreatedPaused() throws RequestException {
+    assertThat(machines.create(FakeSite.request("db", "a").toBuilder().setPaused(true).build()).getState())
+        .isEqualTo(Vm.State.PAUSED);
+  }
+
+  @Test
+  void aCreationIsRefusedBeforeAnythingIsRecorded() throws RequestException {
+    site.timeOutAllBut("a");
+    refused(Kind.NOT_FOUND, () -> machines.create(FakeSite.request("db", "nowhere")), "host nowhere is not known");
+    refused(Kind.INVALID, () -> machines.create(FakeSite.request("db", "no such/host")), "HostId");
+    refused(Kind.REFUSED, () -> machines.create(FakeSite.request("db", "b")), "host b is DOWN");
+    refused(Kind.INVALID, () -> machines.create(FakeSite.request("", "a")), "VM name");
+    refused(Kind.REFUSED, () -> machines.create(FakeSite.request("db", "a").toBuilder()
+        .setMemoryBytes(1025 * FakeSite.MIB).build()), "host a has 1 GiB free");
+
+    assertThat(machines.list()).isEmpty();
+    assertThat(site.store().list("vm")).isEmpty();
+    assertThat(site.agent("a").count("createVm") + site.agent("b").count("createVm")).isZero();
+  }
+
+  @Test
+  void aTakenNameIsRefusedAndTheFirstVmGoesOn() throws RequestException {
+    Vm first = site.createVm("db", "a");
+    refused(Kind.EXISTS, () -> machines.create(FakeSite.request("db", "b")), "VM db exists already");
+    assertThat(machines.list()).extracting(Vm::getId).containsExactly(first.getId());
+    assertThat(site.agent("b").count("createVm")).isZero();
+  }
+
+  @Test
+  void aVmThatItsHostCannotBuildLeavesNoRecord() throws RequestException {
+    site.agent("a").refuse("createVm", AgentException.Kind.REFUSED, "no memory after all");
+    refused(Kind.REFUSED, () -> machines.create(FakeSite.request("db", "a")), "host a: no memory after all");
+    site.agent("a").refuse("createVm", AgentException.Kind.INVALID, "unknown program");
+    refused(Kind.INVALID, () -> machines.create(FakeSite.request("db", "a")), "unknown program");
+    site.agent("a").refuse("createVm", AgentException.Kind.FAILED, "it broke");
+    refused(Kind.FAILED, () -> machines.create(FakeSite.request("db", "a")), "it broke");
+    assertThat(site.store().list("vm")).isEmpty();
+
+    site.agent("a").accept("createVm");
+    assertThat(site.createVm("db", "a").getState()).isEqualTo(Vm.State.RUNNING);
+  }
+
+  @Test
+  void aVmWhoseCreationWasNotAnsweredIsDestroyedWhereItMayBe() {
+    site.agent("a").refuse("createVm", AgentException.Kind.UNREACHABLE, "deadline");
+    refused(Kind.REFUSED, () -> machines.create(FakeSite.request("db", "a")), "host a: deadline");
+    assertThat(site.agent("a").requests(Destroy.class)).extracting(Destroy::epoch).containsExactly(1L);
+    assertThat(site.store().list("vm")).isEmpty();
+  }
+
+  @Test
+  void pauseAndResumeActOnTheHost() throws RequestException {
+    site.createVm("db", "a");
+    assertThat(machines.pause("db").getState()).isEqualTo(Vm.State.PAUSED);
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.PAUSED);
+    assertThat(machines.resume("db").getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
+  }
+
+  @Test
+  void startingAPausedVmResumesIt() throws RequestException {
+    site.createVm("db", "a");
+    machines.pause("db");
+    site.heartbeat("a");
+    assertThat(machines.start("db").getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(site.agent("a").count("createVm")).isEqualTo(1);
+    assertThat(site.row("db").getEpoch()).isEqualTo(1);
+  }
+
+  @Test
+  void aStoppedVmIsGoneFromItsHostAndStartsUnderTheNextEpoch() throws RequestException {
+    site.createVm("db", "a");
+    assertThat(machines.stop("db").getState()).isEqualTo(Vm.State.STOPPED);
+    assertThat(site.agent("a").vms()).isEmpty();
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.STOPPED);
+    refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is STOPPED; start it first");
+    refused(Kind.REFUSED, () -> machines.digest("db"), "start it first");
+
+    Vm started = machines.start("db");
+    assertThat(started.getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(started.getEpoch()).isEqualTo(2);
+    assertThat(site.agent("a").requests(CreateVmRequest.class).getLast().getEpoch()).isEqualTo(2);
+    refused(Kind.REFUSED, () -> machines.start("db"), "VM db is RUNNING; only a stopped or failed VM can be started");
+  }
+
+  @Test
+  void aStartThatTheHostRefusesLeavesTheVmStoppedAndItsEpochUsed() throws RequestException {
+    site.createVm("db", "a");
+    machines.stop("db");
+    site.agent("a").refuse("createVm", AgentException.Kind.REFUSED, "full");
+    refused(Kind.REFUSED, () -> machines.start("db"), "full");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.STOPPED);
+    assertThat(site.row("db").getEpoch()).isEqualTo(2);
+
+    site.agent("a").accept("createVm");
+    assertThat(machines.start("db").getEpoch()).isEqualTo(3);
+  }
+
+  @Test
+  void aDeletedVmIsGoneEverywhereAndItsNameIsFree() throws RequestException {
+    Vm first = site.createVm("db", "a");
+    machines.delete("db");
+    refused(Kind.NOT_FOUND, () -> machines.show("db"), "VM db does not exist");
+    refused(Kind.NOT_FOUND, () -> machines.delete("db"), "VM db does not exist");
+    assertThat(site.agent("a").vms()).isEmpty();
+    assertThat(site.store().list("vm")).isEmpty();
+    assertThat(site.createVm("db", "b").getId()).isNotEqualTo(first.getId());
+  }
+
+  @Test
+  void aVmWhoseHostIsSilentOrRestartedHasFailed() throws RequestException {
+    site.createVm("db", "a");
+    site.timeOutAllBut("b");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+    refused(Kind.REFUSED, () -> machines.start("db"), "host a is DOWN");
+
+    site.heartbeat("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
+    site.register("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+    refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is FAILED; start it first");
+
+    Vm started = machines.start("db");
+    assertThat(started.getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(started.getEpoch()).isEqualTo(2);
+    assertThat(site.row("db").getOwnerIncarnation()).isEqualTo(site.incarnation("a").value());
+  }
+
+  @Test
+  void aVmOnAHostThatRestartedIsDeletedWithoutAskingIt() throws RequestException {
+    site.createVm("db", "a");
+    site.register("a");
+    machines.delete("db");
+    assertThat(site.agent("a").count("destroyVm")).isZero();
+    assertThat(machines.list()).isEmpty();
+  }
+
+  /** A refusal changes nothing: the VM may run on a host that is only cut off, and must not be lost when it is back. */
+  @Test
+  void stoppingOrDeletingAVmOnASilentHostIsRefusedAndChangesNothing() throws RequestException {
+    site.createVm("db", "a");
+    site.timeOutAllBut("b");
+    VmRecord before = site.row("db");
+    refused(Kind.REFUSED, () -> machines.delete("db"), "host a does not answer, and VM db may still run there");
+    refused(Kind.REFUSED, () -> machines.stop("db"), "host a does not answer, and VM db may still run there");
+    assertThat(site.row("db")).isEqualTo(before);
+
+    site.heartbeat("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
+  }
+
+  @Test
+  void aVmIsStoppedEvenIfItsHostHasLostItAlready() throws RequestException {
+    site.createVm("db", "a");
+    site.agents().at(FakeSite.address("a")).refuse("destroyVm", AgentException.Kind.NOT_FOUND, "not here");
+    assertThat(machines.stop("db").getState()).isEqualTo(Vm.State.STOPPED);
+  }
+
+  @Test
+  void aVmThatMovesIsMigratingAndIsNeitherStoppedNorStartedNorDeleted() throws RequestException {
+    site.createVm("db", "a");
+    String migration = site.migrate("db", "b").getId();
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.MIGRATING);
+    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.stop("db"), () -> machines.delete("db"))) {
+      refused(Kind.REFUSED, each, "is being migrated (%s); wait for it or cancel it".formatted(migration));
+    }
+    refused(Kind.REFUSED, () -> machines.start("db"), "VM db is MIGRATING");
+    assertThat(site.owner("db")).containsExactly("a", 1L, migration);
+    assertThat(site.agent("a").count("destroyVm")).isZero();
+  }
+
+  @Test
+  void stepsComeFromTheHostAndDoNotSeemToGoBackBetweenHosts() throws RequestException {
+    site.createVm("db", "a");
+    site.hosts("a", "db", vm -> vm.setEpoch(1).setSteps(5000));
+    site.heartbeat("a");
+    assertThat(machines.show("db").getSteps()).isEqualTo(5000);
+
+    String migration = site.migrate("db", "b").getId();
+    site.ledger().commit(site.vmId("db"), new dev.pageferry.common.identity.MigrationId(migration),
+        site.inventory()::isCurrent);
+    assertThat(machines.show("db").getHost()).isEqualTo("b");
+    assertThat(machines.show("db").getSteps()).as("the destination has not reported yet").isEqualTo(5000);
+
+    site.hosts("b", "db", vm -> vm.setEpoch(2).setSteps(5100));
+    assertThat(machines.show("db").getSteps()).isEqualTo(5100);
+  }
+
+  @Test
+  void aHostThatGivesNoStatusLeavesWhatItsLastHeartbeatSaid() throws RequestException {
+    site.createVm("db", "a");
+    site.hosts("a", "db", vm -> vm.setEpoch(1).setSteps(77)
+        .setState(dev.pageferry.proto.agent.v1.VmStatus.State.PAUSED));
+    site.heartbeat("a");
+    site.agent("a").goSilent();
+    assertThat(machines.show("db").getSteps()).isEqualTo(77);
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.PAUSED);
+    refused(Kind.REFUSED, () -> machines.pause("db"), "host a: no answer");
+  }
+
+  @Test
+  void vmsAreListedByName() throws RequestException {
+    for (String name : List.of("c", "a", "b")) {
+      site.createVm(name, "a");
+    }
+    assertThat(machines.list()).extracting(Vm::getName).containsExactly("a", "b", "c");
+  }
+
+  @Test
+  void digestAndVerificationSpeakOfTheVmByNameAndHost() throws RequestException {
+    site.createVm("db", "a");
+    site.hosts("a", "db", vm -> vm.setEpoch(1).setSteps(10));
+    assertThat(machines.digest("db")).isEqualTo(VmDigest.newBuilder().setName("db").setHost("a").setSteps(10)
+        .setMemoryDigest("aa").setRegistersDigest("bb").build());
+
+    List<VerifyVmUpdate> updates = new ArrayList<>();
+    machines.verify("db", updates::add);
+    assertThat(updates).hasSize(2);
+    assertThat(updates.getFirst().hasResult()).isFalse();
+    assertThat(updates.getLast().getResult().getName()).isEqualTo("db");
+    assertThat(updates.getLast().getResult().getFirstDifference()).isEqualTo(3);
+  }
+
+  @Test
+  void nothingCanBeAskedOfAVmThatDoesNotExist() {
+    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.show("x"), () -> machines.start("x"),
+        () -> machines.stop("x"), () -> machines.pause("x"), () -> machines.resume("x"), () -> machines.digest("x"),
+        () -> machines.verify("x", update -> {
+        }))) {
+      refused(Kind.NOT_FOUND, each, "VM x does not exist; see 'ferry vm list'");
+    }
+    assertThatThrownBy(() -> machines.show("")).isInstanceOf(RequestException.class);
+  }
+
+  private static void refused(Kind kind, ThrowingCallable request, String part) {
+    RequestException refusal = catchThrowableOfType(RequestException.class, request);
+    assertThat(refusal).as("a refusal that says '%s'", part).isNotNull();
+    assertThat(refusal.kind()).isEqualTo(kind);
+    assertThat(refusal).hasMessageContaining(part);
+    assertThat(refusal.getMessage()).doesNotContain("\n");
+  }
+}

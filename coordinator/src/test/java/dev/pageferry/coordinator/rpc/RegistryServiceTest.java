@@ -1,0 +1,195 @@
+package dev.pageferry.coordinator.rpc;
+
+import static dev.pageferry.coordinator.rpc.ServedSite.refused;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.Decision;
+import dev.pageferry.proto.registry.v1.HeartbeatRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatResponse;
+import dev.pageferry.proto.registry.v1.ProbeRequest;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import dev.pageferry.proto.registry.v1.RegisterResponse;
+import dev.pageferry.proto.registry.v1.ResolveRequest;
+import dev.pageferry.proto.registry.v1.StaleVm;
+import io.grpc.Status.Code;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What agents ask: to be known, which of their VMs are stale, and who won. */
+@Timeout(60)
+class RegistryServiceTest {
+  @TempDir
+  Path directory;
+  private ServedSite served;
+  private FakeSite site;
+
+  @BeforeEach
+  void open() throws IOException {
+    served = new ServedSite(directory);
+    site = served.site();
+    site.register("a");
+    site.register("b");
+  }
+
+  @AfterEach
+  void close() throws InterruptedException {
+    served.close();
+  }
+
+  @Test
+  void aHostThatRegistersIsToldItsRhythmAndIsUp() {
+    RegisterResponse response = served.registry().register(RegisterRequest.newBuilder().setHostId("c")
+        .setIncarnation("c-life-1").setAddress("127.0.0.1:1").setMigrationAddress("127.0.0.1:2").setMemoryBytes(10)
+        .setMemoryFreeBytes(5).setVersion("1").build());
+    assertThat(response.getHeartbeatIntervalMillis()).isEqualTo(ServedSite.HEARTBEAT.toMillis());
+    assertThat(response.getLeaseMillis()).isEqualTo(ServedSite.LEASE.toMillis());
+    assertThat(site.inventory().find(new HostId("c")).orElseThrow().isUp()).isTrue();
+    assertThat(site.inventory().find(new HostId("c")).orElseThrow().memoryFreeBytes()).isEqualTo(5);
+  }
+
+  @Test
+  void malformedNamesAreRefused() {
+    refused(Code.INVALID_ARGUMENT, "HostId",
+        () -> served.registry().register(RegisterRequest.newBuilder().setIncarnation("x").build()));
+    refused(Code.INVALID_ARGUMENT, "Incarnation",
+        () -> served.registry().register(RegisterRequest.newBuilder().setHostId("c").build()));
+    refused(Code.INVALID_ARGUMENT, "VmId",
+        () -> served.ownership().commit(CommitRequest.newBuilder().setMigrationId("m").build()));
+    refused(Code.INVALID_ARGUMENT, "MigrationId",
+        () -> served.ownership().resolve(ResolveRequest.newBuilder().setVmId("v").build()));
+  }
+
+  @Test
+  void aHeartbeatOfAnUnknownIncarnationGetsNoLease() {
+    for (HeartbeatRequest each : List.of(
+        HeartbeatRequest.newBuilder().setHostId("a").setIncarnation("another").build(),
+        HeartbeatRequest.newBuilder().setHostId("never-seen").setIncarnation("x").build())) {
+      HeartbeatResponse response = served.registry().heartbeat(each);
+      assertThat(response.getUnknown()).isTrue();
+      assertThat(response.getLeaseMillis()).isZero();
+      assertThat(response.getStaleVmsList()).isEmpty();
+    }
+  }
+
+  @Test
+  void aHeartbeatRenewsTheLeaseAndOrdersNothingWhereAllIsWell() throws RequestException {
+    site.createVm("db", "a");
+    HeartbeatResponse response = heartbeat("a", status("db", 1));
+    assertThat(response.getUnknown()).isFalse();
+    assertThat(response.getLeaseMillis()).isEqualTo(ServedSite.LEASE.toMillis());
+    assertThat(response.getStaleVmsList()).isEmpty();
+  }
+
+  @Test
+  void aVmWithoutARecordIsNotOrderedDestroyed() {
+    assertThat(heartbeat("a", VmStatus.newBuilder().setId("unheard-of").setEpoch(1).build()).getStaleVmsList())
+        .isEmpty();
+  }
+
+  @Test
+  void aVmThatItsRowCallsStoppedIsStale() throws RequestException {
+    site.createVm("db", "a");
+    site.machines().stop("db");
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).containsExactly(stale("db", 1));
+    assertThat(heartbeat("b", status("db", 1)).getStaleVmsList()).containsExactly(stale("db", 1));
+  }
+
+  @Test
+  void aCopyUnderAnOlderEpochOfTheSameHostIsStale() throws RequestException {
+    site.createVm("db", "a");
+    site.machines().stop("db");
+    site.machines().start("db");
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).containsExactly(stale("db", 1));
+    assertThat(heartbeat("a", status("db", 2)).getStaleVmsList()).isEmpty();
+  }
+
+  @Test
+  void theSourcesPausedCopyIsKeptUntilTheDestinationIsKnownToRunTheVm() throws RequestException {
+    site.createVm("db", "a");
+    Migration migration = site.migrate("db", "b");
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).as("not decided").isEmpty();
+    assertThat(commit(migration).getOutcome()).isEqualTo(Decision.Outcome.COMMITTED);
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).as("decided, not seen running").isEmpty();
+
+    assertThat(heartbeat("b", status("db", 2)).getStaleVmsList()).isEmpty();
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).containsExactly(stale("db", 1));
+  }
+
+  @Test
+  void aDestinationThatRestartedBeforeItReportedLeavesTheSourcesCopyAlone() throws RequestException {
+    site.createVm("db", "a");
+    Migration migration = site.migrate("db", "b");
+    commit(migration);
+    heartbeat("b", status("db", 2));
+    site.register("b");
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).isEmpty();
+  }
+
+  @Test
+  void commitAndResolveAnswerOverTheWireAsTheRowDoes() throws RequestException {
+    site.createVm("db", "a");
+    Migration first = site.migrate("db", "b");
+    await().until(() -> site.agent("a").count("startOutgoing") == 1);
+    Decision committed = Decision.newBuilder().setOutcome(Decision.Outcome.COMMITTED).setOwnerHost("b").setEpoch(2)
+        .build();
+    assertThat(commit(first)).isEqualTo(committed);
+    assertThat(commit(first)).isEqualTo(committed);
+    assertThat(resolve(first)).isEqualTo(committed);
+
+    site.hosts("b", "db", vm -> vm.setEpoch(2));
+    site.heartbeat("b");
+    Migration second = site.migrate("db", "a");
+    Decision aborted = Decision.newBuilder().setOutcome(Decision.Outcome.ABORTED).setOwnerHost("b").setEpoch(2).build();
+    assertThat(resolve(second)).isEqualTo(aborted);
+    assertThat(commit(second)).isEqualTo(aborted);
+    assertThat(served.ownership()
+        .commit(CommitRequest.newBuilder().setVmId(site.vmId("db").value()).setMigrationId("nobodys").build()))
+        .isEqualTo(Decision.newBuilder().setOutcome(Decision.Outcome.UNKNOWN).build());
+    assertThat(served.ownership().probe(ProbeRequest.getDefaultInstance())).isNotNull();
+  }
+
+  @Test
+  void aDestinationThatRegisteredAnewLosesTheCommit() throws RequestException {
+    site.createVm("db", "a");
+    Migration migration = site.migrate("db", "b");
+    site.register("b");
+    assertThat(commit(migration).getOutcome()).isEqualTo(Decision.Outcome.ABORTED);
+    assertThat(site.owner("db")).containsExactly("a", 1L);
+  }
+
+  private HeartbeatResponse heartbeat(String host, VmStatus... vms) {
+    return served.registry().heartbeat(HeartbeatRequest.newBuilder().setHostId(host)
+        .setIncarnation(site.incarnation(host).value()).setMemoryFreeBytes(1).addAllVms(List.of(vms)).build());
+  }
+
+  private VmStatus status(String vm, long epoch) {
+    return VmStatus.newBuilder().setId(site.vmId(vm).value()).setEpoch(epoch).setState(VmStatus.State.RUNNING).build();
+  }
+
+  private StaleVm stale(String vm, long epoch) {
+    return StaleVm.newBuilder().setId(site.vmId(vm).value()).setEpoch(epoch).build();
+  }
+
+  private Decision commit(Migration migration) {
+    return served.ownership().commit(CommitRequest.newBuilder().setVmId(site.vmId(migration.getVm()).value())
+        .setMigrationId(migration.getId()).build());
+  }
+
+  private Decision resolve(Migration migration) {
+    return served.ownership().resolve(ResolveRequest.newBuilder().setVmId(site.vmId(migration.getVm()).value())
+        .setMigrationId(migration.getId()).build());
+  }
+}

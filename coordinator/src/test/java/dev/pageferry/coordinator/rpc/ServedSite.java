@@ -1,0 +1,70 @@
+package dev.pageferry.coordinator.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+
+/** A coordinator's services on a real socket of loopback, with hosts that the test plays. */
+final class ServedSite implements AutoCloseable {
+  static final Duration HEARTBEAT = Duration.ofMillis(750);
+  static final Duration LEASE = Duration.ofMillis(9_500);
+
+  private final FakeSite site;
+  private final CoordinatorRpc rpc;
+  private final ManagedChannel channel;
+
+  ServedSite(Path directory) throws IOException {
+    site = new FakeSite(directory);
+    rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
+        site.migrations(), HEARTBEAT, LEASE);
+    channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
+  }
+
+  FakeSite site() {
+    return site;
+  }
+
+  ManagedChannel channel() {
+    return channel;
+  }
+
+  ClusterGrpc.ClusterBlockingStub cluster() {
+    return ClusterGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
+  }
+
+  HostRegistryGrpc.HostRegistryBlockingStub registry() {
+    return HostRegistryGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
+  }
+
+  OwnershipGrpc.OwnershipBlockingStub ownership() {
+    return OwnershipGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
+  }
+
+  static void refused(Status.Code code, String part, ThrowingCallable call) {
+    StatusRuntimeException refusal = catchThrowableOfType(StatusRuntimeException.class, call);
+    assertThat(refusal).as("a refusal that says '%s'", part).isNotNull();
+    assertThat(refusal.getStatus().getCode()).as(refusal.getMessage()).isEqualTo(code);
+    assertThat(refusal.getStatus().getDescription()).contains(part).doesNotContain("\n");
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    channel.shutdownNow();
+    rpc.close();
+    site.close();
+  }
+}
