@@ -1,7 +1,7 @@
 /**
  * Measures Pageferry next to what else this machine can do: one TCP stream of iperf3, a migration
  * by QEMU. Drives the programs from outside, through their commands and JSON, and must not know
- * their classes.
+ * their classes; only the benchmarks of single operations, run by JMH, call them.
  */
 @NullMarked
 package dev.pageferry.benchmark;

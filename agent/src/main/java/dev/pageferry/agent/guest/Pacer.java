@@ -28,7 +28,8 @@ final class Pacer {
   /** Starts anew after a pause, with one quantum in hand so that the first step does not wait. */
   void restart() {
     long now = ticker.nanos();
-    baseNanos = now - Math.max(QUANTUM_NANOS, (long) Math.min(1 / stepsPerNano, 1e12));
+    // One more nanosecond, since a step that is due but for a rounding error is not due.
+    baseNanos = now - Math.max(QUANTUM_NANOS, (long) Math.min(1 / stepsPerNano, 1e12) + 1);
     stepsSinceBase = 0;
     sliceStartNanos = now;
   }
@@ -40,13 +41,15 @@ final class Pacer {
 
   /** Steps that may be done now, at most the given number; 0: wait {@link #waitNanos()}. */
   int allowance(int most) {
-    if (throttlePercent > 0 && ticker.nanos() - sliceStartNanos >= QUANTUM_NANOS) {
+    long now = ticker.nanos();
+    if (throttlePercent > 0 && now - sliceStartNanos >= QUANTUM_NANOS) {
       return 0;
     }
     if (stepsPerNano == Double.POSITIVE_INFINITY) {
       return most;
     }
-    double due = (ticker.nanos() - baseNanos) * stepsPerNano - stepsSinceBase;
+    forgetLag(now);
+    double due = (now - baseNanos) * stepsPerNano - stepsSinceBase;
     return (int) Math.clamp(due, 0, most);
   }
 
@@ -61,19 +64,20 @@ final class Pacer {
     if (percent > 0 && now - sliceStartNanos >= QUANTUM_NANOS) {
       long hold = QUANTUM_NANOS * percent / (100 - percent);
       sliceStartNanos = now + hold;
-      forgetLag(now + hold);
+      // What is held back is not owed: a vCPU that caught up on it would write as much as an unthrottled one.
+      baseNanos += hold;
       return hold;
     }
     if (stepsPerNano == Double.POSITIVE_INFINITY) {
       return 0;
     }
-    forgetLag(now);
     double untilNext = (stepsSinceBase + 1) / stepsPerNano - (now - baseNanos);
-    return Math.max(QUANTUM_NANOS, (long) untilNext);
+    return Math.max(QUANTUM_NANOS, (long) untilNext + 1);
   }
 
   private void forgetLag(long now) {
-    double behindNanos = (now - baseNanos) - stepsSinceBase / stepsPerNano;
+    // Counted from when the next step was due: a program of one step a minute is not behind while it waits for it.
+    double behindNanos = (now - baseNanos) - (stepsSinceBase + 1) / stepsPerNano;
     if (behindNanos > MAX_LAG_NANOS) {
       baseNanos += (long) (behindNanos - MAX_LAG_NANOS);
     }

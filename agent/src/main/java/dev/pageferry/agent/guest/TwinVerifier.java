@@ -79,18 +79,7 @@ public final class TwinVerifier {
   }
 
   private static Capture capture(VirtualMachine vm) throws InterruptedException {
-    PageStore ram = vm.ram();
-    ram.borrow();
-    try {
-      vm.pause(PauseReason.DIGEST);
-      try {
-        return new Capture(vm.state(), hashes(ram));
-      } finally {
-        vm.resume(PauseReason.DIGEST);
-      }
-    } finally {
-      ram.giveBack();
-    }
+    return vm.takeWhilePaused(() -> new Capture(vm.state(), hashes(vm.ram())));
   }
 
   private static long[] hashes(PageStore ram) {

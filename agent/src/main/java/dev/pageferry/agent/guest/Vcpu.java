@@ -43,6 +43,19 @@ final class Vcpu {
   }
 
   private void run() {
+    try {
+      runProgram();
+    } finally {
+      // However the thread ends, nobody may wait for it any more: not a harvest, not a pause.
+      dirtyLog.park();
+      synchronized (gate) {
+        standing = true;
+        gate.notifyAll();
+      }
+    }
+  }
+
+  private void runProgram() {
     standAtGate();
     while (!ended) {
       if (held) {
@@ -61,11 +74,6 @@ final class Vcpu {
       } else {
         waitForDueStep();
       }
-    }
-    dirtyLog.park();
-    synchronized (gate) {
-      standing = true;
-      gate.notifyAll();
     }
   }
 

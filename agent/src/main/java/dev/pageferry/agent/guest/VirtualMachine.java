@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 
 /**
  * A VM of the built-in guest: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
@@ -24,7 +26,9 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** Guarded by this; vCPUs run only while it is empty. */
   private final Set<PauseReason> pauseReasons = EnumSet.noneOf(PauseReason.class);
   private volatile List<Vcpu> vcpus = List.of();
-  private final StepMeter meter;
+  private volatile StepMeter meter;
+  /** Held while a digest is taken: a reason to pause cannot count those who have it. */
+  private final ReentrantLock digesting = new ReentrantLock();
 
   private VirtualMachine(VmSpec spec, PageStore ram, HostMemory.Reservation reservation, Ticker ticker) {
     this.spec = spec;
@@ -62,7 +66,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
 
   /**
    * Gives a skeleton its vCPUs, in place of any that it has and that have not run. They stand until there is no reason
-   * left to pause.
+   * left to pause. The state is copied.
    *
    * @throws IllegalArgumentException if the state is not that of this VM's number of vCPUs
    */
@@ -78,10 +82,13 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     List<Vcpu> loaded = new ArrayList<>();
     for (int i = 0; i < spec.vcpus(); i++) {
       loaded.add(
-          new Vcpu(spec.name() + "-vcpu-" + i, spec.program().program(i), state.vcpus().get(i), ram, dirtyLog.vcpu(i),
+          new Vcpu(spec.name() + "-vcpu-" + i, spec.program().program(i),
+              new Registers(state.vcpus().get(i).toArray()), ram, dirtyLog.vcpu(i),
               spec.program().stepsPerSecondOfVcpu(), ticker));
     }
     vcpus = loaded;
+    // Steps done on another host are no part of the rate on this one.
+    meter = new StepMeter(ticker, state.steps());
     letGoIfNoReasonIsLeft();
   }
 
@@ -107,12 +114,40 @@ public final class VirtualMachine implements Guest, AutoCloseable {
 
   @Override
   public synchronized void pause(PauseReason reason) throws InterruptedException {
-    pauseReasons.add(reason);
+    boolean isNew = pauseReasons.add(reason);
     for (Vcpu each : vcpus) {
       each.hold();
     }
-    for (Vcpu each : vcpus) {
-      each.awaitStanding();
+    try {
+      for (Vcpu each : vcpus) {
+        each.awaitStanding();
+      }
+    } catch (InterruptedException e) {
+      // The caller has no pause to end, so that the VM would stand for good.
+      if (isNew) {
+        resume(reason);
+      }
+      throw e;
+    }
+  }
+
+  /** Pauses the VM, keeps its RAM mapped and takes something of it; one at a time. */
+  <T> T takeWhilePaused(Supplier<T> taker) throws InterruptedException {
+    ram.borrow();
+    try {
+      digesting.lockInterruptibly();
+      try {
+        pause(PauseReason.DIGEST);
+        try {
+          return taker.get();
+        } finally {
+          resume(PauseReason.DIGEST);
+        }
+      } finally {
+        digesting.unlock();
+      }
+    } finally {
+      ram.giveBack();
     }
   }
 

@@ -15,18 +15,10 @@ public record VmDigest(long steps, String memoryDigest, String registersDigest) 
 
   /** Takes the digest; the VM is paused meanwhile. */
   public static VmDigest of(VirtualMachine vm) throws InterruptedException {
-    vm.ram().borrow();
-    try {
-      vm.pause(PauseReason.DIGEST);
-      try {
-        GuestState state = vm.state();
-        return new VmDigest(state.steps(), memoryDigest(vm), state.digest());
-      } finally {
-        vm.resume(PauseReason.DIGEST);
-      }
-    } finally {
-      vm.ram().giveBack();
-    }
+    return vm.takeWhilePaused(() -> {
+      GuestState state = vm.state();
+      return new VmDigest(state.steps(), memoryDigest(vm), state.digest());
+    });
   }
 
   private static String memoryDigest(VirtualMachine vm) {

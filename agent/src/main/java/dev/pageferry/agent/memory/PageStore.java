@@ -89,7 +89,7 @@ public final class PageStore implements AutoCloseable {
   }
 
   /**
-   * Copies whole pages into a direct buffer, from index 0 of it. Guest writes meanwhile may tear the copy: whoever
+   * Copies whole pages into a direct buffer, from its given index on. Guest writes meanwhile may tear the copy: whoever
    * copies has harvested the dirty log before, so such a page is copied again.
    */
   public void copyOut(long firstPage, int pages, ByteBuffer target, int targetOffset) {

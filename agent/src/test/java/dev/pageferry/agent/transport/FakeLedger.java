@@ -1,0 +1,124 @@
+package dev.pageferry.agent.transport;
+
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+
+/** The coordinator's rows in memory, with answers that a test can put in front of the true ones. */
+final class FakeLedger implements OwnershipClient {
+  /** What a test wants one call to do in place of the true answer. */
+  @FunctionalInterface
+  interface Script {
+    Decision answer(VmId vm, MigrationId migration) throws UnreachableException;
+  }
+
+  private static final class Row {
+    private final long epoch;
+    private final String source;
+    private final String destination;
+    private Outcome outcome = Outcome.UNKNOWN;
+    private boolean decided;
+
+    Row(long epoch, String source, String destination) {
+      this.epoch = epoch;
+      this.source = source;
+      this.destination = destination;
+    }
+  }
+
+  /** Guarded by this, as the queues. */
+  private final Map<MigrationId, Row> rows = new HashMap<>();
+  private final Queue<Script> commits = new ArrayDeque<>();
+  private final Queue<Boolean> probes = new ArrayDeque<>();
+  private int commitCalls;
+  private int resolveCalls;
+  private int probeCalls;
+
+  synchronized void begin(MigrationId migration, long epoch, String source, String destination) {
+    rows.put(migration, new Row(epoch, source, destination));
+  }
+
+  /** The next call to commit is answered so. */
+  synchronized void nextCommit(Script script) {
+    commits.add(script);
+  }
+
+  synchronized void clearScripts() {
+    commits.clear();
+    probes.clear();
+  }
+
+  /** The next probes are answered, or not. */
+  synchronized void nextProbes(boolean... answered) {
+    for (boolean each : answered) {
+      probes.add(each);
+    }
+  }
+
+  synchronized int commitCalls() {
+    return commitCalls;
+  }
+
+  synchronized int resolveCalls() {
+    return resolveCalls;
+  }
+
+  synchronized int probeCalls() {
+    return probeCalls;
+  }
+
+  /** Forgets a migration, as if its VM had been destroyed. */
+  synchronized Decision forget(MigrationId migration) {
+    rows.remove(migration);
+    return new Decision(Outcome.UNKNOWN, "", 0);
+  }
+
+  /** Decides as the row would, whoever asks. */
+  synchronized Decision decide(MigrationId migration, Outcome wish) {
+    Row row = rows.get(migration);
+    if (row == null) {
+      return new Decision(Outcome.UNKNOWN, "", 0);
+    }
+    if (!row.decided) {
+      row.decided = true;
+      row.outcome = wish;
+    }
+    return row.outcome == Outcome.COMMITTED
+        ? new Decision(Outcome.COMMITTED, row.destination, row.epoch + 1)
+        : new Decision(Outcome.ABORTED, row.source, row.epoch);
+  }
+
+  @Override
+  public Decision commit(VmId vm, MigrationId migration) throws UnreachableException {
+    Script script;
+    synchronized (this) {
+      commitCalls++;
+      script = commits.poll();
+    }
+    return script == null ? decide(migration, Outcome.COMMITTED) : script.answer(vm, migration);
+  }
+
+  @Override
+  public synchronized Decision resolve(VmId vm, MigrationId migration) {
+    resolveCalls++;
+    return decide(migration, Outcome.ABORTED);
+  }
+
+  @Override
+  public synchronized CompletableFuture<Duration> probe(Duration atMost) {
+    probeCalls++;
+    return probes.isEmpty() || probes.remove()
+        ? CompletableFuture.completedFuture(Duration.ofMillis(1))
+        : CompletableFuture.failedFuture(unreachable());
+  }
+
+  static UnreachableException unreachable() {
+    return new UnreachableException("no answer", new IllegalStateException("by the test"));
+  }
+}

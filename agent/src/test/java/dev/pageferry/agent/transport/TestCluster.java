@@ -1,0 +1,148 @@
+package dev.pageferry.agent.transport;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.ProgramSpec;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.migration.source.SourceOptions;
+import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
+import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Hosts in this process, joined by real sockets and by a ledger that the test scripts. */
+final class TestCluster implements AutoCloseable {
+  static final long VM_BYTES = 16L << 20;
+  static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration TOKEN_LIFE = Duration.ofMinutes(1);
+  private static final AtomicInteger IDS = new AtomicInteger();
+
+  final FakeLedger ledger = new FakeLedger();
+  private final EventLoops loops = new EventLoops(2);
+  private final List<TestHost> hosts = new ArrayList<>();
+  private final List<Move> moves = new ArrayList<>();
+
+  TestHost host(String name) throws Exception {
+    TestHost host = new TestHost(name, loops, ledger);
+    hosts.add(host);
+    return host;
+  }
+
+  /** A migration that the coordinator has announced to its destination. */
+  record Announced(MigrationId id, OwnershipEpoch epoch, VmSpec spec, byte[] token) {
+  }
+
+  Announced announce(TestHost source, TestHost destination, VmSpec spec, long epoch) throws Exception {
+    MigrationId id = new MigrationId("m-" + IDS.incrementAndGet());
+    Announced announced = new Announced(id, new OwnershipEpoch(epoch), spec,
+        ("token of " + id).getBytes(StandardCharsets.UTF_8));
+    ledger.begin(id, epoch, source.name(), destination.name());
+    destination.incoming().expect(id, spec, announced.epoch(), announced.token(), TOKEN_LIFE);
+    return announced;
+  }
+
+  /** A migration under way on its own thread. */
+  record Move(SourceMigration migration, MigrationId id, VirtualMachine vm, Thread thread, List<Guest> givenAway) {
+    /** Waits for the end, network clean-up included. */
+    SourceStatus await() throws InterruptedException {
+      assertThat(thread.join(PATIENCE)).as("the migration ends").isTrue();
+      return migration.status();
+    }
+  }
+
+  /** Starts moving a VM from one host to another. */
+  Move start(TestHost source, TestHost destination, VirtualMachine vm, SourceOptions options) throws Exception {
+    long epoch = source.find(vm.spec().id()).orElseThrow().epoch().value();
+    return start(source, destination.address(), vm, options, announce(source, destination, vm.spec(), epoch));
+  }
+
+  /** Starts moving a VM to whoever listens there. */
+  Move start(TestHost source, HostPort destination, VirtualMachine vm, SourceOptions options, Announced announced) {
+    List<Guest> givenAway = new ArrayList<>();
+    SourceMigration migration = new SourceMigration(
+        new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options),
+        new SourceMigration.Environment(new MigrationClient(loops), ledger, guest -> {
+          givenAway.add(guest);
+          source.giveAway(guest.spec().id());
+        }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));
+    Thread thread = Thread.ofVirtual().unstarted(() -> {
+      try {
+        migration.run();
+      } catch (InterruptedException e) {
+        // The test is over.
+      }
+    });
+    Move move = new Move(migration, announced.id(), vm, thread, givenAway);
+    moves.add(move);
+    thread.start();
+    return move;
+  }
+
+  /** Moves a VM, checks that it arrived whole and runs on, and returns what runs at the destination. */
+  VirtualMachine move(TestHost source, TestHost destination, VirtualMachine vm, SourceOptions options)
+      throws Exception {
+    Move move = start(source, destination, vm, options);
+    SourceStatus status = move.await();
+    assertThat(status.state()).as("%s", status.failure()).isEqualTo(SourceStatus.State.COMPLETED);
+    return assertArrived(source, destination, vm);
+  }
+
+  static VirtualMachine assertArrived(TestHost source, TestHost destination, VirtualMachine vm) throws Exception {
+    VmId id = vm.spec().id();
+    TestHost.Adopted arrived = destination.find(id).orElseThrow();
+    assertThat(source.find(id)).isEmpty();
+    assertThat(arrived.vm().steps()).as("steps never go back").isGreaterThanOrEqualTo(vm.steps());
+    assertThat(destination.verify(arrived.vm()).identical()).as("memory and registers are the twin's").isTrue();
+    return arrived.vm();
+  }
+
+  static VmSpec spec(String program, Map<String, String> arguments, int vcpus) {
+    String name = "vm-" + IDS.incrementAndGet();
+    return new VmSpec(new VmId(name), name, VM_BYTES, vcpus, new ProgramSpec(program, arguments, VM_BYTES, vcpus),
+        Optional.empty(), Optional.empty());
+  }
+
+  /** Two vCPUs that write 2 MiB again and again, and the rest now and then. */
+  static VmSpec hotSet() {
+    return spec("hotset", Map.of("rate", "40MB/s", "workingSet", "2MiB"), 2);
+  }
+
+  static SourceOptions options(int streams) {
+    return new SourceOptions(Duration.ofMillis(300), 0, streams, OnStall.ABORT, PATIENCE);
+  }
+
+  static void awaitSteps(VirtualMachine vm, long more) {
+    long before = vm.steps();
+    await().atMost(PATIENCE).pollInterval(Duration.ofMillis(5)).until(() -> vm.steps() >= before + more);
+  }
+
+  static void awaitFree(TestHost host, long bytes) {
+    await().atMost(PATIENCE).pollInterval(Duration.ofMillis(5))
+        .untilAsserted(() -> assertThat(host.memory().freeBytes()).isEqualTo(bytes));
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    moves.forEach(each -> each.thread().interrupt());
+    for (TestHost each : hosts) {
+      each.close();
+    }
+    loops.close();
+  }
+}

@@ -1,0 +1,108 @@
+package dev.pageferry.agent.transport;
+
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.TwinVerifier;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.Announcer;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** A host that VMs can come to: its memory, its listener, and the VMs it has adopted. */
+final class TestHost implements AutoCloseable {
+  static final long MEMORY_BYTES = 256L << 20;
+
+  /** A VM that this host was told to run. */
+  record Adopted(VirtualMachine vm, OwnershipEpoch epoch) {
+  }
+
+  private final String name;
+  private final HostMemory memory = new HostMemory(MEMORY_BYTES);
+  private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
+  private final Map<VmId, Adopted> adopted = new ConcurrentHashMap<>();
+  private final IncomingMigrations incoming;
+  private final MigrationServer server;
+
+  TestHost(String name, EventLoops loops, OwnershipClient ownership) throws IOException, InterruptedException {
+    this.name = name;
+    incoming = new IncomingMigrations(factory, ownership, () -> {
+    }, this::adopt, Announcer.NONE, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
+        Ticker.SYSTEM);
+    server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
+  }
+
+  private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
+    if (adopted.putIfAbsent(vm.spec().id(), new Adopted(vm, epoch)) != null) {
+      throw new IllegalStateException("adopted twice");
+    }
+  }
+
+  String name() {
+    return name;
+  }
+
+  HostMemory memory() {
+    return memory;
+  }
+
+  IncomingMigrations incoming() {
+    return incoming;
+  }
+
+  MigrationServer server() {
+    return server;
+  }
+
+  HostPort address() {
+    return new HostPort("127.0.0.1", server.port());
+  }
+
+  /** Boots a VM here and lets it run. */
+  VirtualMachine boot(VmSpec spec) throws Exception {
+    VirtualMachine vm = factory.boot(spec);
+    vm.resume(PauseReason.OPERATOR);
+    adopted.put(spec.id(), new Adopted(vm, new OwnershipEpoch(1)));
+    return vm;
+  }
+
+  Optional<Adopted> find(VmId vm) {
+    return Optional.ofNullable(adopted.get(vm));
+  }
+
+  Collection<Adopted> adopted() {
+    return adopted.values();
+  }
+
+  /** What an agent does with a VM that belongs to another host now. */
+  void giveAway(VmId vm) {
+    Adopted gone = adopted.remove(vm);
+    if (gone != null) {
+      gone.vm().close();
+    }
+  }
+
+  TwinVerifier.Result verify(VirtualMachine vm) throws Exception {
+    return new TwinVerifier(memory).verify(vm, (steps, total) -> {
+    });
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    incoming.close();
+    server.close();
+    adopted.values().forEach(each -> each.vm().close());
+  }
+}
