@@ -93,7 +93,8 @@ public final class TestCluster implements AutoCloseable {
     ServerProcess agent = new ServerProcess(program("agent"),
         List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", "127.0.0.1:0",
             "--migration-listen", "127.0.0.1:0",
-            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--failpoint-dir", failpoints.toString()),
+            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--failpoint-dir",
+            failpoints.toString()),
         directory.resolve(host + ".log"));
     agents.put(host, agent);
     agent.start(REGISTERED);

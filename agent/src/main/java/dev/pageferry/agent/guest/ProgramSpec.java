@@ -96,9 +96,7 @@ public final class ProgramSpec {
   /** The program of one vCPU. */
   GuestProgram program(int vcpu) {
     PageRange share = share(vcpu);
-    // A working set too small to divide still gives each vCPU a page of its own.
-    long hotPages = Math.clamp(workingSetPages / vcpus, 1, share.count());
-    PageRange workingSet = PageRange.ofCount(share.first(), hotPages);
+    PageRange workingSet = workingSet(vcpu);
     long vcpuSeed = seed + vcpu * 0x632BE59BD9B4E019L;
     return switch (kind) {
       case IDLE -> new IdleProgram();
@@ -107,6 +105,25 @@ public final class ProgramSpec {
       case ZIPF -> new WritingProgram(vcpuSeed, WritingProgram.zipf(workingSet, theta));
       case SEQUENTIAL -> new WritingProgram(vcpuSeed, WritingProgram.sequential(workingSet));
     };
+  }
+
+  /**
+   * Refuses registers with which a vCPU's program would write outside its share.
+   *
+   * @throws IllegalArgumentException naming the register
+   */
+  void verify(int vcpu, Registers registers) {
+    long cursor = registers.get(Registers.CURSOR);
+    if (kind == Kind.SEQUENTIAL && (cursor < 0 || cursor >= workingSet(vcpu).count())) {
+      throw new IllegalArgumentException("vCPU %d is at page %d of a working set of %d pages".formatted(vcpu, cursor,
+          workingSet(vcpu).count()));
+    }
+  }
+
+  private PageRange workingSet(int vcpu) {
+    PageRange share = share(vcpu);
+    // A working set too small to divide still gives each vCPU a page of its own.
+    return PageRange.ofCount(share.first(), Math.clamp(workingSetPages / vcpus, 1, share.count()));
   }
 
   /** The pages that only this vCPU writes. */

@@ -75,6 +75,9 @@ public final class VirtualMachine implements Guest, AutoCloseable {
       throw new IllegalArgumentException(
           "state of %d vCPUs for a VM of %d vCPUs".formatted(state.vcpus().size(), spec.vcpus()));
     }
+    for (int i = 0; i < spec.vcpus(); i++) {
+      spec.program().verify(i, state.vcpus().get(i));
+    }
     // A migration may come back from stop-and-copy and bring a newer state later; nothing ran in between.
     endVcpus();
     pauseReasons.clear();

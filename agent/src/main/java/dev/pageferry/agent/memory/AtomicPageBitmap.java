@@ -17,6 +17,11 @@ public final class AtomicPageBitmap {
     orWord((int) (page >>> 6), 1L << page);
   }
 
+  /** Whether the page is in the set, as seen by the thread that added it or one that synchronized with it since. */
+  public boolean contains(long page) {
+    return ((long) WORD.getOpaque(words, (int) (page >>> 6)) & 1L << page) != 0;
+  }
+
   /** Adds pages [from, end). */
   public void addRange(long from, long end) {
     for (long page = from; page < end;) {

@@ -97,14 +97,16 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   protected void channelRead0(ChannelHandlerContext context, MessageLite message) {
     lastHeardNanos = System.nanoTime();
     switch (message) {
-      case Ping ping -> context.writeAndFlush(Pong.newBuilder().setNonce(ping.getNonce()).build());
+      case Ping ping -> {
+        // A peer that floods with pings and reads no answer must not fill this host's memory with them.
+        if (context.channel().isWritable()) {
+          context.writeAndFlush(Pong.newBuilder().setNonce(ping.getNonce()).build());
+        }
+      }
       case Pong pong -> measured((lastHeardNanos - pong.getNonce()) / 1e9);
       default -> {
         if (inbox.size() >= MAX_QUEUED) {
-          end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
-              "the peer sent more than %d control messages at once"
-                  .formatted(MAX_QUEUED)));
-          context.close();
+          refuse(context, "the peer sent more than %d control messages at once".formatted(MAX_QUEUED));
         } else {
           inbox.add(message);
         }
@@ -130,28 +132,38 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     Throwable root = cause.getCause() instanceof WireException wire ? wire : cause;
     if (root instanceof WireException) {
-      String fault = String.valueOf(root.getMessage());
-      end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, fault));
-      context
-          .writeAndFlush(Refusal.newBuilder().setCode(FailureCode.PROTOCOL_VIOLATION.name()).setMessage(fault).build());
+      refuse(context, String.valueOf(root.getMessage()));
     } else {
       end(new MigrationFailure.PeerLost(lostCode,
           "the link to %s broke: %s".formatted(context.channel().remoteAddress(), root.getMessage())));
+      context.close();
     }
-    context.close();
   }
 
-  /** Ends the stream for the migration's thread, once, behind what was received before. */
-  void end(MigrationFailure failure) {
+  /** The peer broke the protocol: it is told how before the stream is closed. */
+  private void refuse(ChannelHandlerContext context, String message) {
+    if (end(new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, message))) {
+      context
+          .writeAndFlush(
+              Refusal.newBuilder().setCode(FailureCode.PROTOCOL_VIOLATION.name()).setMessage(message).build())
+          .addListener(ChannelFutureListener.CLOSE);
+    } else {
+      context.close();
+    }
+  }
+
+  /** Ends the stream for the migration's thread, once, behind what was received before; false if it had ended already. */
+  boolean end(MigrationFailure failure) {
     synchronized (inbox) {
       if (ended != null) {
-        return;
+        return false;
       }
       ended = failure;
     }
     if (!inbox.offer(new Ended(failure))) {
       throw new IllegalStateException("a control stream's inbox has no room for its end");
     }
+    return true;
   }
 
   /** Ends the stream after a grace in which the peer may still say why. */
@@ -198,7 +210,9 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   }
 
   private static String names(Class<?>... kinds) {
-    return Arrays.stream(kinds).map(Class::getSimpleName).collect(Collectors.joining(" or "));
+    return kinds.length == 0
+        ? "nothing"
+        : Arrays.stream(kinds).map(Class::getSimpleName).collect(Collectors.joining(" or "));
   }
 
   boolean isOpen() {

@@ -78,8 +78,11 @@ final class NettyDestinationLink implements DestinationLink {
   @Override
   public void close() {
     control.close();
-    for (Channel each : streams) {
-      each.close();
+    // A stream that was admitted just before is in the list now, and none is admitted any more.
+    synchronized (this) {
+      for (Channel each : streams) {
+        each.close();
+      }
     }
   }
 }

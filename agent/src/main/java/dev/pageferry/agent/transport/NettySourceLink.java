@@ -27,6 +27,8 @@ import java.util.stream.IntStream;
 final class NettySourceLink implements SourceLink {
   /** How long the destination's reason may trail the end of a data stream. */
   private static final Duration LAST_WORDS = Duration.ofMillis(500);
+  /** How long the end of the control stream may go unnoticed while data streams open. */
+  private static final Duration CONTROL_CHECK = Duration.ofMillis(50);
 
   private final MigrationId migration;
   private final SocketAddress destination;
@@ -55,21 +57,34 @@ final class NettySourceLink implements SourceLink {
                 .setProof(ByteString.copyFrom(StreamProof.of(sessionKey, stream))).build(),
             bytesSent, dataBytesWritten, this::streamBroke))
         .toList();
+    // Before the wait: whatever ends it, close() must find every stream, those that are still to open included.
+    opening.forEach(each -> sockets.add(() -> abandon(each)));
     for (CompletableFuture<StreamConnector.Stream> each : opening) {
-      StreamConnector.Stream stream = await(each, deadline);
-      sockets.add(stream.socket());
-      streams.add(stream.sender());
+      streams.add(await(each, deadline).sender());
+    }
+  }
+
+  private static void abandon(CompletableFuture<StreamConnector.Stream> opening) throws Exception {
+    if (!opening.cancel(true) && !opening.isCompletedExceptionally()) {
+      opening.join().socket().close();
     }
   }
 
   private <T> T await(CompletableFuture<T> future, Deadline deadline) throws MigrationFailure, InterruptedException {
-    try {
-      return future.get(deadline.remainingNanos(), TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
-      throw lastWordsOr("a data stream to %s could not be opened: %s".formatted(destination, e.getCause()));
-    } catch (TimeoutException e) {
-      throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
-          "a data stream to %s was not answered in time".formatted(destination));
+    while (true) {
+      try {
+        return future.get(Math.min(deadline.remainingNanos(), CONTROL_CHECK.toNanos()), TimeUnit.NANOSECONDS);
+      } catch (ExecutionException e) {
+        throw lastWordsOr("a data stream to %s could not be opened: %s".formatted(destination, e.getCause()));
+      } catch (TimeoutException e) {
+        if (!control.isOpen()) {
+          throw lastWordsOr("the control stream ended while data streams were opened");
+        }
+        if (deadline.hasPassed()) {
+          throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
+              "a data stream to %s was not answered in time".formatted(destination));
+        }
+      }
     }
   }
 
@@ -79,6 +94,13 @@ final class NettySourceLink implements SourceLink {
         .mapToObj(i -> streams.get(i).start(round, feeds.get(i)))
         .toArray(CompletableFuture<?>[]::new);
     CompletableFuture<Void> all = CompletableFuture.allOf(written);
+    // The first stream that breaks ends the round: the others may be stuck with a destination that reads no more.
+    for (CompletableFuture<?> each : written) {
+      each.exceptionally(cause -> {
+        all.completeExceptionally(cause);
+        return null;
+      });
+    }
     return atMost -> {
       try {
         all.get(atMost.toNanos(), TimeUnit.NANOSECONDS);
@@ -98,9 +120,12 @@ final class NettySourceLink implements SourceLink {
   private MigrationFailure lastWordsOr(String message) throws InterruptedException {
     try {
       control.receiveAny(Deadline.after(LAST_WORDS, Ticker.SYSTEM));
-    } catch (MigrationFailure.PeerRefused reason) {
+    } catch (MigrationFailure.PeerRefused | MigrationFailure.PeerAtFault reason) {
       return reason;
     } catch (MigrationFailure e) {
+      if (!control.isOpen()) {
+        return new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST, message + ": " + e.getMessage());
+      }
       // Nothing that says more than the data stream did.
     }
     return new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST, message);

@@ -5,6 +5,7 @@ import dev.pageferry.proto.migration.v1.StreamHello;
 import dev.pageferry.proto.migration.v1.StreamWelcome;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
@@ -34,7 +35,8 @@ final class StreamConnector {
       Consumer<Throwable> onBroken) {
     CompletableFuture<Stream> opened = new CompletableFuture<>();
     ControlCodec codec = new ControlCodec(bytesSent, new LongAdder());
-    new Bootstrap().group(loops.data()).channel(EventLoops.socketChannel()).option(ChannelOption.TCP_NODELAY, true)
+    ChannelFuture connecting = new Bootstrap().group(loops.data()).channel(EventLoops.socketChannel())
+        .option(ChannelOption.TCP_NODELAY, true)
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
         .handler(new ChannelInitializer<Channel>() {
           @Override
@@ -47,6 +49,11 @@ final class StreamConnector {
             opened.completeExceptionally(connected.cause());
           }
         });
+    // However opening fails, and whoever gives it up, the socket does not stay behind.
+    opened.exceptionally(failure -> {
+      connecting.channel().close();
+      return null;
+    });
     return opened;
   }
 

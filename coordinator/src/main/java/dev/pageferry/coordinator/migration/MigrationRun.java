@@ -175,7 +175,7 @@ final class MigrationRun {
     switch (status.getState()) {
       case RUNNING, IN_DOUBT -> document.update(before -> timed(MigrationDocument.merged(before, status)));
       case COMPLETED, HANDED_OVER -> complete(status);
-      case ROLLED_BACK, CANCELLED -> rolledBack(status);
+      case ROLLED_BACK, CANCELLED, DISOWNED -> rolledBack(status);
       case STATE_UNSPECIFIED, UNRECOGNIZED ->
         log.warn("migration={} source reports an unknown state {}", migration, status.getStateValue());
     }

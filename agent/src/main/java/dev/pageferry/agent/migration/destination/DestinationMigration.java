@@ -59,6 +59,13 @@ final class DestinationMigration {
   /** Receives the guest and runs it, or discards it. Never throws for what a peer, the network or the coordinator does. */
   void run() {
     try (var link = session.link()) {
+      runOverOpenLink();
+    }
+  }
+
+  /** The link is closed only after the catch clauses here: a refusal must still go out. */
+  private void runOverOpenLink() {
+    try {
       if (receive()) {
         activation();
         networkCleanup();

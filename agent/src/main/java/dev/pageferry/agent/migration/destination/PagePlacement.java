@@ -109,8 +109,8 @@ final class PagePlacement implements PageSink {
     for (int i = 0; i < ranges.count(); i++) {
       long end = ranges.page(i) + ranges.length(i);
       for (long page = ranges.page(i); page < end; page++) {
-        // A page that never held anything else is zero already.
-        if (checksums.get(page) != PageChecksum.OF_ZERO_PAGE) {
+        // A page that never held anything else is zero already. Its checksum would not tell: others have the same.
+        if (everWritten.contains(page)) {
           ram.zero(page, 1);
           checksums.set(page, PageChecksum.OF_ZERO_PAGE);
         }

@@ -62,6 +62,10 @@ final class Verdict {
         };
       } catch (UnreachableException e) {
         Thread.sleep(RETRY);
+      } catch (RuntimeException e) {
+        // Whatever went wrong, the row may have decided: only an answer ends the doubt.
+        session.log().warn("the coordinator could not be asked", e);
+        Thread.sleep(RETRY);
       }
     }
   }

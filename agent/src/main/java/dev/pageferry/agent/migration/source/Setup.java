@@ -48,6 +48,10 @@ final class Setup {
           "the destination chose protocol version %d, offered were %d to %d"
               .formatted(welcome.getVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
     }
+    if (welcome.getSessionKey().isEmpty()) {
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "the destination welcomed without a session key");
+    }
     return welcome;
   }
 }

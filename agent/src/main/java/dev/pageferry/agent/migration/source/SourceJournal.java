@@ -145,6 +145,13 @@ final class SourceJournal {
     end(cancelled ? State.CANCELLED : State.ROLLED_BACK);
   }
 
+  /** The attempt was aborted, and the guest is not this host's any more either. */
+  synchronized void disowned(MigrationFailure cause) {
+    failure = new Failure(cause.code(), cause.getMessage());
+    totalSeconds = ticker.secondsSince(startNanos);
+    end(State.DISOWNED);
+  }
+
   synchronized SourceStatus status() {
     return new SourceStatus(state, stage, Optional.ofNullable(failure), progress, setupSeconds,
         totalSeconds > 0 ? totalSeconds : ticker.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound,

@@ -120,7 +120,9 @@ public final class SourceMigration {
       log.warn("stage={} the coordinator does not answer; switchover {} of {} put off", MigrationStage.PRE_COPY,
           switchover,
           MAX_SWITCHOVERS);
-      Thread.sleep(BACK_OFF.multipliedBy(switchover));
+      Thread.sleep(
+          Duration.ofNanos(Math.min(BACK_OFF.multipliedBy(switchover).toNanos(), attempt.deadline().remainingNanos())));
+      attempt.checkpoint();
     }
     throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
         "the coordinator did not answer at %d switchovers, so that nobody could commit; see that it runs, then migrate again"
@@ -151,7 +153,7 @@ public final class SourceMigration {
       rollBack(session, reason, false);
     } else {
       environment.givenAway().accept(order.guest());
-      journal.failed(reason, false);
+      journal.disowned(reason);
     }
   }
 

@@ -31,7 +31,9 @@ public record SourceStatus(State state, MigrationStage stage, Optional<Failure> 
     /** Commit was asked and not answered yet: the VM is paused here. */
     IN_DOUBT,
     /** The VM belongs to another host; its activation was not seen from here. */
-    HANDED_OVER;
+    HANDED_OVER,
+    /** The attempt was aborted and the VM is not this host's any more: its copy is destroyed. */
+    DISOWNED;
 
     public boolean isFinal() {
       return this != RUNNING && this != IN_DOUBT;

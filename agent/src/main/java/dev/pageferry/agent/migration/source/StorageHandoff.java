@@ -34,7 +34,8 @@ final class StorageHandoff {
         Decision decision = ask();
         session.failpoints.at("source.storage-handoff.decided");
         return decision;
-      } catch (UnreachableException e) {
+      } catch (UnreachableException | RuntimeException e) {
+        // Whatever went wrong, the row may have decided: only an answer ends the doubt.
         session.journal.inDoubt(String.valueOf(e.getMessage()));
         Thread.sleep(retry);
         retry = retry.multipliedBy(2).compareTo(LONGEST_RETRY) < 0 ? retry.multipliedBy(2) : LONGEST_RETRY;
