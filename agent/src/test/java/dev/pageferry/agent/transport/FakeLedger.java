@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 
 /** The coordinator's rows in memory, with answers that a test can put in front of the true ones. */
 final class FakeLedger implements OwnershipClient {
@@ -39,6 +40,7 @@ final class FakeLedger implements OwnershipClient {
   private int commitCalls;
   private int resolveCalls;
   private int probeCalls;
+  private BooleanSupplier answering = () -> true;
 
   synchronized void begin(MigrationId migration, long epoch, String source, String destination) {
     rows.put(migration, new Row(epoch, source, destination));
@@ -59,6 +61,11 @@ final class FakeLedger implements OwnershipClient {
     for (boolean each : answered) {
       probes.add(each);
     }
+  }
+
+  /** Answers probes only while this holds. */
+  synchronized void answerProbesWhen(BooleanSupplier condition) {
+    answering = condition;
   }
 
   synchronized int commitCalls() {
@@ -113,7 +120,7 @@ final class FakeLedger implements OwnershipClient {
   @Override
   public synchronized CompletableFuture<Duration> probe(Duration atMost) {
     probeCalls++;
-    return probes.isEmpty() || probes.remove()
+    return answering.getAsBoolean() && (probes.isEmpty() || probes.remove())
         ? CompletableFuture.completedFuture(Duration.ofMillis(1))
         : CompletableFuture.failedFuture(unreachable());
   }
