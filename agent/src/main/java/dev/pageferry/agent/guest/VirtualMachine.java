@@ -134,6 +134,22 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     }
   }
 
+  /**
+   * Sets or removes the operator's pause.
+   *
+   * @throws IllegalStateException while a migration switches over: what it carries to the other host is fixed by then
+   */
+  public synchronized void pauseForOperator(boolean paused) throws InterruptedException {
+    if (pauseReasons.contains(PauseReason.MIGRATION)) {
+      throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(spec.name()));
+    }
+    if (paused) {
+      pause(PauseReason.OPERATOR);
+    } else {
+      resume(PauseReason.OPERATOR);
+    }
+  }
+
   /** Pauses the VM, keeps its RAM mapped and takes something of it; one at a time. */
   <T> T takeWhilePaused(Supplier<T> taker) throws InterruptedException {
     ram.borrow();

@@ -107,7 +107,7 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void pauseVm(PauseVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      hosted(request.getId()).vm().pause(PauseReason.OPERATOR);
+      hosted(request.getId()).vm().pauseForOperator(true);
       return StatusMessages.statusWithSpec(hosted(request.getId()));
     });
   }
@@ -115,7 +115,7 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      hosted(request.getId()).vm().resume(PauseReason.OPERATOR);
+      hosted(request.getId()).vm().pauseForOperator(false);
       return StatusMessages.statusWithSpec(hosted(request.getId()));
     });
   }

@@ -172,7 +172,13 @@ public final class Machines {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", vm.getName(),
           vm.getState());
     }
-    return usableHost(vm.getHost());
+    Host host = usableHost(vm.getHost());
+    boolean sameIncarnation = host.incarnation().value().equals(row.record().getOwnerIncarnation());
+    if (row.record().getPhase() == VmRecord.Phase.ACTIVE && sameIncarnation) {
+      throw new RequestException(Kind.REFUSED, "host %s has just come back, and VM %s still runs there; look again",
+          host.id(), vm.getName());
+    }
+    return host;
   }
 
   public Vm pause(String name) throws RequestException {

@@ -35,9 +35,9 @@ public final class OwnershipLedger {
   private final RecordStore store;
   private final boolean logsDecisions;
 
-  /** Knows which incarnation of a host lives now. */
+  /** Knows which hosts may be given a VM: those that live, in the incarnation that the migration was begun with. */
   public interface Incarnations {
-    boolean isCurrent(HostId host, Incarnation incarnation);
+    boolean isAlive(HostId host, Incarnation incarnation);
   }
 
   /** A VM's row with the revision it was read at. */
@@ -155,10 +155,10 @@ public final class OwnershipLedger {
 
   /**
    * Moves the VM to the migration's destination under the next epoch, unless the migration was aborted or its destination
-   * has restarted since. Asked again it answers the same.
+   * has restarted or fallen silent since: that one could not let the guest run. Asked again it answers the same.
    */
   public Decision commit(VmId vm, MigrationId migration, Incarnations incarnations) {
-    return decide(vm, migration, pending -> incarnations.isCurrent(new HostId(pending.getDestinationHost()),
+    return decide(vm, migration, pending -> incarnations.isAlive(new HostId(pending.getDestinationHost()),
         new Incarnation(pending.getDestinationIncarnation())));
   }
 

@@ -26,7 +26,7 @@ final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   public void commit(CommitRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
         () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            inventory::isCurrent)));
+            (host, incarnation) -> !inventory.isLost(host, incarnation))));
   }
 
   @Override

@@ -76,7 +76,7 @@ final class DestinationMigration {
       refuse(e.code(), e.getMessage());
     } catch (InterruptedException e) {
       discard("this agent is shutting down");
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.warn("invariant violated", e);
       refuse(FailureCode.INTERNAL, e.toString());
     }

@@ -33,7 +33,8 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Data streams that a source may open. */
   private static final int MAX_STREAMS = 16;
   private static final int SESSION_KEY_BYTES = 32;
-  private static final int MAX_REMEMBERED = 256;
+  /** Each keeps the page tables of its guest until it is forgotten. */
+  private static final int MAX_REMEMBERED = 16;
   private static final Duration DISCARD_WAIT = Duration.ofSeconds(10);
 
   /** What is known of a migration. */

@@ -14,7 +14,8 @@ import org.slf4j.LoggerFactory;
 /** The migrations that leave this host, and for a while those that ended. */
 public final class OutgoingMigrations {
   private static final Logger log = LoggerFactory.getLogger(OutgoingMigrations.class);
-  private static final int MAX_REMEMBERED = 256;
+  /** Each keeps the page tables of its guest until it is forgotten. */
+  private static final int MAX_REMEMBERED = 16;
 
   private record Entry(VmId vm, SourceMigration migration, Thread thread) {
   }

@@ -6,6 +6,7 @@ import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.RoundTransfer;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
 import dev.pageferry.common.page.PageSize;
+import dev.pageferry.common.stage.FailureCode;
 import java.time.Duration;
 import java.util.OptionalDouble;
 
@@ -19,6 +20,10 @@ final class PageRounds {
   private static final Duration PROGRESS_INTERVAL = Duration.ofMillis(100);
   /** Less than this says more about latency than about bandwidth. */
   private static final long MEASURABLE_BYTES = 16 << 20;
+  /** A round that took this long tells the bandwidth however little it moved. */
+  private static final double MEASURABLE_SECONDS = 0.5;
+  /** A data stream that takes nothing for so long is broken, however well the control stream is. */
+  private static final Duration STUCK = Duration.ofSeconds(10);
 
   private final SourceSession session;
   private final RateLimiter limiter;
@@ -84,12 +89,13 @@ final class PageRounds {
     while (!transfer.await(PROGRESS_INTERVAL)) {
       session.attempt.checkpoint();
       meter.report();
+      meter.checkStuck();
     }
     double seconds = session.ticker.secondsSince(roundStart);
     long bytes = session.link.bytesSent() - bytesBefore;
     // What the socket buffers swallowed has not crossed the network yet: only acknowledged bytes tell its speed.
     long acknowledged = session.link.acknowledgedBytes() - acknowledgedBefore;
-    if (acknowledged >= MEASURABLE_BYTES) {
+    if (acknowledged > 0 && (acknowledged >= MEASURABLE_BYTES || seconds >= MEASURABLE_SECONDS)) {
       bytesPerSecond = acknowledged / seconds;
     }
     pending.clear();
@@ -109,11 +115,28 @@ final class PageRounds {
     private final int throttlePercent;
     private long lastNanos = session.ticker.nanos();
     private long lastBytes = session.link.bytesSent();
+    private long lastQueued = queuedBytes();
+    private long lastMoveNanos = lastNanos;
 
     ProgressMeter(Round round, long pages, int throttlePercent) {
       this.round = round;
       this.pages = pages;
       this.throttlePercent = throttlePercent;
+    }
+
+    private long queuedBytes() {
+      return session.link.acknowledgedBytes() + session.link.unacknowledgedBytes();
+    }
+
+    /** A capped stream may rightly be still between two frames; an uncapped one may not. */
+    void checkStuck() throws MigrationFailure {
+      if (queuedBytes() != lastQueued || session.options.maxBytesPerSecond() > 0) {
+        lastQueued = queuedBytes();
+        lastMoveNanos = session.ticker.nanos();
+      } else if (session.ticker.nanos() - lastMoveNanos > STUCK.toNanos()) {
+        throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
+            "the data streams took nothing for %d s in round %d".formatted(STUCK.toSeconds(), round.number()));
+      }
     }
 
     void report() {

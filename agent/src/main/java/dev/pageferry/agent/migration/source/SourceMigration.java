@@ -62,6 +62,9 @@ public final class SourceMigration {
     attempt.runsOn(Thread.currentThread());
     try (SourceLink link = connect()) {
       run(new SourceSession(order, environment, link, attempt, journal));
+    } catch (OutOfMemoryError e) {
+      journal.failed(
+          new MigrationFailure.Stopped(FailureCode.INTERNAL, "the agent's own heap is full: " + e.getMessage()), false);
     } catch (MigrationFailure e) {
       journal.failed(e, attempt.isCancelled());
     } catch (InterruptedException e) {
@@ -88,7 +91,7 @@ public final class SourceMigration {
       }
       rollBack(session, Attempt.cancelled(), true);
       return;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.warn("invariant violated", e);
       rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
       return;
@@ -185,7 +188,7 @@ public final class SourceMigration {
     return journal.status();
   }
 
-  /** Calls back now and at every change, from the migration's thread, until {@link #unfollow}. */
+  /** Calls back now and soon after every change, until {@link #unfollow}. */
   public void follow(Consumer<SourceStatus> follower) {
     journal.follow(follower);
   }

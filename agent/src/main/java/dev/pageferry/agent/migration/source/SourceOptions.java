@@ -6,7 +6,7 @@ import java.time.Duration;
  * What the operator asked for.
  *
  * @param downtimeLimit ceiling of the expected blackout
- * @param maxBytesPerSecond TCP payload over all streams; 0: unlimited
+ * @param maxBytesPerSecond page frames over all streams; 0: unlimited
  * @param streams data streams, 1 to {@link #MAX_STREAMS}
  * @param timeout the attempt ends if commit has not been asked by then
  */
