@@ -210,7 +210,7 @@ class LiveMigrationTest {
   void anAttemptThatTakesTooLongRollsBack() throws Exception {
     VirtualMachine vm = a.boot(TestCluster.spec("hotset", Map.of("fill", "random"), 2));
     TestCluster.Move move = cluster.start(a, b, vm,
-        new SourceOptions(Duration.ofMillis(300), 2_000_000, 3, OnStall.ABORT, Duration.ofMillis(700)));
+        new SourceOptions(Duration.ofMillis(300), 2_000_000, 3, OnStall.THROTTLE, Duration.ofMillis(700)));
     SourceStatus status = move.await();
 
     assertThat(status.state()).isEqualTo(State.ROLLED_BACK);
