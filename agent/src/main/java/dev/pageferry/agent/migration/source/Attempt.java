@@ -48,6 +48,11 @@ final class Attempt {
     return fate.get() == Fate.CANCELLED;
   }
 
+  /** Whether commit may have been asked: from then on only the ownership row's answer may let the guest go on here. */
+  boolean isCommitting() {
+    return fate.get() == Fate.COMMITTING;
+  }
+
   Deadline deadline() {
     return deadline;
   }

@@ -92,6 +92,10 @@ public final class SourceMigration {
       rollBack(session, Attempt.cancelled(), true);
       return;
     } catch (RuntimeException | Error e) {
+      if (attempt.isCommitting()) {
+        // The row may have decided: the guest stays paused rather than run in two places.
+        throw e;
+      }
       log.warn("invariant violated", e);
       rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
       return;

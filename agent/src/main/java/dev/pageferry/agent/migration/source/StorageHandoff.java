@@ -34,7 +34,7 @@ final class StorageHandoff {
         Decision decision = ask();
         session.failpoints.at("source.storage-handoff.decided");
         return decision;
-      } catch (UnreachableException | RuntimeException e) {
+      } catch (UnreachableException | RuntimeException | Error e) {
         // Whatever went wrong, the row may have decided: only an answer ends the doubt.
         session.journal.inDoubt(String.valueOf(e.getMessage()));
         Thread.sleep(retry);
