@@ -49,8 +49,9 @@ final class Agent implements AutoCloseable {
     AgentMetrics metrics = new AgentMetrics(guests, memory);
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
-    outgoing = new OutgoingMigrations(new SourceMigration.Environment(new MigrationClient(loops), ownership,
-        guests::discard, MigrationLog::of, failpoints, ticker),
+    outgoing = new OutgoingMigrations(
+        new SourceMigration.Environment(new MigrationClient(loops, config.congestionControl()), ownership,
+            guests::discard, MigrationLog::of, failpoints, ticker),
         metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
@@ -69,13 +70,13 @@ final class Agent implements AutoCloseable {
         config.advertised(config.http(), observability.port()));
     session.start();
     if (config.rehearse()) {
-      Rehearsal.start(ownership);
+      Rehearsal.start(ownership, () -> outgoing.isEmpty() && incoming.isEmpty());
     }
   }
 
   private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
     // A migration that took the VM away and still waits to hear that it runs there has heard enough.
-    outgoing.ofVm(vm.spec().id()).ifPresent(SourceMigration::release);
+    outgoing.ofVm(vm.spec().id()).ifPresent(migration -> migration.release(epoch));
     guests.adopt(vm, epoch);
   }
 

@@ -1,5 +1,6 @@
 package dev.pageferry.agent;
 
+import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
@@ -18,15 +19,16 @@ import java.util.Optional;
  * @param http metrics and health
  * @param memoryBytes what this host may give to guests
  * @param advertise the host that others are told, where listening on a wildcard address
+ * @param congestionControl of outgoing pages
  * @param rehearse whether to move a few tiny guests from this host to itself at start
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
     long memoryBytes,
-    Optional<String> advertise, boolean rehearse,
+    Optional<String> advertise, CongestionControl congestionControl, boolean rehearse,
     Optional<Path> failpointDirectory) {
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
-      "advertise", "storage", "vxlan-listen", "rehearse", "failpoint-dir");
+      "advertise", "congestion-control", "storage", "vxlan-listen", "rehearse", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -36,6 +38,8 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse),
         settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse),
         settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
+        settings.optional("congestion-control", new CongestionControl(CongestionControl.DEFAULT),
+            CongestionControl::new),
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
         settings.maybe("failpoint-dir", Path::of));
     // Part of the command line's contract; disks and the virtual switch, which use them, are not there yet.

@@ -39,6 +39,11 @@ public final class AgentMain extends ServerProgram {
       description = "What others are told when listening on 0.0.0.0 or [::].")
   @Nullable
   String advertise;
+  @Option(names = "--congestion-control", paramLabel = "NAME",
+      description = "TCP congestion control of outgoing pages, such as cubic or bbr; system%n"
+          + "leaves it to the kernel. Default cubic.")
+  @Nullable
+  String congestionControl;
   @Option(names = "--rehearse", paramLabel = "true|false",
       description = "Whether to move a few tiny guests from this host to itself at start, so that%n"
           + "the first real move finds warm code. Default true.")

@@ -14,6 +14,7 @@ import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
+import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
@@ -28,9 +29,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,17 +44,31 @@ final class Rehearsal {
   private static final int MOVES = 150;
   private static final Duration LONGEST = Duration.ofSeconds(15);
   private static final Duration ONE_MOVE = Duration.ofSeconds(5);
-  private static final int PROBES = 200;
   private static final long GUEST_BYTES = 8L << 20;
   private static final HostPort ANY_PORT = new HostPort("127.0.0.1", 0);
 
   private final HostMemory memory = new HostMemory(8 * GUEST_BYTES);
   private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
+  private final OwnershipClient ownership;
 
-  /** Grants every commit: nobody but this rehearsal knows its guests. */
+  /**
+   * Grants every commit, since nobody but this rehearsal knows its guests, and walks the way to the coordinator and back
+   * all the same.
+   */
   private static final class Granting implements OwnershipClient {
+    private final OwnershipClient coordinator;
+
+    Granting(OwnershipClient coordinator) {
+      this.coordinator = coordinator;
+    }
+
     @Override
-    public Decision commit(VmId vm, MigrationId migration) {
+    public Decision commit(VmId vm, MigrationId migration) throws InterruptedException {
+      try {
+        coordinator.resolve(vm, migration);
+      } catch (UnreachableException e) {
+        // Then that way stays cold; the rest is rehearsed.
+      }
       return new Decision(Outcome.COMMITTED, "rehearsal", 2);
     }
 
@@ -65,19 +79,23 @@ final class Rehearsal {
 
     @Override
     public CompletableFuture<Duration> probe(Duration atMost) {
-      return CompletableFuture.completedFuture(Duration.ZERO);
+      return coordinator.probe(atMost);
     }
   }
 
-  private Rehearsal() {
+  private Rehearsal(OwnershipClient coordinator) {
+    this.ownership = new Granting(coordinator);
   }
 
-  /** Rehearses in the background. */
-  static void start(OwnershipClient coordinator) {
+  /**
+   * Rehearses in the background.
+   *
+   * @param wanted asked before each move: a real migration is not to share the processors with this
+   */
+  static void start(OwnershipClient coordinator, BooleanSupplier wanted) {
     Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
       try (EventLoops loops = new EventLoops(2)) {
-        new Rehearsal().run(loops);
-        probe(coordinator);
+        new Rehearsal(coordinator).run(loops, wanted);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       } catch (Exception e) {
@@ -86,15 +104,15 @@ final class Rehearsal {
     });
   }
 
-  private void run(EventLoops loops) throws Exception {
+  private void run(EventLoops loops, BooleanSupplier wanted) throws Exception {
     long start = System.nanoTime();
-    IncomingMigrations incoming = new IncomingMigrations(factory, new Granting(), () -> {
+    IncomingMigrations incoming = new IncomingMigrations(factory, ownership, () -> {
     }, (vm, epoch) -> closeSoon(vm), Announcer.NONE, (migration, vm) -> MigrationLog.SILENT,
         new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
     int moves = 0;
     try (MigrationServer server = MigrationServer.listen(loops, ANY_PORT, incoming)) {
-      while (moves < MOVES && System.nanoTime() - start < LONGEST.toNanos()) {
+      while (moves < MOVES && wanted.getAsBoolean() && System.nanoTime() - start < LONGEST.toNanos()) {
         move(moves++, loops, incoming, new HostPort("127.0.0.1", server.port()));
       }
     } finally {
@@ -113,8 +131,9 @@ final class Rehearsal {
     try (VirtualMachine guest = factory.boot(spec)) {
       guest.resume(PauseReason.OPERATOR);
       incoming.expect(migration, spec, new OwnershipEpoch(1), token, ONE_MOVE);
-      SourceMigration.Environment environment = new SourceMigration.Environment(new MigrationClient(loops),
-          new Granting(),
+      SourceMigration.Environment environment = new SourceMigration.Environment(
+          new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
+          ownership,
           (Guest given) -> moved.countDown(), (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
           Ticker.SYSTEM);
       SourceMigration source = new SourceMigration(
@@ -145,16 +164,5 @@ final class Rehearsal {
         Thread.currentThread().interrupt();
       }
     });
-  }
-
-  /** Warms the way to the coordinator too, on both ends. */
-  private static void probe(OwnershipClient coordinator) throws InterruptedException {
-    for (int i = 0; i < PROBES; i++) {
-      try {
-        coordinator.probe(ONE_MOVE).get(ONE_MOVE.toMillis(), TimeUnit.MILLISECONDS);
-      } catch (ExecutionException | TimeoutException e) {
-        return;
-      }
-    }
   }
 }

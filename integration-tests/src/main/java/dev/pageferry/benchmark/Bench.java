@@ -1,5 +1,6 @@
 package dev.pageferry.benchmark;
 
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +18,29 @@ record Bench(Progress progress, Children children, CleanUp cleanUp, boolean quic
   static final long MEBIBYTE = 1L << 20;
   /** What the agents' own processes, QEMU's and this one need beside guest RAM. */
   private static final long OTHER_MEMORY_BYTES = 1536 * MEBIBYTE;
+
+  /** Moves before the first that counts, each way as often: code and memory of both hosts are warm then. */
+  static final int WARM_UP_MOVES = 6;
+  /** A host wipes the memory that a VM has left, which would take time from what is measured next. */
+  private static final Duration SETTLING = Duration.ofMillis(1500);
+
+  /** Moves a VM until figures count. */
+  void warmUp(Cluster.Vm vm) {
+    for (int i = 0; i < WARM_UP_MOVES; i++) {
+      vm.move();
+    }
+    settle();
+  }
+
+  /** Waits until hosts have tidied up after a move. */
+  void settle() {
+    try {
+      Thread.sleep(SETTLING);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new BenchmarkException("interrupted", e);
+    }
+  }
 
   Cluster requireCluster() {
     if (cluster == null) {

@@ -26,14 +26,15 @@ final class BlackoutScenario implements Scenario {
         List.of("rate=100MB/s", "workingSet=64MiB")), Goal.medianAtMost(10), Goal.maxAtMost(50));
     move("idle", moves, new Cluster.Spec("bench-p4-idle", MEMORY_BYTES, "idle", List.of("fill=random")));
     qemu(bench.quick() ? 2 : 5);
-    outcome.note("VMs of 1 GiB, " + moves + " moves back and forth after one that is not counted. Busy: 100 MB/s"
+    outcome.note("VMs of 1 GiB, " + moves + " moves back and forth after " + Bench.WARM_UP_MOVES
+        + " that are not counted. Busy: 100 MB/s"
         + " stored over 64 MiB. The parts of a blackout add up to it; their medians need not.");
   }
 
   private void move(String kind, int moves, Cluster.Spec spec, Goal... goals) {
     bench.progress().say("P4: creating the %s VM", kind);
     try (Cluster.Vm vm = bench.requireCluster().create(spec)) {
-      vm.move();
+      bench.warmUp(vm);
       for (int i = 1; i <= moves; i++) {
         Move move = vm.move();
         outcome.add(kind + ": blackout", Metric.MILLISECONDS, move.blackoutSeconds() * 1e3, goals);

@@ -29,6 +29,11 @@ final class KernelCounters {
     throw new BenchmarkException("/proc/net/netstat has no IpExt InOctets");
   }
 
+  /** The congestion control of TCP connections that ask for none. */
+  static String congestionControl() {
+    return read("/proc/sys/net/ipv4/tcp_congestion_control").strip();
+  }
+
   /** Bytes that programs can still take without swapping. */
   static long memoryAvailableBytes() {
     return meminfoBytes("MemAvailable");

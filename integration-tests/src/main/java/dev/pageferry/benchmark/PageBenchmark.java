@@ -2,6 +2,7 @@ package dev.pageferry.benchmark;
 
 import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.common.page.PageSize;
 import java.nio.ByteBuffer;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -44,7 +45,7 @@ public class PageBenchmark {
     random = PageStore.allocate((long) PAGES << 12);
     zero = PageStore.allocate((long) PAGES << 12);
     long state = 1;
-    for (long address = 0; address < random.bytes(); address += Long.BYTES) {
+    for (long address = 0; address < PageSize.bytesOf(random.pageCount()); address += Long.BYTES) {
       state = state * 6364136223846793005L + 1442695040888963407L;
       random.putLong(address, state);
     }

@@ -3,11 +3,13 @@ package dev.pageferry.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.ServerProcess;
 import dev.pageferry.support.TestCluster;
 import java.util.Map;
 import org.awaitility.Awaitility;
@@ -128,15 +130,60 @@ class HostFailureTest {
     cluster.agent("host-b").kill();
     failpoint.release();
 
+    // As long as the host is silent it might come back with the VM: only its next life says that the VM is down.
+    assertThat(cluster.awaitFailure(migration.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
+    cluster.restart("host-b");
     Migration ended = cluster.awaitEnd(migration.getId());
     assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
-    assertThat(ended.getFailure().getCode()).isEqualTo("DESTINATION_LOST");
-    cluster.restart("host-b");
+    assertThat(ended.getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
     cluster.awaitVm("vm", Vm.State.FAILED, "host-b");
     cluster.api().startVm(StartVmRequest.newBuilder().setName("vm").build());
     assertGoesOnAt("host-b", 3);
     // The copy that the source kept while nobody knew is of no use any more.
     cluster.awaitFreeMemory("host-a", HOST_MEMORY);
+  }
+
+  @Test
+  void aVmThatIsDeletedAfterItsDestinationDiedLeavesNoCopyAtTheSource() throws Exception {
+    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").kill();
+    failpoint.release();
+    cluster.restart("host-b");
+    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
+
+    cluster.api().deleteVm(DeleteVmRequest.newBuilder().setName("vm").build());
+    cluster.awaitFreeMemory("host-a", HOST_MEMORY);
+  }
+
+  @Test
+  void aDestinationThatOnlyFreezesAfterCommitRunsTheVmOnceItWakes() throws Exception {
+    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
+    Migration migration = cluster.migrate("vm", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").freeze();
+    failpoint.release();
+    assertThat(cluster.awaitFailure(migration.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
+
+    cluster.agent("host-b").thaw();
+    Migration ended = cluster.awaitEnd(migration.getId());
+    assertThat(ended.getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(ended.hasFailure()).isFalse();
+    assertGoesOnAt("host-b", 2);
+    cluster.awaitFreeMemory("host-a", HOST_MEMORY);
+  }
+
+  @Test
+  void aSecondAgentUnderTheNameOfALivingHostIsNotTakenInAndHarmsNobody() throws Exception {
+    ServerProcess impostor = cluster.startImpostor("host-a", "128MiB");
+    try {
+      assertThat(impostor.logOfThisStart()).contains("which lives");
+      assertGoesOnAt("host-a", 1);
+      assertThat(cluster.migrateAndWait("vm", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
+    } finally {
+      impostor.close();
+    }
   }
 
   @Test

@@ -38,6 +38,7 @@ public final class TestCluster implements AutoCloseable {
   private static final Path ROOT = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
   private static final Pattern LISTENING = Pattern.compile("listening: grpc 127\\.0\\.0\\.1:(\\d+)");
   private static final Pattern REGISTERED = Pattern.compile("registered with the coordinator");
+  private static final Pattern REFUSED = Pattern.compile("does not take this host in: (.*)");
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Set<Migration.State> FINAL = Set.of(Migration.State.COMPLETED, Migration.State.FAILED,
       Migration.State.CANCELLED);
@@ -89,15 +90,26 @@ public final class TestCluster implements AutoCloseable {
   }
 
   private void addHost(String host, String memory) throws IOException, InterruptedException {
+    ServerProcess agent = agentProcess(host, memory, directory.resolve(host + ".log"));
+    agents.put(host, agent);
+    agent.start(REGISTERED);
+  }
+
+  /** Starts another agent under the name of a host that has one, and waits until it is refused. The caller closes it. */
+  public ServerProcess startImpostor(String host, String memory) throws IOException {
+    ServerProcess impostor = agentProcess(host, memory, directory.resolve(host + "-impostor.log"));
+    impostor.start(REFUSED);
+    return impostor;
+  }
+
+  private ServerProcess agentProcess(String host, String memory, Path log) throws IOException {
     Path failpoints = Files.createDirectories(directory.resolve(host));
-    ServerProcess agent = new ServerProcess(program("agent"),
+    return new ServerProcess(program("agent"),
         List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", "127.0.0.1:0",
             "--migration-listen", "127.0.0.1:0",
             "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--failpoint-dir",
             failpoints.toString()),
-        directory.resolve(host + ".log"));
-    agents.put(host, agent);
-    agent.start(REGISTERED);
+        log);
   }
 
   public ServerProcess agent(String host) {
@@ -176,6 +188,12 @@ public final class TestCluster implements AutoCloseable {
     return Awaitility.await("end of migration " + id).atMost(PATIENCE).pollInterval(Duration.ofMillis(20))
         .ignoreException(StatusRuntimeException.class)
         .until(() -> migration(id), each -> FINAL.contains(each.getState()));
+  }
+
+  /** Waits until the migration's document names a failure, be that the end of it or not. */
+  public Migration awaitFailure(String id) {
+    return Awaitility.await("failure of migration " + id).atMost(PATIENCE).pollInterval(Duration.ofMillis(20))
+        .ignoreException(StatusRuntimeException.class).until(() -> migration(id), Migration::hasFailure);
   }
 
   /** Replays a twin and compares. */

@@ -63,8 +63,7 @@ public final class TwinVerifier {
       throws OutOfMemoryException, IOException, InterruptedException {
     VmSpec spec = vm.spec();
     MemoryFill.checkImage(spec);
-    try (HostMemory.Reservation reservation = memory.reserve(spec.memoryBytes());
-        PageStore twin = PageStore.allocate(spec.memoryBytes())) {
+    try (PageStore twin = memory.allocate(spec.memoryBytes())) {
       AtomicPageBitmap unused = new AtomicPageBitmap(twin.pageCount());
       Optional<String> sha256 = MemoryFill.fill(spec, twin, unused);
       if (!sha256.equals(spec.imageSha256())) {

@@ -20,7 +20,6 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   private volatile VmSpec spec;
   private final PageStore ram;
   private final DirtyLog dirtyLog;
-  private final HostMemory.Reservation reservation;
   private final Ticker ticker;
 
   /** Guarded by this; vCPUs run only while it is empty. */
@@ -30,11 +29,10 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** Held while a digest is taken: a reason to pause cannot count those who have it. */
   private final ReentrantLock digesting = new ReentrantLock();
 
-  private VirtualMachine(VmSpec spec, PageStore ram, HostMemory.Reservation reservation, Ticker ticker) {
+  private VirtualMachine(VmSpec spec, PageStore ram, Ticker ticker) {
     this.spec = spec;
     this.ram = ram;
     this.dirtyLog = new DirtyLog(ram.pageCount(), spec.vcpus());
-    this.reservation = reservation;
     this.ticker = ticker;
     this.meter = new StepMeter(ticker, 0);
   }
@@ -46,11 +44,11 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    */
   public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Ticker ticker)
       throws OutOfMemoryException, InterruptedException {
-    HostMemory.Reservation reservation = memory.reserve(spec.memoryBytes());
+    PageStore ram = memory.allocate(spec.memoryBytes());
     try {
-      return new VirtualMachine(spec, PageStore.allocate(spec.memoryBytes()), reservation, ticker);
-    } catch (OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
-      reservation.close();
+      return new VirtualMachine(spec, ram, ticker);
+    } catch (RuntimeException | Error e) {
+      ram.close();
       throw e;
     }
   }
@@ -237,7 +235,6 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   public void close() {
     endVcpus();
     ram.close();
-    reservation.close();
   }
 
   private void endVcpus() {

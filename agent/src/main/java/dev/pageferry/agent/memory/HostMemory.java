@@ -1,43 +1,149 @@
 package dev.pageferry.agent.memory;
 
+import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
-/** The memory that the operator lets this host give to guests. Every page store is reserved here first. */
+/**
+ * The memory that the operator lets this host give to guests. Every page store of a guest comes from here.
+ *
+ * <p>What a guest leaves behind stays backed for a while, wiped, for the next guest of that size: to have the kernel back
+ * fresh memory takes longer than to receive a guest over a fast network. It counts as free, goes back to the kernel as
+ * soon as another guest needs the room, and never makes the host hold more than its capacity.
+ */
 public final class HostMemory {
   private static final Path MEMINFO = Path.of("/proc/meminfo");
+  private static final Duration KEPT = Duration.ofMinutes(1);
 
   private final long capacityBytes;
+  private final Duration kept;
+  private final ScheduledThreadPoolExecutor cleaner = new ScheduledThreadPoolExecutor(1,
+      Thread.ofPlatform().daemon().name("memory-cleaner").factory());
+  /** Guarded by this. */
   private long reservedBytes;
+  /** Guarded by this; the one that was left last comes first. */
+  private final Deque<SpareMapping> spares = new ArrayDeque<>();
+  /** Guarded by this. */
+  private long spareBytes;
 
   public HostMemory(long capacityBytes) {
+    this(capacityBytes, KEPT);
+  }
+
+  /** @param kept how long memory that a guest has left stays backed */
+  HostMemory(long capacityBytes, Duration kept) {
     this.capacityBytes = capacityBytes;
+    this.kept = kept;
+    cleaner.setKeepAliveTime(1, TimeUnit.SECONDS);
+    cleaner.allowCoreThreadTimeOut(true);
   }
 
   /**
-   * Memory set aside for one page store.
+   * Memory for one guest, zero-filled and backed. It is given back when the page store is closed and nobody borrows it.
    *
-   * @throws OutOfMemoryException with the figures, if less is free
+   * @param bytes a positive multiple of {@link PageSize#BYTES}
+   * @throws OutOfMemoryException with the figures, if less is free; nothing stays reserved
    */
-  public synchronized Reservation reserve(long bytes) throws OutOfMemoryException {
+  public PageStore allocate(long bytes) throws OutOfMemoryException, InterruptedException {
+    PageStore.checkSize(bytes);
+    List<SpareMapping> inTheWay = new ArrayList<>();
+    SpareMapping spare = reserve(bytes, inTheWay);
+    try {
+      inTheWay.forEach(SpareMapping::unmap);
+      Mapping mapping = spare == null ? Mapping.allocate(bytes) : spare.takeWiped();
+      return new PageStore(mapping, this::takeBack);
+    } catch (OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
+      unreserve(bytes);
+      throw e;
+    }
+  }
+
+  /**
+   * Sets memory aside.
+   *
+   * @param inTheWay receives the spares that must be unmapped first
+   * @return a spare of that size, where there is one
+   */
+  private synchronized @Nullable SpareMapping reserve(long bytes, List<SpareMapping> inTheWay)
+      throws OutOfMemoryException {
     if (bytes > freeBytes()) {
       throw new OutOfMemoryException("not enough memory left for guests", bytes, freeBytes());
     }
     long available = kernelAvailableBytes();
-    if (bytes > available) {
-      throw new OutOfMemoryException("the kernel has too little memory left", bytes, available);
+    if (bytes > available && bytes - available > spareBytes) {
+      throw new OutOfMemoryException("the kernel has too little memory left", bytes, available + spareBytes);
     }
+    SpareMapping fitting = removeSpareOf(bytes);
     reservedBytes += bytes;
-    return new Reservation(bytes);
+    long freshBytes = fitting == null ? bytes : 0;
+    while (!spares.isEmpty() && (spareBytes > freeBytes() || freshBytes > available)) {
+      SpareMapping oldest = spares.removeLast();
+      spareBytes -= oldest.bytes();
+      available += oldest.bytes();
+      inTheWay.add(oldest);
+    }
+    return fitting;
+  }
+
+  private @Nullable SpareMapping removeSpareOf(long bytes) {
+    for (Iterator<SpareMapping> each = spares.iterator(); each.hasNext();) {
+      SpareMapping spare = each.next();
+      if (spare.bytes() == bytes) {
+        each.remove();
+        spareBytes -= bytes;
+        return spare;
+      }
+    }
+    return null;
+  }
+
+  private synchronized void unreserve(long bytes) {
+    reservedBytes -= bytes;
+  }
+
+  private void takeBack(Mapping mapping) {
+    SpareMapping spare = new SpareMapping(mapping);
+    synchronized (this) {
+      reservedBytes -= mapping.bytes();
+      spareBytes += mapping.bytes();
+      spares.addFirst(spare);
+    }
+    cleaner.execute(spare::wipe);
+    cleaner.schedule(() -> expire(spare), kept.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  private void expire(SpareMapping spare) {
+    synchronized (this) {
+      if (!spares.remove(spare)) {
+        return;
+      }
+      spareBytes -= spare.bytes();
+    }
+    spare.unmap();
   }
 
   public long capacityBytes() {
     return capacityBytes;
   }
 
+  /** What guests may still have; spare memory is a part of it. */
   public synchronized long freeBytes() {
     return capacityBytes - reservedBytes;
+  }
+
+  /** Memory that guests have left and that is still backed. */
+  public synchronized long spareBytes() {
+    return spareBytes;
   }
 
   private static long kernelAvailableBytes() {
@@ -51,22 +157,5 @@ public final class HostMemory {
       // No such file in some containers: the operator's own limit stands alone.
     }
     return Long.MAX_VALUE;
-  }
-
-  /** A part of the budget; given back by closing it, once. */
-  public final class Reservation implements AutoCloseable {
-    private long bytes;
-
-    private Reservation(long bytes) {
-      this.bytes = bytes;
-    }
-
-    @Override
-    public void close() {
-      synchronized (HostMemory.this) {
-        reservedBytes -= bytes;
-        bytes = 0;
-      }
-    }
   }
 }

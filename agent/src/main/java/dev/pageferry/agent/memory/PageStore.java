@@ -1,6 +1,5 @@
 package dev.pageferry.agent.memory;
 
-import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.page.PageSize;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -8,13 +7,14 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /**
  * The RAM of one VM: one contiguous off-heap mapping of any size, in pages of {@link PageSize#BYTES}, all of it backed
- * by the host before {@link #allocate} returns.
+ * by the host from the beginning.
  *
  * <p>Reads and writes by different threads are not ordered by this class: see {@link DirtyLog} for how a reader gets a
- * copy that is either whole or known to be stale. The mapping goes away when its owner closed it <em>and</em> the last
+ * copy that is either whole or known to be stale. The memory is released when its owner closed it <em>and</em> the last
  * borrower returned it, because a socket read or write that is still queued holds a bare address.
  */
 public final class PageStore implements AutoCloseable {
@@ -23,59 +23,45 @@ public final class PageStore implements AutoCloseable {
   private static final MemorySegment ZERO_PAGE = MemorySegment.ofBuffer(ByteBuffer.allocateDirect(PageSize.BYTES))
       .asReadOnly();
 
+  /** Ends every access to the memory, so that a late one fails instead of reaching the next guest. */
   private final Arena arena;
   private final MemorySegment ram;
   private final long pageCount;
-  /** Borrowers plus one for the owner; unmapped at zero. */
+  private final Mapping mapping;
+  private final Consumer<Mapping> onReleased;
+  /** Borrowers plus one for the owner; released at zero. */
   private final AtomicLong holders = new AtomicLong(1);
   private volatile boolean closed;
 
+  /** @param onReleased told once, by the last holder's thread, when nobody uses the mapping any more */
   @SuppressWarnings("MustBeClosedChecker") // closed by the last holder
-  private PageStore(long pageCount) throws Linux.KernelException {
+  PageStore(Mapping mapping, Consumer<Mapping> onReleased) {
     this.arena = Arena.ofShared();
-    this.pageCount = pageCount;
-    try {
-      this.ram = Linux.map(PageSize.bytesOf(pageCount), arena);
-    } catch (Linux.KernelException e) {
-      arena.close();
-      throw e;
-    }
+    this.ram = mapping.view(arena);
+    this.pageCount = PageSize.pagesFor(mapping.bytes());
+    this.mapping = mapping;
+    this.onReleased = onReleased;
   }
 
   /**
-   * Maps and backs zero-filled memory, using several threads.
+   * Maps and backs zero-filled memory outside any host's budget, using several threads.
    *
    * @param bytes a positive multiple of {@link PageSize#BYTES}
    * @throws OutOfMemoryException if the host cannot back it all; nothing stays allocated
    */
   public static PageStore allocate(long bytes) throws OutOfMemoryException, InterruptedException {
+    checkSize(bytes);
+    return new PageStore(Mapping.allocate(bytes), Mapping::close);
+  }
+
+  static void checkSize(long bytes) {
     if (bytes <= 0 || bytes % PageSize.BYTES != 0) {
       throw new IllegalArgumentException("%d bytes are not a positive multiple of %d".formatted(bytes, PageSize.BYTES));
     }
-    PageStore store;
-    try {
-      store = new PageStore(PageSize.pagesFor(bytes));
-    } catch (Linux.KernelException e) {
-      throw new OutOfMemoryException(bytes, e);
-    }
-    try {
-      Populator.populate(store.ram);
-    } catch (Linux.KernelException e) {
-      store.close();
-      throw new OutOfMemoryException(bytes, e);
-    } catch (InterruptedException | RuntimeException e) {
-      store.close();
-      throw e;
-    }
-    return store;
   }
 
   public long pageCount() {
     return pageCount;
-  }
-
-  public long bytes() {
-    return ram.byteSize();
   }
 
   /** Reads eight bytes at a byte address. */
@@ -133,7 +119,7 @@ public final class PageStore implements AutoCloseable {
   }
 
   /**
-   * Keeps the mapping alive until {@link #giveBack()}.
+   * Keeps the memory until {@link #giveBack()}.
    *
    * @throws IllegalStateException if the store is closed
    */
@@ -147,12 +133,12 @@ public final class PageStore implements AutoCloseable {
     } while (!holders.compareAndSet(seen, seen + 1));
   }
 
-  /** Ends one borrowing; the last one of a closed store unmaps it. */
+  /** Ends one borrowing; the last one of a closed store releases the memory. */
   public void giveBack() {
     release();
   }
 
-  /** Unmaps the memory as soon as nobody borrows it. Idempotent, does not wait. */
+  /** Releases the memory as soon as nobody borrows it. Idempotent, does not wait. */
   @Override
   public void close() {
     synchronized (arena) {
@@ -167,6 +153,7 @@ public final class PageStore implements AutoCloseable {
   private void release() {
     if (holders.decrementAndGet() == 0) {
       arena.close();
+      onReleased.accept(mapping);
     }
   }
 }

@@ -12,8 +12,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Backs a mapping with host memory. Without this a page's first write would fault inside compiled code, and a host
- * that lacks memory would notice in the middle of a migration instead of before it.
+ * Works on much memory with all processors: backs it, or wipes it. Memory that is not backed would fault at a page's first
+ * write, inside compiled code, and a host that lacks memory would notice in the middle of a migration instead of before it.
  */
 final class Populator {
   /** Bytes faulted in by one call: long enough to be efficient, short enough to stop in time. */
@@ -23,9 +23,27 @@ final class Populator {
   private Populator() {
   }
 
+  /** What is done to a part of memory. */
+  private interface Work {
+    void on(MemorySegment part) throws Linux.KernelException;
+  }
+
   static void populate(MemorySegment mapping) throws Linux.KernelException, InterruptedException {
     askForHugePages(mapping);
-    long chunks = Math.ceilDiv(mapping.byteSize(), CHUNK_BYTES);
+    inParallel(mapping, Populator::back);
+  }
+
+  /** Fills memory with zeros. */
+  static void zero(MemorySegment memory) throws InterruptedException {
+    try {
+      inParallel(memory, part -> part.fill((byte) 0));
+    } catch (Linux.KernelException e) {
+      throw new IllegalStateException("no call to the kernel was made", e);
+    }
+  }
+
+  private static void inParallel(MemorySegment memory, Work work) throws Linux.KernelException, InterruptedException {
+    long chunks = Math.ceilDiv(memory.byteSize(), CHUNK_BYTES);
     int threads = (int) Math.min(chunks, Runtime.getRuntime().availableProcessors());
     AtomicLong nextChunk = new AtomicLong();
     try (ExecutorService workers = Executors.newFixedThreadPool(threads,
@@ -36,7 +54,7 @@ final class Populator {
           for (long chunk = nextChunk.getAndIncrement(); chunk < chunks
               && !Thread.interrupted(); chunk = nextChunk.getAndIncrement()) {
             long from = chunk * CHUNK_BYTES;
-            back(mapping.asSlice(from, Math.min(CHUNK_BYTES, mapping.byteSize() - from)));
+            work.on(memory.asSlice(from, Math.min(CHUNK_BYTES, memory.byteSize() - from)));
           }
           return null;
         }));
@@ -50,7 +68,7 @@ final class Populator {
         if (e.getCause() instanceof Linux.KernelException kernel) {
           throw kernel;
         }
-        throw new IllegalStateException("memory could not be populated", e.getCause());
+        throw new IllegalStateException("memory could not be worked on", e.getCause());
       } catch (InterruptedException e) {
         workers.shutdownNow();
         throw e;

@@ -58,6 +58,9 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     Gauge.builder("ferry.host.memory.free", memory, HostMemory::freeBytes).baseUnit("bytes")
         .description("Memory left for guests")
         .register(registry);
+    Gauge.builder("ferry.host.memory.spare", memory, HostMemory::spareBytes).baseUnit("bytes")
+        .description("Free memory that is kept backed for the next guests")
+        .register(registry);
     StepCount steps = new StepCount();
     FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
         .description("Steps done by guests on this host").register(registry);

@@ -15,6 +15,8 @@ import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
+import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,13 +29,15 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
 
   private final ManagedChannel channel;
   private final HostRegistryGrpc.HostRegistryBlockingStub stub;
-  private final RegisterRequest self;
+  /** Only the heartbeat's thread changes it, to a new incarnation. */
+  private volatile RegisterRequest self;
   private final HostMemory memory;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
   private final Thread thread;
   private volatile long intervalMillis = RETRY_MILLIS;
   private boolean reachable = true;
+  private RegisterResponse.Refusal lastRefusal = RegisterResponse.Refusal.NONE;
   private volatile boolean registered;
   /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
   private long leaseEndNanos;
@@ -106,9 +110,29 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     RegisterResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
         .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
     intervalMillis = Math.max(50, response.getHeartbeatIntervalMillis());
+    if (response.getRefusal() != RegisterResponse.Refusal.NONE) {
+      refused(response);
+      return;
+    }
+    lastRefusal = RegisterResponse.Refusal.NONE;
     renew(sent, response.getLeaseMillis());
     registered = true;
     log.info("registered with the coordinator as host={} incarnation={}", self.getHostId(), self.getIncarnation());
+  }
+
+  private void refused(RegisterResponse response) {
+    if (response.getRefusal() != lastRefusal) {
+      log.error("the coordinator does not take this host in: {}", response.getReason());
+      lastRefusal = response.getRefusal();
+    }
+    if (response.getRefusal() == RegisterResponse.Refusal.SUPERSEDED) {
+      // The guests of this life are down by the coordinator's word, and may be started elsewhere at any moment.
+      List<HostedGuests.Hosted> down = guests.list();
+      guests.close();
+      down.forEach(each -> log.error("vm={} destroyed: this host was replaced while it was silent",
+          each.vm().spec().name()));
+      self = self.toBuilder().setIncarnation(UUID.randomUUID().toString()).build();
+    }
   }
 
   private void heartbeat() {
@@ -138,8 +162,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** The VM belongs to another host, or to nobody. */
   private void drop(StaleVm stale) {
     VmId id = new VmId(stale.getId());
-    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(), () -> {
-      if (guests.destroy(id, new OwnershipEpoch(stale.getEpoch()))) {
+    OwnershipEpoch over = new OwnershipEpoch(stale.getEpoch());
+    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(over), () -> {
+      if (guests.destroy(id, over)) {
         log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
       }
     });

@@ -50,9 +50,13 @@ import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What the coordinator asks of this host. Each call has a virtual thread of its own and may block. */
 final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
+  private static final Logger log = LoggerFactory.getLogger(HostAgentService.class);
+
   private final HostedGuests guests;
   private final VmFactory factory;
   private final TwinVerifier verifier;
@@ -161,6 +165,8 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
     Refusals.answer(observer, () -> {
+      log.info("migration={} vm={} expected from host={}", request.getMigrationId(), request.getSpec().getName(),
+          request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
           new OwnershipEpoch(request.getEpoch()), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
@@ -178,6 +184,8 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
                 request.getEpoch()));
       }
       Guest guest = hosted.vm();
+      log.info("migration={} vm={} is to go to host={} at {}", request.getMigrationId(), guest.spec().name(),
+          request.getDestinationHost(), request.getDestinationAddress());
       outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
           HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
           options(request.getOptions())));

@@ -19,9 +19,12 @@ import java.util.concurrent.atomic.LongAdder;
 /** Connects to the migration listeners of other hosts. */
 public final class MigrationClient implements MigrationConnector {
   private final EventLoops loops;
+  private final CongestionControl congestionControl;
 
-  public MigrationClient(EventLoops loops) {
+  /** @param congestionControl of the streams that carry pages */
+  public MigrationClient(EventLoops loops, CongestionControl congestionControl) {
     this.loops = loops;
+    this.congestionControl = congestionControl;
   }
 
   @Override
@@ -48,6 +51,6 @@ public final class MigrationClient implements MigrationConnector {
               .formatted(destination,
                   connecting.cause() == null ? "no answer in time" : connecting.cause().getMessage()));
     }
-    return new NettySourceLink(migration, address, new StreamConnector(loops), control, bytesSent);
+    return new NettySourceLink(migration, address, new StreamConnector(loops, congestionControl), control, bytesSent);
   }
 }

@@ -53,10 +53,6 @@ public final class MigrationServer implements AutoCloseable {
     return ((InetSocketAddress) listener.localAddress()).getPort();
   }
 
-  EventLoops loops() {
-    return loops;
-  }
-
   IncomingDirectory directory() {
     return directory;
   }

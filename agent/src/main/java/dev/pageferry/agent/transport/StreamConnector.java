@@ -21,9 +21,11 @@ final class StreamConnector {
   static final int CONNECT_TIMEOUT_MILLIS = 5000;
 
   private final EventLoops loops;
+  private final CongestionControl congestionControl;
 
-  StreamConnector(EventLoops loops) {
+  StreamConnector(EventLoops loops, CongestionControl congestionControl) {
     this.loops = loops;
+    this.congestionControl = congestionControl;
   }
 
   /** An open data stream. */
@@ -41,6 +43,7 @@ final class StreamConnector {
         .handler(new ChannelInitializer<Channel>() {
           @Override
           protected void initChannel(Channel channel) {
+            congestionControl.applyTo(channel);
             channel.pipeline().addLast(codec)
                 .addLast(new Greeting(hello, codec, bytesSent, dataBytesWritten, onBroken, opened));
           }

@@ -146,6 +146,23 @@ final class VirtualMachineTest {
   }
 
   @Test
+  void anOperatorCanNeitherPauseNorResumeAVmThatIsSwitchingOver() throws Exception {
+    try (VirtualMachine vm = Vms.boot(BUSY)) {
+      vm.pauseForOperator(false);
+      vm.pause(PauseReason.MIGRATION);
+
+      assertThatThrownBy(() -> vm.pauseForOperator(true)).isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("switching over");
+      assertThatThrownBy(() -> vm.pauseForOperator(false)).isInstanceOf(IllegalStateException.class);
+      assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isFalse();
+
+      vm.resume(PauseReason.MIGRATION);
+      vm.pauseForOperator(true);
+      assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
+    }
+  }
+
+  @Test
   void stepsDoneOnAnotherHostAreNoPartOfTheRate() throws Exception {
     ManualTicker ticker = new ManualTicker();
     VmSpec spec = Vms.spec("idle", PAGES, 1);

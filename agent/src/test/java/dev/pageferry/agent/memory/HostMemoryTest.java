@@ -3,17 +3,22 @@ package dev.pageferry.agent.memory;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.common.page.PageSize;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
+@Timeout(60)
 final class HostMemoryTest {
   private static final long MEBIBYTE = 1 << 20;
 
   private final HostMemory memory = new HostMemory(10 * MEBIBYTE);
 
   @Test
-  void whatIsReservedIsNotFree() throws OutOfMemoryException {
-    try (HostMemory.Reservation reservation = memory.reserve(4 * MEBIBYTE)) {
-      assertThat(reservation).isNotNull();
+  void whatAGuestHasIsNotFree() throws Exception {
+    try (PageStore guest = memory.allocate(4 * MEBIBYTE)) {
+      assertThat(guest.pageCount()).isEqualTo(PageSize.pagesFor(4 * MEBIBYTE));
       assertThat(memory.freeBytes()).isEqualTo(6 * MEBIBYTE);
       assertThat(memory.capacityBytes()).isEqualTo(10 * MEBIBYTE);
     }
@@ -21,43 +26,110 @@ final class HostMemoryTest {
   }
 
   @Test
-  void theLastByteCanBeReserved() throws OutOfMemoryException {
-    HostMemory.Reservation first = memory.reserve(9 * MEBIBYTE);
-    HostMemory.Reservation second = memory.reserve(MEBIBYTE);
-
-    assertThat(memory.freeBytes()).isZero();
-    first.close();
-    second.close();
+  void theLastByteCanBeHad() throws Exception {
+    try (PageStore first = memory.allocate(9 * MEBIBYTE); PageStore second = memory.allocate(MEBIBYTE)) {
+      assertThat(first.pageCount() + second.pageCount()).isEqualTo(PageSize.pagesFor(10 * MEBIBYTE));
+      assertThat(memory.freeBytes()).isZero();
+    }
   }
 
   @Test
-  void moreThanIsFreeIsRefusedWithTheFiguresAndChangesNothing() throws OutOfMemoryException {
-    HostMemory.Reservation reservation = memory.reserve(8 * MEBIBYTE);
-
-    assertThatThrownBy(() -> memory.reserve(3 * MEBIBYTE)).isInstanceOf(OutOfMemoryException.class)
-        .hasMessageContaining("3 MiB asked for").hasMessageContaining("2 MiB free");
-    assertThat(memory.freeBytes()).isEqualTo(2 * MEBIBYTE);
-    reservation.close();
+  void moreThanIsFreeIsRefusedWithTheFiguresAndChangesNothing() throws Exception {
+    try (PageStore guest = memory.allocate(8 * MEBIBYTE)) {
+      assertThatThrownBy(() -> memory.allocate(3 * MEBIBYTE)).isInstanceOf(OutOfMemoryException.class)
+          .hasMessageContaining("3 MiB asked for").hasMessageContaining("2 MiB free");
+      assertThat(guest.isZero(0)).isTrue();
+      assertThat(memory.freeBytes()).isEqualTo(2 * MEBIBYTE);
+    }
   }
 
   @Test
-  void aReservationIsGivenBackOnceHoweverOftenItIsClosed() throws OutOfMemoryException {
-    HostMemory.Reservation one = memory.reserve(4 * MEBIBYTE);
-    HostMemory.Reservation other = memory.reserve(4 * MEBIBYTE);
+  void memoryThatIsClosedTwiceIsGivenBackOnce() throws Exception {
+    PageStore one = memory.allocate(4 * MEBIBYTE);
+    try (PageStore other = memory.allocate(4 * MEBIBYTE)) {
+      one.close();
+      one.close();
 
-    one.close();
-    one.close();
-
-    assertThat(memory.freeBytes()).isEqualTo(6 * MEBIBYTE);
-    other.close();
+      assertThat(memory.freeBytes()).isEqualTo(6 * MEBIBYTE);
+      assertThat(other.isZero(0)).isTrue();
+    }
   }
 
   @Test
   void moreThanTheKernelHasIsRefusedWhateverTheOperatorAllowed() {
     HostMemory boundless = new HostMemory(Long.MAX_VALUE);
 
-    assertThatThrownBy(() -> boundless.reserve(1L << 60)).isInstanceOf(OutOfMemoryException.class)
+    assertThatThrownBy(() -> boundless.allocate(1L << 60)).isInstanceOf(OutOfMemoryException.class)
         .hasMessageContaining("kernel");
     assertThat(boundless.freeBytes()).isEqualTo(Long.MAX_VALUE);
+  }
+
+  @Test
+  void memoryThatSomebodyStillReadsIsNotFreeYet() throws Exception {
+    PageStore guest = memory.allocate(4 * MEBIBYTE);
+    guest.borrow();
+    guest.close();
+    assertThat(memory.freeBytes()).isEqualTo(6 * MEBIBYTE);
+    assertThat(memory.spareBytes()).isZero();
+
+    guest.giveBack();
+
+    assertThat(memory.freeBytes()).isEqualTo(10 * MEBIBYTE);
+    assertThat(memory.spareBytes()).isEqualTo(4 * MEBIBYTE);
+  }
+
+  @Test
+  void theNextGuestFindsNothingOfTheOneBefore() throws Exception {
+    // Large, so that some of it is still to be wiped when it is taken.
+    HostMemory large = new HostMemory(512 * MEBIBYTE);
+    long last = PageSize.pagesFor(512 * MEBIBYTE) - 1;
+    for (int guest = 0; guest < 3; guest++) {
+      try (PageStore ram = large.allocate(512 * MEBIBYTE)) {
+        assertThat(large.spareBytes()).isZero();
+        for (long page = 0; page <= last; page++) {
+          if (!ram.isZero(page)) {
+            throw new AssertionError("guest=%d page=%d is not zero".formatted(guest, page));
+          }
+          ram.putLong(PageSize.bytesOf(page), -1);
+        }
+      }
+    }
+    assertThat(large.spareBytes()).isEqualTo(512 * MEBIBYTE);
+  }
+
+  @Test
+  void aGuestThatHasLeftCannotReachItsMemoryThoughAnotherHasIt() throws Exception {
+    PageStore before = memory.allocate(4 * MEBIBYTE);
+    before.close();
+    try (PageStore after = memory.allocate(4 * MEBIBYTE)) {
+      assertThatThrownBy(() -> before.putLong(0, 1)).isInstanceOf(IllegalStateException.class);
+      assertThat(after.isZero(0)).isTrue();
+    }
+  }
+
+  @Test
+  void spareMemoryMakesRoomForAGuestOfAnotherSize() throws Exception {
+    memory.allocate(4 * MEBIBYTE).close();
+    memory.allocate(5 * MEBIBYTE).close();
+    assertThat(memory.spareBytes()).isEqualTo(9 * MEBIBYTE);
+
+    try (PageStore guest = memory.allocate(2 * MEBIBYTE)) {
+      // 2 and 9 would be more than 10; the one that was left first goes.
+      assertThat(memory.spareBytes()).isEqualTo(5 * MEBIBYTE);
+      assertThat(memory.freeBytes()).isEqualTo(8 * MEBIBYTE);
+      assertThat(guest.isZero(0)).isTrue();
+    }
+  }
+
+  @Test
+  void spareMemoryGoesBackToTheKernelInTime() throws Exception {
+    HostMemory hasty = new HostMemory(10 * MEBIBYTE, Duration.ZERO);
+
+    hasty.allocate(4 * MEBIBYTE).close();
+
+    while (hasty.spareBytes() > 0) {
+      LockSupport.parkNanos(100_000);
+    }
+    assertThat(hasty.freeBytes()).isEqualTo(10 * MEBIBYTE);
   }
 }

@@ -235,7 +235,7 @@ class HostileControlStreamTest {
 
   @Test
   void aVmThatTheHostHasNoMemoryForIsRefusedWithTheFigures() throws Exception {
-    try (var taken = fixture.target.memory().reserve(TestHost.MEMORY_BYTES - TestCluster.VM_BYTES + 4096)) {
+    try (var taken = fixture.target.memory().allocate(TestHost.MEMORY_BYTES - TestCluster.VM_BYTES + 4096)) {
       RawSource source = fixture.source().welcomed();
       source.control.send(source.configuration().build());
       source.control.expectRefusal("DESTINATION_REFUSED", "memory");

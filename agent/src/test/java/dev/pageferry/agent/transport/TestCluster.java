@@ -77,10 +77,11 @@ final class TestCluster implements AutoCloseable {
     List<Guest> givenAway = new ArrayList<>();
     SourceMigration migration = new SourceMigration(
         new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options),
-        new SourceMigration.Environment(new MigrationClient(loops), ledger, guest -> {
-          givenAway.add(guest);
-          source.giveAway(guest.spec().id());
-        }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));
+        new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
+            ledger, guest -> {
+              givenAway.add(guest);
+              source.giveAway(guest.spec().id());
+            }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));
     Thread thread = Thread.ofVirtual().unstarted(() -> {
       try {
         migration.run();

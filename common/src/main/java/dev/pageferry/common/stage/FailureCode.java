@@ -1,13 +1,15 @@
 package dev.pageferry.common.stage;
 
-/** Names of the reasons for which a migration ends without having moved the VM. Scripts rely on them. */
+/** Names of the reasons for which a migration ends without the VM running at its destination. Scripts rely on them. */
 public enum FailureCode {
   /** The destination could not be connected. */
   DESTINATION_UNREACHABLE,
   /** The destination said no: memory, an unknown migration, an unsupported version. */
   DESTINATION_REFUSED,
-  /** The destination or the link to it went away. */
+  /** The destination or the link to it went away before the commit. In doubt: it fell silent after the commit. */
   DESTINATION_LOST,
+  /** The destination died after the commit, with the VM, which was its own by then: the VM is down. */
+  LOST_AFTER_COMMIT,
   /** The source or the link to it went away. */
   SOURCE_LOST,
   /** The peer broke the protocol. */

@@ -12,6 +12,8 @@ final class ExitCode {
   static final int UNREACHABLE = 5;
   /** The outcome is not known yet. */
   static final int IN_DOUBT = 6;
+  /** The migration's destination died with the VM after the commit: the VM is down. */
+  static final int VM_DOWN = 7;
 
   private ExitCode() {
   }

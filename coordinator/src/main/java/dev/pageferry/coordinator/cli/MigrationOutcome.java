@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.cluster.v1.Migration;
 
 /** How a migration ended, as an exit code. */
@@ -27,7 +28,7 @@ final class MigrationOutcome {
     return switch (end.getState()) {
       case COMPLETED -> ExitCode.DONE;
       case FAILED ->
-        throw new Failure(ExitCode.FAILED, "migration %s of %s failed; %s".formatted(end.getId(), end.getVm(),
+        throw new Failure(failedExitCode(end), "migration %s of %s failed; %s".formatted(end.getId(), end.getVm(),
             reason(end, "the VM stays on %s; try again".formatted(end.getSource()))));
       case CANCELLED -> throw new Failure(ExitCode.FAILED, "migration %s of %s was cancelled; %s".formatted(end.getId(),
           end.getVm(), reason(end, "the VM stays on %s; start another when you want to".formatted(end.getSource()))));
@@ -37,6 +38,12 @@ final class MigrationOutcome {
       case QUEUED, RUNNING, STATE_UNSPECIFIED, UNRECOGNIZED ->
         throw new IllegalStateException("not the end: " + end.getState());
     };
+  }
+
+  private static int failedExitCode(Migration end) {
+    return end.getFailure().getCode().equals(FailureCode.LOST_AFTER_COMMIT.name())
+        ? ExitCode.VM_DOWN
+        : ExitCode.FAILED;
   }
 
   private static String reason(Migration end, String otherwise) {

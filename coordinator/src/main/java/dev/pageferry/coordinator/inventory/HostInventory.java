@@ -10,6 +10,7 @@ import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -27,6 +28,8 @@ import org.slf4j.LoggerFactory;
 public final class HostInventory {
   private static final Logger log = LoggerFactory.getLogger(HostInventory.class);
   private static final String HOSTS = "hosts/";
+  /** More lives of one host than can still be about. */
+  private static final int MAX_SUPERSEDED = 64;
 
   private final RecordStore store;
   private final Duration timeout;
@@ -74,18 +77,57 @@ public final class HostInventory {
     });
   }
 
-  /** Takes a host in, or notes its new incarnation. */
-  public synchronized void register(HostRecord record, long memoryFreeBytes) {
-    store.commit(new Transaction().put(HOSTS + record.getId(), record.toByteArray()));
+  /** What became of a registration. */
+  public enum Registration {
+    ACCEPTED,
+    /** The host's name belongs to an agent at another address, which lives. */
+    TAKEN,
+    /** Another incarnation has taken the place of this one, for good. */
+    SUPERSEDED
+  }
+
+  /**
+   * Takes a host in, or its new incarnation. A new one at the address of the one before is a restart: no two agents listen
+   * there. From another address it must wait until the one before is lost, or two agents of one name would take turns.
+   */
+  public synchronized Registration register(HostRecord record, long memoryFreeBytes) {
     HostId id = new HostId(record.getId());
-    Entry entry = hosts.computeIfAbsent(id, key -> new Entry(record));
-    if (!entry.record.getIncarnation().equals(record.getIncarnation())) {
+    Entry entry = hosts.get(id);
+    if (entry == null) {
+      write(record);
+      entry = new Entry(record);
+      hosts.put(id, entry);
+    } else if (entry.record.getIncarnation().equals(record.getIncarnation())) {
+      HostRecord again = record.toBuilder().addAllSuperseded(entry.record.getSupersededList()).build();
+      write(again);
+      entry.record = again;
+    } else if (entry.record.getSupersededList().contains(record.getIncarnation())) {
+      return Registration.SUPERSEDED;
+    } else if (!entry.record.getAddress().equals(record.getAddress())
+        && !isLost(id, new Incarnation(entry.record.getIncarnation()))) {
+      return Registration.TAKEN;
+    } else {
+      HostRecord next = succeeding(entry.record, record);
+      write(next);
       log.warn("host={} restarted: incarnation {} replaces {}; what ran on it is down", id, record.getIncarnation(),
           entry.record.getIncarnation());
       entry.vms = new HashMap<>();
+      entry.record = next;
     }
-    entry.record = record;
     heard(entry, memoryFreeBytes);
+    return Registration.ACCEPTED;
+  }
+
+  private static HostRecord succeeding(HostRecord before, HostRecord record) {
+    List<String> superseded = new ArrayList<>(before.getSupersededList());
+    superseded.add(before.getIncarnation());
+    return record.toBuilder()
+        .addAllSuperseded(superseded.subList(Math.max(0, superseded.size() - MAX_SUPERSEDED), superseded.size()))
+        .build();
+  }
+
+  private void write(HostRecord record) {
+    store.commit(new Transaction().put(HOSTS + record.getId(), record.toByteArray()));
   }
 
   /** Notes a heartbeat; false if it comes from an incarnation that is not the host's. */

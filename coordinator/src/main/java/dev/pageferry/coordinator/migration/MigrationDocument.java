@@ -25,6 +25,11 @@ final class MigrationDocument {
     };
   }
 
+  /** Whether nothing will change until an operator or a host does something: there is no use in waiting. */
+  static boolean rests(Migration migration) {
+    return isFinal(migration) || (migration.getState() == Migration.State.IN_DOUBT && migration.hasFailure());
+  }
+
   synchronized Migration now() {
     return now;
   }
@@ -67,6 +72,9 @@ final class MigrationDocument {
         .setGuestStepsPerSecond(report.getGuestStepsPerSecond()).clearRounds().addAllRounds(report.getRoundsList())
         .setState(
             status.getState() == OutgoingStatus.State.IN_DOUBT ? Migration.State.IN_DOUBT : Migration.State.RUNNING);
+    if (next.getState() == Migration.State.RUNNING) {
+      next.clearFailure();
+    }
     if (report.hasBlackout()) {
       next.setBlackout(report.getBlackout()).setBlackoutSeconds(report.getBlackoutSeconds());
     }

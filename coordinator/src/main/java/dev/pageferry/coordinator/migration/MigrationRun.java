@@ -150,7 +150,7 @@ final class MigrationRun {
 
   /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
   private boolean concludeIfLostAfterCommit() {
-    if (!isGone(destination, destinationIncarnation)) {
+    if (!isSilent(destination, destinationIncarnation)) {
       return false;
     }
     Optional<MigrationRecord> record = ledger.migration(migration);
@@ -190,7 +190,7 @@ final class MigrationRun {
 
   private void complete(OutgoingStatus status) {
     document.update(before -> timed(MigrationDocument.merged(before, status)).toBuilder()
-        .setState(Migration.State.COMPLETED).clearProgress()
+        .setState(Migration.State.COMPLETED).clearProgress().clearFailure()
         .build());
   }
 
@@ -213,7 +213,7 @@ final class MigrationRun {
 
   /** @return whether the migration has ended */
   private boolean concludeWithoutSource(AgentException silence) throws InterruptedException {
-    boolean sourceGone = isGone(source, sourceIncarnation) || silence.kind() == AgentException.Kind.NOT_FOUND;
+    boolean sourceGone = isSilent(source, sourceIncarnation) || silence.kind() == AgentException.Kind.NOT_FOUND;
     if (!sourceGone && !isDecided()) {
       return false;
     }
@@ -242,18 +242,25 @@ final class MigrationRun {
     if (isRunningAtDestination(epoch)) {
       double bound = pausedNanos == null ? secondsSinceAccepted() : (System.nanoTime() - pausedNanos) / 1e9;
       document.update(before -> {
-        Migration.Builder done = before.toBuilder().setState(Migration.State.COMPLETED).clearProgress()
+        Migration.Builder done = before.toBuilder().setState(Migration.State.COMPLETED).clearProgress().clearFailure()
             .setTotalSeconds(secondsSinceAccepted());
         return before.hasBlackoutSeconds() ? done.build() : done.setBlackoutBoundSeconds(bound).build();
       });
       return true;
     }
-    if (isGone(destination, destinationIncarnation)) {
+    if (!inventory.isCurrent(destination, destinationIncarnation)) {
       document.update(
-          before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.DESTINATION_LOST.name(),
-              "host %s was lost after the commit; the VM is its own and down: start it when the host is back"
+          before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
+              "host %s was restarted after the commit, and the VM, its own by then, is down; start it"
                   .formatted(destination)));
       return true;
+    }
+    if (isSilent(destination, destinationIncarnation) && !document.now().hasFailure()) {
+      // It may be frozen or cut off, and come back running the VM: only its next life would say that the VM is down.
+      document.update(
+          before -> MigrationDocument.failed(before, Migration.State.IN_DOUBT, FailureCode.DESTINATION_LOST.name(),
+              "host %s fell silent after the commit; the VM is its own, and runs when it comes back"
+                  .formatted(destination)));
     }
     return false;
   }
@@ -274,7 +281,8 @@ final class MigrationRun {
     }
   }
 
-  private boolean isGone(HostId id, Incarnation incarnation) {
+  /** Nothing was heard of that life of a host for the time-out, or another life has begun. */
+  private boolean isSilent(HostId id, Incarnation incarnation) {
     return inventory.isLost(id, incarnation);
   }
 

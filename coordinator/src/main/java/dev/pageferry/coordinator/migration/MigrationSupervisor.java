@@ -227,7 +227,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     for (int i = 0; i < ended.size() - MAX_HISTORY; i++) {
       MigrationId id = new MigrationId(ended.get(i).getId());
       documents.remove(id);
-      ledger.forgetMigration(id);
+      ledger.forgetDocument(id);
     }
   }
 
@@ -258,6 +258,11 @@ public final class MigrationSupervisor implements AutoCloseable {
   /** Whether a migration's document changes no more. */
   public static boolean isFinal(Migration migration) {
     return MigrationDocument.isFinal(migration);
+  }
+
+  /** Whether nothing will change of a migration until a host that fell silent comes back. */
+  public static boolean rests(Migration migration) {
+    return MigrationDocument.rests(migration);
   }
 
   /** Asks for a migration's end. */

@@ -28,6 +28,8 @@ public final class OwnershipLedger {
   private static final Logger log = LoggerFactory.getLogger(OwnershipLedger.class);
   private static final String VMS = "vms/";
   private static final String NAMES = "vm-names/";
+  /** Kept for good, some 60 bytes each: a copy may turn up whenever its host is switched on again. */
+  private static final String DELETED = "deleted-vms/";
   private static final String MIGRATIONS = "migrations/";
   /** Every lost race means that another change won: this many in a row do not happen. */
   private static final int MAX_RACES = 100;
@@ -116,11 +118,17 @@ public final class OwnershipLedger {
     for (int i = 0; i < MAX_RACES; i++) {
       Row row = idle(id);
       if (store.commit(new Transaction().ifUnchanged(row.versioned()).delete(VMS + id)
-          .delete(NAMES + row.record().getSpec().getName()))) {
+          .delete(NAMES + row.record().getSpec().getName())
+          .put(DELETED + id, row.record().getSpec().getName().getBytes(StandardCharsets.UTF_8)))) {
         return;
       }
     }
     throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(id, MAX_RACES));
+  }
+
+  /** Whether there was a VM of this id. */
+  public boolean wasDeleted(VmId id) {
+    return store.get(DELETED + id).isPresent();
   }
 
   private Row idle(VmId id) throws ConflictException {
@@ -224,9 +232,10 @@ public final class OwnershipLedger {
     return store.get(MIGRATIONS + migration).map(OwnershipLedger::migrationOf);
   }
 
-  /** All migrations, in no particular order. */
+  /** All migrations whose documents are remembered, in no particular order. */
   public List<MigrationRecord> migrations() {
-    return store.list(MIGRATIONS).stream().map(OwnershipLedger::migrationOf).toList();
+    return store.list(MIGRATIONS).stream().map(OwnershipLedger::migrationOf).filter(MigrationRecord::hasDocument)
+        .toList();
   }
 
   /** Changes what operators see of a migration; its decision is not touched. */
@@ -247,9 +256,15 @@ public final class OwnershipLedger {
     throw new IllegalStateException("record of migration %s changed %d times in a row".formatted(migration, MAX_RACES));
   }
 
-  /** Forgets a migration that ended. */
-  public void forgetMigration(MigrationId migration) {
-    store.commit(new Transaction().delete(MIGRATIONS + migration));
+  /**
+   * Forgets what operators saw of a migration that ended. Its decision stays, some 200 bytes: a host that was cut off may
+   * ask for it whenever it comes back, and would destroy a good copy if nobody knew.
+   */
+  public void forgetDocument(MigrationId migration) {
+    store.get(MIGRATIONS + migration).ifPresent(stored -> {
+      MigrationRecord decided = migrationOf(stored).toBuilder().clearDocument().clearRequestId().build();
+      store.commit(new Transaction().ifUnchanged(stored).put(MIGRATIONS + migration, decided.toByteArray()));
+    });
   }
 
   private static Row row(Versioned stored) {

@@ -34,6 +34,7 @@ import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -146,6 +147,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public void watchMigration(WatchMigrationRequest request, StreamObserver<Migration> observer) {
     ServerCallStreamObserver<Migration> call = (ServerCallStreamObserver<Migration>) observer;
     AtomicReference<MigrationSupervisor.@Nullable Watch> watch = new AtomicReference<>();
+    AtomicBoolean ended = new AtomicBoolean();
     // Set before the call's method returns, as gRPC demands; it runs after that.
     call.setOnCancelHandler(() -> {
       MigrationSupervisor.Watch watching = watch.get();
@@ -156,10 +158,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     try {
       watch.set(migrations.watch(request.getId(), migration -> {
         // A watcher that is slow to read is spared what a later message will say anyway.
-        boolean worthSending = call.isReady() || MigrationSupervisor.isFinal(migration);
-        if (!call.isCancelled() && worthSending) {
+        boolean last = MigrationSupervisor.rests(migration);
+        boolean worthSending = call.isReady() || last;
+        if (!call.isCancelled() && worthSending && ended.compareAndSet(false, last)) {
           call.onNext(migration);
-          if (MigrationSupervisor.isFinal(migration)) {
+          if (last) {
             call.onCompleted();
           }
         }

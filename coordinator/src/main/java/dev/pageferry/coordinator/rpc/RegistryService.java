@@ -4,6 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Registration;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -38,15 +39,25 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
     Refusals.answer(observer, () -> {
       HostId id = new HostId(request.getHostId());
       Incarnation incarnation = new Incarnation(request.getIncarnation());
-      inventory.register(
+      Registration registration = inventory.register(
           HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
               .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
               .setVersion(request.getVersion())
               .build(),
           request.getMemoryFreeBytes());
-      return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis())
-          .setLeaseMillis(lease.toMillis())
-          .build();
+      RegisterResponse.Builder response = RegisterResponse.newBuilder()
+          .setHeartbeatIntervalMillis(heartbeatInterval.toMillis());
+      return switch (registration) {
+        case ACCEPTED -> response.setLeaseMillis(lease.toMillis()).build();
+        case TAKEN -> response.setRefusal(RegisterResponse.Refusal.TAKEN)
+            .setReason("host %s is the agent at %s, which lives; give this one another --host-id, or end that one"
+                .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
+            .build();
+        case SUPERSEDED -> response.setRefusal(RegisterResponse.Refusal.SUPERSEDED)
+            .setReason("host %s was silent and has been replaced by the agent at %s"
+                .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
+            .build();
+      };
     });
   }
 
@@ -76,8 +87,8 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
     VmId id = new VmId(reported.getId());
     Optional<Row> row = ledger.find(id);
     if (row.isEmpty()) {
-      // Not one of ours to destroy: these may be the records that are lost, not the VM.
-      return false;
+      // A VM that was never heard of is not ours to destroy: these may be the records that are lost, not the VM.
+      return ledger.wasDeleted(id);
     }
     VmRecord record = row.get().record();
     if (record.getEpoch() <= reported.getEpoch()) {

@@ -10,7 +10,9 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -21,6 +23,8 @@ public final class SqliteRecordStore implements RecordStore {
   private static final String FILE = "coordinator.db";
 
   private final Connection connection;
+  /** By their text; parsed once, because a commit is a part of every blackout. Guarded by this. */
+  private final Map<String, PreparedStatement> statements = new HashMap<>();
 
   private SqliteRecordStore(Connection connection) {
     this.connection = connection;
@@ -79,7 +83,8 @@ public final class SqliteRecordStore implements RecordStore {
   }
 
   private List<Versioned> query(String sql, String... parameters) {
-    try (PreparedStatement statement = connection.prepareStatement(sql)) {
+    try {
+      PreparedStatement statement = prepared(sql);
       for (int i = 0; i < parameters.length; i++) {
         statement.setString(i + 1, parameters[i]);
       }
@@ -130,17 +135,15 @@ public final class SqliteRecordStore implements RecordStore {
   }
 
   private long revision(String key) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement("SELECT revision FROM records WHERE key = ?")) {
-      statement.setString(1, key);
-      try (ResultSet rows = statement.executeQuery()) {
-        return rows.next() ? rows.getLong(1) : 0;
-      }
+    PreparedStatement statement = prepared("SELECT revision FROM records WHERE key = ?");
+    statement.setString(1, key);
+    try (ResultSet rows = statement.executeQuery()) {
+      return rows.next() ? rows.getLong(1) : 0;
     }
   }
 
   private long nextRevision() throws SQLException {
-    try (Statement statement = connection.createStatement();
-        ResultSet rows = statement.executeQuery("UPDATE store SET revision = revision + 1 RETURNING revision")) {
+    try (ResultSet rows = prepared("UPDATE store SET revision = revision + 1 RETURNING revision").executeQuery()) {
       rows.next();
       return rows.getLong(1);
     }
@@ -150,16 +153,24 @@ public final class SqliteRecordStore implements RecordStore {
     String sql = write.value().isPresent()
         ? "INSERT INTO records (value, revision, key) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision"
         : "DELETE FROM records WHERE key = ?";
-    try (PreparedStatement statement = connection.prepareStatement(sql)) {
-      if (write.value().isPresent()) {
-        statement.setBytes(1, write.value().get());
-        statement.setLong(2, revision);
-        statement.setString(3, write.key());
-      } else {
-        statement.setString(1, write.key());
-      }
-      statement.executeUpdate();
+    PreparedStatement statement = prepared(sql);
+    if (write.value().isPresent()) {
+      statement.setBytes(1, write.value().get());
+      statement.setLong(2, revision);
+      statement.setString(3, write.key());
+    } else {
+      statement.setString(1, write.key());
     }
+    statement.executeUpdate();
+  }
+
+  private PreparedStatement prepared(String sql) throws SQLException {
+    PreparedStatement known = statements.get(sql);
+    if (known == null) {
+      known = connection.prepareStatement(sql);
+      statements.put(sql, known);
+    }
+    return known;
   }
 
   @Override

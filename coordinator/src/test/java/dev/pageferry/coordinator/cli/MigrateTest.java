@@ -172,6 +172,13 @@ final class MigrateTest {
   }
 
   @Test
+  void aMigrationThatEndedWithTheVmDownDoesNotExitAsOneThatLostNothing() {
+    cluster.answer("WatchMigration",
+        Samples.ended(Migration.State.FAILED, "LOST_AFTER_COMMIT", "host host-b was restarted after the commit"));
+    assertThat(ferry.run("migration", "watch", "m-1", "-q")).isEqualTo(7);
+  }
+
+  @Test
   void aCancelledMigrationExitsWithOneAndADoubtfulOneWithSix() {
     cluster.answer("WatchMigration", Samples.ended(Migration.State.CANCELLED, "CANCELLED", "an operator cancelled"));
     assertThat(ferry.run("migration", "watch", "m-1", "-o", "json")).isEqualTo(1);

@@ -9,6 +9,7 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.fakes.InterposedStore;
 import dev.pageferry.coordinator.fakes.ManualTicker;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.inventory.HostInventory.Registration;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
@@ -120,6 +121,44 @@ class HostInventoryTest {
   }
 
   @Test
+  void anAgentAtAnotherAddressDoesNotTakeTheNameOfOneThatLives() {
+    register(FIRST);
+    inventory.heartbeat(A, FIRST, 1, ONE_VM);
+
+    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.TAKEN);
+    assertThat(a().incarnation()).isEqualTo(FIRST);
+    assertThat(a().vms()).containsOnlyKeys(new VmId("v"));
+
+    ticker.advance(TIMEOUT);
+    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.ACCEPTED);
+    assertThat(a().incarnation()).isEqualTo(SECOND);
+    assertThat(a().record().getAddress()).isEqualTo("127.0.0.1:99");
+  }
+
+  @Test
+  void aCoordinatorThatHasJustStartedGivesTheHostItKnowsTimeToBeHeard() {
+    register(FIRST);
+    inventory = new HostInventory(store, TIMEOUT, ticker);
+
+    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.TAKEN);
+    ticker.advance(TIMEOUT);
+    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.ACCEPTED);
+  }
+
+  @Test
+  void anIncarnationThatWasReplacedNeverComesBackNotEvenAfterARestartOfTheCoordinator() {
+    register(FIRST);
+    register(SECOND);
+    ticker.advance(TIMEOUT);
+    assertThat(register(FIRST, "127.0.0.1:1")).isEqualTo(Registration.SUPERSEDED);
+    register(SECOND);
+    inventory = new HostInventory(store, TIMEOUT, ticker);
+
+    assertThat(register(FIRST, "127.0.0.1:1")).isEqualTo(Registration.SUPERSEDED);
+    assertThat(a().incarnation()).isEqualTo(SECOND);
+  }
+
+  @Test
   void aHostIsKnownAfterARestartOfTheCoordinatorButDownUntilItIsHeardOf() {
     register(FIRST);
     HostInventory next = new HostInventory(store, TIMEOUT, ticker);
@@ -150,8 +189,12 @@ class HostInventoryTest {
   }
 
   private void register(Incarnation incarnation) {
-    inventory.register(HostRecord.newBuilder().setId(A.value()).setIncarnation(incarnation.value())
-        .setAddress("127.0.0.1:1").setMigrationAddress("127.0.0.1:2").setMemoryBytes(1000).build(), 100);
+    assertThat(register(incarnation, "127.0.0.1:1")).isEqualTo(Registration.ACCEPTED);
+  }
+
+  private Registration register(Incarnation incarnation, String address) {
+    return inventory.register(HostRecord.newBuilder().setId(A.value()).setIncarnation(incarnation.value())
+        .setAddress(address).setMigrationAddress("127.0.0.1:2").setMemoryBytes(1000).build(), 100);
   }
 
   private Host a() {

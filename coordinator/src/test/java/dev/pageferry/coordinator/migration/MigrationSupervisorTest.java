@@ -205,18 +205,38 @@ class MigrationSupervisorTest {
   }
 
   @Test
-  void aDestinationThatIsLostAfterTheCommitFailsTheMigrationAndTheVmIsItsOwn() throws RequestException {
+  void aDestinationThatFallsSilentAfterTheCommitLeavesTheMigrationInDoubtUntilItComesBack() throws RequestException {
+    Migration accepted = site.migrate("db", "b");
+    await().until(() -> site.agent("a").count("watchOutgoing") == 1);
+    commit(accepted);
+    site.agent("b").goSilent();
+    site.agent("a").goSilent();
+    site.timeOutAllBut("a");
+    await().until(() -> site.migrations().show(accepted.getId()).hasFailure());
+    Migration doubtful = site.migrations().show(accepted.getId());
+    assertThat(doubtful.getState()).isEqualTo(Migration.State.IN_DOUBT);
+    assertThat(doubtful.getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+
+    site.hosts("b", "db", vm -> vm.setEpoch(2));
+    site.heartbeat("b");
+    Migration ended = site.ended(accepted);
+    assertThat(ended.getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(ended.hasFailure()).isFalse();
+  }
+
+  @Test
+  void aDestinationThatDiesAfterTheCommitFailsTheMigrationAndTheVmIsItsOwn() throws RequestException {
     Migration accepted = site.migrate("db", "b");
     await().until(() -> site.agent("a").count("watchOutgoing") == 1);
     commit(accepted);
     site.agent("b").goSilent();
     site.agent("a").goSilent();
     await().until(() -> site.agent("b").count("incomingState") >= 1);
-    site.timeOutAllBut("a");
+    site.register("b");
     Migration ended = site.ended(accepted);
 
     assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
-    assertThat(ended.getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+    assertThat(ended.getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
     assertThat(site.owner("db")).containsExactly("b", 2L);
     assertThat(site.machines().show("db").getState()).isEqualTo(Vm.State.FAILED);
   }
@@ -229,7 +249,10 @@ class MigrationSupervisorTest {
     commit(accepted);
     site.agent("b").goSilent();
     site.timeOutAllBut("a");
-    assertThat(site.ended(accepted).getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+    await().until(() -> site.migrations().show(accepted.getId()).hasFailure());
+    assertThat(site.migrations().show(accepted.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
+    site.register("b");
+    assertThat(site.ended(accepted).getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
     assertThat(site.owner("db")).containsExactly("b", 2L);
   }
 

@@ -276,13 +276,27 @@ class OwnershipLedgerTest {
   }
 
   @Test
-  void aMigrationThatWasForgottenStaysForgotten() throws ConflictException {
+  void aMigrationThatOperatorsSeeNoLongerKeepsItsDecision() throws ConflictException {
     Rows.begin(ledger, VM, M, "b");
-    ledger.resolve(VM, M);
-    ledger.forgetMigration(M);
-    ledger.updateMigration(M, record -> record);
-    assertThat(ledger.migration(M)).isEmpty();
-    assertThat(brief(ledger.commit(VM, M, Rows.ALL_LIVE))).isEqualTo("UNKNOWN  0");
+    ledger.commit(VM, M, Rows.ALL_LIVE);
+    ledger.updateMigration(M,
+        record -> record.toBuilder().setDocument(Migration.newBuilder().setId("M")).setRequestId("r").build());
+    ledger.forgetDocument(M);
+    ledger.forgetDocument(N);
+
+    assertThat(ledger.migrations()).isEmpty();
+    assertThat(brief(ledger.resolve(VM, M))).isEqualTo("COMMITTED b 2");
+    assertThat(ledger.migration(M).orElseThrow().hasRequestId()).isFalse();
+    assertThat(ledger.migration(N)).isEmpty();
+  }
+
+  @Test
+  void aDeletedVmIsRememberedAsSuch() throws ConflictException {
+    assertThat(ledger.wasDeleted(VM)).isFalse();
+    ledger.remove(VM);
+    assertThat(ledger.wasDeleted(VM)).isTrue();
+    assertThat(ledger.wasDeleted(OTHER_VM)).isFalse();
+    assertThat(ledger.find(VM)).isEmpty();
   }
 
   @Test

@@ -100,6 +100,50 @@ class RegistryServiceTest {
   }
 
   @Test
+  void aCopyOfADeletedVmIsStaleWhereverItTurnsUp() throws RequestException {
+    site.createVm("db", "a");
+    Migration migration = site.migrate("db", "b");
+    commit(migration);
+    VmStatus atTheSource = status("db", 1);
+    VmStatus atTheDestination = status("db", 2);
+    // The destination dies before it runs the VM; the source keeps its paused copy.
+    site.register("b");
+    await().until(() -> deleted("db"));
+
+    assertThat(heartbeat("a", atTheSource).getStaleVmsList()).hasSize(1);
+    assertThat(heartbeat("b", atTheDestination).getStaleVmsList()).hasSize(1);
+  }
+
+  /** Refused for as long as the migration is not known to have ended. */
+  private boolean deleted(String vm) {
+    try {
+      site.machines().delete(vm);
+      return true;
+    } catch (RequestException e) {
+      return false;
+    }
+  }
+
+  @Test
+  void anAgentIsToldWhyItIsNotTakenIn() {
+    RegisterResponse taken = served.registry().register(request("a", "another-life", "10.9.9.9:1"));
+    assertThat(taken.getRefusal()).isEqualTo(RegisterResponse.Refusal.TAKEN);
+    assertThat(taken.getReason()).contains("host a", "--host-id");
+    assertThat(taken.getLeaseMillis()).isZero();
+
+    String first = site.incarnation("a").value();
+    site.register("a");
+    RegisterResponse superseded = served.registry().register(request("a", first, "10.9.9.9:1"));
+    assertThat(superseded.getRefusal()).isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
+    assertThat(superseded.getLeaseMillis()).isZero();
+  }
+
+  private static RegisterRequest request(String host, String incarnation, String address) {
+    return RegisterRequest.newBuilder().setHostId(host).setIncarnation(incarnation).setAddress(address)
+        .setMigrationAddress("10.9.9.9:2").setMemoryBytes(10).setMemoryFreeBytes(5).setVersion("1").build();
+  }
+
+  @Test
   void aVmThatItsRowCallsStoppedIsStale() throws RequestException {
     site.createVm("db", "a");
     site.machines().stop("db");
@@ -166,6 +210,15 @@ class RegistryServiceTest {
     site.createVm("db", "a");
     Migration migration = site.migrate("db", "b");
     site.register("b");
+    assertThat(commit(migration).getOutcome()).isEqualTo(Decision.Outcome.ABORTED);
+    assertThat(site.owner("db")).containsExactly("a", 1L);
+  }
+
+  @Test
+  void aDestinationThatFellSilentLosesTheCommit() throws RequestException {
+    site.createVm("db", "a");
+    Migration migration = site.migrate("db", "b");
+    site.timeOutAllBut("a");
     assertThat(commit(migration).getOutcome()).isEqualTo(Decision.Outcome.ABORTED);
     assertThat(site.owner("db")).containsExactly("a", 1L);
   }

@@ -41,6 +41,8 @@ final class DestinationMigration {
   private final MigrationLog log;
   private volatile Phase phase = Phase.RECEIVING;
   private boolean owned;
+  /** Set once no more pages can come. */
+  private @Nullable PagePlacement received;
   private @Nullable VirtualMachine vm;
 
   DestinationMigration(DestinationSession session) {
@@ -97,6 +99,7 @@ final class DestinationMigration {
       enter(MigrationStage.STORAGE_HANDOFF);
       switch (new Verdict(session).await()) {
         case RUN -> {
+          received = placement;
           return true;
         }
         case DISCARD -> {
@@ -134,6 +137,10 @@ final class DestinationMigration {
 
   private void networkCleanup() throws InterruptedException {
     enter(MigrationStage.NETWORK_CLEANUP);
+    if (received != null) {
+      // The report still takes a moment; a guest that leaves this host meanwhile frees its memory at once.
+      received.giveMemoryBack();
+    }
     new NetworkCleanup(session, guest()).run();
   }
 

@@ -141,6 +141,11 @@ public final class IncomingMigrations implements IncomingDirectory {
     thread.start();
   }
 
+  /** Whether there has been none yet, and none is expected. */
+  public synchronized boolean isEmpty() {
+    return expected.isEmpty() && started.isEmpty();
+  }
+
   /** What is known here of a migration. */
   public synchronized State state(MigrationId migration) {
     if (expected.containsKey(migration)) {

@@ -7,8 +7,8 @@ import java.time.Duration;
 
 /** Stage 6: tells the network where the guest is now, and the source how it runs here. */
 final class NetworkCleanup {
-  /** Long enough for a rate of steps that means something, and for the last of five announcements (0 to 800 ms). */
-  private static final Duration SETTLING = Duration.ofMillis(800);
+  /** Long enough for a rate of steps that means something. Announcements go on after it. */
+  private static final Duration SETTLING = Duration.ofMillis(250);
 
   private final DestinationSession session;
   private final VirtualMachine vm;

@@ -174,6 +174,14 @@ final class PagePlacement implements PageSink {
     complete = false;
   }
 
+  /** Ends the streams' hold on memory; after {@link #awaitLastRound}, when no more rounds can come. */
+  synchronized void giveMemoryBack() {
+    if (!complete) {
+      throw new IllegalStateException("pages may still come");
+    }
+    IntStream.range(0, streams.length).forEach(this::streamClosed);
+  }
+
   /** The digest of all pages received; after {@link #awaitLastRound}. */
   long digest() {
     return checksums.digest();

@@ -62,6 +62,11 @@ public final class OutgoingMigrations {
     return Optional.ofNullable(entries.get(migration)).map(Entry::migration);
   }
 
+  /** Whether there has been none yet. */
+  public synchronized boolean isEmpty() {
+    return entries.isEmpty();
+  }
+
   /** The migration of a VM that is under way, if any. */
   public synchronized Optional<SourceMigration> ofVm(VmId vm) {
     return entries.values().stream().filter(each -> each.vm().equals(vm) && each.thread().isAlive())

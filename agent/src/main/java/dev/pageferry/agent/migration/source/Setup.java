@@ -29,11 +29,11 @@ final class Setup {
     session.link.send(VmConfiguration.newBuilder().setSpec(SpecMessages.toProto(session.guest.spec()))
         .setEpoch(session.epoch.value()).setPageBytes(PageSize.BYTES).build());
     // Populating memory may take seconds per GiB; keep-alives tell whether the destination still lives.
-    session.link.receive(SetupAccepted.class, session.attempt.deadline());
+    SetupAccepted accepted = session.link.receive(SetupAccepted.class, session.attempt.deadline());
     session.attempt.checkpoint();
     session.link.openStreams(session.options.streams(), welcome.getSessionKey().toByteArray(),
         session.attempt.deadline().orAfter(HELLO_TIMEOUT));
-    session.journal.setupDone(stepsBefore);
+    session.journal.setupDone(stepsBefore, accepted.getPopulateSeconds());
     session.failpoints.at("source.setup.done");
   }
 

@@ -30,11 +30,15 @@ final class SourceJournal {
   private final long startNanos;
   /** Changes within this time are told as one. */
   private static final Duration SETTLING = Duration.ofMillis(25);
+  /** How long a pause keeps changes to itself: messages to others would lengthen a blackout of a few milliseconds. */
+  private static final Duration SILENCE = Duration.ofMillis(100);
 
   /** Guarded by {@link #telling}, which is taken before this object's monitor. */
   private final List<Consumer<SourceStatus>> followers = new ArrayList<>();
   private final Object telling = new Object();
   private boolean untold;
+  /** Nothing is told before. */
+  private long silentUntilNanos;
   private final List<RoundReport> rounds = new ArrayList<>();
 
   private State state = State.RUNNING;
@@ -53,6 +57,7 @@ final class SourceJournal {
     this.log = log;
     this.ticker = ticker;
     this.startNanos = ticker.nanos();
+    this.silentUntilNanos = startNanos;
   }
 
   /** Calls back now and after every change, the last one included. */
@@ -72,11 +77,19 @@ final class SourceJournal {
   synchronized void enter(MigrationStage next) {
     log.info("stage={} enters {}", stage, next);
     stage = next;
+    switch (next) {
+      case STOP_AND_COPY -> silentUntilNanos = ticker.nanos() + SILENCE.toNanos();
+      case SETUP, PRE_COPY, NETWORK_CLEANUP -> silentUntilNanos = ticker.nanos();
+      case STORAGE_HANDOFF, ACTIVATION -> {
+      }
+    }
     tell();
   }
 
-  synchronized void setupDone(double stepsPerSecondBefore) {
+  synchronized void setupDone(double stepsPerSecondBefore, double populateSeconds) {
     setupSeconds = ticker.secondsSince(startNanos);
+    log.info("stage={} done in {} s, the destination's memory was ready after {} s", stage, setupSeconds,
+        populateSeconds);
     speed = new GuestSpeed(OptionalDouble.of(stepsPerSecondBefore), speed.during(), speed.after());
   }
 
@@ -173,9 +186,16 @@ final class SourceJournal {
     }
   }
 
+  private synchronized Duration silence() {
+    return Duration.ofNanos(silentUntilNanos - ticker.nanos());
+  }
+
   private void tellSoon() {
     try {
       Thread.sleep(SETTLING);
+      for (Duration left = silence(); left.isPositive(); left = silence()) {
+        Thread.sleep(left);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -183,9 +183,15 @@ public final class SourceMigration {
     return attempt.cancel();
   }
 
-  /** The coordinator says that the VM runs elsewhere: a copy kept for safety may go. */
-  public void release() {
-    released.countDown();
+  /**
+   * The VM runs elsewhere, or nowhere: a copy kept for safety may go.
+   *
+   * @param over the last epoch whose copies are of no use any more
+   */
+  public void release(OwnershipEpoch over) {
+    if (order.epoch().compareTo(over) <= 0) {
+      released.countDown();
+    }
   }
 
   public SourceStatus status() {

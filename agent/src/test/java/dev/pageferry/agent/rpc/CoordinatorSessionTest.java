@@ -1,0 +1,174 @@
+package dev.pageferry.agent.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.ProgramSpec;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.MigrationConnector;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.registry.v1.HeartbeatRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatResponse;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import dev.pageferry.proto.registry.v1.RegisterResponse;
+import dev.pageferry.proto.registry.v1.StaleVm;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.StreamObserver;
+import java.net.InetSocketAddress;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What an agent makes of the coordinator's answers; the registry on the other end of the socket is the test's. */
+@Timeout(60)
+final class CoordinatorSessionTest {
+  private static final long MEMORY = 16 << 20;
+
+  private final Registry registry = new Registry();
+  private final HostMemory memory = new HostMemory(MEMORY);
+  private final HostedGuests guests = new HostedGuests();
+  private Server server;
+  private ManagedChannel channel;
+  private CoordinatorSession session;
+
+  /** Answers as it is told, and remembers what it was asked. */
+  private static final class Registry extends HostRegistryGrpc.HostRegistryImplBase {
+    private final List<RegisterRequest> registrations = new CopyOnWriteArrayList<>();
+    private final List<HeartbeatRequest> heartbeats = new CopyOnWriteArrayList<>();
+    private volatile RegisterResponse.Refusal refusal = RegisterResponse.Refusal.NONE;
+    private volatile HeartbeatResponse answer = HeartbeatResponse.newBuilder().setLeaseMillis(60_000).build();
+
+    @Override
+    public void register(RegisterRequest request, StreamObserver<RegisterResponse> observer) {
+      registrations.add(request);
+      boolean mayBeRefused = registrations.size() == 1 || registrations.getFirst().getIncarnation().equals(request
+          .getIncarnation());
+      observer.onNext(RegisterResponse.newBuilder().setHeartbeatIntervalMillis(50).setLeaseMillis(60_000)
+          .setRefusal(mayBeRefused ? refusal : RegisterResponse.Refusal.NONE).setReason("as the test wants it")
+          .build());
+      observer.onCompleted();
+    }
+
+    @Override
+    public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
+      heartbeats.add(request);
+      observer.onNext(answer);
+      observer.onCompleted();
+    }
+  }
+
+  @BeforeEach
+  void start() throws Exception {
+    server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0)).addService(registry).build().start();
+    channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
+    MigrationConnector nowhere = (migration, destination, deadline) -> {
+      throw new IllegalStateException("nothing migrates here");
+    };
+    OutgoingMigrations outgoing = new OutgoingMigrations(
+        new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), guests::discard,
+            (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM),
+        status -> {
+        });
+    session = new CoordinatorSession(channel,
+        RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory, guests,
+        outgoing);
+  }
+
+  @AfterEach
+  void close() {
+    session.close();
+    channel.shutdownNow();
+    server.shutdownNow();
+    guests.close();
+  }
+
+  @Test
+  void aHostThatIsTakenInReportsItsGuests() throws Exception {
+    VirtualMachine vm = boot("db", 1);
+    session.start();
+
+    Awaitility.await().until(() -> registry.heartbeats.size() > 2);
+    assertThat(session.isRegistered()).isTrue();
+    session.awaitLive();
+    assertThat(registry.heartbeats.getLast().getVmsList()).singleElement()
+        .satisfies(each -> assertThat(each.getId()).isEqualTo("db"));
+    assertThat(vm.isPaused()).isFalse();
+  }
+
+  @Test
+  void aHostWhoseNameIsTakenKeepsItsGuestsAndAsksAgain() throws Exception {
+    VirtualMachine vm = boot("db", 1);
+    registry.refusal = RegisterResponse.Refusal.TAKEN;
+    session.start();
+
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    assertThat(session.isRegistered()).isFalse();
+    assertThat(registry.heartbeats).isEmpty();
+    assertThat(guests.list()).hasSize(1);
+    assertThat(vm.isPaused()).isFalse();
+
+    registry.refusal = RegisterResponse.Refusal.NONE;
+    Awaitility.await().until(session::isRegistered);
+    assertThat(registry.registrations).extracting(RegisterRequest::getIncarnation).containsOnly("first-life");
+  }
+
+  @Test
+  void aHostThatWasReplacedDestroysItsGuestsAndComesBackAsANewOne() throws Exception {
+    boot("db", 1);
+    registry.refusal = RegisterResponse.Refusal.SUPERSEDED;
+    session.start();
+
+    Awaitility.await().until(session::isRegistered);
+    assertThat(guests.list()).isEmpty();
+    assertThat(memory.freeBytes()).isEqualTo(MEMORY);
+    assertThat(registry.registrations).hasSize(2);
+    String second = registry.registrations.getLast().getIncarnation();
+    assertThat(second).isNotEqualTo("first-life");
+    Awaitility.await().until(() -> !registry.heartbeats.isEmpty());
+    assertThat(registry.heartbeats).extracting(HeartbeatRequest::getIncarnation).containsOnly(second);
+  }
+
+  @Test
+  void aStaleGuestIsDestroyedAndOneOfALaterEpochIsNot() throws Exception {
+    boot("db", 1);
+    boot("web", 3);
+    registry.answer = HeartbeatResponse.newBuilder().setLeaseMillis(60_000)
+        .addStaleVms(StaleVm.newBuilder().setId("db").setEpoch(1))
+        .addStaleVms(StaleVm.newBuilder().setId("web").setEpoch(2)).build();
+    session.start();
+
+    Awaitility.await().until(() -> guests.list().size() == 1);
+    Awaitility.await().until(() -> registry.heartbeats.size() > 3);
+    assertThat(guests.find(new VmId("web"))).isPresent();
+  }
+
+  private VirtualMachine boot(String id, long epoch) throws Exception {
+    long bytes = 1 << 20;
+    ProgramSpec program = new ProgramSpec("uniform", Map.of(), bytes, 1);
+    VirtualMachine vm = new VmFactory(memory, Ticker.SYSTEM)
+        .boot(new VmSpec(new VmId(id), id, bytes, 1, program, Optional.empty(), Optional.empty()));
+    guests.adopt(vm, new OwnershipEpoch(epoch));
+    vm.resume(PauseReason.OPERATOR);
+    return vm;
+  }
+}
