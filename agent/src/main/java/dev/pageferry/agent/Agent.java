@@ -30,6 +30,7 @@ import org.slf4j.LoggerFactory;
 /** A running agent: everything wired together, started in order, closed in reverse. */
 final class Agent implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Agent.class);
+  private static final int EXIT_SHUT_OUT = 1;
 
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
@@ -59,9 +60,10 @@ final class Agent implements AutoCloseable {
         MigrationLog::of, failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(), guests, factory, memory, outgoing, incoming);
-    session = rpc.join(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
+    session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
         config.advertised(config.listen(), port),
-        config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing);
+        config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing,
+        Agent::endAtOnce);
     lease.complete(session);
     observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
     log.info("host={} listening: grpc {} migration {} http {}", config.hostId(),
@@ -70,8 +72,14 @@ final class Agent implements AutoCloseable {
         config.advertised(config.http(), observability.port()));
     session.start();
     if (config.rehearse()) {
-      Rehearsal.start(ownership, () -> outgoing.isEmpty() && incoming.isEmpty());
+      Rehearsal.start(ownership, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
     }
+  }
+
+  /** No clean end: until it were over, guests could run here that run elsewhere by now. */
+  private static void endAtOnce(String reason) {
+    log.error("this agent ends, and all its guests with it: {}", reason);
+    Runtime.getRuntime().halt(EXIT_SHUT_OUT);
   }
 
   private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {

@@ -50,6 +50,7 @@ final class Rehearsal {
   private final HostMemory memory = new HostMemory(8 * GUEST_BYTES);
   private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
   private final OwnershipClient ownership;
+  private final CongestionControl congestionControl;
 
   /**
    * Grants every commit, since nobody but this rehearsal knows its guests, and walks the way to the coordinator and back
@@ -79,12 +80,13 @@ final class Rehearsal {
 
     @Override
     public CompletableFuture<Duration> probe(Duration atMost) {
-      return coordinator.probe(atMost);
+      return coordinator.probe(atMost).exceptionally(unreachable -> Duration.ZERO);
     }
   }
 
-  private Rehearsal(OwnershipClient coordinator) {
+  private Rehearsal(OwnershipClient coordinator, CongestionControl congestionControl) {
     this.ownership = new Granting(coordinator);
+    this.congestionControl = congestionControl;
   }
 
   /**
@@ -92,10 +94,10 @@ final class Rehearsal {
    *
    * @param wanted asked before each move: a real migration is not to share the processors with this
    */
-  static void start(OwnershipClient coordinator, BooleanSupplier wanted) {
+  static void start(OwnershipClient coordinator, CongestionControl congestionControl, BooleanSupplier wanted) {
     Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
       try (EventLoops loops = new EventLoops(2)) {
-        new Rehearsal(coordinator).run(loops, wanted);
+        new Rehearsal(coordinator, congestionControl).run(loops, wanted);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       } catch (Exception e) {
@@ -132,7 +134,7 @@ final class Rehearsal {
       guest.resume(PauseReason.OPERATOR);
       incoming.expect(migration, spec, new OwnershipEpoch(1), token, ONE_MOVE);
       SourceMigration.Environment environment = new SourceMigration.Environment(
-          new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
+          new MigrationClient(loops, congestionControl),
           ownership,
           (Guest given) -> moved.countDown(), (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
           Ticker.SYSTEM);

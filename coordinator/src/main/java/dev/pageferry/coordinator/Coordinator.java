@@ -24,7 +24,9 @@ final class Coordinator implements AutoCloseable {
   private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
   /** A host that was silent for that long is down. */
   private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
-  /** How long a host may start vCPUs after its last heartbeat was answered. */
+  /** Two heartbeats missed. */
+  private static final Duration RESTART_SILENCE = Duration.ofMillis(2500);
+  /** How long a host may start VMs that it received, counted from when it sent its last answered heartbeat. */
   private static final Duration LEASE = Duration.ofSeconds(10);
 
   private final RecordStore store;
@@ -36,7 +38,7 @@ final class Coordinator implements AutoCloseable {
   Coordinator(CoordinatorConfig config) throws IOException {
     store = SqliteRecordStore.open(config.data());
     try {
-      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, Ticker.SYSTEM);
+      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
       OwnershipLedger ledger = new OwnershipLedger(store);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
       Machines machines = new Machines(ledger, inventory, agents);

@@ -178,7 +178,7 @@ class HostFailureTest {
   void aSecondAgentUnderTheNameOfALivingHostIsNotTakenInAndHarmsNobody() throws Exception {
     ServerProcess impostor = cluster.startImpostor("host-a", "128MiB");
     try {
-      assertThat(impostor.logOfThisStart()).contains("which lives");
+      assertThat(impostor.logOfThisStart()).contains("--host-id");
       assertGoesOnAt("host-a", 1);
       assertThat(cluster.migrateAndWait("vm", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
     } finally {

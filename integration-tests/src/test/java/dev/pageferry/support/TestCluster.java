@@ -90,22 +90,23 @@ public final class TestCluster implements AutoCloseable {
   }
 
   private void addHost(String host, String memory) throws IOException, InterruptedException {
-    ServerProcess agent = agentProcess(host, memory, directory.resolve(host + ".log"));
+    // A fixed port: from another address a restarted agent would have to wait until the one before is surely gone.
+    ServerProcess agent = agentProcess(host, memory, "127.0.0.1:" + freePort(), directory.resolve(host + ".log"));
     agents.put(host, agent);
     agent.start(REGISTERED);
   }
 
   /** Starts another agent under the name of a host that has one, and waits until it is refused. The caller closes it. */
   public ServerProcess startImpostor(String host, String memory) throws IOException {
-    ServerProcess impostor = agentProcess(host, memory, directory.resolve(host + "-impostor.log"));
+    ServerProcess impostor = agentProcess(host, memory, "127.0.0.1:0", directory.resolve(host + "-impostor.log"));
     impostor.start(REFUSED);
     return impostor;
   }
 
-  private ServerProcess agentProcess(String host, String memory, Path log) throws IOException {
+  private ServerProcess agentProcess(String host, String memory, String listen, Path log) throws IOException {
     Path failpoints = Files.createDirectories(directory.resolve(host));
     return new ServerProcess(program("agent"),
-        List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", "127.0.0.1:0",
+        List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
             "--migration-listen", "127.0.0.1:0",
             "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--failpoint-dir",
             failpoints.toString()),

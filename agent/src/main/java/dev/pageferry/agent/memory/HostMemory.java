@@ -89,7 +89,7 @@ public final class HostMemory {
     while (!spares.isEmpty() && (spareBytes > freeBytes() || freshBytes > available)) {
       SpareMapping oldest = spares.removeLast();
       spareBytes -= oldest.bytes();
-      available += oldest.bytes();
+      available = Math.min(available, Long.MAX_VALUE - oldest.bytes()) + oldest.bytes();
       inTheWay.add(oldest);
     }
     return fitting;

@@ -29,7 +29,7 @@ final class Mapping implements AutoCloseable {
     } catch (Linux.KernelException e) {
       arena.close();
       throw new OutOfMemoryException(bytes, e);
-    } catch (InterruptedException | RuntimeException e) {
+    } catch (InterruptedException | RuntimeException | Error e) {
       arena.close();
       throw e;
     }

@@ -15,7 +15,7 @@ import java.util.function.Consumer;
  *
  * <p>Reads and writes by different threads are not ordered by this class: see {@link DirtyLog} for how a reader gets a
  * copy that is either whole or known to be stale. The memory is released when its owner closed it <em>and</em> the last
- * borrower returned it, because a socket read or write that is still queued holds a bare address.
+ * borrower returned it, because a socket read that is still under way holds a bare address.
  */
 public final class PageStore implements AutoCloseable {
   /** {@link ValueLayout#JAVA_LONG} in the byte order of the guest, little-endian. */

@@ -44,7 +44,7 @@ final class SpareMapping {
     try {
       mapping.zeroFrom(wiped);
       return mapping;
-    } catch (InterruptedException | RuntimeException e) {
+    } catch (InterruptedException | RuntimeException | Error e) {
       mapping.close();
       throw e;
     }

@@ -1,4 +1,4 @@
-/** Micrometer meters and the HTTP endpoint that shows them. */
+/** Micrometer meters. */
 @NullMarked
 package dev.pageferry.agent.metrics;
 

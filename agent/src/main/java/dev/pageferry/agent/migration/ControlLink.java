@@ -4,8 +4,8 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.common.time.Deadline;
 
 /**
- * The control stream between the two sides of one migration: ordered messages, kept alive by the transport. For one
- * thread at a time, but for {@link #close}.
+ * The control stream between the two sides of one migration: ordered messages, kept alive by the transport. One
+ * thread at a time receives; any may send and close.
  */
 public interface ControlLink extends AutoCloseable {
   /** Queues a message. A link that is broken says so when the next message is received. */

@@ -28,7 +28,7 @@ public interface OwnershipClient {
   record Decision(Outcome outcome, String ownerHost, long epoch) {
   }
 
-  /** Moves the VM to the migration's destination unless the migration was aborted. */
+  /** Moves the VM to the migration's destination, unless the migration was aborted or its destination is gone or silent. */
   Decision commit(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;
 
   /** Aborts the migration unless it was committed. */

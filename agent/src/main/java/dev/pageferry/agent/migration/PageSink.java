@@ -17,7 +17,7 @@ public interface PageSink {
   /**
    * Checks a run of pages and gives the memory that its contents are to be read into.
    *
-   * @throws WireException if the pages are not the VM's, or not this stream's, or of a past round
+   * @throws WireException if the pages are not the VM's, or not this stream's, or of any round but the present one
    */
   ByteBuffer runStarts(int stream, PageFrameMeta run) throws WireException;
 

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The agent's gRPC: a server for the coordinator, a channel to it. */
@@ -60,13 +61,17 @@ public final class AgentRpc implements AutoCloseable {
     return started.getPort();
   }
 
-  /** Tells the coordinator about this host, and keeps telling. */
-  public CoordinatorSession join(Registration self, HostMemory memory, HostedGuests guests,
-      OutgoingMigrations outgoing) {
+  /**
+   * What will tell the coordinator about this host, once started.
+   *
+   * @param shutOut told the reason when this process can be no host of the cluster any more
+   */
+  public CoordinatorSession newSession(Registration self, HostMemory memory, HostedGuests guests,
+      OutgoingMigrations outgoing, Consumer<String> shutOut) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
         .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).build();
-    return new CoordinatorSession(coordinator, request, memory, guests, outgoing);
+    return new CoordinatorSession(coordinator, request, memory, guests, outgoing, shutOut);
   }
 
   /** Who this host says it is. */

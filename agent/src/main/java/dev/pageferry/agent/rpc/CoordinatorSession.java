@@ -15,9 +15,9 @@ import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
-import java.util.List;
-import java.util.UUID;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,30 +26,36 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
   private static final long CALL_SECONDS = 2;
   private static final long RETRY_MILLIS = 500;
+  /** Longer than a coordinator waits for the life before of a host that has moved to another address. */
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
 
   private final ManagedChannel channel;
   private final HostRegistryGrpc.HostRegistryBlockingStub stub;
-  /** Only the heartbeat's thread changes it, to a new incarnation. */
-  private volatile RegisterRequest self;
+  private final RegisterRequest self;
   private final HostMemory memory;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
+  private final Consumer<String> shutOut;
   private final Thread thread;
   private volatile long intervalMillis = RETRY_MILLIS;
   private boolean reachable = true;
-  private RegisterResponse.Refusal lastRefusal = RegisterResponse.Refusal.NONE;
+  private boolean wasRegistered;
+  /** On CLOCK_BOOTTIME; 0: not refused. */
+  private long firstRefusalNanos;
   private volatile boolean registered;
   /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
   private long leaseEndNanos;
 
+  /** @param shutOut told the reason when this process can be no host of the cluster any more */
   CoordinatorSession(ManagedChannel channel, RegisterRequest self, HostMemory memory, HostedGuests guests,
-      OutgoingMigrations outgoing) {
+      OutgoingMigrations outgoing, Consumer<String> shutOut) {
     this.channel = channel;
     this.stub = HostRegistryGrpc.newBlockingStub(channel);
     this.self = self;
     this.memory = memory;
     this.guests = guests;
     this.outgoing = outgoing;
+    this.shutOut = shutOut;
     this.thread = Thread.ofVirtual().name("heartbeat").unstarted(this::run);
   }
 
@@ -114,24 +120,27 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       refused(response);
       return;
     }
-    lastRefusal = RegisterResponse.Refusal.NONE;
+    firstRefusalNanos = 0;
+    wasRegistered = true;
     renew(sent, response.getLeaseMillis());
     registered = true;
     log.info("registered with the coordinator as host={} incarnation={}", self.getHostId(), self.getIncarnation());
   }
 
+  /**
+   * A host that was taken in once and is refused now has been replaced while it was silent: its VMs are down by the
+   * coordinator's word and may run elsewhere, so that nothing may go on here. One that was never taken in asks again for a
+   * while, in case it is the restart of the one whose name it has.
+   */
   private void refused(RegisterResponse response) {
-    if (response.getRefusal() != lastRefusal) {
-      log.error("the coordinator does not take this host in: {}", response.getReason());
-      lastRefusal = response.getRefusal();
+    long now = Linux.bootTimeNanos();
+    if (firstRefusalNanos == 0) {
+      firstRefusalNanos = now;
+      log.warn("the coordinator does not take this host in: {}", response.getReason());
     }
-    if (response.getRefusal() == RegisterResponse.Refusal.SUPERSEDED) {
-      // The guests of this life are down by the coordinator's word, and may be started elsewhere at any moment.
-      List<HostedGuests.Hosted> down = guests.list();
-      guests.close();
-      down.forEach(each -> log.error("vm={} destroyed: this host was replaced while it was silent",
-          each.vm().spec().name()));
-      self = self.toBuilder().setIncarnation(UUID.randomUUID().toString()).build();
+    boolean gaveUp = now - firstRefusalNanos > PATIENCE.toNanos();
+    if (wasRegistered || gaveUp || response.getRefusal() == RegisterResponse.Refusal.SUPERSEDED) {
+      shutOut.accept(response.getReason());
     }
   }
 

@@ -29,8 +29,6 @@ import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
-import dev.pageferry.proto.agent.v1.ListVmsRequest;
-import dev.pageferry.proto.agent.v1.ListVmsResponse;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
@@ -127,13 +125,6 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void getVm(GetVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> StatusMessages.statusWithSpec(hosted(request.getId())));
-  }
-
-  @Override
-  public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
-    Refusals.answer(observer,
-        () -> ListVmsResponse.newBuilder().addAllVms(guests.list().stream().map(StatusMessages::statusWithSpec)
-            .toList()).build());
   }
 
   @Override

@@ -47,11 +47,11 @@ public enum FrameType {
   GUEST_STATE(10, GuestState.getDefaultInstance()),
   /** Destination: everything is here and right. */
   READY(11, Ready.getDefaultInstance()),
-  /** Source: the guest runs again, more rounds come. */
+  /** Source: the guest runs again, more rounds come. Destination: it is ready for them. */
   BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()),
   /** Source: the VM is the destination's. */
   GO(13, Go.getDefaultInstance()),
-  /** Destination: the first step is done. */
+  /** Destination: the guest runs there, or stands by an operator's wish. */
   RUNNING(14, Running.getDefaultInstance()),
   /** Destination: the network knows. */
   CLEANED_UP(15, CleanedUp.getDefaultInstance()),

@@ -18,7 +18,7 @@ public enum FailureCode {
   DATA_CORRUPTED,
   /** Rounds no longer shrink the rest, and the expected blackout exceeds the limit. */
   STALLED,
-  /** The attempt took longer than the operator allowed. */
+  /** The attempt did not come to its commit within the time that the operator allowed. */
   TIMED_OUT,
   /** The coordinator could not be asked for the commit. */
   COORDINATOR_UNREACHABLE,

@@ -11,8 +11,8 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import java.util.function.Consumer;
 
 /**
- * What the coordinator asks of agents. Calls block their thread; those without a natural end are bounded in time, and an
- * interrupt ends the others.
+ * What the coordinator asks of agents, each at its HOST:PORT. Calls block their thread. Short ones are bounded in time;
+ * those that take as long as the work takes (create, digest, verify, watch) end by an interrupt.
  */
 public interface AgentClient extends AutoCloseable {
   VmStatus createVm(String address, CreateVmRequest request) throws AgentException;

@@ -22,7 +22,8 @@ import picocli.CommandLine.ScopeType;
 /** The {@code ferry} command: its global options, its sub-commands, and what its exit codes say. */
 @Command(name = "ferry", description = "Moves running virtual machines between hosts.", sortOptions = false, footer = {
     "", "Exit codes: 0 done, 1 failed (nothing was lost), 2 wrong usage,",
-    "3 not found, 4 refused, 5 coordinator unreachable, 6 in doubt."})
+    "3 not found, 4 refused, 5 coordinator unreachable, 6 in doubt,",
+    "7 the destination died with the VM after the commit."})
 public final class Ferry extends CommandGroup implements Session.Opener {
   private static final List<String> SETTINGS = List.of("coordinator", "output", "no-color", "quiet");
   private static final HostPort DEFAULT_COORDINATOR = new HostPort("127.0.0.1", 7400);

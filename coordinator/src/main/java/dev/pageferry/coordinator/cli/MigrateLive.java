@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
@@ -14,7 +15,6 @@ import picocli.CommandLine.Parameters;
     footer = {
         "", "Ctrl-C detaches: the migration goes on."})
 final class MigrateLive implements Callable<Integer> {
-  private static final int MAX_STREAMS = 16;
 
   private final Session.Opener ferry;
 
@@ -42,7 +42,7 @@ final class MigrateLive implements Callable<Integer> {
   private StallPolicy.Name onStall = StallPolicy.Name.POLICY_UNSPECIFIED;
 
   @Option(names = "--timeout", paramLabel = "TIME", converter = Converters.Millis.class,
-      description = "Gives up when it takes longer (default 10min).")
+      description = "Gives up unless the commit was asked by then (default 10min).")
   private @Nullable Long timeoutMillis;
 
   @Option(names = "--watch", description = "Shows the progress.")
@@ -64,10 +64,11 @@ final class MigrateLive implements Callable<Integer> {
       throw new Failure(ExitCode.USAGE,
           "--watch and --detach exclude each other; detaching ends before there is progress; leave one out");
     }
-    if (streams != null && streams > MAX_STREAMS) {
+    if (streams != null && streams > MigrationLimits.MAX_STREAMS) {
       throw new Failure(ExitCode.USAGE,
-          "invalid value for option '--streams'; %d is more than %d; give 1 to %d".formatted(streams, MAX_STREAMS,
-              MAX_STREAMS));
+          "invalid value for option '--streams'; %d is more than %d; give 1 to %d".formatted(streams,
+              MigrationLimits.MAX_STREAMS,
+              MigrationLimits.MAX_STREAMS));
     }
     MigrateLiveRequest request = request();
     return ferry.inSession(session -> detach ? detached(session, request) : followed(session, request));

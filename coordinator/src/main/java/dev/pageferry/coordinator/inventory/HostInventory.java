@@ -33,6 +33,7 @@ public final class HostInventory {
 
   private final RecordStore store;
   private final Duration timeout;
+  private final Duration restartSilence;
   private final Ticker ticker;
   private final long openedNanos;
   /** Guarded by this. */
@@ -65,10 +66,14 @@ public final class HostInventory {
     }
   }
 
-  /** @param timeout a host that was not heard of for that long is down */
-  public HostInventory(RecordStore store, Duration timeout, Ticker ticker) {
+  /**
+   * @param timeout a host that was not heard of for that long is down
+   * @param restartSilence an agent that is not heard of for that long has ended if another one registers at its address
+   */
+  public HostInventory(RecordStore store, Duration timeout, Duration restartSilence, Ticker ticker) {
     this.store = store;
     this.timeout = timeout;
+    this.restartSilence = restartSilence;
     this.ticker = ticker;
     this.openedNanos = ticker.nanos();
     store.list(HOSTS).forEach(stored -> {
@@ -80,15 +85,16 @@ public final class HostInventory {
   /** What became of a registration. */
   public enum Registration {
     ACCEPTED,
-    /** The host's name belongs to an agent at another address, which lives. */
+    /** The host's name belongs to an agent that was heard of just now. */
     TAKEN,
     /** Another incarnation has taken the place of this one, for good. */
     SUPERSEDED
   }
 
   /**
-   * Takes a host in, or its new incarnation. A new one at the address of the one before is a restart: no two agents listen
-   * there. From another address it must wait until the one before is lost, or two agents of one name would take turns.
+   * Takes a host in, or its new incarnation. A new one must wait until the one before has been silent for a while, or two
+   * agents of one name would take turns: a short while at the same address, which looks like a restart; twice the time-out
+   * at another one, where the one before may merely be cut off, with its VMs running.
    */
   public synchronized Registration register(HostRecord record, long memoryFreeBytes) {
     HostId id = new HostId(record.getId());
@@ -103,19 +109,22 @@ public final class HostInventory {
       entry.record = again;
     } else if (entry.record.getSupersededList().contains(record.getIncarnation())) {
       return Registration.SUPERSEDED;
-    } else if (!entry.record.getAddress().equals(record.getAddress())
-        && !isLost(id, new Incarnation(entry.record.getIncarnation()))) {
+    } else if (silence(entry).compareTo(silenceBefore(entry.record, record)) < 0) {
       return Registration.TAKEN;
     } else {
       HostRecord next = succeeding(entry.record, record);
       write(next);
-      log.warn("host={} restarted: incarnation {} replaces {}; what ran on it is down", id, record.getIncarnation(),
+      log.warn("host={} incarnation {} replaces {}; what ran on it is down", id, record.getIncarnation(),
           entry.record.getIncarnation());
       entry.vms = new HashMap<>();
       entry.record = next;
     }
     heard(entry, memoryFreeBytes);
     return Registration.ACCEPTED;
+  }
+
+  private Duration silenceBefore(HostRecord before, HostRecord next) {
+    return before.getAddress().equals(next.getAddress()) ? restartSilence : timeout.multipliedBy(2);
   }
 
   private static HostRecord succeeding(HostRecord before, HostRecord record) {
@@ -172,8 +181,12 @@ public final class HostInventory {
     if (entry == null || !entry.record.getIncarnation().equals(incarnation.value())) {
       return true;
     }
+    return silence(entry).compareTo(timeout) >= 0;
+  }
+
+  private Duration silence(Entry entry) {
     long heardNanos = entry.lastHeardNanos == null ? openedNanos : entry.lastHeardNanos;
-    return ticker.nanos() - heardNanos >= timeout.toNanos();
+    return Duration.ofNanos(ticker.nanos() - heardNanos);
   }
 
   private Host host(Entry entry) {

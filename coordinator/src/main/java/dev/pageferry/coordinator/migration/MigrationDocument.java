@@ -26,7 +26,7 @@ final class MigrationDocument {
   }
 
   /** Whether nothing will change until an operator or a host does something: there is no use in waiting. */
-  static boolean rests(Migration migration) {
+  static boolean isSettledForNow(Migration migration) {
     return isFinal(migration) || (migration.getState() == Migration.State.IN_DOUBT && migration.hasFailure());
   }
 

@@ -54,8 +54,8 @@ final class MigrationRun {
   private final AgentClient agents;
   private final long acceptedMillis;
   private @Nullable Double secondsBeforeSource;
-  /** When the guest may have been paused first, as far as is known here. */
-  private volatile @Nullable Long pausedNanos;
+  /** When the source last said that it had not paused the guest yet; a blackout cannot have begun before. */
+  private volatile @Nullable Long lastUnpausedNanos;
   private volatile @Nullable OutgoingStatus last;
 
   MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
@@ -137,7 +137,7 @@ final class MigrationRun {
       }
     });
     try {
-      while (listener.isAlive() && !concludeIfLostAfterCommit()) {
+      while (listener.isAlive() && !concludeIfDestinationLost()) {
         listener.join(CHECK);
       }
     } finally {
@@ -149,8 +149,8 @@ final class MigrationRun {
   }
 
   /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
-  private boolean concludeIfLostAfterCommit() {
-    if (!isSilent(destination, destinationIncarnation)) {
+  private boolean concludeIfDestinationLost() {
+    if (!inventory.isLost(destination, destinationIncarnation) && !document.now().hasFailure()) {
       return false;
     }
     Optional<MigrationRecord> record = ledger.migration(migration);
@@ -169,8 +169,8 @@ final class MigrationRun {
 
   private void heard(OutgoingStatus status) {
     last = status;
-    if (pausedNanos == null && status.getReport().getStageValue() >= MigrationStage.Name.STOP_AND_COPY_VALUE) {
-      pausedNanos = System.nanoTime();
+    if (status.getReport().getStageValue() < MigrationStage.Name.STOP_AND_COPY_VALUE) {
+      lastUnpausedNanos = System.nanoTime();
     }
     switch (status.getState()) {
       case RUNNING, IN_DOUBT -> document.update(before -> timed(MigrationDocument.merged(before, status)));
@@ -213,7 +213,7 @@ final class MigrationRun {
 
   /** @return whether the migration has ended */
   private boolean concludeWithoutSource(AgentException silence) throws InterruptedException {
-    boolean sourceGone = isSilent(source, sourceIncarnation) || silence.kind() == AgentException.Kind.NOT_FOUND;
+    boolean sourceGone = inventory.isLost(source, sourceIncarnation) || silence.kind() == AgentException.Kind.NOT_FOUND;
     if (!sourceGone && !isDecided()) {
       return false;
     }
@@ -239,8 +239,16 @@ final class MigrationRun {
 
   /** The VM belongs to the destination: it is done once it runs there. */
   private boolean concludeCommitted(long epoch) {
+    if (!inventory.isCurrent(destination, destinationIncarnation)) {
+      document.update(
+          before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
+              "host %s began a new life after the commit, and the VM, its own by then, is down; start it"
+                  .formatted(destination)));
+      return true;
+    }
     if (isRunningAtDestination(epoch)) {
-      double bound = pausedNanos == null ? secondsSinceAccepted() : (System.nanoTime() - pausedNanos) / 1e9;
+      Long unpaused = lastUnpausedNanos;
+      double bound = unpaused == null ? secondsSinceAccepted() : (System.nanoTime() - unpaused) / 1e9;
       document.update(before -> {
         Migration.Builder done = before.toBuilder().setState(Migration.State.COMPLETED).clearProgress().clearFailure()
             .setTotalSeconds(secondsSinceAccepted());
@@ -248,19 +256,15 @@ final class MigrationRun {
       });
       return true;
     }
-    if (!inventory.isCurrent(destination, destinationIncarnation)) {
-      document.update(
-          before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
-              "host %s was restarted after the commit, and the VM, its own by then, is down; start it"
-                  .formatted(destination)));
-      return true;
-    }
-    if (isSilent(destination, destinationIncarnation) && !document.now().hasFailure()) {
+    boolean silent = inventory.isLost(destination, destinationIncarnation);
+    if (silent && !document.now().hasFailure()) {
       // It may be frozen or cut off, and come back running the VM: only its next life would say that the VM is down.
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.IN_DOUBT, FailureCode.DESTINATION_LOST.name(),
               "host %s fell silent after the commit; the VM is its own, and runs when it comes back"
                   .formatted(destination)));
+    } else if (!silent && document.now().hasFailure()) {
+      document.update(before -> before.toBuilder().clearFailure().build());
     }
     return false;
   }
@@ -279,11 +283,6 @@ final class MigrationRun {
     } catch (AgentException e) {
       return false;
     }
-  }
-
-  /** Nothing was heard of that life of a host for the time-out, or another life has begun. */
-  private boolean isSilent(HostId id, Incarnation incarnation) {
-    return inventory.isLost(id, incarnation);
   }
 
   private Host host(HostId id) {

@@ -4,6 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.units.ByteSize;
@@ -42,7 +43,6 @@ public final class MigrationSupervisor implements AutoCloseable {
   private static final long DEFAULT_DOWNTIME_LIMIT_MILLIS = 300;
   private static final long DEFAULT_TIMEOUT_MILLIS = 600_000;
   private static final int DEFAULT_STREAMS = 2;
-  private static final int MAX_STREAMS = 16;
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
 
   private final OwnershipLedger ledger;
@@ -77,8 +77,8 @@ public final class MigrationSupervisor implements AutoCloseable {
       MigrationId id = new MigrationId(record.getDocument().getId());
       MigrationDocument document = Objects.requireNonNull(documents.get(id));
       log.info("migration={} vm={} taken up again", id, record.getDocument().getVm());
-      MigrationRun run = run(id, record, document);
-      run(id, document, run, run::follow);
+      MigrationRun run = newRun(id, record, document);
+      launch(id, document, run, run::follow);
     }
   }
 
@@ -123,8 +123,8 @@ public final class MigrationSupervisor implements AutoCloseable {
         initial.getDestination());
     MigrationDocument document = new MigrationDocument(initial);
     documents.put(id, document);
-    MigrationRun run = run(id, record.build(), document);
-    run(id, document, run, () -> run.start(row.record().getSpec(), row.record().getEpoch(), options));
+    MigrationRun run = newRun(id, record.build(), document);
+    launch(id, document, run, () -> run.start(row.record().getSpec(), row.record().getEpoch(), options));
     return initial;
   }
 
@@ -157,8 +157,9 @@ public final class MigrationSupervisor implements AutoCloseable {
 
   private static OutgoingOptions options(MigrateLiveRequest request) throws RequestException {
     int streams = request.hasStreams() ? request.getStreams() : DEFAULT_STREAMS;
-    if (streams < 1 || streams > MAX_STREAMS) {
-      throw new RequestException(Kind.INVALID, "--streams %d is not between 1 and %d", streams, MAX_STREAMS);
+    if (streams < 1 || streams > MigrationLimits.MAX_STREAMS) {
+      throw new RequestException(Kind.INVALID, "--streams %d is not between 1 and %d", streams,
+          MigrationLimits.MAX_STREAMS);
     }
     long limit = request.hasDowntimeLimitMillis() ? request.getDowntimeLimitMillis() : DEFAULT_DOWNTIME_LIMIT_MILLIS;
     long timeout = request.hasTimeoutMillis() ? request.getTimeoutMillis() : DEFAULT_TIMEOUT_MILLIS;
@@ -180,7 +181,7 @@ public final class MigrationSupervisor implements AutoCloseable {
         .setOnStall(onStall).setTimeoutMillis(timeout).build();
   }
 
-  private MigrationRun run(MigrationId id, MigrationRecord record, MigrationDocument document) {
+  private MigrationRun newRun(MigrationId id, MigrationRecord record, MigrationDocument document) {
     Migration known = record.getDocument();
     return new MigrationRun(id, new VmId(record.getVmId()), new HostId(known.getSource()),
         new Incarnation(record.getSourceIncarnation()),
@@ -193,7 +194,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     void toEnd() throws InterruptedException;
   }
 
-  private void run(MigrationId id, MigrationDocument document, MigrationRun run, Drive drive) {
+  private void launch(MigrationId id, MigrationDocument document, MigrationRun run, Drive drive) {
     document.follow(migration -> {
       if (MigrationDocument.isFinal(migration)) {
         // Durable before any follower that came later is told.
@@ -260,9 +261,9 @@ public final class MigrationSupervisor implements AutoCloseable {
     return MigrationDocument.isFinal(migration);
   }
 
-  /** Whether nothing will change of a migration until a host that fell silent comes back. */
-  public static boolean rests(Migration migration) {
-    return MigrationDocument.rests(migration);
+  /** Whether a migration has ended, or will not change before a host that fell silent comes back. */
+  public static boolean isSettledForNow(Migration migration) {
+    return MigrationDocument.isSettledForNow(migration);
   }
 
   /** Asks for a migration's end. */

@@ -31,6 +31,8 @@ public final class OwnershipLedger {
   /** Kept for good, some 60 bytes each: a copy may turn up whenever its host is switched on again. */
   private static final String DELETED = "deleted-vms/";
   private static final String MIGRATIONS = "migrations/";
+  /** Of migrations that operators see no longer. */
+  private static final String DECISIONS = "decisions/";
   /** Every lost race means that another change won: this many in a row do not happen. */
   private static final int MAX_RACES = 100;
 
@@ -38,7 +40,7 @@ public final class OwnershipLedger {
   private final boolean logsDecisions;
 
   /** Knows which hosts may be given a VM: those that live, in the incarnation that the migration was begun with. */
-  public interface Incarnations {
+  public interface LiveHosts {
     boolean isAlive(HostId host, Incarnation incarnation);
   }
 
@@ -165,8 +167,8 @@ public final class OwnershipLedger {
    * Moves the VM to the migration's destination under the next epoch, unless the migration was aborted or its destination
    * has restarted or fallen silent since: that one could not let the guest run. Asked again it answers the same.
    */
-  public Decision commit(VmId vm, MigrationId migration, Incarnations incarnations) {
-    return decide(vm, migration, pending -> incarnations.isAlive(new HostId(pending.getDestinationHost()),
+  public Decision commit(VmId vm, MigrationId migration, LiveHosts liveHosts) {
+    return decide(vm, migration, pending -> liveHosts.isAlive(new HostId(pending.getDestinationHost()),
         new Incarnation(pending.getDestinationIncarnation())));
   }
 
@@ -179,7 +181,7 @@ public final class OwnershipLedger {
     for (int i = 0; i < MAX_RACES; i++) {
       // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
       // and a destination that hears this takes its copy for a stale one and destroys it.
-      Optional<Versioned> stored = store.get(MIGRATIONS + migration);
+      Optional<Versioned> stored = stored(migration);
       Optional<Row> row = find(vm);
       if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
         return Decision.UNKNOWN;
@@ -229,13 +231,12 @@ public final class OwnershipLedger {
   }
 
   public Optional<MigrationRecord> migration(MigrationId migration) {
-    return store.get(MIGRATIONS + migration).map(OwnershipLedger::migrationOf);
+    return stored(migration).map(OwnershipLedger::migrationOf);
   }
 
   /** All migrations whose documents are remembered, in no particular order. */
   public List<MigrationRecord> migrations() {
-    return store.list(MIGRATIONS).stream().map(OwnershipLedger::migrationOf).filter(MigrationRecord::hasDocument)
-        .toList();
+    return store.list(MIGRATIONS).stream().map(OwnershipLedger::migrationOf).toList();
   }
 
   /** Changes what operators see of a migration; its decision is not touched. */
@@ -263,8 +264,13 @@ public final class OwnershipLedger {
   public void forgetDocument(MigrationId migration) {
     store.get(MIGRATIONS + migration).ifPresent(stored -> {
       MigrationRecord decided = migrationOf(stored).toBuilder().clearDocument().clearRequestId().build();
-      store.commit(new Transaction().ifUnchanged(stored).put(MIGRATIONS + migration, decided.toByteArray()));
+      store.commit(new Transaction().ifUnchanged(stored).delete(MIGRATIONS + migration)
+          .put(DECISIONS + migration, decided.toByteArray()));
     });
+  }
+
+  private Optional<Versioned> stored(MigrationId migration) {
+    return store.get(MIGRATIONS + migration).or(() -> store.get(DECISIONS + migration));
   }
 
   private static Row row(Versioned stored) {

@@ -147,28 +147,36 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public void watchMigration(WatchMigrationRequest request, StreamObserver<Migration> observer) {
     ServerCallStreamObserver<Migration> call = (ServerCallStreamObserver<Migration>) observer;
     AtomicReference<MigrationSupervisor.@Nullable Watch> watch = new AtomicReference<>();
+    // Set with the last message: a migration that is settled for now may change again.
     AtomicBoolean ended = new AtomicBoolean();
     // Set before the call's method returns, as gRPC demands; it runs after that.
-    call.setOnCancelHandler(() -> {
-      MigrationSupervisor.Watch watching = watch.get();
-      if (watching != null) {
-        watching.end();
-      }
-    });
+    call.setOnCancelHandler(() -> end(watch));
     try {
       watch.set(migrations.watch(request.getId(), migration -> {
         // A watcher that is slow to read is spared what a later message will say anyway.
-        boolean last = MigrationSupervisor.rests(migration);
+        boolean last = MigrationSupervisor.isSettledForNow(migration);
         boolean worthSending = call.isReady() || last;
         if (!call.isCancelled() && worthSending && ended.compareAndSet(false, last)) {
           call.onNext(migration);
           if (last) {
             call.onCompleted();
+            end(watch);
           }
         }
       }));
+      if (ended.get()) {
+        // It ended before there was anything to end.
+        end(watch);
+      }
     } catch (RequestException | RuntimeException e) {
       observer.onError(Refusals.status(e).asRuntimeException());
+    }
+  }
+
+  private static void end(AtomicReference<MigrationSupervisor.@Nullable Watch> watch) {
+    MigrationSupervisor.Watch watching = watch.get();
+    if (watching != null) {
+      watching.end();
     }
   }
 

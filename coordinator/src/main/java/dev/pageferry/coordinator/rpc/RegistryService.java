@@ -50,11 +50,12 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
       return switch (registration) {
         case ACCEPTED -> response.setLeaseMillis(lease.toMillis()).build();
         case TAKEN -> response.setRefusal(RegisterResponse.Refusal.TAKEN)
-            .setReason("host %s is the agent at %s, which lives; give this one another --host-id, or end that one"
-                .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
+            .setReason(
+                "host %s is the agent at %s, which was heard of just now; give this one another --host-id, or end that one"
+                    .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
             .build();
         case SUPERSEDED -> response.setRefusal(RegisterResponse.Refusal.SUPERSEDED)
-            .setReason("host %s was silent and has been replaced by the agent at %s"
+            .setReason("host %s was silent, and another life of it, at %s, has taken its place"
                 .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
             .build();
       };

@@ -59,7 +59,7 @@ public final class FakeSite implements AutoCloseable {
     this.agents = agents;
     this.lives = lives;
     this.store = store;
-    inventory = new HostInventory(store, HOST_TIMEOUT, ticker);
+    inventory = new HostInventory(store, HOST_TIMEOUT, Duration.ZERO, ticker);
     ledger = new OwnershipLedger(store);
     machines = new Machines(ledger, inventory, agents);
     migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);

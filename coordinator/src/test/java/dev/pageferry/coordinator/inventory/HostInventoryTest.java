@@ -24,6 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 class HostInventoryTest {
   private static final Duration TIMEOUT = Duration.ofSeconds(5);
+  private static final String HERE = "127.0.0.1:1";
+  private static final String ELSEWHERE = "127.0.0.1:99";
+  private static final Duration RESTART = Duration.ofSeconds(2);
   private static final HostId A = new HostId("host-a");
   private static final Incarnation FIRST = new Incarnation("first");
   private static final Incarnation SECOND = new Incarnation("second");
@@ -38,7 +41,7 @@ class HostInventoryTest {
   @BeforeEach
   void open() throws IOException {
     store = new InterposedStore(SqliteRecordStore.open(directory));
-    inventory = new HostInventory(store, TIMEOUT, ticker);
+    inventory = new HostInventory(store, TIMEOUT, RESTART, ticker);
   }
 
   @AfterEach
@@ -100,7 +103,7 @@ class HostInventoryTest {
   void aNewIncarnationHasNoVmsAndTheOldOneIsRefused() {
     register(FIRST);
     inventory.heartbeat(A, FIRST, 1, ONE_VM);
-    register(SECOND);
+    replace(SECOND);
 
     assertThat(a().incarnation()).isEqualTo(SECOND);
     assertThat(a().vms()).isEmpty();
@@ -121,47 +124,58 @@ class HostInventoryTest {
   }
 
   @Test
-  void anAgentAtAnotherAddressDoesNotTakeTheNameOfOneThatLives() {
+  void aSecondAgentDoesNotTakeTheNameOfOneThatWasJustHeard() {
     register(FIRST);
+    ticker.advance(RESTART.minusNanos(1));
     inventory.heartbeat(A, FIRST, 1, ONE_VM);
+    ticker.advance(RESTART.minusNanos(1));
 
-    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.TAKEN);
+    assertThat(register(SECOND, HERE)).as("a copied command line").isEqualTo(Registration.TAKEN);
+    assertThat(register(SECOND, ELSEWHERE)).isEqualTo(Registration.TAKEN);
     assertThat(a().incarnation()).isEqualTo(FIRST);
     assertThat(a().vms()).containsOnlyKeys(new VmId("v"));
 
-    ticker.advance(TIMEOUT);
-    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.ACCEPTED);
-    assertThat(a().incarnation()).isEqualTo(SECOND);
-    assertThat(a().record().getAddress()).isEqualTo("127.0.0.1:99");
+    ticker.advance(Duration.ofNanos(1));
+    assertThat(register(SECOND, HERE)).isEqualTo(Registration.ACCEPTED);
+  }
+
+  @Test
+  void anAgentAtAnotherAddressWaitsForLongerThanTheOneBeforeMayBeCutOff() {
+    register(FIRST);
+    ticker.advance(TIMEOUT.multipliedBy(2).minusNanos(1));
+    assertThat(register(SECOND, ELSEWHERE)).isEqualTo(Registration.TAKEN);
+    ticker.advance(Duration.ofNanos(1));
+    assertThat(register(SECOND, ELSEWHERE)).isEqualTo(Registration.ACCEPTED);
+    assertThat(a().record().getAddress()).isEqualTo(ELSEWHERE);
   }
 
   @Test
   void aCoordinatorThatHasJustStartedGivesTheHostItKnowsTimeToBeHeard() {
     register(FIRST);
-    inventory = new HostInventory(store, TIMEOUT, ticker);
+    inventory = new HostInventory(store, TIMEOUT, RESTART, ticker);
 
-    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.TAKEN);
-    ticker.advance(TIMEOUT);
-    assertThat(register(SECOND, "127.0.0.1:99")).isEqualTo(Registration.ACCEPTED);
+    assertThat(register(SECOND, HERE)).isEqualTo(Registration.TAKEN);
+    ticker.advance(RESTART);
+    assertThat(register(SECOND, HERE)).isEqualTo(Registration.ACCEPTED);
   }
 
   @Test
   void anIncarnationThatWasReplacedNeverComesBackNotEvenAfterARestartOfTheCoordinator() {
     register(FIRST);
-    register(SECOND);
+    replace(SECOND);
     ticker.advance(TIMEOUT);
-    assertThat(register(FIRST, "127.0.0.1:1")).isEqualTo(Registration.SUPERSEDED);
+    assertThat(register(FIRST, HERE)).isEqualTo(Registration.SUPERSEDED);
     register(SECOND);
-    inventory = new HostInventory(store, TIMEOUT, ticker);
+    inventory = new HostInventory(store, TIMEOUT, RESTART, ticker);
 
-    assertThat(register(FIRST, "127.0.0.1:1")).isEqualTo(Registration.SUPERSEDED);
+    assertThat(register(FIRST, HERE)).isEqualTo(Registration.SUPERSEDED);
     assertThat(a().incarnation()).isEqualTo(SECOND);
   }
 
   @Test
   void aHostIsKnownAfterARestartOfTheCoordinatorButDownUntilItIsHeardOf() {
     register(FIRST);
-    HostInventory next = new HostInventory(store, TIMEOUT, ticker);
+    HostInventory next = new HostInventory(store, TIMEOUT, RESTART, ticker);
 
     Host known = next.find(A).orElseThrow();
     assertThat(known.isUp()).isFalse();
@@ -175,6 +189,7 @@ class HostInventoryTest {
   @Test
   void aRegistrationThatCouldNotBeWrittenDownDidNotHappen() {
     register(FIRST);
+    ticker.advance(RESTART);
     store.failWrites(1);
     assertThatThrownBy(() -> register(SECOND)).isInstanceOf(IllegalStateException.class);
     assertThat(inventory.isCurrent(A, FIRST)).isTrue();
@@ -189,7 +204,12 @@ class HostInventoryTest {
   }
 
   private void register(Incarnation incarnation) {
-    assertThat(register(incarnation, "127.0.0.1:1")).isEqualTo(Registration.ACCEPTED);
+    assertThat(register(incarnation, HERE)).isEqualTo(Registration.ACCEPTED);
+  }
+
+  private void replace(Incarnation incarnation) {
+    ticker.advance(RESTART);
+    register(incarnation);
   }
 
   private Registration register(Incarnation incarnation, String address) {

@@ -4,7 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
-import dev.pageferry.coordinator.ownership.OwnershipLedger.Incarnations;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.MigrationRecord;
@@ -12,8 +12,8 @@ import dev.pageferry.proto.records.v1.VmRecord;
 
 /** Rows as the tests of the ledger need them: hosts live in their first incarnation, "b" in "b-1". */
 final class Rows {
-  static final Incarnations ALL_LIVE = (host, incarnation) -> incarnation.value().equals(host.value() + "-1");
-  static final Incarnations ALL_RESTARTED = (host, incarnation) -> incarnation.value().equals(host.value() + "-2");
+  static final LiveHosts ALL_LIVE = (host, incarnation) -> incarnation.value().equals(host.value() + "-1");
+  static final LiveHosts ALL_RESTARTED = (host, incarnation) -> incarnation.value().equals(host.value() + "-2");
 
   private Rows() {
   }

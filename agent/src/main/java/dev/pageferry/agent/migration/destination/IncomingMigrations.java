@@ -15,6 +15,7 @@ import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Hello;
@@ -25,13 +26,10 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 
 /** The migrations that the coordinator announced to this host, and those that are on their way. */
 public final class IncomingMigrations implements IncomingDirectory {
   /** Data streams that a source may open. */
-  private static final int MAX_STREAMS = 16;
   private static final int SESSION_KEY_BYTES = 32;
   /** Each keeps the page tables of its guest until it is forgotten. */
   private static final int MAX_REMEMBERED = 16;
@@ -59,7 +57,6 @@ public final class IncomingMigrations implements IncomingDirectory {
   private final Map<MigrationId, Expectation> expected = new HashMap<>();
   /** Guarded by this; the oldest ended ones are forgotten. */
   private final Map<MigrationId, Active> started = new LinkedHashMap<>();
-  private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
 
   public IncomingMigrations(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
       Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
@@ -115,8 +112,9 @@ public final class IncomingMigrations implements IncomingDirectory {
           hello.getLowestVersion(),
           hello.getHighestVersion(), ProtocolVersion.LOWEST, ProtocolVersion.CURRENT));
     }
-    if (hello.getStreams() < 1 || hello.getStreams() > MAX_STREAMS) {
-      throw refused("%d data streams are not between 1 and %d".formatted(hello.getStreams(), MAX_STREAMS));
+    if (hello.getStreams() < 1 || hello.getStreams() > MigrationLimits.MAX_STREAMS) {
+      throw refused(
+          "%d data streams are not between 1 and %d".formatted(hello.getStreams(), MigrationLimits.MAX_STREAMS));
     }
     byte[] sessionKey = new byte[SESSION_KEY_BYTES];
     random.nextBytes(sessionKey);
@@ -127,17 +125,10 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   private void start(DestinationSession session) {
     DestinationMigration migration = new DestinationMigration(session);
-    Thread thread = Thread.ofVirtual().name("incoming-" + session.migration()).unstarted(() -> {
-      try {
-        migration.run();
-      } finally {
-        threads.remove(Thread.currentThread());
-      }
-    });
+    Thread thread = Thread.ofVirtual().name("incoming-" + session.migration()).unstarted(migration::run);
     started.put(session.migration(), new Active(migration, thread));
     started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().thread().isAlive()
         && !each.getKey().equals(session.migration()));
-    threads.add(thread);
     thread.start();
   }
 
@@ -157,9 +148,7 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   /** Ends all migrations; a guest that is READY is lost here, its fate is the coordinator's to decide. */
   public void close() {
-    for (Thread each : threads) {
-      each.interrupt();
-    }
+    startedNow().values().forEach(each -> each.thread().interrupt());
   }
 
   private static MigrationId migrationId(Hello hello) throws MigrationFailure {

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Puts arriving pages into a guest's memory and keeps the checksum of every one. Each stream calls from its own thread. */
 final class PagePlacement implements PageSink {
-  /** One stream's state; written by its thread, read by the migration's under {@link PagePlacement}'s monitor. */
+  /** One stream's state; written by its thread, published to the migration's by {@link #roundEnded}. */
   private static final class Stream {
     private final PageChecksum checksum = new PageChecksum();
     /** The round that frames must carry. */
@@ -84,9 +84,9 @@ final class PagePlacement implements PageSink {
   @Override
   public void runPlaced(int stream, PageFrameMeta run, ByteBuffer window) throws WireException {
     for (int i = 0; i < run.count(); i++) {
-      place(stream, run, i, window, i * PageSize.BYTES);
+      verifyAndRecord(stream, run, i, window, i * PageSize.BYTES);
     }
-    placed(stream, run.count());
+    countPlaced(stream, run.count());
   }
 
   @Override
@@ -97,10 +97,10 @@ final class PagePlacement implements PageSink {
   @Override
   public void batchArrived(int stream, PageFrameMeta batch, ByteBuffer contents) throws WireException {
     for (int i = 0; i < batch.count(); i++) {
-      place(stream, batch, i, contents, i * PageSize.BYTES);
+      verifyAndRecord(stream, batch, i, contents, i * PageSize.BYTES);
       ram.copyIn(batch.page(i), contents, i * PageSize.BYTES);
     }
-    placed(stream, batch.count());
+    countPlaced(stream, batch.count());
   }
 
   @Override
@@ -116,7 +116,7 @@ final class PagePlacement implements PageSink {
         }
       }
     }
-    placed(stream, 0);
+    countPlaced(stream, 0);
   }
 
   @Override
@@ -216,7 +216,9 @@ final class PagePlacement implements PageSink {
     }
   }
 
-  private void place(int stream, PageFrameMeta meta, int index, ByteBuffer contents, int offset) throws WireException {
+  /** A page counts as received, and as written, only with the right checksum; whoever is wrong ends the migration. */
+  private void verifyAndRecord(int stream, PageFrameMeta meta, int index, ByteBuffer contents, int offset)
+      throws WireException {
     int checksum = streams[stream].checksum.of(contents, offset);
     if (checksum != meta.checksum(index)) {
       throw new WireException(Fault.PAGE_CORRUPTED, "page=%d checksum=%08x expected=%08x", meta.page(index), checksum,
@@ -226,7 +228,7 @@ final class PagePlacement implements PageSink {
     everWritten.add(meta.page(index));
   }
 
-  private void placed(int stream, int pages) {
+  private void countPlaced(int stream, int pages) {
     streams[stream].pagesPlaced += pages;
     streams[stream].lastPlacedNanos = ticker.nanos();
   }

@@ -13,8 +13,8 @@ import java.util.OptionalDouble;
 /**
  * The rounds of one migration: which pages are still to be sent, how fast they go, and one round after another.
  *
- * <p>Invariant: a page whose newest contents the destination may lack is in {@link #pending}, in the guest's dirty log,
- * or (round 0 only) was never written.
+ * <p>Invariant, between rounds: a page whose newest contents the destination lacks is in {@link #pending} or in the guest's
+ * dirty log. Before round 0 the destination lacks nothing of a page that was never written: it is zero there too.
  */
 final class PageRounds {
   private static final Duration PROGRESS_INTERVAL = Duration.ofMillis(100);
@@ -99,7 +99,7 @@ final class PageRounds {
       bytesPerSecond = acknowledged / seconds;
     }
     pending.clear();
-    pending.addAll(round.left());
+    pending.addAll(round.skipped());
     if (guestRuns) {
       harvest();
     }

@@ -9,14 +9,14 @@ import java.util.stream.IntStream;
 /**
  * One pass over a set of pages, split over the streams.
  *
- * <p>Pages that are skipped because the guest's live log says that they are dirty again go into {@link #left()}: that
+ * <p>Pages that are skipped because the guest's live log says that they are dirty again go into {@link #skipped()}: that
  * log is a hint, this set is the record.
  */
 final class Round {
   private final int number;
   private final PageBitmap pages;
   private final boolean guestRuns;
-  private final PageBitmap left;
+  private final PageBitmap skipped;
   private final List<RoundFeed> feeds;
 
   /**
@@ -27,7 +27,7 @@ final class Round {
     this.number = number;
     this.pages = pages;
     this.guestRuns = guestRuns;
-    this.left = new PageBitmap(pages.pageCount());
+    this.skipped = new PageBitmap(pages.pageCount());
     this.feeds = IntStream.range(0, streams)
         .mapToObj(stream -> new RoundFeed(this, stream, streams, guest, checksums, limiter)).toList();
   }
@@ -40,20 +40,20 @@ final class Round {
     return pages;
   }
 
-  boolean mayLeave() {
+  boolean maySkip() {
     return guestRuns;
   }
 
   /**
-   * Leaves a page to the next round. Streams never share a word of this set: a stream's pages come in blocks of 256.
+   * Puts a page off to the next round. Streams never share a word of this set: a stream's pages come in blocks of 256.
    */
-  void leave(long page) {
-    left.add(page);
+  void skip(long page) {
+    skipped.add(page);
   }
 
   /** Pages skipped; complete once the round has been written. */
-  PageBitmap left() {
-    return left;
+  PageBitmap skipped() {
+    return skipped;
   }
 
   List<RoundFeed> feeds() {

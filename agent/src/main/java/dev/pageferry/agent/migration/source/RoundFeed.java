@@ -129,8 +129,8 @@ final class RoundFeed implements PageFeed {
     cursor = (page + 1) % PageFrame.BLOCK_PAGES != 0
         ? page + 1
         : page + 1 + (long) (streams - 1) * PageFrame.BLOCK_PAGES;
-    if (round.mayLeave() && guest.dirtyLog().seemsDirty(page)) {
-      round.leave(page);
+    if (round.maySkip() && guest.dirtyLog().seemsDirty(page)) {
+      round.skip(page);
       skippedPages++;
       return false;
     }

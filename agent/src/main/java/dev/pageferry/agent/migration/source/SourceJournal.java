@@ -60,7 +60,7 @@ final class SourceJournal {
     this.silentUntilNanos = startNanos;
   }
 
-  /** Calls back now and after every change, the last one included. */
+  /** Calls back now and soon after changes, several of which may be told as one; the last one is always told. */
   void follow(Consumer<SourceStatus> follower) {
     synchronized (telling) {
       followers.add(follower);
@@ -133,7 +133,7 @@ final class SourceJournal {
     }
   }
 
-  synchronized void running(BlackoutReport report, long allBytesSent) {
+  synchronized void guestRunsAtDestination(BlackoutReport report, long allBytesSent) {
     blackout = report;
     bytesSent = allBytesSent;
     totalSeconds = ticker.secondsSince(startNanos);

@@ -61,10 +61,7 @@ public final class SourceMigration {
   public void run() throws InterruptedException {
     attempt.runsOn(Thread.currentThread());
     try (SourceLink link = connect()) {
-      run(new SourceSession(order, environment, link, attempt, journal));
-    } catch (OutOfMemoryError e) {
-      journal.failed(
-          new MigrationFailure.Stopped(FailureCode.INTERNAL, "the agent's own heap is full: " + e.getMessage()), false);
+      run(session(link));
     } catch (MigrationFailure e) {
       journal.failed(e, attempt.isCancelled());
     } catch (InterruptedException e) {
@@ -72,6 +69,15 @@ public final class SourceMigration {
         throw e;
       }
       journal.failed(Attempt.cancelled(), true);
+    }
+  }
+
+  /** The session has tables as large as the guest has pages: the one place where the agent's own heap may be too small. */
+  private SourceSession session(SourceLink link) throws MigrationFailure {
+    try {
+      return new SourceSession(order, environment, link, attempt, journal);
+    } catch (OutOfMemoryError e) {
+      throw new MigrationFailure.Stopped(FailureCode.INTERNAL, "the agent's own heap is full: " + e.getMessage());
     }
   }
 
@@ -92,13 +98,13 @@ public final class SourceMigration {
       rollBack(session, Attempt.cancelled(), true);
       return;
     } catch (RuntimeException | Error e) {
-      if (attempt.isCommitting()) {
-        // The row may have decided: the guest stays paused rather than run in two places.
-        throw e;
-      }
       log.warn("invariant violated", e);
-      rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
-      return;
+      if (!attempt.isCommitting()) {
+        rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
+        return;
+      }
+      // The row may have decided: only its answer may let the guest run again here.
+      decision = new StorageHandoff(session).awaitDecision();
     }
     if (decision.outcome() == Outcome.COMMITTED) {
       activation(session, decision.epoch());
@@ -124,12 +130,12 @@ public final class SourceMigration {
           return;
         }
       }
-      log.warn("stage={} the coordinator does not answer; switchover {} of {} put off", MigrationStage.PRE_COPY,
-          switchover,
-          MAX_SWITCHOVERS);
-      Thread.sleep(
-          Duration.ofNanos(Math.min(BACK_OFF.multipliedBy(switchover).toNanos(), attempt.deadline().remainingNanos())));
-      attempt.checkpoint();
+      log.warn("the coordinator does not answer; switchover {} of {} put off", switchover, MAX_SWITCHOVERS);
+      if (switchover < MAX_SWITCHOVERS) {
+        long backOffNanos = BACK_OFF.multipliedBy(switchover).toNanos();
+        Thread.sleep(Duration.ofNanos(Math.min(backOffNanos, attempt.deadline().remainingNanos())));
+        attempt.checkpoint();
+      }
     }
     throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
         "the coordinator did not answer at %d switchovers, so that nobody could commit; see that it runs, then migrate again"
@@ -143,12 +149,24 @@ public final class SourceMigration {
 
   private void activation(SourceSession session, long committedEpoch) throws InterruptedException {
     journal.enter(MigrationStage.ACTIVATION);
-    boolean seenRunning = new Activation(session, released).run(committedEpoch);
-    environment.givenAway().accept(order.guest());
-    if (seenRunning) {
-      journal.enter(MigrationStage.NETWORK_CLEANUP);
-      new NetworkCleanup(session).run();
+    try {
+      new Activation(session).run(committedEpoch);
+    } catch (MigrationFailure | RuntimeException | Error e) {
+      awaitRelease(session, "the destination did not report that the VM runs: " + e.getMessage());
+      return;
     }
+    environment.givenAway().accept(order.guest());
+    journal.enter(MigrationStage.NETWORK_CLEANUP);
+    new NetworkCleanup(session).run();
+  }
+
+  /** Keeps the paused copy of a guest that belongs to the destination until it is known to run there, or nowhere. */
+  private void awaitRelease(SourceSession session, String reason) throws InterruptedException {
+    journal.inDoubt(reason);
+    session.link.close();
+    released.await();
+    journal.handedOver(session.blackout.secondsSoFar());
+    environment.givenAway().accept(order.guest());
   }
 
   /** The row says that this attempt did not win. */

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.migration.source;
 
+import dev.pageferry.common.stage.MigrationLimits;
 import java.time.Duration;
 
 /**
@@ -7,12 +8,11 @@ import java.time.Duration;
  *
  * @param downtimeLimit ceiling of the expected blackout
  * @param maxBytesPerSecond page frames over all streams; 0: unlimited
- * @param streams data streams, 1 to {@link #MAX_STREAMS}
+ * @param streams data streams, 1 to {@link MigrationLimits#MAX_STREAMS}
  * @param timeout the attempt ends if commit has not been asked by then
  */
 public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int streams, OnStall onStall,
     Duration timeout) {
-  public static final int MAX_STREAMS = 16;
 
   /** What to do when rounds no longer shrink the rest and the expected blackout exceeds the limit. */
   public enum OnStall {
@@ -25,8 +25,9 @@ public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int 
   }
 
   public SourceOptions {
-    if (streams < 1 || streams > MAX_STREAMS) {
-      throw new IllegalArgumentException("%d streams are not between 1 and %d".formatted(streams, MAX_STREAMS));
+    if (streams < 1 || streams > MigrationLimits.MAX_STREAMS) {
+      throw new IllegalArgumentException(
+          "%d streams are not between 1 and %d".formatted(streams, MigrationLimits.MAX_STREAMS));
     }
     if (maxBytesPerSecond < 0 || downtimeLimit.isNegative() || !timeout.isPositive()) {
       throw new IllegalArgumentException(

@@ -47,9 +47,9 @@ public record SourceStatus(State state, MigrationStage stage, Optional<Failure> 
   /**
    * The round under way.
    *
-   * @param remainingBytes of guest memory in this round
+   * @param remainingBytes of guest memory that this round has not sent yet
    * @param bytesPerSecond over the last sampling interval
-   * @param expectedSeconds until switchover, if nothing changes
+   * @param expectedSeconds until this round ends, at that rate
    * @param done share of the attempt, 0 to 1, never backwards
    */
   public record Progress(int round, long remainingBytes, double bytesPerSecond, OptionalDouble expectedSeconds,

@@ -19,21 +19,22 @@ final class StorageHandoff {
     this.session = session;
   }
 
-  /**
-   * Asks until the row has decided.
-   *
-   * @throws MigrationFailure only before the first question
-   */
+  /** @throws MigrationFailure only before the first question */
   Decision run() throws MigrationFailure, InterruptedException {
     session.blackout.disksReleased();
     session.failpoints.at("source.storage-handoff.before-commit");
     session.attempt.beginCommit();
+    Decision decision = awaitDecision();
+    session.failpoints.at("source.storage-handoff.decided");
+    return decision;
+  }
+
+  /** Asks until the row has decided, however often and long; after the commit was asked. */
+  Decision awaitDecision() throws InterruptedException {
     Duration retry = FIRST_RETRY;
     while (true) {
       try {
-        Decision decision = ask();
-        session.failpoints.at("source.storage-handoff.decided");
-        return decision;
+        return ask();
       } catch (UnreachableException | RuntimeException | Error e) {
         // Whatever went wrong, the row may have decided: only an answer ends the doubt.
         session.journal.inDoubt(String.valueOf(e.getMessage()));
