@@ -23,12 +23,14 @@ import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import io.grpc.ConnectivityState;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -39,6 +41,7 @@ public final class GrpcAgentClient implements AgentClient {
   /** Preparing may wait for an older attempt's memory. */
   private static final long PREPARE_SECONDS = 20;
   private static final long KEEP_ALIVE_SECONDS = 10;
+  private static final long RECONNECT_MILLIS = 1000;
 
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
@@ -131,6 +134,7 @@ public final class GrpcAgentClient implements AgentClient {
 
   private <T> T ask(String address, Context context, Function<HostAgentBlockingStub, T> call) throws AgentException {
     ManagedChannel channel = channels.computeIfAbsent(address, GrpcAgentClient::open);
+    forgetOldFailures(channel);
     Context callers = context.attach();
     try {
       return call.apply(HostAgentGrpc.newBlockingStub(channel));
@@ -145,6 +149,25 @@ public final class GrpcAgentClient implements AgentClient {
       throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);
     } finally {
       context.detach(callers);
+    }
+  }
+
+  /**
+   * A channel that could not connect answers calls with that failure until its back-off is over. An agent may have come
+   * back since, at the same address: so it is tried anew, for a moment.
+   */
+  private static void forgetOldFailures(ManagedChannel channel) {
+    if (channel.getState(true) != ConnectivityState.TRANSIENT_FAILURE) {
+      return;
+    }
+    CountDownLatch changed = new CountDownLatch(1);
+    channel.notifyWhenStateChanged(ConnectivityState.TRANSIENT_FAILURE, changed::countDown);
+    channel.resetConnectBackoff();
+    try {
+      // Whether it did or not, the call itself will say.
+      boolean unused = changed.await(RECONNECT_MILLIS, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -10,6 +10,8 @@ import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.PrepareIncomingResponse;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -68,6 +70,12 @@ class GrpcAgentClientTest {
     }
 
     @Override
+    public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
+      observer.onNext(PrepareIncomingResponse.getDefaultInstance());
+      observer.onCompleted();
+    }
+
+    @Override
     public void verifyVm(VerifyVmRequest request, StreamObserver<VerifyVmUpdate> observer) {
       ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(listenerGone::countDown);
       observer.onNext(VerifyVmUpdate.getDefaultInstance());
@@ -118,6 +126,21 @@ class GrpcAgentClientTest {
   }
 
   /** Or the agent would build a VM that no record knows, and that nobody destroys. */
+  @Test
+  void anAgentThatCameBackAtItsAddressIsNotRefusedForTheFailuresBefore() throws Exception {
+    PrepareIncomingRequest request = PrepareIncomingRequest.getDefaultInstance();
+    client.prepareIncoming(address, request);
+    int port = server.getPort();
+    server.shutdownNow().awaitTermination();
+    for (int i = 0; i < 3; i++) {
+      assertThatThrownBy(() -> client.prepareIncoming(address, request)).isInstanceOfSatisfying(AgentException.class,
+          e -> assertThat(e.kind()).isEqualTo(Kind.UNREACHABLE));
+    }
+
+    server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port)).addService(agent).build().start();
+    client.prepareIncoming(address, request);
+  }
+
   @Test
   void aVmIsBuiltToItsEndEvenIfTheOperatorWhoWantedItHangsUp() throws Exception {
     Context.CancellableContext operator = Context.current().withCancellation();
