@@ -59,7 +59,7 @@ final class Agent implements AutoCloseable {
     incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), this::adopt, Announcer.NONE,
         MigrationLog::of, failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
-    int port = rpc.serve(config.listen(), guests, factory, memory, outgoing, incoming);
+    int port = rpc.serve(config.listen(), incarnation, guests, factory, memory, outgoing, incoming);
     session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing,

@@ -26,6 +26,8 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   private final Set<PauseReason> pauseReasons = EnumSet.noneOf(PauseReason.class);
   private volatile List<Vcpu> vcpus = List.of();
   private volatile StepMeter meter;
+  /** Steps that the VM had done when it came to this host. */
+  private volatile long stepsBrought;
   /** Held while a digest is taken: a reason to pause cannot count those who have it. */
   private final ReentrantLock digesting = new ReentrantLock();
 
@@ -90,6 +92,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     vcpus = loaded;
     // Steps done on another host are no part of the rate on this one.
     meter = new StepMeter(ticker, state.steps());
+    stepsBrought = state.steps();
     letGoIfNoReasonIsLeft();
   }
 
@@ -214,6 +217,11 @@ public final class VirtualMachine implements Guest, AutoCloseable {
       steps += each.steps();
     }
     return steps;
+  }
+
+  /** Steps done on this host. */
+  public long stepsHere() {
+    return steps() - stepsBrought;
   }
 
   @Override

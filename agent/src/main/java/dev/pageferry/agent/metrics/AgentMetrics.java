@@ -44,6 +44,8 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
       .register(registry);
   private final AtomicLong dirtyPages = new AtomicLong();
   private final HostedGuests guests;
+  /** Held here: the counter below refers to it weakly. */
+  private final StepCount steps = new StepCount();
 
   public AgentMetrics(HostedGuests guests, HostMemory memory) {
     this.guests = guests;
@@ -61,7 +63,6 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     Gauge.builder("ferry.host.memory.spare", memory, HostMemory::spareBytes).baseUnit("bytes")
         .description("Free memory that is kept backed for the next guests")
         .register(registry);
-    StepCount steps = new StepCount();
     FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
         .description("Steps done by guests on this host").register(registry);
     new JvmMemoryMetrics().bindTo(registry);
@@ -119,9 +120,8 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
 
     synchronized double read() {
       guests.list().forEach(each -> {
-        long now = each.vm().steps();
-        // A guest that came from another host starts with the steps it brought.
-        total += now - seen.getOrDefault(each.vm(), now);
+        long now = each.vm().stepsHere();
+        total += now - seen.getOrDefault(each.vm(), 0L);
         seen.put(each.vm(), now);
       });
       return total;

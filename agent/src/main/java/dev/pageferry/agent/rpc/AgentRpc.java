@@ -8,6 +8,7 @@ import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ManagedChannel;
@@ -48,13 +49,13 @@ public final class AgentRpc implements AutoCloseable {
    * @return the port
    * @throws IOException if the address cannot be listened on
    */
-  public int serve(HostPort address, HostedGuests guests, VmFactory factory, HostMemory memory,
+  public int serve(HostPort address, Incarnation self, HostedGuests guests, VmFactory factory, HostMemory memory,
       OutgoingMigrations outgoing,
       IncomingMigrations incoming) throws IOException {
     Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
-        .addService(new HostAgentService(guests, factory, new TwinVerifier(memory), outgoing, incoming))
+        .addService(new HostAgentService(self, guests, factory, new TwinVerifier(memory), outgoing, incoming))
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
     server = started;

@@ -15,6 +15,7 @@ import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -55,14 +56,17 @@ import org.slf4j.LoggerFactory;
 final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private static final Logger log = LoggerFactory.getLogger(HostAgentService.class);
 
+  private final Incarnation self;
   private final HostedGuests guests;
   private final VmFactory factory;
   private final TwinVerifier verifier;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
 
-  HostAgentService(HostedGuests guests, VmFactory factory, TwinVerifier verifier, OutgoingMigrations outgoing,
+  HostAgentService(Incarnation self, HostedGuests guests, VmFactory factory, TwinVerifier verifier,
+      OutgoingMigrations outgoing,
       IncomingMigrations incoming) {
+    this.self = self;
     this.guests = guests;
     this.factory = factory;
     this.verifier = verifier;
@@ -156,6 +160,10 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
     Refusals.answer(observer, () -> {
+      String expected = request.getDestinationIncarnation();
+      if (!expected.isEmpty() && !expected.equals(self.value())) {
+        throw new IllegalStateException("this host has restarted since the migration was accepted; try again");
+      }
       log.info("migration={} vm={} expected from host={}", request.getMigrationId(), request.getSpec().getName(),
           request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),

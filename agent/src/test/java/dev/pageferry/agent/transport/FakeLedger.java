@@ -36,10 +36,14 @@ final class FakeLedger implements OwnershipClient {
   /** Guarded by this, as the queues. */
   private final Map<MigrationId, Row> rows = new HashMap<>();
   private final Queue<Script> commits = new ArrayDeque<>();
+  private static final Duration SHORTEST_PROBE_OF_PRE_COPY = Duration.ofSeconds(1);
+
   private final Queue<Boolean> probes = new ArrayDeque<>();
   private int commitCalls;
   private int resolveCalls;
   private int probeCalls;
+  private boolean silentAtPause;
+  private boolean wasSilentAtPause;
   private BooleanSupplier answering = () -> true;
 
   synchronized void begin(MigrationId migration, long epoch, String source, String destination) {
@@ -61,6 +65,15 @@ final class FakeLedger implements OwnershipClient {
     for (boolean each : answered) {
       probes.add(each);
     }
+  }
+
+  /** Does not answer the first probe that is sent for a pause: those of pre-copy may take a second or more. */
+  synchronized void silentAtNextPause() {
+    silentAtPause = true;
+  }
+
+  synchronized boolean wasSilentAtPause() {
+    return wasSilentAtPause;
   }
 
   /** Answers probes only while this holds. */
@@ -120,6 +133,11 @@ final class FakeLedger implements OwnershipClient {
   @Override
   public synchronized CompletableFuture<Duration> probe(Duration atMost) {
     probeCalls++;
+    if (silentAtPause && atMost.compareTo(SHORTEST_PROBE_OF_PRE_COPY) < 0) {
+      silentAtPause = false;
+      wasSilentAtPause = true;
+      return CompletableFuture.failedFuture(unreachable());
+    }
     return answering.getAsBoolean() && (probes.isEmpty() || probes.remove())
         ? CompletableFuture.completedFuture(Duration.ofMillis(1))
         : CompletableFuture.failedFuture(unreachable());

@@ -171,12 +171,13 @@ class OwnershipTest {
 
   @Test
   void aCoordinatorThatFallsSilentInThePauseSendsTheVmBackToPreCopy() throws Exception {
-    cluster.ledger.nextProbes(true, false);
-    TestCluster.Move move = cluster.start(a, b, vm, TestCluster.options(3));
-    await().atMost(TestCluster.PATIENCE).until(() -> cluster.ledger.probeCalls() >= 2 && !vm.isPaused());
-    TestCluster.awaitSteps(vm, 500);
-    SourceStatus status = move.await();
+    cluster.ledger.silentAtNextPause();
+    SourceStatus status = cluster.start(a, b, vm, TestCluster.options(3)).await();
 
+    assertThat(cluster.ledger.wasSilentAtPause()).isTrue();
+    assertThat(status.rounds()).as("rounds in which the guest ran again, after one that left nothing")
+        .anySatisfy(round -> assertThat(round.dirtyPagesAfter()).isZero())
+        .last().satisfies(round -> assertThat(round.pagesSent()).isPositive());
     assertThat(status.state()).as("%s", status.failure()).isEqualTo(State.COMPLETED);
     assertThat(cluster.ledger.commitCalls()).isEqualTo(1);
     TestCluster.assertArrived(a, b, vm);

@@ -82,7 +82,8 @@ final class MigrationRun {
       agents.prepareIncoming(host(destination).record().getAddress(),
           PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
               .setSpec(spec).setSourceHost(source.value()).setEpoch(epoch).setToken(ByteString.copyFrom(token))
-              .setExpiresInMillis(TOKEN_VALID_FOR.toMillis()).build());
+              .setExpiresInMillis(TOKEN_VALID_FOR.toMillis())
+              .setDestinationIncarnation(destinationIncarnation.value()).build());
     } catch (AgentException e) {
       FailureCode code = e.kind() == AgentException.Kind.UNREACHABLE
           ? FailureCode.DESTINATION_UNREACHABLE

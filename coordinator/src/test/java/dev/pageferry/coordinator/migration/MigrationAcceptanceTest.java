@@ -108,6 +108,7 @@ class MigrationAcceptanceTest {
     assertThat(prepare.getToken().size()).isEqualTo(32);
     assertThat(prepare.getExpiresInMillis()).isPositive();
     assertThat(prepare.getSourceHost()).isEqualTo("a");
+    assertThat(prepare.getDestinationIncarnation()).isEqualTo(site.incarnation("b").value());
     assertThat(prepare.getSpec()).isEqualTo(site.row("db").getSpec());
     assertThat(prepare.getEpoch()).isEqualTo(1);
     assertThat(start.getEpoch()).isEqualTo(1);

@@ -172,8 +172,9 @@ public final class SourceMigration {
   /** The row says that this attempt did not win. */
   private void aborted(SourceSession session, Decision decision) {
     MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.ABORTED,
-        "the ownership row aborted this migration: owner=%s epoch=%d".formatted(decision.ownerHost(),
-            decision.epoch()));
+        "the coordinator aborted this migration, as it does when the destination restarted or was not heard of: owner=%s epoch=%d; try again"
+            .formatted(decision.ownerHost(),
+                decision.epoch()));
     if (decision.outcome() == Outcome.ABORTED && decision.epoch() == order.epoch().value()) {
       rollBack(session, reason, false);
     } else {
