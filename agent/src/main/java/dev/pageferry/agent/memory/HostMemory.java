@@ -60,8 +60,7 @@ public final class HostMemory {
     SpareMapping spare = reserve(bytes, inTheWay);
     try {
       inTheWay.forEach(SpareMapping::unmap);
-      Mapping mapping = spare == null ? Mapping.allocate(bytes) : spare.takeWiped();
-      return new PageStore(mapping, this::takeBack);
+      return store(spare == null ? Mapping.allocate(bytes) : spare.takeWiped());
     } catch (OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
       unreserve(bytes);
       throw e;
@@ -105,6 +104,16 @@ public final class HostMemory {
       }
     }
     return null;
+  }
+
+  /** Nobody else would ever unmap a mapping that no page store has. */
+  private PageStore store(Mapping mapping) {
+    try {
+      return new PageStore(mapping, this::takeBack);
+    } catch (RuntimeException | Error e) {
+      mapping.close();
+      throw e;
+    }
   }
 
   private synchronized void unreserve(long bytes) {
