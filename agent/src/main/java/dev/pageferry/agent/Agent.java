@@ -1,6 +1,12 @@
 package dev.pageferry.agent;
 
+import dev.pageferry.agent.disk.DiskSet;
+import dev.pageferry.agent.disk.SharedStorage;
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.memory.HostMemory;
@@ -12,18 +18,23 @@ import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.rpc.AgentRpc;
 import dev.pageferry.agent.rpc.CoordinatorSession;
+import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +50,7 @@ final class Agent implements AutoCloseable {
   private final IncomingMigrations incoming;
   private final MigrationServer migrationServer;
   private final CoordinatorSession session;
+  private @Nullable SharedStorage sharedStorage;
   private final ObservabilityServer observability;
 
   Agent(AgentConfig config, String version) throws IOException, InterruptedException {
@@ -46,23 +58,28 @@ final class Agent implements AutoCloseable {
     Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     HostMemory memory = new HostMemory(config.memoryBytes());
-    VmFactory factory = new VmFactory(memory, ticker);
+    Optional<SharedStorage> storage = openStorage(config, incarnation);
+    GuestDisks disks = new GuestDisks(storage);
+    VmFactory factory = new VmFactory(memory, disks, ticker);
     AgentMetrics metrics = new AgentMetrics(guests, memory);
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
     outgoing = new OutgoingMigrations(
-        new SourceMigration.Environment(new MigrationClient(loops, config.congestionControl()), ownership,
-            guests::discard, MigrationLog::of, failpoints, ticker),
+        new SourceMigration.Environment(new MigrationClient(loops, config.congestionControl()), ownership, disks,
+            copies(), MigrationLog::of, failpoints, ticker),
         metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    incoming = new IncomingMigrations(factory, ownership, () -> lease.join().awaitLive(), this::adopt, Announcer.NONE,
+    incoming = new IncomingMigrations(factory, disks, ownership, () -> lease.join().awaitLive(), this::adopt,
+        Announcer.NONE,
         MigrationLog::of, failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
-    int port = rpc.serve(config.listen(), incarnation, guests, factory, memory, outgoing, incoming);
+    int port = rpc.serve(config.listen(),
+        new HostAgentService(incarnation, guests, factory, new TwinVerifier(memory), outgoing, incoming, storage));
     session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
         config.advertised(config.listen(), port),
-        config.advertised(config.migrationListen(), migrationServer.port()), version), memory, guests, outgoing,
+        config.advertised(config.migrationListen(), migrationServer.port()), version,
+        storage.map(SharedStorage::id).orElse("")), memory, guests, outgoing,
         Agent::endAtOnce);
     lease.complete(session);
     observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
@@ -74,6 +91,42 @@ final class Agent implements AutoCloseable {
     if (config.rehearse()) {
       Rehearsal.start(ownership, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
     }
+  }
+
+  private Optional<SharedStorage> openStorage(AgentConfig config, Incarnation incarnation) throws IOException {
+    if (config.storage().isEmpty()) {
+      return Optional.empty();
+    }
+    SharedStorage opened = new SharedStorage(config.storage().get(), config.hostId().value(), incarnation.value(),
+        Linux::bootTimeNanos, this::fenced);
+    log.info("storage {} id={}", config.storage().get(), opened.id());
+    sharedStorage = opened;
+    return Optional.of(opened);
+  }
+
+  /** Another host was given the disks of a VM that stands or runs here. */
+  private void fenced(DiskSet set) {
+    guests.find(new VmId(set.vm())).ifPresent(hosted -> {
+      try {
+        hosted.vm().pause(PauseReason.FENCE);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    });
+  }
+
+  private SourceMigration.HostedCopies copies() {
+    return new SourceMigration.HostedCopies() {
+      @Override
+      public void givenAway(Guest guest) {
+        guests.discard(guest);
+      }
+
+      @Override
+      public void takenBack(Guest guest, OwnershipEpoch epoch) {
+        guests.reown(guest, epoch);
+      }
+    };
   }
 
   /** No clean end: until it were over, guests could run here that run elsewhere by now. */
@@ -98,5 +151,8 @@ final class Agent implements AutoCloseable {
     rpc.close();
     loops.close();
     guests.close();
+    if (sharedStorage != null) {
+      sharedStorage.close();
+    }
   }
 }

@@ -20,12 +20,13 @@ import java.util.Optional;
  * @param memoryBytes what this host may give to guests
  * @param advertise the host that others are told, where listening on a wildcard address
  * @param congestionControl of outgoing pages
+ * @param storage the directory that hosts share, where disks are
  * @param rehearse whether to move a few tiny guests from this host to itself at start
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
     long memoryBytes,
-    Optional<String> advertise, CongestionControl congestionControl, boolean rehearse,
+    Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
     Optional<Path> failpointDirectory) {
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
       "advertise", "congestion-control", "storage", "vxlan-listen", "rehearse", "failpoint-dir");
@@ -40,11 +41,11 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
         settings.optional("congestion-control", new CongestionControl(CongestionControl.DEFAULT),
             CongestionControl::new),
+        settings.maybe("storage", AgentConfig::directory),
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
         settings.maybe("failpoint-dir", Path::of));
-    // Part of the command line's contract; disks and the virtual switch, which use them, are not there yet.
+    // Part of the command line's contract; the virtual switch, which uses it, is not there yet.
     settings.maybe("vxlan-listen", HostPort::parse);
-    settings.maybe("storage", AgentConfig::directory);
     if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard())) {
       settings.problem("--advertise is missing: others cannot be told a wildcard address");
     }

@@ -49,7 +49,9 @@ public final class AgentMain extends ServerProgram {
           + "the first real move finds warm code. Default true.")
   @Nullable
   String rehearse;
-  @Option(names = "--storage", paramLabel = "DIR", hidden = true, description = "Shared directory; must exist.")
+  @Option(names = "--storage", paramLabel = "DIR",
+      description = "Directory that all hosts mount: disks, leases, saved states. Without it%n"
+          + "guests of this host have no disks.")
   @Nullable
   String storage;
   @Option(names = "--vxlan-listen", paramLabel = "HOST:PORT", hidden = true,

@@ -1,6 +1,7 @@
 package dev.pageferry.agent;
 
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VirtualMachine;
@@ -48,7 +49,7 @@ final class Rehearsal {
   private static final HostPort ANY_PORT = new HostPort("127.0.0.1", 0);
 
   private final HostMemory memory = new HostMemory(8 * GUEST_BYTES);
-  private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
+  private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
   private final OwnershipClient ownership;
   private final CongestionControl congestionControl;
 
@@ -76,6 +77,11 @@ final class Rehearsal {
     @Override
     public Decision resolve(VmId vm, MigrationId migration) {
       return new Decision(Outcome.ABORTED, "rehearsal", 1);
+    }
+
+    @Override
+    public Decision giveBack(VmId vm, MigrationId migration) {
+      return new Decision(Outcome.COMMITTED, "rehearsal", 2);
     }
 
     @Override
@@ -108,7 +114,7 @@ final class Rehearsal {
 
   private void run(EventLoops loops, BooleanSupplier wanted) throws Exception {
     long start = System.nanoTime();
-    IncomingMigrations incoming = new IncomingMigrations(factory, ownership, () -> {
+    IncomingMigrations incoming = new IncomingMigrations(factory, GuestDisks.NONE, ownership, () -> {
     }, (vm, epoch) -> closeSoon(vm), Announcer.NONE, (migration, vm) -> MigrationLog.SILENT,
         new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
@@ -126,17 +132,16 @@ final class Rehearsal {
   private void move(int number, EventLoops loops, IncomingMigrations incoming, HostPort destination) throws Exception {
     MigrationId migration = new MigrationId("rehearsal-" + number);
     ProgramSpec program = new ProgramSpec("uniform", Map.of("rate", "50MB/s", "fill", "random"), GUEST_BYTES, 1);
-    VmSpec spec = new VmSpec(new VmId(migration.value()), migration.value(), GUEST_BYTES, 1, program, Optional.empty(),
-        Optional.empty());
+    VmSpec spec = VmSpec.diskless(new VmId(migration.value()), migration.value(), GUEST_BYTES, 1, program);
     CountDownLatch moved = new CountDownLatch(1);
     byte[] token = migration.value().getBytes(StandardCharsets.US_ASCII);
-    try (VirtualMachine guest = factory.boot(spec)) {
+    try (VirtualMachine guest = factory.boot(spec, new OwnershipEpoch(1), false)) {
       guest.resume(PauseReason.OPERATOR);
       incoming.expect(migration, spec, new OwnershipEpoch(1), token, ONE_MOVE);
       SourceMigration.Environment environment = new SourceMigration.Environment(
           new MigrationClient(loops, congestionControl),
-          ownership,
-          (Guest given) -> moved.countDown(), (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
+          ownership, GuestDisks.NONE, (Guest given) -> moved.countDown(), (id, vm) -> MigrationLog.SILENT,
+          new Failpoints(Optional.empty()),
           Ticker.SYSTEM);
       SourceMigration source = new SourceMigration(
           new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, destination, token,

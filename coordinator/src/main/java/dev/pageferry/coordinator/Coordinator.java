@@ -5,6 +5,7 @@ import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.coordinator.agentlink.GrpcAgentClient;
 import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
@@ -41,9 +42,11 @@ final class Coordinator implements AutoCloseable {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
       OwnershipLedger ledger = new OwnershipLedger(store);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
-      Machines machines = new Machines(ledger, inventory, agents);
+      Disks disks = new Disks(ledger, inventory, agents);
+      Machines machines = new Machines(ledger, inventory, agents, disks);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
-      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, migrations, HEARTBEAT_INTERVAL, LEASE);
+      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, migrations, HEARTBEAT_INTERVAL,
+          LEASE);
       observability = new ObservabilityServer(config.http(), metrics::scrape, () -> true);
     } catch (IOException | RuntimeException e) {
       store.close();

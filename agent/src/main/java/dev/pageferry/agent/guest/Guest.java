@@ -1,7 +1,10 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.PageStore;
+import java.io.IOException;
+import java.util.Optional;
 
 /**
  * What a migration whose rounds we decide needs of a guest. The built-in {@link VirtualMachine} is one; a hypervisor
@@ -24,6 +27,20 @@ public interface Guest {
 
   /** Registers of all vCPUs, while paused. */
   GuestState state();
+
+  /** The disks, where they are open here. */
+  Optional<DiskSet> disks();
+
+  /** Gives the guest its disks, open under the epoch under which this host owns it. */
+  void attach(DiskSet opened);
+
+  /**
+   * Takes the disks from the paused guest: makes safe what it wrote, closes and releases them.
+   *
+   * @param migration what they are released for; empty: the VM is off
+   * @throws IOException if that fails; they are closed all the same
+   */
+  void releaseDisks(String migration) throws IOException;
 
   /** Holds vCPUs back for this percentage of the time, 0 to 99. */
   void throttle(int percent);

@@ -32,6 +32,11 @@ public final class HostedGuests {
     }
   }
 
+  /** A VM that is here came back to this host before it left: it is here under a later epoch. */
+  public synchronized void reown(Guest copy, OwnershipEpoch epoch) {
+    guests.replaceAll((id, hosted) -> hosted.vm() == copy ? new Hosted(hosted.vm(), epoch) : hosted);
+  }
+
   public Optional<Hosted> find(VmId id) {
     return Optional.ofNullable(guests.get(id));
   }

@@ -10,7 +10,8 @@ final class IdleProgram implements GuestProgram {
   }
 
   @Override
-  public void run(Registers registers, PageStore ram, long[] dirtyWords, int steps) {
+  public int run(Registers registers, PageStore ram, long[] dirtyWords, int steps) {
     registers.set(Registers.PROGRAM_COUNTER, registers.get(Registers.PROGRAM_COUNTER) + steps);
+    return steps;
   }
 }

@@ -6,6 +6,8 @@ public enum PauseReason {
   OPERATOR,
   /** A migration's stop-and-copy; removed only by its rollback or by the activation at the destination. */
   MIGRATION,
+  /** Another host was given the VM's disks: it must not run here any more. */
+  FENCE,
   /** Registers and page hashes are being taken. */
   DIGEST
 }

@@ -14,6 +14,10 @@ public final class Registers {
   static final int RANDOM = 1;
   /** Next page of a sequential writer. */
   static final int CURSOR = 2;
+  /** Sequence number of the last journal record that was on the disk at boot. */
+  static final int JOURNAL_BASE = 3;
+  /** Blocks that a program has written to its disk since boot. */
+  static final int BLOCKS_WRITTEN = 4;
 
   private final long[] values;
 

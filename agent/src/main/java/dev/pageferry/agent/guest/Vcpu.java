@@ -1,9 +1,14 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One virtual processor: a thread that runs its program step by step. It polls the dirty log and the pause gate between
@@ -12,11 +17,17 @@ import java.util.concurrent.locks.LockSupport;
 final class Vcpu {
   /** Steps between two polls: a few microseconds, so that a harvest or a pause does not wait long. */
   private static final int STEPS_PER_POLL = 256;
+  /** How often a vCPU that may not run asks again. */
+  private static final long PERMISSION_POLL_NANOS = 5_000_000;
+  /** How long a vCPU whose disk failed waits before it tries again. */
+  private static final long RETRY_NANOS = 100_000_000;
+  private static final Logger log = LoggerFactory.getLogger(Vcpu.class);
 
   private final GuestProgram program;
   private final Registers registers;
   private final PageStore ram;
   private final VcpuDirtyLog dirtyLog;
+  private final Outside outside;
   private final Pacer pacer;
   private final Ticker ticker;
   private final Thread thread;
@@ -28,11 +39,23 @@ final class Vcpu {
   private volatile boolean ended;
   private volatile long stepsDone;
   private volatile long firstStepNanos;
+  /** The disk failed the last request. */
+  private boolean inTrouble;
 
-  Vcpu(String name, GuestProgram program, Registers registers, PageStore ram, VcpuDirtyLog dirtyLog,
-      double stepsPerSecond,
-      Ticker ticker) {
+  /** What a vCPU reaches beyond its registers and RAM. */
+  interface Outside {
+    /** Whether this host may run guests right now. */
+    boolean isPermitted();
+
+    /** The VM's disks, where they are open. */
+    @Nullable
+    DiskSet disks();
+  }
+
+  Vcpu(String name, GuestProgram program, Registers registers, PageStore ram, VcpuDirtyLog dirtyLog, Outside outside,
+      double stepsPerSecond, Ticker ticker) {
     this.program = program;
+    this.outside = outside;
     this.registers = registers;
     this.ram = ram;
     this.dirtyLog = dirtyLog;
@@ -64,17 +87,68 @@ final class Vcpu {
       }
       dirtyLog.poll();
       int steps = pacer.allowance(STEPS_PER_POLL);
-      if (steps > 0) {
-        program.run(registers, ram, dirtyLog.words(), steps);
-        pacer.done(steps);
-        stepsDone = registers.get(Registers.PROGRAM_COUNTER);
-        if (firstStepNanos == 0) {
-          noteFirstStep();
-        }
+      if (!outside.isPermitted()) {
+        waitParked(PERMISSION_POLL_NANOS);
+      } else if (steps > 0) {
+        run(steps);
       } else {
-        waitForDueStep();
+        waitParked(pacer.waitNanos());
       }
     }
+  }
+
+  private void run(int steps) {
+    int done = program.run(registers, ram, dirtyLog.words(), steps);
+    if (done < steps) {
+      done += diskStep();
+    }
+    pacer.done(done);
+    stepsDone = registers.get(Registers.PROGRAM_COUNTER);
+    if (firstStepNanos == 0 && done > 0) {
+      noteFirstStep();
+    }
+  }
+
+  /**
+   * Does the one step that waits for a disk. Nothing of it is in flight once this returns, done or not; so whoever sees this
+   * vCPU at its gate has the disk drained, too.
+   *
+   * @return 1, or 0 where the request cannot be carried out for now and is to be made again: the same bytes to the same
+   *     place
+   */
+  private int diskStep() {
+    DiskSet disks = outside.disks();
+    if (disks == null) {
+      waitParked(PERMISSION_POLL_NANOS);
+      return 0;
+    }
+    DiskRequest request = program.nextRequest(registers, ram, disks.epoch());
+    if (request == null) {
+      return 0;
+    }
+    boolean done = true;
+    dirtyLog.park();
+    try {
+      request.carryOut(disks.disk(request.disk()));
+      if (inTrouble) {
+        inTrouble = false;
+        log.info("{}: its disk answers again", thread.getName());
+      }
+    } catch (IOException e) {
+      done = false;
+      if (!inTrouble) {
+        inTrouble = true;
+        log.warn("{} stands at step {} until its disk answers: {}", thread.getName(), stepsDone, e.getMessage());
+      }
+    } finally {
+      dirtyLog.unpark();
+    }
+    if (!done) {
+      waitParked(RETRY_NANOS);
+      return 0;
+    }
+    program.complete(registers, ram, dirtyLog.words(), request);
+    return 1;
   }
 
   private void standAtGate() {
@@ -95,11 +169,11 @@ final class Vcpu {
     dirtyLog.unpark();
   }
 
-  private void waitForDueStep() {
+  private void waitParked(long nanos) {
     dirtyLog.park();
     // hold() sets the flag before it unparks this thread, so that a pause does not wait for a slow program's next step.
     if (!held && !ended) {
-      LockSupport.parkNanos(pacer.waitNanos());
+      LockSupport.parkNanos(nanos);
     }
     dirtyLog.unpark();
   }

@@ -1,25 +1,35 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.disk.BlockDevice;
+import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A VM of the built-in guest: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
  * to life when it is given registers: the initial ones at boot, or those that arrived from another host.
  */
 public final class VirtualMachine implements Guest, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(VirtualMachine.class);
+
   private volatile VmSpec spec;
   private final PageStore ram;
   private final DirtyLog dirtyLog;
+  private final RunPermit permit;
   private final Ticker ticker;
 
   /** Guarded by this; vCPUs run only while it is empty. */
@@ -31,9 +41,13 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** Held while a digest is taken: a reason to pause cannot count those who have it. */
   private final ReentrantLock digesting = new ReentrantLock();
 
-  private VirtualMachine(VmSpec spec, PageStore ram, Ticker ticker) {
+  /** Open where this host owns the VM and has not handed it over; guarded by this for changes. */
+  private volatile @Nullable DiskSet disks;
+
+  private VirtualMachine(VmSpec spec, PageStore ram, RunPermit permit, Ticker ticker) {
     this.spec = spec;
     this.ram = ram;
+    this.permit = permit;
     this.dirtyLog = new DirtyLog(ram.pageCount(), spec.vcpus());
     this.ticker = ticker;
     this.meter = new StepMeter(ticker, 0);
@@ -44,22 +58,26 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    *
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
-  public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Ticker ticker)
+  public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, RunPermit permit, Ticker ticker)
       throws OutOfMemoryException, InterruptedException {
     PageStore ram = memory.allocate(spec.memoryBytes());
     try {
-      return new VirtualMachine(spec, ram, ticker);
+      return new VirtualMachine(spec, ram, permit, ticker);
     } catch (RuntimeException | Error e) {
       ram.close();
       throw e;
     }
   }
 
-  /** The registers of every vCPU before step 0. */
-  public static GuestState bootState(VmSpec spec) {
+  /**
+   * The registers of every vCPU before step 0.
+   *
+   * @param disks of the VM, open; a program may go on behind what it finds there
+   */
+  public static GuestState bootState(VmSpec spec, List<BlockDevice> disks) throws IOException {
     List<Registers> registers = new ArrayList<>();
     for (int i = 0; i < spec.vcpus(); i++) {
-      registers.add(spec.program().program(i).initialRegisters());
+      registers.add(spec.programOf(i).registersAtBoot(disks));
     }
     return new GuestState(registers);
   }
@@ -85,8 +103,8 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     List<Vcpu> loaded = new ArrayList<>();
     for (int i = 0; i < spec.vcpus(); i++) {
       loaded.add(
-          new Vcpu(spec.name() + "-vcpu-" + i, spec.program().program(i),
-              new Registers(state.vcpus().get(i).toArray()), ram, dirtyLog.vcpu(i),
+          new Vcpu(spec.name() + "-vcpu-" + i, spec.programOf(i),
+              new Registers(state.vcpus().get(i).toArray()), ram, dirtyLog.vcpu(i), outside(),
               spec.program().stepsPerSecondOfVcpu(), ticker));
     }
     vcpus = loaded;
@@ -94,6 +112,43 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     meter = new StepMeter(ticker, state.steps());
     stepsBrought = state.steps();
     letGoIfNoReasonIsLeft();
+  }
+
+  private Vcpu.Outside outside() {
+    return new Vcpu.Outside() {
+      @Override
+      public boolean isPermitted() {
+        return permit.isLive();
+      }
+
+      @Override
+      public @Nullable DiskSet disks() {
+        return disks;
+      }
+    };
+  }
+
+  /** Gives the VM its disks, open under the epoch under which this host owns it. */
+  @Override
+  public synchronized void attach(DiskSet opened) {
+    if (disks != null) {
+      throw new IllegalStateException("VM %s has its disks open already".formatted(spec.name()));
+    }
+    disks = opened;
+  }
+
+  @Override
+  public Optional<DiskSet> disks() {
+    return Optional.ofNullable(disks);
+  }
+
+  @Override
+  public synchronized void releaseDisks(String migration) throws IOException {
+    DiskSet released = disks;
+    disks = null;
+    if (released != null) {
+      released.release(migration);
+    }
   }
 
   /** Completes the spec once the image has been read. */
@@ -238,10 +293,15 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return vcpus.isEmpty() ? 0 : vcpus.getFirst().awaitFirstStep(waitMillis);
   }
 
-  /** Ends the vCPUs and gives the memory back once nobody borrows it. Idempotent. */
+  /** Ends the vCPUs, lets go of the disks, and gives the memory back once nobody borrows it. Idempotent. */
   @Override
   public void close() {
     endVcpus();
+    try {
+      releaseDisks("");
+    } catch (IOException e) {
+      log.warn("vm={} its disks were not released well: {}", spec.name(), e.getMessage());
+    }
     ram.close();
   }
 

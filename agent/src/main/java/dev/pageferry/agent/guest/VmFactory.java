@@ -1,35 +1,46 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.util.EnumSet;
+import java.util.List;
 
 /** Builds VMs of the built-in guest. */
 public final class VmFactory {
   private final HostMemory memory;
+  private final GuestDisks disks;
   private final Ticker ticker;
 
-  public VmFactory(HostMemory memory, Ticker ticker) {
+  public VmFactory(HostMemory memory, GuestDisks disks, Ticker ticker) {
     this.memory = memory;
+    this.disks = disks;
     this.ticker = ticker;
   }
 
   /**
    * A VM at step 0 with its memory filled, held by the operator's pause.
    *
+   * @param forceDisks whether to take disks whose last holder is not known to have let go
    * @return the VM; its spec carries the image's SHA-256 where there is an image
-   * @throws IOException if the image cannot be loaded
+   * @throws IOException if the image cannot be loaded or a disk cannot be opened
    */
-  public VirtualMachine boot(VmSpec spec) throws IOException, OutOfMemoryException, InterruptedException {
+  public VirtualMachine boot(VmSpec spec, OwnershipEpoch epoch, boolean forceDisks)
+      throws IOException, OutOfMemoryException, InterruptedException {
     MemoryFill.checkImage(spec);
-    VirtualMachine vm = VirtualMachine.skeleton(spec, memory, ticker);
+    disks.check(spec);
+    VirtualMachine vm = VirtualMachine.skeleton(spec, memory, disks.permit(), ticker);
     try {
       MemoryFill.fill(spec, vm.ram(), vm.dirtyLog().everWritten()).ifPresent(vm::recordImageSha256);
-      vm.load(VirtualMachine.bootState(spec), EnumSet.of(PauseReason.OPERATOR));
+      disks.open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), forceDisks));
+      vm.load(VirtualMachine.bootState(vm.spec(), vm.disks().map(DiskSet::devices).orElse(List.of())),
+          EnumSet.of(PauseReason.OPERATOR));
       return vm;
-    } catch (IOException | RuntimeException | Error e) {
+    } catch (IOException | InterruptedException | RuntimeException | Error e) {
       vm.close();
       throw e;
     }
@@ -37,6 +48,6 @@ public final class VmFactory {
 
   /** A VM with memory and no vCPUs, to receive a state into. */
   public VirtualMachine skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException {
-    return VirtualMachine.skeleton(spec, memory, ticker);
+    return VirtualMachine.skeleton(spec, memory, disks.permit(), ticker);
   }
 }

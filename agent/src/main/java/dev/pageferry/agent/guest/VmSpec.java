@@ -1,9 +1,11 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -12,15 +14,24 @@ import java.util.Optional;
  * @param memoryBytes RAM, a positive multiple of the page size, with at least a page for each vCPU
  * @param image the file that fills RAM before step 0
  * @param imageSha256 lower-case hex digest of the image as it was when the VM was created
+ * @param disks in the order in which the guest sees them
  */
 public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramSpec program, Optional<Path> image,
-    Optional<String> imageSha256) {
+    Optional<String> imageSha256, List<DiskDescription> disks) {
+  /** As many as a controller of the hypervisors that are the model has. */
+  public static final int MAX_DISKS = 64;
   /** vCPUs are threads of the host's agent. */
   public static final int MAX_VCPUS = 64;
   /** A page number fits 31 bits in the checksum tables. */
   public static final long MAX_MEMORY_BYTES = 8L << 40;
 
   public VmSpec {
+    disks = List.copyOf(disks);
+    if (disks.size() > MAX_DISKS || disks.stream().map(DiskDescription::name).distinct().count() < disks.size()) {
+      throw new IllegalArgumentException("%d disks are more than %d, or one is named twice: %s".formatted(disks.size(),
+          MAX_DISKS, String.join(", ", disks.stream().map(DiskDescription::name).toList())));
+    }
+    program.verifyDisks(disks);
     if (vcpus < 1 || vcpus > MAX_VCPUS) {
       throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));
     }
@@ -44,7 +55,17 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
     return PageSize.pagesFor(memoryBytes);
   }
 
+  /** The program of one vCPU. */
+  GuestProgram programOf(int vcpu) {
+    return program.program(vcpu, disks);
+  }
+
   public VmSpec withImageSha256(String sha256) {
-    return new VmSpec(id, name, memoryBytes, vcpus, program, image, Optional.of(sha256));
+    return new VmSpec(id, name, memoryBytes, vcpus, program, image, Optional.of(sha256), disks);
+  }
+
+  /** A VM without disks. */
+  public static VmSpec diskless(VmId id, String name, long memoryBytes, int vcpus, ProgramSpec program) {
+    return new VmSpec(id, name, memoryBytes, vcpus, program, Optional.empty(), Optional.empty(), List.of());
   }
 }

@@ -30,7 +30,7 @@ final class WritingProgram implements GuestProgram {
   }
 
   @Override
-  public void run(Registers registers, PageStore ram, long[] dirtyWords, int steps) {
+  public int run(Registers registers, PageStore ram, long[] dirtyWords, int steps) {
     long state = registers.get(Registers.RANDOM);
     for (int i = 0; i < steps; i++) {
       state += SplitMix64.GAMMA;
@@ -42,6 +42,7 @@ final class WritingProgram implements GuestProgram {
     }
     registers.set(Registers.RANDOM, state);
     registers.set(Registers.PROGRAM_COUNTER, registers.get(Registers.PROGRAM_COUNTER) + steps);
+    return steps;
   }
 
   /** Any page of the range, all alike. */

@@ -16,6 +16,8 @@ public interface OwnershipClient {
     COMMITTED,
     /** It does not and never will by this migration. */
     ABORTED,
+    /** It was the destination's, which gave it back before it ran: it is the source's under a later epoch. */
+    TAKEN_BACK,
     /** There is no such VM or no such migration of it: whoever asks owns nothing. */
     UNKNOWN
   }
@@ -33,6 +35,12 @@ public interface OwnershipClient {
 
   /** Aborts the migration unless it was committed. */
   Decision resolve(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;
+
+  /**
+   * From a destination that owns the VM, cannot open its disks and has not let it run: moves it back to the source, if that
+   * lives. Only {@link Outcome#TAKEN_BACK} says that it did.
+   */
+  Decision giveBack(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;
 
   /** Completes, with the time it took, if the coordinator answers within the given time; exceptionally otherwise. */
   CompletableFuture<Duration> probe(Duration atMost);

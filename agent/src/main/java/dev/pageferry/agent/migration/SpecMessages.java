@@ -1,11 +1,14 @@
 package dev.pageferry.agent.migration;
 
+import dev.pageferry.agent.disk.DiskDescription;
+import dev.pageferry.agent.disk.DiskFormat;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.Registers;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.migration.v1.Vcpu;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +26,7 @@ public final class SpecMessages {
         .putAllProgramArgs(spec.program().arguments());
     spec.image().ifPresent(image -> message.setMemoryImage(image.toString()));
     spec.imageSha256().ifPresent(message::setMemoryImageSha256);
+    spec.disks().forEach(disk -> message.addDisks(toProto(disk)));
     return message.build();
   }
 
@@ -34,7 +38,27 @@ public final class SpecMessages {
     return new VmSpec(new VmId(message.getId()), Names.check("VM name", message.getName()), message.getMemoryBytes(),
         message.getVcpus(), program,
         message.hasMemoryImage() ? Optional.of(Path.of(message.getMemoryImage())) : Optional.empty(),
-        message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty());
+        message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty(),
+        message.getDisksList().stream().map(SpecMessages::fromProto).toList());
+  }
+
+  public static Disk toProto(DiskDescription disk) {
+    return Disk.newBuilder().setName(disk.name()).setFormat(Disk.Format.valueOf(disk.format().name()))
+        .setSizeBytes(disk.sizeBytes()).setIdentity(disk.identity()).build();
+  }
+
+  private static DiskDescription fromProto(Disk message) {
+    return new DiskDescription(message.getName(), formatFromProto(message.getFormat()), message.getSizeBytes(),
+        message.getIdentity());
+  }
+
+  /** @throws IllegalArgumentException if there is no such format */
+  public static DiskFormat formatFromProto(Disk.Format format) {
+    return switch (format) {
+      case VHD -> DiskFormat.VHD;
+      case RAW -> DiskFormat.RAW;
+      case FORMAT_UNSPECIFIED, UNRECOGNIZED -> throw new IllegalArgumentException("a disk without a format");
+    };
   }
 
   public static dev.pageferry.proto.migration.v1.GuestState toProto(GuestState state, int lastRound, long digest,

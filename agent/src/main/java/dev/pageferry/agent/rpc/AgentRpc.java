@@ -1,14 +1,10 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.OwnershipClient;
-import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.common.config.HostPort;
-import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ManagedChannel;
@@ -49,13 +45,11 @@ public final class AgentRpc implements AutoCloseable {
    * @return the port
    * @throws IOException if the address cannot be listened on
    */
-  public int serve(HostPort address, Incarnation self, HostedGuests guests, VmFactory factory, HostMemory memory,
-      OutgoingMigrations outgoing,
-      IncomingMigrations incoming) throws IOException {
+  public int serve(HostPort address, HostAgentService service) throws IOException {
     Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
-        .addService(new HostAgentService(self, guests, factory, new TwinVerifier(memory), outgoing, incoming))
+        .addService(service)
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
     server = started;
@@ -71,13 +65,17 @@ public final class AgentRpc implements AutoCloseable {
       OutgoingMigrations outgoing, Consumer<String> shutOut) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
-        .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).build();
+        .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId()).build();
     return new CoordinatorSession(coordinator, request, memory, guests, outgoing, shutOut);
   }
 
-  /** Who this host says it is. */
+  /**
+   * Who this host says it is.
+   *
+   * @param storageId of the storage that it has; empty: none
+   */
   public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress,
-      String version) {
+      String version, String storageId) {
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.GiveBackRequest;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
@@ -44,6 +45,12 @@ final class GrpcOwnershipClient implements OwnershipClient {
   }
 
   @Override
+  public Decision giveBack(VmId vm, MigrationId migration) throws UnreachableException {
+    return ask(() -> stub()
+        .giveBack(GiveBackRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
+  }
+
+  @Override
   public CompletableFuture<Duration> probe(Duration atMost) {
     CompletableFuture<Duration> answered = new CompletableFuture<>();
     long start = System.nanoTime();
@@ -79,6 +86,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
         case COMMITTED -> Outcome.COMMITTED;
         case ABORTED -> Outcome.ABORTED;
         case UNKNOWN -> Outcome.UNKNOWN;
+        case TAKEN_BACK -> Outcome.TAKEN_BACK;
         // An answer of a later version that this one does not understand is no answer.
         case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
           throw new UnreachableException("the coordinator's answer has no outcome",

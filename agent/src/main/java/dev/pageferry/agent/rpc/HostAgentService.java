@@ -1,5 +1,7 @@
 package dev.pageferry.agent.rpc;
 
+import dev.pageferry.agent.disk.DiskDirectory;
+import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
@@ -21,15 +23,22 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CancelOutgoingResponse;
+import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
+import dev.pageferry.proto.agent.v1.DeleteDiskResponse;
 import dev.pageferry.proto.agent.v1.DestroyVmRequest;
 import dev.pageferry.proto.agent.v1.DestroyVmResponse;
 import dev.pageferry.proto.agent.v1.DigestVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.agent.v1.ListDisksRequest;
+import dev.pageferry.proto.agent.v1.ListDisksResponse;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
@@ -46,14 +55,16 @@ import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What the coordinator asks of this host. Each call has a virtual thread of its own and may block. */
-final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
+public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private static final Logger log = LoggerFactory.getLogger(HostAgentService.class);
 
   private final Incarnation self;
@@ -62,16 +73,17 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final TwinVerifier verifier;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
+  private final Optional<SharedStorage> storage;
 
-  HostAgentService(Incarnation self, HostedGuests guests, VmFactory factory, TwinVerifier verifier,
-      OutgoingMigrations outgoing,
-      IncomingMigrations incoming) {
+  public HostAgentService(Incarnation self, HostedGuests guests, VmFactory factory, TwinVerifier verifier,
+      OutgoingMigrations outgoing, IncomingMigrations incoming, Optional<SharedStorage> storage) {
     this.self = self;
     this.guests = guests;
     this.factory = factory;
     this.verifier = verifier;
     this.outgoing = outgoing;
     this.incoming = incoming;
+    this.storage = storage;
   }
 
   @Override
@@ -82,9 +94,10 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
             .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
             .asRuntimeException();
       }
-      VirtualMachine vm = factory.boot(SpecMessages.fromProto(request.getSpec()));
+      OwnershipEpoch epoch = new OwnershipEpoch(request.getEpoch());
+      VirtualMachine vm = factory.boot(SpecMessages.fromProto(request.getSpec()), epoch, request.getForceDisks());
       try {
-        guests.adopt(vm, new OwnershipEpoch(request.getEpoch()));
+        guests.adopt(vm, epoch);
       } catch (IllegalStateException e) {
         vm.close();
         throw e;
@@ -238,6 +251,36 @@ final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     Refusals.answer(observer,
         () -> GetIncomingResponse.newBuilder().setState(GetIncomingResponse.State.valueOf(incoming.state(
             new MigrationId(request.getMigrationId())).name())).build());
+  }
+
+  @Override
+  public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
+    Refusals.answer(observer, () -> SpecMessages.toProto(disks().create(request.getName(),
+        SpecMessages.formatFromProto(request.getFormat()), request.getSizeBytes())));
+  }
+
+  @Override
+  public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
+    Refusals.answer(observer, () -> ListDisksResponse.newBuilder()
+        .addAllDisks(disks().list().stream().map(SpecMessages::toProto).toList()).build());
+  }
+
+  @Override
+  public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
+    Refusals.answer(observer, () -> SpecMessages.toProto(disks().show(request.getName())));
+  }
+
+  @Override
+  public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
+    Refusals.answer(observer, () -> {
+      disks().delete(request.getName());
+      return DeleteDiskResponse.getDefaultInstance();
+    });
+  }
+
+  private DiskDirectory disks() throws IOException {
+    return storage
+        .orElseThrow(() -> new IOException("this host has no shared storage; start its agent with --storage")).disks();
   }
 
   private Hosted hosted(String id) {

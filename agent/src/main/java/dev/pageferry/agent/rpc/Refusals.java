@@ -1,10 +1,12 @@
 package dev.pageferry.agent.rpc;
 
+import dev.pageferry.agent.disk.DiskExistsException;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +41,9 @@ final class Refusals {
       case StatusRuntimeException known -> known.getStatus();
       case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage());
       case OutOfMemoryException full -> Status.RESOURCE_EXHAUSTED.withDescription(full.getMessage());
+      case DiskExistsException there -> Status.ALREADY_EXISTS.withDescription(there.getMessage());
+      case NoSuchFileException missing -> Status.NOT_FOUND.withDescription(
+          missing.getReason() == null ? missing.getFile() + " is not there" : missing.getReason());
       case IOException file -> Status.FAILED_PRECONDITION.withDescription(file.getMessage());
       case IllegalStateException state -> Status.FAILED_PRECONDITION.withDescription(state.getMessage());
       case InterruptedException ended -> Status.CANCELLED.withDescription("interrupted");

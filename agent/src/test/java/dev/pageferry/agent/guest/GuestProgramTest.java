@@ -8,6 +8,7 @@ import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -31,14 +32,14 @@ final class GuestProgramTest {
     ProgramSpec spec = Vms.program(name, PAGES, vcpus, "workingSet", "200KiB", "seed", "77");
     try (PageStore one = ram(); PageStore other = ram()) {
       for (int vcpu = 0; vcpu < vcpus; vcpu++) {
-        Registers atOnce = spec.program(vcpu).initialRegisters();
-        spec.program(vcpu).run(atOnce, one, words(), STEPS);
-        Registers inChunks = spec.program(vcpu).initialRegisters();
+        Registers atOnce = spec.program(vcpu, List.of()).initialRegisters();
+        spec.program(vcpu, List.of()).run(atOnce, one, words(), STEPS);
+        Registers inChunks = spec.program(vcpu, List.of()).initialRegisters();
         Random random = new Random(vcpu);
         for (int left = STEPS; left > 0;) {
           int chunk = Math.min(left, 1 + random.nextInt(300));
           // A program object of its own each time: nothing may be remembered outside registers and RAM.
-          spec.program(vcpu).run(inChunks, other, words(), chunk);
+          spec.program(vcpu, List.of()).run(inChunks, other, words(), chunk);
           left -= chunk;
         }
         assertThat(inChunks).isEqualTo(atOnce);
@@ -55,7 +56,7 @@ final class GuestProgramTest {
     for (int vcpu = 0; vcpu < vcpus; vcpu++) {
       try (PageStore ram = ram()) {
         long[] words = words();
-        spec.program(vcpu).run(spec.program(vcpu).initialRegisters(), ram, words, STEPS);
+        spec.program(vcpu, List.of()).run(spec.program(vcpu, List.of()).initialRegisters(), ram, words, STEPS);
         BitSet marked = BitSet.valueOf(words);
         PageRange share = spec.share(vcpu);
         for (int page = 0; page < PAGES; page++) {
@@ -96,7 +97,7 @@ final class GuestProgramTest {
     for (int vcpu = 0; vcpu < 4; vcpu++) {
       try (PageStore ram = ram()) {
         long[] words = words();
-        spec.program(vcpu).run(spec.program(vcpu).initialRegisters(), ram, words, 100);
+        spec.program(vcpu, List.of()).run(spec.program(vcpu, List.of()).initialRegisters(), ram, words, 100);
         assertThat(BitSet.valueOf(words).stream()).containsExactly((int) spec.share(vcpu).first());
       }
     }
@@ -106,10 +107,10 @@ final class GuestProgramTest {
   void theSequentialProgramWritesPageAfterPageRoundAndRound() throws Exception {
     ProgramSpec spec = Vms.program("sequential", PAGES, 1, "workingSet", "12KiB");
     try (PageStore ram = ram()) {
-      Registers registers = spec.program(0).initialRegisters();
+      Registers registers = spec.program(0, List.of()).initialRegisters();
       for (int step = 0; step < 7; step++) {
         long[] words = words();
-        spec.program(0).run(registers, ram, words, 1);
+        spec.program(0, List.of()).run(registers, ram, words, 1);
         assertThat(BitSet.valueOf(words).stream()).containsExactly(step % 3);
       }
     }
@@ -120,10 +121,10 @@ final class GuestProgramTest {
     ProgramSpec spec = Vms.program("hotset", PAGES, 1, "workingSet", "52KiB");
     int hot = 0;
     try (PageStore ram = ram()) {
-      Registers registers = spec.program(0).initialRegisters();
+      Registers registers = spec.program(0, List.of()).initialRegisters();
       for (int step = 0; step < 10_000; step++) {
         long[] words = words();
-        spec.program(0).run(registers, ram, words, 1);
+        spec.program(0, List.of()).run(registers, ram, words, 1);
         hot += BitSet.valueOf(words).nextSetBit(0) < 13 ? 1 : 0;
       }
     }
@@ -136,10 +137,10 @@ final class GuestProgramTest {
     ProgramSpec spec = Vms.program("uniform", 10, 1);
     int[] counts = new int[10];
     try (PageStore ram = ram()) {
-      Registers registers = spec.program(0).initialRegisters();
+      Registers registers = spec.program(0, List.of()).initialRegisters();
       for (int step = 0; step < 10_000; step++) {
         long[] words = words();
-        spec.program(0).run(registers, ram, words, 1);
+        spec.program(0, List.of()).run(registers, ram, words, 1);
         counts[BitSet.valueOf(words).nextSetBit(0)]++;
       }
     }
@@ -161,8 +162,8 @@ final class GuestProgramTest {
     try (PageStore one = ram(); PageStore other = ram()) {
       ProgramSpec first = Vms.program("uniform", PAGES, 1, "seed", "1");
       ProgramSpec second = Vms.program("uniform", PAGES, 1, "seed", "2");
-      first.program(0).run(first.program(0).initialRegisters(), one, words(), 100);
-      second.program(0).run(second.program(0).initialRegisters(), other, words(), 100);
+      first.program(0, List.of()).run(first.program(0, List.of()).initialRegisters(), one, words(), 100);
+      second.program(0, List.of()).run(second.program(0, List.of()).initialRegisters(), other, words(), 100);
       assertThat(other.window(0, PAGES)).isNotEqualTo(one.window(0, PAGES));
     }
   }
@@ -170,7 +171,7 @@ final class GuestProgramTest {
   private static BitSet pagesWritten(ProgramSpec spec) throws Exception {
     try (PageStore ram = ram()) {
       long[] words = words();
-      spec.program(0).run(spec.program(0).initialRegisters(), ram, words, STEPS);
+      spec.program(0, List.of()).run(spec.program(0, List.of()).initialRegisters(), ram, words, STEPS);
       return BitSet.valueOf(words);
     }
   }

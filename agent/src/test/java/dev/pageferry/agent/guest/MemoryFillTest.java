@@ -14,6 +14,7 @@ import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -100,7 +101,7 @@ final class MemoryFillTest {
 
   private static VmSpec spec(Path image) {
     return new VmSpec(new VmId("vm-1"), "test", PageSize.bytesOf(PAGES), 2, Vms.program("idle", PAGES, 2),
-        Optional.of(image), Optional.empty());
+        Optional.of(image), Optional.empty(), List.of());
   }
 
   private static PageBitmap everWritten(VirtualMachine vm) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -83,7 +84,7 @@ final class TwinVerifierTest {
   @Test
   void registersThatDifferAreFoundThoughMemoryIsTheSame() throws Exception {
     VmSpec spec = Vms.spec("idle", PAGES, 1);
-    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, Ticker.SYSTEM).skeleton(spec)) {
+    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(spec)) {
       vm.load(new GuestState(List.of(new Registers(new long[]{5, 0, 0, 0, 0, 0, 0, 1}))),
           EnumSet.of(PauseReason.OPERATOR));
 
@@ -95,7 +96,7 @@ final class TwinVerifierTest {
   void aVmThatStartedFromAnImageIsReplayedFromIt(@TempDir Path directory) throws Exception {
     Path image = Files.write(directory.resolve("image"), new byte[]{1, 2, 3});
     VmSpec spec = new VmSpec(new VmId("vm-1"), "test", PageSize.bytesOf(PAGES), 1,
-        Vms.program("uniform", PAGES, 1, "rate", "unlimited"), Optional.of(image), Optional.empty());
+        Vms.program("uniform", PAGES, 1, "rate", "unlimited"), Optional.of(image), Optional.empty(), List.of());
     try (VirtualMachine vm = Vms.boot(spec)) {
       Vms.runSteps(vm, 1_000);
       assertThat(verify(vm).identical()).isTrue();
@@ -112,7 +113,8 @@ final class TwinVerifierTest {
   @Test
   void aTwinForWhichThereIsNoMemoryIsNotBuilt() throws Exception {
     HostMemory memory = new HostMemory(PageSize.bytesOf(PAGES));
-    try (VirtualMachine vm = new VmFactory(memory, Ticker.SYSTEM).boot(Vms.spec("idle", PAGES, 1))) {
+    try (VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).boot(Vms.spec("idle", PAGES, 1),
+        new OwnershipEpoch(1), false)) {
       assertThatThrownBy(() -> new TwinVerifier(memory).verify(vm, (steps, total) -> {
       })).isInstanceOf(OutOfMemoryException.class);
       assertThat(vm.isPausedFor(PauseReason.DIGEST)).isFalse();
@@ -123,7 +125,8 @@ final class TwinVerifierTest {
   @Test
   void aTwinGivesItsMemoryBack() throws Exception {
     HostMemory memory = new HostMemory(2 * PageSize.bytesOf(PAGES));
-    try (VirtualMachine vm = new VmFactory(memory, Ticker.SYSTEM).boot(Vms.spec("idle", PAGES, 1))) {
+    try (VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).boot(Vms.spec("idle", PAGES, 1),
+        new OwnershipEpoch(1), false)) {
       for (int i = 0; i < 3; i++) {
         assertThat(new TwinVerifier(memory).verify(vm, (steps, total) -> {
         }).identical()).isTrue();
@@ -155,7 +158,7 @@ final class TwinVerifierTest {
   /** Brings a VM at step 0 to where another one stands, on this thread. */
   private static void replay(VirtualMachine vm, GuestState target) {
     List<Registers> registers = IntStream.range(0, vm.spec().vcpus()).mapToObj(vcpu -> {
-      GuestProgram program = vm.spec().program().program(vcpu);
+      GuestProgram program = vm.spec().program().program(vcpu, List.of());
       Registers each = program.initialRegisters();
       program.run(each, vm.ram(), new long[(int) Math.ceilDiv(vm.ram().pageCount(), 64)],
           Math.toIntExact(target.vcpus().get(vcpu).get(Registers.PROGRAM_COUNTER)));

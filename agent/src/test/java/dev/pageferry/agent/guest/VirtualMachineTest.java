@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
 import java.util.EnumSet;
 import java.util.List;
@@ -31,7 +32,7 @@ final class VirtualMachineTest {
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
       assertThat(vm.steps()).isZero();
       assertThat(vm.awaitFirstStep(0)).isZero();
-      assertThat(vm.state()).isEqualTo(VirtualMachine.bootState(BUSY));
+      assertThat(vm.state()).isEqualTo(VirtualMachine.bootState(BUSY, List.of()));
 
       long before = System.nanoTime();
       vm.resume(PauseReason.OPERATOR);
@@ -106,7 +107,7 @@ final class VirtualMachineTest {
   @Test
   void aVmGoesOnElsewhereFromItsStateAndMemory() throws Exception {
     try (VirtualMachine source = Vms.boot(BUSY);
-        VirtualMachine destination = new VmFactory(Vms.MEMORY, Ticker.SYSTEM).skeleton(BUSY)) {
+        VirtualMachine destination = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
       Vms.runSteps(source, 10_000);
       destination.ram().window(0, PAGES).put(source.ram().window(0, PAGES));
       destination.load(source.state(), EnumSet.of(PauseReason.OPERATOR));
@@ -122,7 +123,7 @@ final class VirtualMachineTest {
   @Test
   void aStateLoadedTwiceReplacesTheFirstAndIsNotChangedByTheVmThatRunsFromIt() throws Exception {
     try (VirtualMachine source = Vms.boot(BUSY);
-        VirtualMachine destination = new VmFactory(Vms.MEMORY, Ticker.SYSTEM).skeleton(BUSY)) {
+        VirtualMachine destination = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
       destination.load(source.state(), EnumSet.of(PauseReason.MIGRATION));
       Vms.runSteps(source, 1_000);
       GuestState state = source.state();
@@ -166,7 +167,7 @@ final class VirtualMachineTest {
   void stepsDoneOnAnotherHostAreNoPartOfTheRate() throws Exception {
     ManualTicker ticker = new ManualTicker();
     VmSpec spec = Vms.spec("idle", PAGES, 1);
-    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, ticker).skeleton(spec)) {
+    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, ticker).skeleton(spec)) {
       GuestState state = new GuestState(List.of(new Registers(new long[]{1_000_000_000, 0, 0, 0, 0, 0, 0, 0})));
       vm.load(state, EnumSet.of(PauseReason.OPERATOR));
       ticker.advanceSeconds(1);
@@ -182,8 +183,8 @@ final class VirtualMachineTest {
     CompletableFuture<Throwable> failure = new CompletableFuture<>();
     Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
     Thread.setDefaultUncaughtExceptionHandler((thread, error) -> failure.complete(error));
-    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, Ticker.SYSTEM).skeleton(spec)) {
-      vm.load(VirtualMachine.bootState(spec), Set.of());
+    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(spec)) {
+      vm.load(VirtualMachine.bootState(spec, List.of()), Set.of());
       // Memory that goes away under a running vCPU: its next store throws.
       vm.ram().close();
       assertThat(failure.get(30, TimeUnit.SECONDS)).isInstanceOf(RuntimeException.class);
@@ -200,10 +201,11 @@ final class VirtualMachineTest {
   @Test
   void aVmThatIsClosedGivesItsMemoryBackOnce() throws Exception {
     HostMemory memory = new HostMemory(1 << 20);
-    VirtualMachine vm = new VmFactory(memory, Ticker.SYSTEM).boot(Vms.spec("uniform", 256, 1, "rate", "unlimited"));
+    VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM)
+        .boot(Vms.spec("uniform", 256, 1, "rate", "unlimited"), new OwnershipEpoch(1), false);
     vm.resume(PauseReason.OPERATOR);
     assertThat(memory.freeBytes()).isZero();
-    assertThatThrownBy(() -> new VmFactory(memory, Ticker.SYSTEM).skeleton(BUSY))
+    assertThatThrownBy(() -> new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY))
         .isInstanceOf(OutOfMemoryException.class);
 
     vm.close();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import dev.pageferry.common.identity.VmId;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -95,7 +96,7 @@ final class VmSpecTest {
     ProgramSpec program = new ProgramSpec("idle", Vms.arguments("fill", "random"), MEMORY, 1);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new VmSpec(new VmId("a"), "a", MEMORY, 1, program, Optional.of(Path.of("/image")),
-            Optional.empty()))
+            Optional.empty(), List.of()))
         .withMessageContaining("exclude each other");
   }
 

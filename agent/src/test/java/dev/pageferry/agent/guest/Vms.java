@@ -1,10 +1,12 @@
 package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -33,12 +35,12 @@ final class Vms {
 
   static VmSpec spec(ProgramSpec program, long pages, int vcpus) {
     return new VmSpec(new VmId("vm-1"), "test", PageSize.bytesOf(pages), vcpus, program, Optional.empty(),
-        Optional.empty());
+        Optional.empty(), List.of());
   }
 
   /** A VM at step 0, paused by the operator. */
   static VirtualMachine boot(VmSpec spec) throws Exception {
-    return new VmFactory(MEMORY, Ticker.SYSTEM).boot(spec);
+    return new VmFactory(MEMORY, GuestDisks.NONE, Ticker.SYSTEM).boot(spec, new OwnershipEpoch(1), false);
   }
 
   /** Lets a VM run until it has done that many steps in all, and pauses it for the operator. */

@@ -2,6 +2,7 @@ package dev.pageferry.agent.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
@@ -30,7 +31,7 @@ final class AgentMetricsTest {
   private final HostMemory memory = new HostMemory(MEMORY);
   private final HostedGuests guests = new HostedGuests();
   private final AgentMetrics metrics = new AgentMetrics(guests, memory);
-  private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
+  private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
 
   @AfterEach
   void close() {
@@ -39,7 +40,7 @@ final class AgentMetricsTest {
 
   @Test
   void theStepsOfARunningGuestAreCountedFromItsFirstOn() throws Exception {
-    VirtualMachine vm = factory.boot(spec("db"));
+    VirtualMachine vm = factory.boot(spec("db"), new OwnershipEpoch(1), false);
     guests.adopt(vm, new OwnershipEpoch(1));
     vm.resume(PauseReason.OPERATOR);
     Awaitility.await().until(() -> vm.steps() > 0);
@@ -63,7 +64,7 @@ final class AgentMetricsTest {
 
   @Test
   void memoryThatAGuestHasLeftIsFreeAndSpare() throws Exception {
-    guests.adopt(factory.boot(spec("db")), new OwnershipEpoch(1));
+    guests.adopt(factory.boot(spec("db"), new OwnershipEpoch(1), false), new OwnershipEpoch(1));
     assertThat(value("ferry_host_memory_free_bytes")).isEqualTo(MEMORY - (1 << 20));
     assertThat(value("ferry_host_memory_spare_bytes")).isZero();
 
@@ -83,6 +84,6 @@ final class AgentMetricsTest {
   private static VmSpec spec(String name) {
     long bytes = 1 << 20;
     ProgramSpec program = new ProgramSpec("idle", Map.of(), bytes, 1);
-    return new VmSpec(new VmId(name), name, bytes, 1, program, Optional.empty(), Optional.empty());
+    return new VmSpec(new VmId(name), name, bytes, 1, program, Optional.empty(), Optional.empty(), List.of());
   }
 }

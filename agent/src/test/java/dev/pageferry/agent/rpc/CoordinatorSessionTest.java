@@ -2,6 +2,7 @@ package dev.pageferry.agent.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.ProgramSpec;
@@ -85,7 +86,7 @@ final class CoordinatorSessionTest {
       throw new IllegalStateException("nothing migrates here");
     };
     OutgoingMigrations outgoing = new OutgoingMigrations(
-        new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), guests::discard,
+        new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), GuestDisks.NONE, guests::discard,
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM),
         status -> {
         });
@@ -167,8 +168,9 @@ final class CoordinatorSessionTest {
   private VirtualMachine boot(String id, long epoch) throws Exception {
     long bytes = 1 << 20;
     ProgramSpec program = new ProgramSpec("uniform", Map.of(), bytes, 1);
-    VirtualMachine vm = new VmFactory(memory, Ticker.SYSTEM)
-        .boot(new VmSpec(new VmId(id), id, bytes, 1, program, Optional.empty(), Optional.empty()));
+    VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM)
+        .boot(VmSpec.diskless(new VmId(id), id, bytes, 1, program),
+            new OwnershipEpoch(1), false);
     guests.adopt(vm, new OwnershipEpoch(epoch));
     vm.resume(PauseReason.OPERATOR);
     return vm;

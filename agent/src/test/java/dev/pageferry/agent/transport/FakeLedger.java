@@ -131,6 +131,11 @@ final class FakeLedger implements OwnershipClient {
   }
 
   @Override
+  public synchronized Decision giveBack(VmId vm, MigrationId migration) {
+    throw new IllegalStateException("guests without disks are not given back");
+  }
+
+  @Override
   public synchronized CompletableFuture<Duration> probe(Duration atMost) {
     probeCalls++;
     if (silentAtPause && atMost.compareTo(SHORTEST_PROBE_OF_PRE_COPY) < 0) {

@@ -107,8 +107,8 @@ final class RawSource implements AutoCloseable {
   }
 
   /** The state of the VM before its first step. */
-  GuestState bootState(int lastRound, long digest) {
-    return SpecMessages.toProto(VirtualMachine.bootState(announced.spec()), lastRound, digest, true);
+  GuestState bootState(int lastRound, long digest) throws IOException {
+    return SpecMessages.toProto(VirtualMachine.bootState(announced.spec(), List.of()), lastRound, digest, true);
   }
 
   /** A run of one page. */

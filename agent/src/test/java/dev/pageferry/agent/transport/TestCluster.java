@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmSpec;
@@ -78,7 +79,7 @@ final class TestCluster implements AutoCloseable {
     SourceMigration migration = new SourceMigration(
         new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
-            ledger, guest -> {
+            ledger, GuestDisks.NONE, guest -> {
               givenAway.add(guest);
               source.giveAway(guest.spec().id());
             }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));
@@ -116,7 +117,7 @@ final class TestCluster implements AutoCloseable {
   static VmSpec spec(String program, Map<String, String> arguments, int vcpus) {
     String name = "vm-" + IDS.incrementAndGet();
     return new VmSpec(new VmId(name), name, VM_BYTES, vcpus, new ProgramSpec(program, arguments, VM_BYTES, vcpus),
-        Optional.empty(), Optional.empty());
+        Optional.empty(), Optional.empty(), List.of());
   }
 
   /** Two vCPUs that write 2 MiB again and again, and the rest now and then. */

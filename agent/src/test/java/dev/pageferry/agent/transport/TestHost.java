@@ -1,5 +1,6 @@
 package dev.pageferry.agent.transport;
 
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
@@ -31,14 +32,14 @@ final class TestHost implements AutoCloseable {
 
   private final String name;
   private final HostMemory memory = new HostMemory(MEMORY_BYTES);
-  private final VmFactory factory = new VmFactory(memory, Ticker.SYSTEM);
+  private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
   private final Map<VmId, Adopted> adopted = new ConcurrentHashMap<>();
   private final IncomingMigrations incoming;
   private final MigrationServer server;
 
   TestHost(String name, EventLoops loops, OwnershipClient ownership) throws IOException, InterruptedException {
     this.name = name;
-    incoming = new IncomingMigrations(factory, ownership, () -> {
+    incoming = new IncomingMigrations(factory, GuestDisks.NONE, ownership, () -> {
     }, this::adopt, Announcer.NONE, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
     server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
@@ -72,7 +73,7 @@ final class TestHost implements AutoCloseable {
 
   /** Boots a VM here and lets it run. */
   VirtualMachine boot(VmSpec spec) throws Exception {
-    VirtualMachine vm = factory.boot(spec);
+    VirtualMachine vm = factory.boot(spec, new OwnershipEpoch(1), false);
     vm.resume(PauseReason.OPERATOR);
     adopted.put(spec.id(), new Adopted(vm, new OwnershipEpoch(1)));
     return vm;

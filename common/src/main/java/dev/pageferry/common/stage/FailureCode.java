@@ -24,6 +24,8 @@ public enum FailureCode {
   COORDINATOR_UNREACHABLE,
   /** The ownership row says that this attempt was aborted. */
   ABORTED,
+  /** A disk of the VM could not be flushed, released or opened. */
+  DISKS_UNAVAILABLE,
   /** An operator cancelled. */
   CANCELLED,
   /** Something in this program went wrong; the message says what. */

@@ -5,15 +5,20 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
+import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
 import dev.pageferry.proto.agent.v1.DestroyVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc.HostAgentBlockingStub;
+import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
@@ -28,6 +33,7 @@ import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.CountDownLatch;
@@ -107,6 +113,26 @@ public final class GrpcAgentClient implements AgentClient {
         return true;
       });
     }
+  }
+
+  @Override
+  public Disk createDisk(String address, CreateDiskRequest request) throws AgentException {
+    return ask(address, stub -> stub.createDisk(request));
+  }
+
+  @Override
+  public List<Disk> listDisks(String address) throws AgentException {
+    return ask(address, stub -> soon(stub).listDisks(ListDisksRequest.getDefaultInstance()).getDisksList());
+  }
+
+  @Override
+  public Disk getDisk(String address, String name) throws AgentException {
+    return ask(address, stub -> soon(stub).getDisk(GetDiskRequest.newBuilder().setName(name).build()));
+  }
+
+  @Override
+  public void deleteDisk(String address, String name) throws AgentException {
+    ask(address, stub -> soon(stub).deleteDisk(DeleteDiskRequest.newBuilder().setName(name).build()));
   }
 
   @Override

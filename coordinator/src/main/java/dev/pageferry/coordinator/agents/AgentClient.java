@@ -1,13 +1,16 @@
 package dev.pageferry.coordinator.agents;
 
+import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import java.util.List;
 import java.util.function.Consumer;
 
 /**
@@ -36,6 +39,15 @@ public interface AgentClient extends AutoCloseable {
 
   /** Hears every change of a migration until its last one. */
   void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates) throws AgentException;
+
+  Disk createDisk(String address, CreateDiskRequest request) throws AgentException;
+
+  List<Disk> listDisks(String address) throws AgentException;
+
+  /** @param name of a disk, or the absolute path of what is passed through */
+  Disk getDisk(String address, String name) throws AgentException;
+
+  void deleteDisk(String address, String name) throws AgentException;
 
   /** False if commit was asked before. */
   boolean cancelOutgoing(String address, String migrationId) throws AgentException;

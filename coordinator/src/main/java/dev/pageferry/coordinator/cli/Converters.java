@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.cli;
 import dev.pageferry.common.units.Bandwidth;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
+import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
 import java.util.ArrayList;
 import java.util.List;
@@ -49,6 +50,18 @@ final class Converters {
     @Override
     public Integer convert(String text) {
       return Math.toIntExact(positive(text, () -> Integer.parseInt(text)));
+    }
+  }
+
+  /** How a disk is laid out. */
+  static final class DiskFormat implements ITypeConverter<Disk.Format> {
+    @Override
+    public Disk.Format convert(String text) {
+      return switch (text) {
+        case "vhd" -> Disk.Format.VHD;
+        case "raw" -> Disk.Format.RAW;
+        default -> throw new TypeConversionException("'%s' is neither vhd nor raw".formatted(text));
+      };
     }
   }
 

@@ -83,6 +83,7 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     CommandLine root = new CommandLine(ferry).addSubcommand(new HostCommands(ferry))
         .addSubcommand(new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
             .addSubcommand(new VmVerify(ferry)))
+        .addSubcommand(new DiskCommands(ferry))
         .addSubcommand(new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry)))
         .addSubcommand(new MigrationCommands(ferry));
     inheritVersion(root);

@@ -14,8 +14,9 @@ import picocli.CommandLine.Parameters;
 
 /** {@code ferry vm create}. */
 @Command(name = "create", sortOptions = false, description = "Creates a VM on a host and starts it.", footer = {"",
-    "Programs: idle, uniform, hotset, zipf, sequential. Arguments: rate (100MB/s, or unlimited),",
-    "workingSet (all RAM; hotset 64MiB), seed (1), fill (zero|random), theta (0.99, zipf only)."})
+    "Programs: idle, uniform, hotset, zipf, sequential; with a disk: journal, diskmix. Arguments: rate",
+    "(100MB/s; journal 1MB/s; or unlimited), workingSet (all RAM; hotset 64MiB), seed (1), fill",
+    "(zero|random), theta (0.99, zipf only), disk (0: the first; journal and diskmix)."})
 final class VmCreate implements Callable<Integer> {
   private final Session.Opener ferry;
 
@@ -42,6 +43,10 @@ final class VmCreate implements Callable<Integer> {
   @Option(names = "--memory-image", paramLabel = "FILE", description = "Fills the RAM; a path on the host's machine.")
   private @Nullable String memoryImage;
 
+  @Option(names = "--disk", paramLabel = "NAME",
+      description = "A disk by its name, or the absolute path of a raw file or block device; repeatable.")
+  private List<String> disks = new ArrayList<>();
+
   @Option(names = "--paused", description = "Does not start the vCPUs.")
   private boolean paused;
 
@@ -62,7 +67,7 @@ final class VmCreate implements Callable<Integer> {
   private CreateVmRequest request() {
     CreateVmRequest.Builder request = CreateVmRequest.newBuilder().setName(name).setHost(host)
         .setMemoryBytes(memoryBytes)
-        .setVcpus(vcpus).setProgram(program).putAllProgramArgs(arguments()).setPaused(paused);
+        .setVcpus(vcpus).setProgram(program).putAllProgramArgs(arguments()).setPaused(paused).addAllDisks(disks);
     if (memoryImage != null) {
       request.setMemoryImage(memoryImage);
     }

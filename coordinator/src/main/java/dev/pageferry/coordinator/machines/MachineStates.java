@@ -7,6 +7,7 @@ import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -47,6 +48,7 @@ public final class MachineStates {
         .setState(state(record, status)).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus())
         .setProgram(spec.getProgram())
         .putAllProgramArgs(spec.getProgramArgsMap())
+        .addAllDisks(spec.getDisksList().stream().map(Disk::getName).toList())
         .setSteps(status.map(VmStatus::getSteps).orElseGet(() -> stepsLastSeen(record)));
     if (spec.hasMemoryImage()) {
       vm.setMemoryImage(spec.getMemoryImage());

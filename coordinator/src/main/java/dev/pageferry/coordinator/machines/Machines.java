@@ -7,6 +7,7 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -38,11 +39,13 @@ public final class Machines {
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
+  private final Disks disks;
   private final MachineStates states;
   /** VMs that are being created, started or stopped right now. */
   private final Set<VmId> busy = ConcurrentHashMap.newKeySet();
 
-  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents) {
+  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks) {
+    this.disks = disks;
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
@@ -52,7 +55,7 @@ public final class Machines {
   /** Records a VM, then builds it on its host; a VM that cannot be built leaves no record. */
   public Vm create(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
     Host host = usableHost(request.getHost());
-    VmSpec spec = spec(request);
+    VmSpec spec = spec(request).toBuilder().addAllDisks(disks.forNewVm(host, request.getDisksList())).build();
     if (spec.getMemoryBytes() > host.memoryFreeBytes()) {
       throw new RequestException(Kind.REFUSED,
           "host %s has %s free for guests, VM %s needs %s; choose another host or less memory",
@@ -68,7 +71,7 @@ public final class Machines {
         throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
       }
       try {
-        return boot(id, host, spec, 1, request.getPaused());
+        return boot(id, host, spec, 1, request.getPaused(), false);
       } catch (RequestException e) {
         forgetUnbuilt(id, host);
         throw e;
@@ -80,10 +83,11 @@ public final class Machines {
     }
   }
 
-  private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused)
+  private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused, boolean forceDisks)
       throws RequestException, ConflictException {
     VmStatus status = ask(host, () -> agents.createVm(host.record().getAddress(),
-        CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).build()));
+        CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).setForceDisks(forceDisks)
+            .build()));
     Row row = ledger.update(id,
         record -> record.toBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE).build());
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
@@ -143,7 +147,7 @@ public final class Machines {
   }
 
   /** Boots a VM that is stopped, or whose host restarted under it. */
-  public Vm start(String name) throws RequestException {
+  public Vm start(String name, boolean forceDisks) throws RequestException {
     Row row = row(name);
     Vm.State state = states.vm(row.record(), states.lastReported(row.record())).getState();
     if (state == Vm.State.PAUSED) {
@@ -157,7 +161,7 @@ public final class Machines {
               .setOwnerIncarnation(host.incarnation().value()).build());
       destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
-        return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false);
+        return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false, forceDisks);
       } catch (RequestException e) {
         ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
         throw e;

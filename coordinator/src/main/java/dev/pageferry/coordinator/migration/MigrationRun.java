@@ -222,6 +222,12 @@ final class MigrationRun {
       return false;
     }
     Decision decision = ledger.resolve(vm, migration);
+    if (decision.outcome() == Outcome.TAKEN_BACK) {
+      document.update(before -> MigrationDocument.failed(before, Migration.State.FAILED,
+          FailureCode.DISKS_UNAVAILABLE.name(),
+          "host %s could not open the VM's disks and gave the VM back to host %s".formatted(destination, source)));
+      return true;
+    }
     if (decision.outcome() != Outcome.COMMITTED) {
       abort(FailureCode.SOURCE_LOST,
           "host %s was lost before the commit (%s); the VM stays its own, on no other host".formatted(source,
@@ -233,7 +239,7 @@ final class MigrationRun {
 
   private boolean isDecided() {
     return ledger.migration(migration).map(record -> switch (record.getDecision()) {
-      case COMMITTED, ABORTED -> true;
+      case COMMITTED, ABORTED, TAKEN_BACK -> true;
       case PENDING, DECISION_UNSPECIFIED, UNRECOGNIZED -> false;
     }).orElse(true);
   }

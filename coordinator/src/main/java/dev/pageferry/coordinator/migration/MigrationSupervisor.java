@@ -147,11 +147,31 @@ public final class MigrationSupervisor implements AutoCloseable {
           "host %s is DOWN: no heartbeat; see that its agent runs, or name another host",
           destination.id());
     }
+    if (row.record().getSpec().getDisksCount() > 0) {
+      checkStorage(row, destination);
+    }
     long needed = row.record().getSpec().getMemoryBytes();
     if (needed > destination.memoryFreeBytes()) {
       throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; name another host",
           destination.id(),
           ByteSize.format(destination.memoryFreeBytes()), name, ByteSize.format(needed));
+    }
+  }
+
+  /** Which disks the destination really has, it finds out itself before a page moves. */
+  private void checkStorage(Row row, Host destination) throws RequestException {
+    String name = row.record().getSpec().getName();
+    String there = destination.record().getStorageId();
+    String here = MachineStates.host(inventory, row.record().getOwnerHost()).record().getStorageId();
+    if (there.isEmpty()) {
+      throw new RequestException(Kind.REFUSED,
+          "VM %s has disks, and host %s has no shared storage; start its agent with --storage, or name another host",
+          name, destination.id());
+    }
+    if (!there.equals(here)) {
+      throw new RequestException(Kind.REFUSED,
+          "VM %s has disks, and host %s has other storage (%s) than host %s (%s); name another host", name,
+          destination.id(), there, row.record().getOwnerHost(), here);
     }
   }
 

@@ -55,6 +55,8 @@ public final class OwnershipLedger {
   public enum Outcome {
     COMMITTED,
     ABORTED,
+    /** Committed, then given back by the destination: the VM is the source's again. */
+    TAKEN_BACK,
     UNKNOWN
   }
 
@@ -177,6 +179,39 @@ public final class OwnershipLedger {
     return decide(vm, migration, pending -> false);
   }
 
+  /**
+   * Moves a VM that was committed to the migration's destination back to its source, under the next epoch, if that life of
+   * the source is still alive. For a destination that has not let the VM run. Asked again it answers the same.
+   */
+  public Decision giveBack(VmId vm, MigrationId migration, LiveHosts liveHosts) {
+    for (int i = 0; i < MAX_RACES; i++) {
+      Optional<Versioned> stored = stored(migration);
+      Optional<Row> row = find(vm);
+      if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
+        return Decision.UNKNOWN;
+      }
+      MigrationRecord record = migrationOf(stored.get());
+      VmRecord before = row.get().record();
+      HostId source = new HostId(record.getDocument().getSource());
+      boolean stillCommitted = record.getDecision() == MigrationRecord.Decision.COMMITTED && !before.hasPending()
+          && before.getPhase() == VmRecord.Phase.ACTIVE && before.getEpoch() == record.getDecidedEpoch();
+      if (!stillCommitted || !liveHosts.isAlive(source, new Incarnation(record.getSourceIncarnation()))) {
+        return decided(record, before);
+      }
+      VmRecord next = before.toBuilder().setOwnerHost(source.value())
+          .setOwnerIncarnation(record.getSourceIncarnation()).setEpoch(Math.addExact(before.getEpoch(), 1)).build();
+      MigrationRecord takenBack = record.toBuilder().setDecision(MigrationRecord.Decision.TAKEN_BACK)
+          .setDecidedEpoch(next.getEpoch()).build();
+      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
+          .put(VMS + vm, next.toByteArray()).put(stored.get().key(), takenBack.toByteArray()))) {
+        log.info("vm={} migration={} given back, owner={} epoch={}", vm, migration, next.getOwnerHost(),
+            next.getEpoch());
+        return decided(takenBack, next);
+      }
+    }
+    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
+  }
+
   private Decision decide(VmId vm, MigrationId migration, Predicate<PendingMigration> mayCommit) {
     for (int i = 0; i < MAX_RACES; i++) {
       // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
@@ -224,9 +259,13 @@ public final class OwnershipLedger {
   }
 
   private static Decision decided(MigrationRecord migration, VmRecord row) {
-    Outcome outcome = migration.getDecision() == MigrationRecord.Decision.COMMITTED
-        ? Outcome.COMMITTED
-        : Outcome.ABORTED;
+    Outcome outcome = switch (migration.getDecision()) {
+      case COMMITTED -> Outcome.COMMITTED;
+      case TAKEN_BACK -> Outcome.TAKEN_BACK;
+      case ABORTED -> Outcome.ABORTED;
+      case PENDING, DECISION_UNSPECIFIED, UNRECOGNIZED ->
+        throw new IllegalStateException("migration of VM %s is not decided".formatted(migration.getVmId()));
+    };
     return new Decision(outcome, row.getOwnerHost(), row.getEpoch());
   }
 

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.rpc;
 
+import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.machines.Machines;
@@ -7,14 +8,21 @@ import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
+import dev.pageferry.proto.cluster.v1.DeleteDiskResponse;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmResponse;
 import dev.pageferry.proto.cluster.v1.DigestVmRequest;
+import dev.pageferry.proto.cluster.v1.Disk;
+import dev.pageferry.proto.cluster.v1.GetDiskRequest;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListDisksRequest;
+import dev.pageferry.proto.cluster.v1.ListDisksResponse;
 import dev.pageferry.proto.cluster.v1.ListHostsRequest;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
@@ -43,8 +51,10 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final HostInventory inventory;
   private final Machines machines;
   private final MigrationSupervisor migrations;
+  private final Disks disks;
 
-  ClusterService(HostInventory inventory, Machines machines, MigrationSupervisor migrations) {
+  ClusterService(HostInventory inventory, Machines machines, Disks disks, MigrationSupervisor migrations) {
+    this.disks = disks;
     this.inventory = inventory;
     this.machines = machines;
     this.migrations = migrations;
@@ -67,7 +77,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
         .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
         .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
         .setVms(host.vms().size())
-        .setVersion(host.record().getVersion()).build();
+        .setVersion(host.record().getVersion()).setStorageId(host.record().getStorageId()).build();
   }
 
   @Override
@@ -87,7 +97,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void startVm(StartVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.start(request.getName()));
+    Refusals.answer(observer, () -> machines.start(request.getName(), request.getForceDisks()));
   }
 
   @Override
@@ -126,6 +136,29 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     } catch (RequestException | RuntimeException e) {
       observer.onError(Refusals.status(e).asRuntimeException());
     }
+  }
+
+  @Override
+  public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
+    Refusals.answer(observer, () -> disks.create(request));
+  }
+
+  @Override
+  public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
+    Refusals.answer(observer, () -> ListDisksResponse.newBuilder().addAllDisks(disks.list()).build());
+  }
+
+  @Override
+  public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
+    Refusals.answer(observer, () -> disks.show(request.getName()));
+  }
+
+  @Override
+  public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
+    Refusals.answer(observer, () -> {
+      disks.delete(request.getName());
+      return DeleteDiskResponse.getDefaultInstance();
+    });
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
@@ -34,12 +35,13 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @throws IOException if the address cannot be listened on
    */
   public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
+      Disks disks,
       MigrationSupervisor migrations,
       Duration heartbeatInterval, Duration lease) throws IOException {
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-        .permitKeepAliveWithoutCalls(true).addService(new ClusterService(inventory, machines, migrations))
+        .permitKeepAliveWithoutCalls(true).addService(new ClusterService(inventory, machines, disks, migrations))
         .addService(new RegistryService(inventory, ledger, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();

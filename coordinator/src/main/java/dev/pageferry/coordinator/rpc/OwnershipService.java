@@ -6,6 +6,7 @@ import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.Decision;
+import dev.pageferry.proto.registry.v1.GiveBackRequest;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
@@ -33,6 +34,13 @@ final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
         () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+  }
+
+  @Override
+  public void giveBack(GiveBackRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer,
+        () -> message(ledger.giveBack(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            (host, incarnation) -> !inventory.isLost(host, incarnation))));
   }
 
   @Override

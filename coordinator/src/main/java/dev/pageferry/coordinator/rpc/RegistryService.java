@@ -42,7 +42,7 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
       Registration registration = inventory.register(
           HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
               .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
-              .setVersion(request.getVersion())
+              .setVersion(request.getVersion()).setStorageId(request.getStorageId())
               .build(),
           request.getMemoryFreeBytes());
       RegisterResponse.Builder response = RegisterResponse.newBuilder()

@@ -3,8 +3,10 @@ package dev.pageferry.coordinator.fakes;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
+import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
@@ -12,6 +14,7 @@ import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.function.Consumer;
@@ -22,6 +25,8 @@ public final class FakeAgents implements AgentClient {
   public record Destroy(String vmId, long epoch) {
   }
 
+  /** On the storage that all fake hosts share. */
+  private final ConcurrentMap<String, Disk> disks = new ConcurrentHashMap<>();
   private final ConcurrentMap<String, FakeAgent> agents = new ConcurrentHashMap<>();
 
   public FakeAgent at(String address) {
@@ -127,6 +132,39 @@ public final class FakeAgents implements AgentClient {
   public GetIncomingResponse.State incomingState(String address, String migrationId) throws AgentException {
     at(address).called("incomingState", migrationId);
     return at(address).incoming();
+  }
+
+  @Override
+  public Disk createDisk(String address, CreateDiskRequest request) throws AgentException {
+    at(address).called("createDisk", request);
+    Disk disk = Disk.newBuilder().setName(request.getName()).setFormat(request.getFormat())
+        .setSizeBytes(request.getSizeBytes()).setIdentity("id-" + request.getName()).build();
+    if (disks.putIfAbsent(request.getName(), disk) != null) {
+      throw new AgentException(Kind.EXISTS, "disk exists already", new IllegalStateException(request.getName()));
+    }
+    return disk;
+  }
+
+  @Override
+  public List<Disk> listDisks(String address) throws AgentException {
+    at(address).called("listDisks", "");
+    return List.copyOf(disks.values());
+  }
+
+  @Override
+  public Disk getDisk(String address, String name) throws AgentException {
+    at(address).called("getDisk", name);
+    Disk disk = disks.get(name);
+    if (disk == null) {
+      throw new AgentException(Kind.NOT_FOUND, "disk does not exist", new IllegalStateException(name));
+    }
+    return disk;
+  }
+
+  @Override
+  public void deleteDisk(String address, String name) throws AgentException {
+    at(address).called("deleteDisk", name);
+    disks.remove(name);
   }
 
   @Override

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
@@ -41,6 +42,7 @@ public final class FakeSite implements AutoCloseable {
   private final RecordStore store;
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
+  private final Disks disks;
   private final Machines machines;
   private final MigrationSupervisor migrations;
   private final List<Migration> metered = new CopyOnWriteArrayList<>();
@@ -61,7 +63,8 @@ public final class FakeSite implements AutoCloseable {
     this.store = store;
     inventory = new HostInventory(store, HOST_TIMEOUT, Duration.ZERO, ticker);
     ledger = new OwnershipLedger(store);
-    machines = new Machines(ledger, inventory, agents);
+    disks = new Disks(ledger, inventory, agents);
+    machines = new Machines(ledger, inventory, agents, disks);
     migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);
   }
 
@@ -88,6 +91,7 @@ public final class FakeSite implements AutoCloseable {
     int life = lives.merge(host, 1, Integer::sum);
     inventory.register(HostRecord.newBuilder().setId(host).setIncarnation(incarnation(host, life))
         .setAddress(address(host)).setMigrationAddress(host + ":7420").setMemoryBytes(2048 * MIB).setVersion("test")
+        .setStorageId("storage-1")
         .build(), 1024 * MIB);
   }
 
@@ -172,6 +176,10 @@ public final class FakeSite implements AutoCloseable {
 
   public OwnershipLedger ledger() {
     return ledger;
+  }
+
+  public Disks disks() {
+    return disks;
   }
 
   public Machines machines() {

@@ -1,31 +1,78 @@
 package dev.pageferry.agent.migration.destination;
 
+import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.Outcome;
+import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.proto.migration.v1.Running;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
 
-/** Stage 5: this host owns the guest now and lets it run, as soon as its lease allows. */
+/** Stage 5: this host owns the guest now, opens its disks and lets it run, as soon as its lease allows. */
 final class Activation {
   private static final long FIRST_STEP_WAIT_MILLIS = 10_000;
+  private static final Duration RETRY = Duration.ofMillis(500);
 
   private final DestinationSession session;
   private final VirtualMachine vm;
+  private final OwnershipEpoch epoch;
+  private final long startNanos;
 
   Activation(DestinationSession session, VirtualMachine vm) {
     this.session = session;
     this.vm = vm;
+    this.epoch = session.epoch().next();
+    this.startNanos = session.environment().ticker().nanos();
+  }
+
+  /**
+   * Opens the disks. Where that cannot be done, the guest goes back to the source's copy, if the source lives; if it does
+   * not, this is the only copy there is, and it stands here until its disks can be opened.
+   *
+   * @return why the guest went back; empty if its disks are open
+   */
+  Optional<String> openDisksOrGiveUp() throws InterruptedException {
+    session.environment().failpoints().at("destination.activation.before-resume");
+    session.environment().lease().awaitLive();
+    while (true) {
+      try {
+        session.environment().disks().open(vm, DiskClaim.orderly(session.spec().id().value(), epoch.value()));
+        return Optional.empty();
+      } catch (IOException e) {
+        session.log().warn("disks cannot be opened: {}", String.valueOf(e.getMessage()));
+        if (isTakenBack()) {
+          return Optional.of(String.valueOf(e.getMessage()));
+        }
+        Thread.sleep(RETRY);
+      }
+    }
+  }
+
+  private boolean isTakenBack() throws InterruptedException {
+    while (true) {
+      try {
+        Decision decision = session.environment().ownership().giveBack(session.spec().id(), session.migration());
+        session.log().info("the coordinator says {} epoch={}", decision.outcome(), decision.epoch());
+        return decision.outcome() != Outcome.COMMITTED;
+      } catch (UnreachableException | RuntimeException e) {
+        // It may have moved the guest back: only an answer tells.
+        session.log().warn("the coordinator could not be asked: {}", String.valueOf(e.getMessage()));
+        Thread.sleep(RETRY);
+      }
+    }
   }
 
   void run() throws InterruptedException {
-    long start = session.environment().ticker().nanos();
-    session.environment().failpoints().at("destination.activation.before-resume");
-    session.environment().lease().awaitLive();
-    OwnershipEpoch epoch = session.epoch().next();
     session.environment().activeGuests().adopt(vm, epoch);
     vm.resume(PauseReason.MIGRATION);
     long firstStep = vm.isPaused() ? 0 : vm.awaitFirstStep(FIRST_STEP_WAIT_MILLIS);
-    double seconds = firstStep == 0 ? session.environment().ticker().secondsSince(start) : (firstStep - start) / 1e9;
+    double seconds = firstStep == 0
+        ? session.environment().ticker().secondsSince(startNanos)
+        : (firstStep - startNanos) / 1e9;
     session.link().send(Running.newBuilder().setResumeSeconds(seconds).setSteps(vm.steps()).build());
   }
 }

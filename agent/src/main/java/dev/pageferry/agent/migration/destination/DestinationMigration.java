@@ -1,5 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.migration.Announcer;
@@ -17,6 +18,7 @@ import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** One guest on its way to this host: straight-line code on a thread of its own. */
@@ -25,7 +27,8 @@ final class DestinationMigration {
   private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
 
   /** What a migration reaches the world through. */
-  record Environment(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
+  record Environment(VmFactory factory, GuestDisks disks, OwnershipClient ownership, HostLease lease,
+      ActiveGuests activeGuests,
       Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
   }
 
@@ -69,8 +72,9 @@ final class DestinationMigration {
   private void runOverOpenLink() {
     try {
       if (receive()) {
-        activation();
-        networkCleanup();
+        if (activation()) {
+          networkCleanup();
+        }
       } else {
         discard("the coordinator aborted the migration");
       }
@@ -127,12 +131,21 @@ final class DestinationMigration {
     return placement;
   }
 
-  private void activation() throws InterruptedException {
+  /** @return false if the guest went back to its source, because its disks could not be opened here */
+  private boolean activation() throws InterruptedException {
     enter(MigrationStage.ACTIVATION);
     // Whatever goes wrong from here on, the guest is this host's and is not to be discarded.
     owned = true;
-    new Activation(session, guest()).run();
+    Activation activation = new Activation(session, guest());
+    Optional<String> trouble = activation.openDisksOrGiveUp();
+    if (trouble.isPresent()) {
+      owned = false;
+      refuse(FailureCode.DISKS_UNAVAILABLE, trouble.get());
+      return false;
+    }
+    activation.run();
     phase = Phase.RUNNING;
+    return true;
   }
 
   private void networkCleanup() throws InterruptedException {

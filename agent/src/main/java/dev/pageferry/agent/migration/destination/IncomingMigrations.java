@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import com.google.protobuf.ByteString;
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.migration.Announcer;
@@ -58,9 +59,10 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Guarded by this; the oldest ended ones are forgotten. */
   private final Map<MigrationId, Active> started = new LinkedHashMap<>();
 
-  public IncomingMigrations(VmFactory factory, OwnershipClient ownership, HostLease lease, ActiveGuests activeGuests,
+  public IncomingMigrations(VmFactory factory, GuestDisks disks, OwnershipClient ownership, HostLease lease,
+      ActiveGuests activeGuests,
       Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
-    environment = new DestinationMigration.Environment(factory, ownership, lease, activeGuests, announcer, logs,
+    environment = new DestinationMigration.Environment(factory, disks, ownership, lease, activeGuests, announcer, logs,
         failpoints, ticker);
   }
 

@@ -10,9 +10,10 @@ import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
+import java.io.IOException;
 import java.time.Duration;
 
-/** Stage 1: checks that what comes is what was announced, and builds the skeleton VM with all of its memory. */
+/** Stage 1: checks that what comes is what was announced and that its disks are here, and builds the skeleton VM with all of its memory. */
 final class Setup {
   private static final Duration CONFIGURATION_TIMEOUT = Duration.ofSeconds(10);
 
@@ -27,6 +28,11 @@ final class Setup {
     VmConfiguration configuration = session.link().receive(VmConfiguration.class, deadline);
     check(configuration);
     session.environment().failpoints().at("destination.setup.configured");
+    try {
+      session.environment().disks().check(session.spec());
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, String.valueOf(e.getMessage()));
+    }
     try {
       return session.environment().factory().skeleton(session.spec());
     } catch (OutOfMemoryException e) {

@@ -58,7 +58,7 @@ final class Verdict {
         boolean ours = decision.epoch() == session.epoch().next().value();
         return switch (decision.outcome()) {
           case COMMITTED -> ours ? Kind.RUN : Kind.DISCARD;
-          case ABORTED, UNKNOWN -> Kind.DISCARD;
+          case ABORTED, TAKEN_BACK, UNKNOWN -> Kind.DISCARD;
         };
       } catch (UnreachableException e) {
         Thread.sleep(RETRY);

@@ -14,7 +14,9 @@ final class Attempt {
   private enum Fate {
     OPEN,
     CANCELLED,
-    COMMITTING
+    COMMITTING,
+    /** It is over: there is nothing left to cancel. */
+    ENDED
   }
 
   private final Duration timeout;
@@ -42,6 +44,15 @@ final class Attempt {
       sleeper.interrupt();
     }
     return true;
+  }
+
+  /** From here on nobody can cancel: the guest is being put back. */
+  void end() {
+    Fate before = fate.getAndSet(Fate.ENDED);
+    if (before == Fate.CANCELLED) {
+      // The wake-up may have come late; left standing it would close the files of disks that are opened now.
+      boolean unused = Thread.interrupted();
+    }
   }
 
   boolean isCancelled() {

@@ -1,6 +1,8 @@
 package dev.pageferry.agent.migration.source;
 
+import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationConnector;
@@ -17,14 +19,18 @@ import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Refusal;
+import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /** One attempt to move a guest away from this host: straight-line code on a thread of its own. */
 public final class SourceMigration {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration BACK_OFF = Duration.ofSeconds(1);
+  private static final Duration FATE_POLL = Duration.ofSeconds(1);
   /** Switchovers that may fail because the coordinator does not answer, before the attempt ends. */
   private static final int MAX_SWITCHOVERS = 5;
 
@@ -33,13 +39,21 @@ public final class SourceMigration {
       SourceOptions options) {
   }
 
-  /**
-   * What a migration reaches the world through.
-   *
-   * @param givenAway told once this host's copy of a guest is of no use any more: it belongs to another host, or to nobody
-   */
-  public record Environment(MigrationConnector connector, OwnershipClient ownership, Consumer<Guest> givenAway,
-      MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
+  /** What a migration reaches the world through. */
+  public record Environment(MigrationConnector connector, OwnershipClient ownership, GuestDisks disks,
+      HostedCopies copies, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
+  }
+
+  /** What becomes of this host's copy of a guest when the row has decided. */
+  public interface HostedCopies {
+    /** It is of no use any more: the guest belongs to another host, or to nobody. */
+    void givenAway(Guest guest);
+
+    /** The guest is this host's again, under a later epoch: only ever one with disks. */
+    default void takenBack(Guest guest, OwnershipEpoch epoch) {
+      throw new IllegalStateException("VM %s was given back to a host that has no disks".formatted(
+          guest.spec().name()));
+    }
   }
 
   private final Order order;
@@ -152,25 +166,51 @@ public final class SourceMigration {
     try {
       new Activation(session).run(committedEpoch);
     } catch (MigrationFailure | RuntimeException | Error e) {
-      awaitRelease(session, "the destination did not report that the VM runs: " + e.getMessage());
+      awaitFate(session, "the destination did not report that the VM runs: " + e.getMessage());
       return;
     }
-    environment.givenAway().accept(order.guest());
+    environment.copies().givenAway(order.guest());
     journal.enter(MigrationStage.NETWORK_CLEANUP);
     new NetworkCleanup(session).run();
   }
 
-  /** Keeps the paused copy of a guest that belongs to the destination until it is known to run there, or nowhere. */
-  private void awaitRelease(SourceSession session, String reason) throws InterruptedException {
+  /**
+   * Keeps the paused copy of a guest that belongs to the destination until it is known to run there, or nowhere, or to be
+   * this host's again because the destination could not open its disks.
+   */
+  private void awaitFate(SourceSession session, String reason) throws InterruptedException {
     journal.inDoubt(reason);
     session.link.close();
-    released.await();
+    StorageHandoff handoff = new StorageHandoff(session);
+    while (true) {
+      // Looked at before asking: a copy whose epoch is over may be so because it was given back under a later one.
+      boolean isReleased = released.getCount() == 0;
+      Optional<Decision> decision = handoff.askOnce();
+      if (decision.isPresent() && decision.get().outcome() == Outcome.TAKEN_BACK) {
+        takenBack(session, new OwnershipEpoch(decision.get().epoch()), reason);
+        return;
+      }
+      if (isReleased && decision.isPresent()) {
+        break;
+      }
+      boolean unused = released.await(FATE_POLL.toMillis(), TimeUnit.MILLISECONDS);
+      if (isReleased) {
+        Thread.sleep(FATE_POLL);
+      }
+    }
     journal.handedOver(session.blackout.secondsSoFar());
-    environment.givenAway().accept(order.guest());
+    environment.copies().givenAway(order.guest());
+  }
+
+  private void takenBack(SourceSession session, OwnershipEpoch epoch, String reason) throws InterruptedException {
+    environment.copies().takenBack(order.guest(), epoch);
+    putBack(session, epoch,
+        new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, "the destination gave the VM back: " + reason),
+        false);
   }
 
   /** The row says that this attempt did not win. */
-  private void aborted(SourceSession session, Decision decision) {
+  private void aborted(SourceSession session, Decision decision) throws InterruptedException {
     MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.ABORTED,
         "the coordinator aborted this migration, as it does when the destination restarted or was not heard of: owner=%s epoch=%d; try again"
             .formatted(decision.ownerHost(),
@@ -178,17 +218,51 @@ public final class SourceMigration {
     if (decision.outcome() == Outcome.ABORTED && decision.epoch() == order.epoch().value()) {
       rollBack(session, reason, false);
     } else {
-      environment.givenAway().accept(order.guest());
+      environment.copies().givenAway(order.guest());
       journal.disowned(reason);
     }
   }
 
-  private void rollBack(SourceSession session, MigrationFailure reason, boolean cancelled) {
-    order.guest().throttle(0);
-    order.guest().resume(PauseReason.MIGRATION);
-    journal.sent(session.link.bytesSent());
+  private void rollBack(SourceSession session, MigrationFailure reason, boolean cancelled)
+      throws InterruptedException {
+    attempt.end();
     session.link.send(Refusal.newBuilder().setCode(reason.code().name()).setMessage(reason.getMessage()).build());
-    journal.failed(reason, cancelled);
+    putBack(session, order.epoch(), reason, cancelled);
+  }
+
+  /** Lets the guest run here again, under an epoch of this host's; it stands until its disks are open again. */
+  private void putBack(SourceSession session, OwnershipEpoch epoch, MigrationFailure reason, boolean cancelled)
+      throws InterruptedException {
+    order.guest().throttle(0);
+    journal.sent(session.link.bytesSent());
+    Optional<String> trouble = openDisks(epoch);
+    if (trouble.isEmpty()) {
+      order.guest().resume(PauseReason.MIGRATION);
+      journal.failed(reason, cancelled);
+      return;
+    }
+    journal.failed(new MigrationFailure.Stopped(reason.code(),
+        "%s; the VM stands until its disks can be opened here again: %s".formatted(reason.getMessage(), trouble.get())),
+        cancelled);
+    while (openDisks(epoch).isPresent()) {
+      Thread.sleep(BACK_OFF);
+    }
+    log.info("its disks are open again");
+    order.guest().resume(PauseReason.MIGRATION);
+  }
+
+  /** @return what is wrong, if they cannot be opened now */
+  private Optional<String> openDisks(OwnershipEpoch epoch) throws InterruptedException {
+    if (order.guest().disks().isPresent()) {
+      return Optional.empty();
+    }
+    try {
+      environment.disks().open(order.guest(), DiskClaim.orderly(order.guest().spec().id().value(), epoch.value()));
+      return Optional.empty();
+    } catch (IOException e) {
+      log.warn("disks cannot be opened: {}", String.valueOf(e.getMessage()));
+      return Optional.of(String.valueOf(e.getMessage()));
+    }
   }
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {

@@ -1,12 +1,16 @@
 package dev.pageferry.agent.migration.source;
 
+import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
+import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -32,12 +36,13 @@ final class StopAndCopy {
    *     and pre-copy goes on
    */
   boolean run() throws MigrationFailure, InterruptedException {
+    flushAhead();
     // Answered while the last pages are on their way, so that asking costs no blackout.
     CompletableFuture<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.pauseRequested();
     session.guest.pause(PauseReason.MIGRATION);
-    // The built-in guest's devices, when it has some, are drained here: a read that completes later changes RAM.
+    // A vCPU stands only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
     session.rounds.harvest();
@@ -59,6 +64,18 @@ final class StopAndCopy {
     session.guest.resume(PauseReason.MIGRATION);
     session.link.receive(BackToPreCopy.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
     return false;
+  }
+
+  /** So that what remains to be flushed while the guest stands is small. */
+  private void flushAhead() throws MigrationFailure {
+    Optional<DiskSet> disks = session.guest.disks();
+    if (disks.isPresent()) {
+      try {
+        disks.get().flush();
+      } catch (IOException e) {
+        throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+      }
+    }
   }
 
   /** 0 where nothing was copied: there is no time to divide by. */

@@ -3,7 +3,10 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import dev.pageferry.common.stage.FailureCode;
+import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * Stage 4: releases the VM's disks and asks the coordinator to commit. From the first question on this host is in doubt:
@@ -21,6 +24,12 @@ final class StorageHandoff {
 
   /** @throws MigrationFailure only before the first question */
   Decision run() throws MigrationFailure, InterruptedException {
+    try {
+      // Drained by the pause; what was written since the flush ahead of it is made safe now.
+      session.guest.releaseDisks(session.migration.value());
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+    }
     session.blackout.disksReleased();
     session.failpoints.at("source.storage-handoff.before-commit");
     session.attempt.beginCommit();
@@ -41,6 +50,15 @@ final class StorageHandoff {
         Thread.sleep(retry);
         retry = retry.multipliedBy(2).compareTo(LONGEST_RETRY) < 0 ? retry.multipliedBy(2) : LONGEST_RETRY;
       }
+    }
+  }
+
+  /** Asks what became of a commit that was decided; empty if the coordinator does not answer. */
+  Optional<Decision> askOnce() throws InterruptedException {
+    try {
+      return Optional.of(session.ownership.resolve(session.guest.spec().id(), session.migration));
+    } catch (UnreachableException | RuntimeException e) {
+      return Optional.empty();
     }
   }
 

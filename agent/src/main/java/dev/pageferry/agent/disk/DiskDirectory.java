@@ -1,0 +1,178 @@
+package dev.pageferry.agent.disk;
+
+import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.units.ByteSize;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.stream.Stream;
+
+/**
+ * The disks on shared storage: {@code disks/NAME.vhd} and {@code disks/NAME.raw} in the directory that every host mounts.
+ * A disk appears under its name complete or not at all, and a file that exists is never written over.
+ */
+public final class DiskDirectory {
+  private static final String BEING_MADE = ".being-made";
+
+  private final Path directory;
+  private final Clock clock;
+
+  /** @param storage the directory that every host mounts; it exists */
+  public DiskDirectory(Path storage, Clock clock) {
+    this.directory = storage.resolve("disks");
+    this.clock = clock;
+  }
+
+  /**
+   * Makes a disk of zeros, which takes no room on storage until it is written.
+   *
+   * @param sizeBytes a positive multiple of 512; a VHD has at most 2040 GiB
+   * @throws DiskExistsException if it exists
+   * @throws DiskException if it cannot have that size
+   */
+  public DiskDescription create(String name, DiskFormat format, long sizeBytes) throws IOException {
+    checkSize(format, sizeBytes);
+    Files.createDirectories(directory);
+    Optional<Path> existing = find(name);
+    if (existing.isPresent()) {
+      throw new DiskExistsException("disk %s exists already: %s".formatted(name, existing.get()));
+    }
+    Path target = path(name, format);
+    Path beingMade = directory.resolve("%s.%s%s".formatted(name, UUID.randomUUID(), BEING_MADE));
+    try {
+      write(beingMade, format, sizeBytes);
+      // A link, unlike a rename, never takes the place of a file that another host has made meanwhile.
+      Files.createLink(target, beingMade);
+    } catch (FileAlreadyExistsException e) {
+      throw new DiskExistsException("disk %s exists already: %s".formatted(name, target));
+    } finally {
+      Files.deleteIfExists(beingMade);
+    }
+    syncDirectory();
+    return show(name);
+  }
+
+  private static void checkSize(DiskFormat format, long sizeBytes) throws DiskException {
+    if (sizeBytes <= 0 || sizeBytes % VhdFooter.SECTOR_BYTES != 0) {
+      throw new DiskException("a disk of %d bytes is no positive number of sectors of 512 bytes".formatted(sizeBytes));
+    }
+    if (format == DiskFormat.VHD && sizeBytes > VhdFooter.MAX_SIZE_BYTES) {
+      throw new DiskException("a VHD has at most %s, %s asked for; use raw".formatted(
+          ByteSize.format(VhdFooter.MAX_SIZE_BYTES), ByteSize.format(sizeBytes)));
+    }
+  }
+
+  private void write(Path file, DiskFormat format, long sizeBytes) throws IOException {
+    Files.createFile(file);
+    try (RandomAccessFile made = new RandomAccessFile(file.toFile(), "rw")) {
+      made.setLength(sizeBytes);
+      if (format == DiskFormat.VHD) {
+        made.seek(sizeBytes);
+        made.write(new VhdFooter(sizeBytes, UUID.randomUUID(), clock.instant()).encode().array());
+      }
+      made.getFD().sync();
+    }
+  }
+
+  /** All disks, by name. A file that is damaged or no disk is left out; {@link #show} says what is wrong with it. */
+  public List<DiskDescription> list() throws IOException {
+    if (!Files.isDirectory(directory)) {
+      return List.of();
+    }
+    List<DiskDescription> disks = new ArrayList<>();
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path each : files.toList()) {
+        sound(each).ifPresent(disks::add);
+      }
+    }
+    disks.sort(Comparator.comparing(DiskDescription::name));
+    return disks;
+  }
+
+  private static Optional<DiskDescription> sound(Path file) throws IOException {
+    Optional<DiskFormat> format = format(file);
+    if (format.isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      String fileName = file.getFileName().toString();
+      String name = fileName.substring(0, fileName.length() - suffix(format.get()).length());
+      return Optional.of(DiskFile.describe(name, file, format.get()));
+    } catch (DiskException | NoSuchFileException | IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  /**
+   * A disk by its name, or by the absolute path of a raw file or block device.
+   *
+   * @throws NoSuchFileException if there is no such disk
+   */
+  public DiskDescription show(String name) throws IOException {
+    Path file = existing(name);
+    return DiskFile.describe(name, file, formatOf(file));
+  }
+
+  /**
+   * Deletes a disk and all that is on it. A file or device that is passed through is not ours to delete.
+   *
+   * @throws NoSuchFileException if there is no such disk
+   */
+  public void delete(String name) throws IOException {
+    if (DiskDescription.isPath(name)) {
+      throw new DiskException("%s is passed through by its path, and not deleted here".formatted(name));
+    }
+    Files.delete(existing(name));
+    syncDirectory();
+  }
+
+  /** Opens a disk; the caller has seen to it that nobody else writes it. */
+  DiskFile open(String name) throws IOException {
+    Path file = existing(name);
+    return DiskFile.open(file, formatOf(file));
+  }
+
+  private Path existing(String name) throws IOException {
+    if (DiskDescription.isPath(name)) {
+      return RawIdentity.checkPassThrough(Path.of(name));
+    }
+    return find(name).orElseThrow(() -> new NoSuchFileException(path(name, DiskFormat.VHD).toString(), null,
+        "disk %s does not exist on this storage".formatted(name)));
+  }
+
+  private Optional<Path> find(String name) {
+    return Stream.of(DiskFormat.values()).map(format -> path(name, format)).filter(Files::exists).findFirst();
+  }
+
+  private Path path(String name, DiskFormat format) {
+    return directory.resolve(Names.check("disk name", name) + suffix(format));
+  }
+
+  private static String suffix(DiskFormat format) {
+    return "." + format.name().toLowerCase(Locale.ROOT);
+  }
+
+  /** What is passed through by its path is raw, whatever it is called. */
+  private DiskFormat formatOf(Path file) {
+    return directory.equals(file.getParent()) ? format(file).orElse(DiskFormat.RAW) : DiskFormat.RAW;
+  }
+
+  private static Optional<DiskFormat> format(Path file) {
+    return Stream.of(DiskFormat.values()).filter(format -> file.getFileName().toString().endsWith(suffix(format)))
+        .findFirst();
+  }
+
+  private void syncDirectory() throws IOException {
+    StorageFiles.syncDirectory(directory);
+  }
+}

@@ -1,0 +1,118 @@
+package dev.pageferry.agent.disk;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The disks of one VM, open on this host under one epoch, until they are released or abandoned; then this set is done. */
+public final class DiskSet {
+  private static final Logger log = LoggerFactory.getLogger(DiskSet.class);
+
+  private final String vm;
+  private final long epoch;
+  private final List<LeasedDisk> disks = new ArrayList<>();
+  private volatile boolean fenced;
+
+  private final Consumer<DiskSet> onClosed;
+
+  /** @param onClosed told once the disks are closed, however that came */
+  DiskSet(String vm, long epoch, Consumer<DiskSet> onClosed) {
+    this.vm = vm;
+    this.epoch = epoch;
+    this.onClosed = onClosed;
+  }
+
+  void add(LeasedDisk disk) {
+    disks.add(disk);
+  }
+
+  /** The VM's n-th disk. */
+  public BlockDevice disk(int index) {
+    return disks.get(index);
+  }
+
+  /** All of them, in the VM's order. */
+  public List<BlockDevice> devices() {
+    return List.copyOf(disks);
+  }
+
+  /** The epoch that the disks are open under. */
+  public long epoch() {
+    return epoch;
+  }
+
+  public String vm() {
+    return vm;
+  }
+
+  /** Whether another host was given the disks; they are closed here. */
+  public boolean isFenced() {
+    return fenced;
+  }
+
+  /** Makes everything written so far safe. */
+  public void flush() throws IOException {
+    for (LeasedDisk each : disks) {
+      each.flush();
+    }
+  }
+
+  /**
+   * Waits for requests in flight, flushes and closes all disks, and marks them released.
+   *
+   * @param migration what they are released for; empty: the VM is off
+   * @throws IOException if one could not be; it is closed all the same, and to be opened again before it is used
+   */
+  public void release(String migration) throws IOException {
+    IOException failure = null;
+    for (LeasedDisk each : disks) {
+      try {
+        each.release(migration);
+      } catch (IOException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      abandon();
+      throw failure;
+    }
+    onClosed.accept(this);
+  }
+
+  /** Closes all disks if a later epoch wants one of them; true if so. */
+  boolean abandonIfFenced() {
+    try {
+      boolean marked = false;
+      for (LeasedDisk each : disks) {
+        marked |= each.isFenced();
+      }
+      if (marked && !fenced) {
+        fenced = true;
+        log.warn("vm={} epoch={} fenced: another host is to have its disks, they are closed here", vm, epoch);
+        abandon();
+      }
+    } catch (IOException e) {
+      log.warn("vm={} fence marks cannot be read: {}", vm, e.getMessage());
+    }
+    return fenced;
+  }
+
+  /** Closes all disks without a word. */
+  void abandon() {
+    for (LeasedDisk each : disks) {
+      try {
+        each.abandon();
+      } catch (IOException e) {
+        log.warn("vm={} a disk was not closed well: {}", vm, e.getMessage());
+      }
+    }
+    onClosed.accept(this);
+  }
+}

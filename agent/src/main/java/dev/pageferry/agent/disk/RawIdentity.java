@@ -1,0 +1,52 @@
+package dev.pageferry.agent.disk;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** What tells raw disks apart, which have no place to write an identity: inodes of files, wwids of devices. */
+final class RawIdentity {
+  private static final int TYPE_MASK = 0xF000;
+  private static final int BLOCK_DEVICE = 0x6000;
+  private static final Path DEVICES = Path.of("/sys/class/block");
+  private static final List<String> WWIDS = List.of("wwid", "device/wwid");
+
+  private RawIdentity() {
+  }
+
+  /** The same on every host that has the file system mounted, or the device attached; empty if nothing is known. */
+  static String of(Path file) throws IOException {
+    return isBlockDevice(file) ? wwid(file) : "inode-" + Files.getAttribute(file, "unix:ino");
+  }
+
+  /**
+   * Refuses what is neither a file nor a block device.
+   *
+   * @return the path, links resolved
+   */
+  static Path checkPassThrough(Path path) throws IOException {
+    if (!Files.exists(path)) {
+      throw new NoSuchFileException(path.toString(), null, "%s is not there on this host".formatted(path));
+    }
+    if (!Files.isRegularFile(path) && !isBlockDevice(path)) {
+      throw new DiskException("%s is neither a file nor a block device".formatted(path));
+    }
+    return path.toRealPath();
+  }
+
+  private static boolean isBlockDevice(Path path) throws IOException {
+    return ((int) Files.getAttribute(path, "unix:mode") & TYPE_MASK) == BLOCK_DEVICE;
+  }
+
+  private static String wwid(Path device) throws IOException {
+    for (String each : WWIDS) {
+      Path file = DEVICES.resolve(device.toRealPath().getFileName()).resolve(each);
+      if (Files.isReadable(file)) {
+        return Files.readString(file).strip();
+      }
+    }
+    return "";
+  }
+}

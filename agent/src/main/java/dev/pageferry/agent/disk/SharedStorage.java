@@ -1,0 +1,174 @@
+package dev.pageferry.agent.disk;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+
+/**
+ * The directory that every host mounts:
+ *
+ * <pre>
+ * pageferry-storage   the storage's id, by which hosts tell that they share it
+ * disks/NAME.vhd|raw  disks
+ * leases/             who has which disk, and which hosts live
+ * saved/              states of saved VMs
+ * </pre>
+ */
+public final class SharedStorage implements AutoCloseable {
+  private static final Duration LEASE_DURATION = Duration.ofSeconds(10);
+  private static final Duration LEASE_INTERVAL = Duration.ofSeconds(1);
+  private static final Duration LEASE_PATIENCE = Duration.ofSeconds(3);
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  private final Path leases;
+  private final Path savedStates;
+  private final DiskDirectory disks;
+  private final String id;
+  private final StorageLease lease;
+  private final BootClock clock;
+  private final Set<DiskSet> open = ConcurrentHashMap.newKeySet();
+  private final Consumer<DiskSet> onFenced;
+
+  /**
+   * Opens the storage for one life of one host, and begins to hold the host's lease on it.
+   *
+   * @param root exists and can be written to
+   * @param onFenced told of disks that another host was given; they are closed by then
+   */
+  public SharedStorage(Path root, String host, String incarnation, BootClock clock, Consumer<DiskSet> onFenced)
+      throws IOException {
+    this(root, new StorageLease.Holder(host, incarnation, Files.readString(BOOT_ID).strip()), LEASE_DURATION,
+        LEASE_INTERVAL, clock, onFenced);
+  }
+
+  SharedStorage(Path root, StorageLease.Holder holder, Duration leaseDuration, Duration leaseInterval, BootClock clock,
+      Consumer<DiskSet> onFenced) throws IOException {
+    this.leases = Files.createDirectories(root.resolve("leases"));
+    this.savedStates = Files.createDirectories(root.resolve("saved"));
+    this.disks = new DiskDirectory(root, Clock.systemUTC());
+    this.id = identify(root);
+    this.clock = clock;
+    this.onFenced = onFenced;
+    this.lease = new StorageLease(leases, holder, leaseDuration, leaseInterval, clock, this::closeFenced);
+    lease.start();
+  }
+
+  /** Reads the storage's id; the first host to come makes one. */
+  private static String identify(Path root) throws IOException {
+    Path file = root.resolve("pageferry-storage");
+    try {
+      return Files.readString(file).strip();
+    } catch (NoSuchFileException e) {
+      String made = UUID.randomUUID().toString();
+      Path beingMade = root.resolve("pageferry-storage." + made);
+      try {
+        Files.writeString(beingMade, made + "\n");
+        Files.createLink(file, beingMade);
+      } catch (FileAlreadyExistsException anotherHostWasFirst) {
+        // Then its id it is.
+      } finally {
+        Files.deleteIfExists(beingMade);
+      }
+      StorageFiles.syncDirectory(root);
+      return Files.readString(file).strip();
+    }
+  }
+
+  public String id() {
+    return id;
+  }
+
+  public DiskDirectory disks() {
+    return disks;
+  }
+
+  /** This host's permission to let guests run and write. */
+  public StorageLease lease() {
+    return lease;
+  }
+
+  /** Where states of saved VMs are. */
+  public Path savedStates() {
+    return savedStates;
+  }
+
+  /** Whether these disks are here as they should be, and may be written; nothing is opened for good. */
+  public void check(List<DiskDescription> descriptions) throws IOException {
+    for (DiskDescription each : descriptions) {
+      each.verifySame(disks.show(each.name()));
+      disks.open(each.name()).close();
+    }
+  }
+
+  /**
+   * Opens the disks of a VM, all or none.
+   *
+   * @throws DiskException if one is another disk by now, or stays another one's
+   */
+  public DiskSet open(List<DiskDescription> descriptions, DiskClaim claim) throws IOException, InterruptedException {
+    lease.awaitLive(LEASE_PATIENCE);
+    DiskSet set = new DiskSet(claim.vm(), claim.epoch(), open::remove);
+    boolean complete = false;
+    try {
+      for (DiskDescription each : descriptions) {
+        each.verifySame(disks.show(each.name()));
+        DiskLease taken = DiskLease.take(leases, leaseKey(each.name()), each.name(), claim, lease, clock);
+        DiskFile file;
+        try {
+          file = disks.open(each.name());
+        } catch (IOException | RuntimeException e) {
+          taken.release("");
+          throw e;
+        }
+        set.add(new LeasedDisk(each, file, taken, lease));
+      }
+      open.add(set);
+      complete = true;
+      return set;
+    } finally {
+      if (!complete) {
+        set.release("");
+      }
+    }
+  }
+
+  private static String leaseKey(String disk) {
+    if (!DiskDescription.isPath(disk)) {
+      return "disk-" + disk;
+    }
+    try {
+      byte[] digest = MessageDigest.getInstance("SHA-256").digest(disk.getBytes(StandardCharsets.UTF_8));
+      return "path-" + HexFormat.of().formatHex(digest, 0, 16);
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+  }
+
+  private void closeFenced() {
+    for (DiskSet each : open) {
+      if (each.abandonIfFenced()) {
+        onFenced.accept(each);
+      }
+    }
+  }
+
+  /** Gives the host's lease up. Disks that are still open are closed without a word. */
+  @Override
+  public void close() throws InterruptedException {
+    open.forEach(DiskSet::abandon);
+    lease.close();
+  }
+}
