@@ -22,6 +22,7 @@ import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.rpc.AgentRpc;
 import dev.pageferry.agent.rpc.CoordinatorSession;
 import dev.pageferry.agent.rpc.HostAgentService;
+import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
@@ -60,22 +61,26 @@ final class Agent implements AutoCloseable {
     HostMemory memory = new HostMemory(config.memoryBytes());
     Optional<SharedStorage> storage = openStorage(config, incarnation);
     GuestDisks disks = new GuestDisks(storage);
+    Optional<SavedStates> savedStates = storage.map(shared -> new SavedStates(shared.savedStates()));
     VmFactory factory = new VmFactory(memory, disks, ticker);
     AgentMetrics metrics = new AgentMetrics(guests, memory);
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
-    outgoing = new OutgoingMigrations(
-        new SourceMigration.Environment(new MigrationClient(loops, config.congestionControl()), ownership, disks,
-            copies(), MigrationLog::of, failpoints, ticker),
-        metrics);
+    SourceMigration.Environment departures = new SourceMigration.Environment(
+        new MigrationClient(loops, config.congestionControl()), ownership, disks, savedStates, copies(),
+        MigrationLog::of, failpoints, ticker);
+    outgoing = new OutgoingMigrations(departures, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    incoming = new IncomingMigrations(factory, disks, ownership, () -> lease.join().awaitLive(), this::adopt,
+    incoming = new IncomingMigrations(factory, disks, savedStates, ownership, () -> lease.join().awaitLive(),
+        this::adopt,
         Announcer.NONE,
         MigrationLog::of, failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(),
-        new HostAgentService(incarnation, guests, factory, new TwinVerifier(memory), outgoing, incoming, storage));
+        new HostAgentService(incarnation, guests, factory, new TwinVerifier(memory), departures, outgoing, incoming,
+            storage,
+            savedStates));
     session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,

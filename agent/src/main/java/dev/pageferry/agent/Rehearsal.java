@@ -80,6 +80,11 @@ final class Rehearsal {
     }
 
     @Override
+    public Decision noteSaved(VmId vm, MigrationId migration) {
+      return new Decision(Outcome.PENDING, "rehearsal", 1);
+    }
+
+    @Override
     public Decision giveBack(VmId vm, MigrationId migration) {
       return new Decision(Outcome.COMMITTED, "rehearsal", 2);
     }
@@ -114,7 +119,7 @@ final class Rehearsal {
 
   private void run(EventLoops loops, BooleanSupplier wanted) throws Exception {
     long start = System.nanoTime();
-    IncomingMigrations incoming = new IncomingMigrations(factory, GuestDisks.NONE, ownership, () -> {
+    IncomingMigrations incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(), ownership, () -> {
     }, (vm, epoch) -> closeSoon(vm), Announcer.NONE, (migration, vm) -> MigrationLog.SILENT,
         new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
@@ -137,15 +142,17 @@ final class Rehearsal {
     byte[] token = migration.value().getBytes(StandardCharsets.US_ASCII);
     try (VirtualMachine guest = factory.boot(spec, new OwnershipEpoch(1), false)) {
       guest.resume(PauseReason.OPERATOR);
-      incoming.expect(migration, spec, new OwnershipEpoch(1), token, ONE_MOVE);
+      incoming.expect(migration, spec, new OwnershipEpoch(1), false, token, ONE_MOVE);
       SourceMigration.Environment environment = new SourceMigration.Environment(
           new MigrationClient(loops, congestionControl),
-          ownership, GuestDisks.NONE, (Guest given) -> moved.countDown(), (id, vm) -> MigrationLog.SILENT,
+          ownership, GuestDisks.NONE, Optional.empty(), (Guest given) -> moved.countDown(),
+          (id, vm) -> MigrationLog.SILENT,
           new Failpoints(Optional.empty()),
           Ticker.SYSTEM);
       SourceMigration source = new SourceMigration(
           new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, destination, token,
-              new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE)),
+              new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE),
+              Optional.empty()),
           environment);
       Thread thread = Thread.ofVirtual().start(() -> {
         try {

@@ -44,6 +44,7 @@ final class Coordinator implements AutoCloseable {
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
       Disks disks = new Disks(ledger, inventory, agents);
       Machines machines = new Machines(ledger, inventory, agents, disks);
+      machines.recover();
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, migrations, HEARTBEAT_INTERVAL,
           LEASE);

@@ -12,6 +12,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -110,6 +111,17 @@ public final class SharedStorage implements AutoCloseable {
     for (DiskDescription each : descriptions) {
       each.verifySame(disks.show(each.name()));
       disks.open(each.name()).close();
+    }
+  }
+
+  /** Refuses disks that were opened under a later epoch than the given one. */
+  public void checkNotOpenedAfter(List<DiskDescription> descriptions, long epoch) throws IOException {
+    for (DiskDescription each : descriptions) {
+      Optional<LeaseRecord> lease = new LeaseFile(leases.resolve(leaseKey(each.name()) + ".lease")).read();
+      if (lease.isPresent() && lease.get().epoch() > epoch) {
+        throw new DiskException("disk %s was opened under epoch %d since, and the state is of epoch %d".formatted(
+            each.name(), lease.get().epoch(), epoch));
+      }
     }
   }
 

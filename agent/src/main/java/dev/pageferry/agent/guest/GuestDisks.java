@@ -33,6 +33,17 @@ public final class GuestDisks {
     }
   }
 
+  /**
+   * Refuses disks that were opened since a state was saved: it would be restored over newer disks.
+   *
+   * @param epoch under which the VM ran when it was saved
+   */
+  public void checkNotOpenedAfter(VmSpec spec, long epoch) throws IOException {
+    if (!spec.disks().isEmpty()) {
+      storageFor(spec).checkNotOpenedAfter(spec.disks(), epoch);
+    }
+  }
+
   /** Opens the VM's disks, all or none, and gives them to the guest. */
   public void open(Guest guest, DiskClaim claim) throws IOException, InterruptedException {
     if (!guest.spec().disks().isEmpty()) {

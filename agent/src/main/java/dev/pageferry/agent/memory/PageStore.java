@@ -103,6 +103,18 @@ public final class PageStore implements AutoCloseable {
         && MemorySegment.mismatch(ram, from, from + PageSize.BYTES, ZERO_PAGE, 0, PageSize.BYTES) < 0;
   }
 
+  /** Whether two pages hold the same bytes. */
+  public boolean equal(long page, long other) {
+    long from = PageSize.bytesOf(page);
+    long otherFrom = PageSize.bytesOf(other);
+    return MemorySegment.mismatch(ram, from, from + PageSize.BYTES, ram, otherFrom, otherFrom + PageSize.BYTES) < 0;
+  }
+
+  /** Copies one page over another. */
+  public void copyPage(long source, long target) {
+    MemorySegment.copy(ram, PageSize.bytesOf(source), ram, PageSize.bytesOf(target), PageSize.BYTES);
+  }
+
   /** 64-bit hash of a page, as {@link PageHash}. */
   public long hash(long page) {
     return PageHash.of(ram, PageSize.bytesOf(page));

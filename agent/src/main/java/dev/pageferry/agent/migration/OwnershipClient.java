@@ -18,6 +18,8 @@ public interface OwnershipClient {
     ABORTED,
     /** It was the destination's, which gave it back before it ran: it is the source's under a later epoch. */
     TAKEN_BACK,
+    /** Nothing is decided yet; only in answer to {@link OwnershipClient#noteSaved}. */
+    PENDING,
     /** There is no such VM or no such migration of it: whoever asks owns nothing. */
     UNKNOWN
   }
@@ -35,6 +37,14 @@ public interface OwnershipClient {
 
   /** Aborts the migration unless it was committed. */
   Decision resolve(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;
+
+  /**
+   * From a source that has saved the VM's whole state and released its disks: from now on the VM is not lost with this
+   * host, and this host lets it run again only if the row says so.
+   *
+   * @return PENDING, or what was decided before
+   */
+  Decision noteSaved(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;
 
   /**
    * From a destination that owns the VM, cannot open its disks and has not let it run: moves it back to the source, if that

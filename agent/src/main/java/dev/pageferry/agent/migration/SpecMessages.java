@@ -7,8 +7,10 @@ import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.Registers;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.migration.v1.SavedStateHeader;
 import dev.pageferry.proto.migration.v1.Vcpu;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -77,8 +79,19 @@ public final class SpecMessages {
 
   /** @throws IllegalArgumentException if a register file is not one */
   public static GuestState fromProto(dev.pageferry.proto.migration.v1.GuestState message) {
+    return fromProto(message.getVcpusList());
+  }
+
+  /** What a saved state holds beside pages. */
+  public static SavedStateHeader toHeader(VmSpec spec, OwnershipEpoch epoch, GuestState state, boolean operatorPaused) {
+    return SavedStateHeader.newBuilder().setSpec(toProto(spec)).setEpoch(epoch.value())
+        .addAllVcpus(toProto(state, 0, 0, operatorPaused).getVcpusList()).setOperatorPaused(operatorPaused).build();
+  }
+
+  /** @throws IllegalArgumentException if a register file is not one */
+  public static GuestState fromProto(List<Vcpu> messages) {
     List<Registers> vcpus = new ArrayList<>();
-    for (Vcpu each : message.getVcpusList()) {
+    for (Vcpu each : messages) {
       vcpus.add(new Registers(each.getRegistersList().stream().mapToLong(Long::longValue).toArray()));
     }
     return new GuestState(vcpus);

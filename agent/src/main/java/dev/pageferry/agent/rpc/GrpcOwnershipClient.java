@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.GiveBackRequest;
+import dev.pageferry.proto.registry.v1.NoteSavedRequest;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
@@ -42,6 +43,12 @@ final class GrpcOwnershipClient implements OwnershipClient {
   public Decision resolve(VmId vm, MigrationId migration) throws UnreachableException {
     return ask(() -> stub()
         .resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
+  }
+
+  @Override
+  public Decision noteSaved(VmId vm, MigrationId migration) throws UnreachableException {
+    return ask(() -> stub()
+        .noteSaved(NoteSavedRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
@@ -87,6 +94,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
         case ABORTED -> Outcome.ABORTED;
         case UNKNOWN -> Outcome.UNKNOWN;
         case TAKEN_BACK -> Outcome.TAKEN_BACK;
+        case PENDING -> Outcome.PENDING;
         // An answer of a later version that this one does not understand is no answer.
         case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
           throw new UnreachableException("the coordinator's answer has no outcome",

@@ -13,16 +13,21 @@ import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.page.PageSize;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CancelOutgoingResponse;
+import dev.pageferry.proto.agent.v1.Codec;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
@@ -31,6 +36,8 @@ import dev.pageferry.proto.agent.v1.DestroyVmRequest;
 import dev.pageferry.proto.agent.v1.DestroyVmResponse;
 import dev.pageferry.proto.agent.v1.DigestVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.DiscardSavedStatesRequest;
+import dev.pageferry.proto.agent.v1.DiscardSavedStatesResponse;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
@@ -44,7 +51,12 @@ import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingResponse;
+import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.ResumeVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmResult;
+import dev.pageferry.proto.agent.v1.SaveVmUpdate;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.StartOutgoingResponse;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
@@ -56,6 +68,7 @@ import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
@@ -71,12 +84,15 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final HostedGuests guests;
   private final VmFactory factory;
   private final TwinVerifier verifier;
+  private final SourceMigration.Environment departures;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
   private final Optional<SharedStorage> storage;
+  private final Optional<SavedStates> savedStates;
 
   public HostAgentService(Incarnation self, HostedGuests guests, VmFactory factory, TwinVerifier verifier,
-      OutgoingMigrations outgoing, IncomingMigrations incoming, Optional<SharedStorage> storage) {
+      SourceMigration.Environment departures, OutgoingMigrations outgoing, IncomingMigrations incoming,
+      Optional<SharedStorage> storage, Optional<SavedStates> savedStates) {
     this.self = self;
     this.guests = guests;
     this.factory = factory;
@@ -84,6 +100,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     this.outgoing = outgoing;
     this.incoming = incoming;
     this.storage = storage;
+    this.savedStates = savedStates;
+    this.departures = departures;
   }
 
   @Override
@@ -180,7 +198,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       log.info("migration={} vm={} expected from host={}", request.getMigrationId(), request.getSpec().getName(),
           request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
-          new OwnershipEpoch(request.getEpoch()), request.getToken().toByteArray(),
+          new OwnershipEpoch(request.getEpoch()), request.getQuick(), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
       return PrepareIncomingResponse.getDefaultInstance();
     });
@@ -189,20 +207,84 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void startOutgoing(StartOutgoingRequest request, StreamObserver<StartOutgoingResponse> observer) {
     Refusals.answer(observer, () -> {
-      Hosted hosted = hosted(request.getVmId());
-      if (hosted.epoch().value() != request.getEpoch()) {
-        throw new IllegalStateException(
-            "VM %s is here under epoch %s, not %d".formatted(request.getVmId(), hosted.epoch(),
-                request.getEpoch()));
-      }
+      Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
       log.info("migration={} vm={} is to go to host={} at {}", request.getMigrationId(), guest.spec().name(),
           request.getDestinationHost(), request.getDestinationAddress());
       outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
           HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
-          options(request.getOptions())));
+          options(request.getOptions()),
+          request.hasQuick() ? Optional.of(packing(request.getQuick().getCodec())) : Optional.empty()));
       return StartOutgoingResponse.getDefaultInstance();
     });
+  }
+
+  private static Packing packing(Codec.Name codec) {
+    return switch (codec) {
+      case CODEC_UNSPECIFIED, AUTO -> Packing.AUTO;
+      case NONE -> Packing.NONE;
+      case LZ4 -> Packing.LZ4;
+      case ZSTD -> Packing.ZSTD;
+      case UNRECOGNIZED -> throw new IllegalArgumentException("unknown codec of a saved state");
+    };
+  }
+
+  @Override
+  public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
+    goOnWithoutListener(observer);
+    Refusals.answer(observer, () -> {
+      Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
+      Guest guest = hosted.vm();
+      ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
+          done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
+      long bytes = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest, departures)
+          .run(packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
+      return SaveVmUpdate.newBuilder().setProgress(progress.now())
+          .setResult(SaveVmResult.newBuilder().setFileBytes(bytes).setSteps(guest.steps())).build();
+    });
+  }
+
+  @Override
+  public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
+    goOnWithoutListener(observer);
+    Refusals.answer(observer, () -> {
+      if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
+        throw new IllegalStateException("VM %s is on this host already".formatted(request.getSpec().getName()));
+      }
+      SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
+      ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
+          done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
+      incoming.restoration(new MigrationId(request.getOperationId()), SpecMessages.fromProto(request.getSpec()),
+          new OwnershipEpoch(request.getEpoch())).run(request.getFile(), progress::add);
+      return RestoreVmUpdate.newBuilder().setProgress(progress.now())
+          .setResult(StatusMessages.statusWithSpec(hosted(request.getSpec().getId()))).build();
+    });
+  }
+
+  @Override
+  public void discardSavedStates(DiscardSavedStatesRequest request,
+      StreamObserver<DiscardSavedStatesResponse> observer) {
+    Refusals.answer(observer, () -> {
+      savedStates.orElseThrow(HostAgentService::noStorage).discard(new VmId(request.getVmId()), request.getKeep());
+      return DiscardSavedStatesResponse.getDefaultInstance();
+    });
+  }
+
+  /** What the row decides must be carried out even if the coordinator that asked for it is gone. */
+  private static void goOnWithoutListener(StreamObserver<?> observer) {
+    ((ServerCallStreamObserver<?>) observer).setOnCancelHandler(() -> log.warn("whoever asked has hung up"));
+  }
+
+  private Hosted hostedUnder(String id, long epoch) {
+    Hosted hosted = hosted(id);
+    if (hosted.epoch().value() != epoch) {
+      throw new IllegalStateException("VM %s is here under epoch %s, not %d".formatted(id, hosted.epoch(), epoch));
+    }
+    return hosted;
+  }
+
+  private static IOException noStorage() {
+    return new IOException("this host has no shared storage; start its agent with --storage");
   }
 
   private static SourceOptions options(OutgoingOptions options) {
@@ -279,8 +361,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   }
 
   private DiskDirectory disks() throws IOException {
-    return storage
-        .orElseThrow(() -> new IOException("this host has no shared storage; start its agent with --storage")).disks();
+    return storage.orElseThrow(HostAgentService::noStorage).disks();
   }
 
   private Hosted hosted(String id) {

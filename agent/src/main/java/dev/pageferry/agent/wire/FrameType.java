@@ -15,6 +15,7 @@ import dev.pageferry.proto.migration.v1.RoundAck;
 import dev.pageferry.proto.migration.v1.RoundEnd;
 import dev.pageferry.proto.migration.v1.Running;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
+import dev.pageferry.proto.migration.v1.StateSaved;
 import dev.pageferry.proto.migration.v1.StreamHello;
 import dev.pageferry.proto.migration.v1.StreamWelcome;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
@@ -59,6 +60,8 @@ public enum FrameType {
   PING(16, Ping.getDefaultInstance()),
   /** Answer to a ping. */
   PONG(17, Pong.getDefaultInstance()),
+  /** Source, in a quick migration: the state is whole on shared storage. */
+  STATE_SAVED(18, StateSaved.getDefaultInstance()),
   /** Neighbouring pages. */
   PAGE_RUN(32, null),
   /** Scattered pages. */

@@ -47,7 +47,7 @@ final class VmSpecTest {
   @ValueSource(strings = {"", "Uniform", "writer"})
   void anUnknownProgramIsToldWhichThereAre(String name) {
     assertThatIllegalArgumentException().isThrownBy(() -> new ProgramSpec(name, Vms.arguments(), MEMORY, 1))
-        .withMessage("unknown program '%s'; there are idle, uniform, hotset, zipf, sequential", name);
+        .withMessage("unknown program '%s'; there are idle, uniform, hotset, zipf, sequential, journal, diskmix", name);
   }
 
   @Test

@@ -86,7 +86,8 @@ final class CoordinatorSessionTest {
       throw new IllegalStateException("nothing migrates here");
     };
     OutgoingMigrations outgoing = new OutgoingMigrations(
-        new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), GuestDisks.NONE, guests::discard,
+        new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), GuestDisks.NONE, Optional.empty(),
+            guests::discard,
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM),
         status -> {
         });

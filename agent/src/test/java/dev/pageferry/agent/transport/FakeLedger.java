@@ -131,6 +131,11 @@ final class FakeLedger implements OwnershipClient {
   }
 
   @Override
+  public synchronized Decision noteSaved(VmId vm, MigrationId migration) {
+    throw new IllegalStateException("live migrations save nothing");
+  }
+
+  @Override
   public synchronized Decision giveBack(VmId vm, MigrationId migration) {
     throw new IllegalStateException("guests without disks are not given back");
   }

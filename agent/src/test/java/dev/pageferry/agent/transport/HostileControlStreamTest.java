@@ -101,7 +101,7 @@ class HostileControlStreamTest {
 
   @Test
   void aTokenThatHasExpiredIsRefusedLikeAWrongOne() throws Exception {
-    fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(),
+    fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(), false,
         fixture.announced.token(), Duration.ZERO);
     RawSource source = fixture.source();
     source.control.send(source.hello().build());

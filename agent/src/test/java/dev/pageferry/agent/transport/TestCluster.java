@@ -54,7 +54,7 @@ final class TestCluster implements AutoCloseable {
     Announced announced = new Announced(id, new OwnershipEpoch(epoch), spec,
         ("token of " + id).getBytes(StandardCharsets.UTF_8));
     ledger.begin(id, epoch, source.name(), destination.name());
-    destination.incoming().expect(id, spec, announced.epoch(), announced.token(), TOKEN_LIFE);
+    destination.incoming().expect(id, spec, announced.epoch(), false, announced.token(), TOKEN_LIFE);
     return announced;
   }
 
@@ -77,9 +77,10 @@ final class TestCluster implements AutoCloseable {
   Move start(TestHost source, HostPort destination, VirtualMachine vm, SourceOptions options, Announced announced) {
     List<Guest> givenAway = new ArrayList<>();
     SourceMigration migration = new SourceMigration(
-        new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options),
+        new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options,
+            Optional.empty()),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
-            ledger, GuestDisks.NONE, guest -> {
+            ledger, GuestDisks.NONE, Optional.empty(), guest -> {
               givenAway.add(guest);
               source.giveAway(guest.spec().id());
             }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));

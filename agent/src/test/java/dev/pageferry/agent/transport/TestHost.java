@@ -39,7 +39,7 @@ final class TestHost implements AutoCloseable {
 
   TestHost(String name, EventLoops loops, OwnershipClient ownership) throws IOException, InterruptedException {
     this.name = name;
-    incoming = new IncomingMigrations(factory, GuestDisks.NONE, ownership, () -> {
+    incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(), ownership, () -> {
     }, this::adopt, Announcer.NONE, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
     server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);

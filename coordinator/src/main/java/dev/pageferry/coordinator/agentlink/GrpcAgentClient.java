@@ -11,6 +11,7 @@ import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
 import dev.pageferry.proto.agent.v1.DestroyVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
+import dev.pageferry.proto.agent.v1.DiscardSavedStatesRequest;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
@@ -22,7 +23,11 @@ import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.ResumeVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmResult;
+import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
@@ -38,6 +43,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -113,6 +119,38 @@ public final class GrpcAgentClient implements AgentClient {
         return true;
       });
     }
+  }
+
+  @Override
+  public SaveVmResult saveVm(String address, SaveVmRequest request, Consumer<SavedStateProgress> progress)
+      throws AgentException {
+    return ask(address, stub -> {
+      AtomicReference<SaveVmResult> saved = new AtomicReference<>(SaveVmResult.getDefaultInstance());
+      stub.saveVm(request).forEachRemaining(update -> {
+        progress.accept(update.getProgress());
+        saved.set(update.getResult());
+      });
+      return saved.get();
+    });
+  }
+
+  @Override
+  public VmStatus restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
+      throws AgentException {
+    return ask(address, stub -> {
+      AtomicReference<VmStatus> restored = new AtomicReference<>(VmStatus.getDefaultInstance());
+      stub.restoreVm(request).forEachRemaining(update -> {
+        progress.accept(update.getProgress());
+        restored.set(update.getResult());
+      });
+      return restored.get();
+    });
+  }
+
+  @Override
+  public void discardSavedStates(String address, String vmId) throws AgentException {
+    ask(address,
+        stub -> soon(stub).discardSavedStates(DiscardSavedStatesRequest.newBuilder().setVmId(vmId).build()));
   }
 
   @Override

@@ -7,6 +7,10 @@ import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmResult;
+import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -39,6 +43,17 @@ public interface AgentClient extends AutoCloseable {
 
   /** Hears every change of a migration until its last one. */
   void watchOutgoing(String address, String migrationId, Consumer<OutgoingStatus> updates) throws AgentException;
+
+  /** Saves a VM to shared storage. */
+  SaveVmResult saveVm(String address, SaveVmRequest request, Consumer<SavedStateProgress> progress)
+      throws AgentException;
+
+  /** Brings a saved VM back to life. */
+  VmStatus restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
+      throws AgentException;
+
+  /** Deletes the states of a VM that are on the storage. */
+  void discardSavedStates(String address, String vmId) throws AgentException;
 
   Disk createDisk(String address, CreateDiskRequest request) throws AgentException;
 

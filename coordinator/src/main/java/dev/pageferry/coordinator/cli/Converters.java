@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.cli;
 import dev.pageferry.common.units.Bandwidth;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
+import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
 import java.util.ArrayList;
@@ -50,6 +51,20 @@ final class Converters {
     @Override
     public Integer convert(String text) {
       return Math.toIntExact(positive(text, () -> Integer.parseInt(text)));
+    }
+  }
+
+  /** How a saved state is packed. */
+  static final class StateCodec implements ITypeConverter<Codec.Name> {
+    @Override
+    public Codec.Name convert(String text) {
+      return switch (text) {
+        case "auto" -> Codec.Name.AUTO;
+        case "none" -> Codec.Name.NONE;
+        case "lz4" -> Codec.Name.LZ4;
+        case "zstd" -> Codec.Name.ZSTD;
+        default -> throw new TypeConversionException("'%s' is not none, lz4, zstd or auto".formatted(text));
+      };
     }
   }
 

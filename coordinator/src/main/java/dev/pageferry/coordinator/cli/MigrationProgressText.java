@@ -39,7 +39,7 @@ final class MigrationProgressText {
     return switch (stage) {
       case PRE_COPY -> "pre-copy";
       case STOP_AND_COPY -> "stop-and-copy";
-      case SETUP, STORAGE_HANDOFF, ACTIVATION, NETWORK_CLEANUP ->
+      case SETUP, SAVE, STORAGE_HANDOFF, RESTORE, ACTIVATION, NETWORK_CLEANUP ->
         stage.name().toLowerCase(Locale.ROOT).replace('_', ' ');
       case STAGE_UNSPECIFIED, UNRECOGNIZED -> "under way";
     };

@@ -8,14 +8,12 @@ import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
-import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import java.util.List;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry vm}, as far as a sub-command takes no more than a name. */
@@ -46,16 +44,6 @@ final class VmCommands extends CommandGroup {
       session.output().document(vm, palette -> VmText.details(vm, palette).text());
       return ExitCode.DONE;
     });
-  }
-
-  @Command(name = "start", description = "Boots a stopped or failed VM at step 0.")
-  int start(@Parameters(paramLabel = "NAME", description = NAME) String name,
-      @Option(names = "--force-disks",
-          description = "Takes its disks even where the host that had them is not known to have let go."
-              + " Only after you have seen that it is off: two writers destroy a disk.") boolean forceDisks) {
-    StartVmRequest request = StartVmRequest.newBuilder().setName(name).setForceDisks(forceDisks).build();
-    // Filling the memory anew takes as long as creating the VM did.
-    return changed(connection -> connection.patiently(stub -> stub.startVm(request)));
   }
 
   @Command(name = "pause", description = "Stops the vCPUs; the memory stays.")

@@ -11,6 +11,7 @@ import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Objects;
 import java.util.Optional;
@@ -64,12 +65,15 @@ public final class MachineStates {
     VmId id = new VmId(record.getSpec().getId());
     return inventory.list().stream().map(host -> host.vms().get(id)).filter(Objects::nonNull)
         .mapToLong(VmStatus::getSteps)
-        .max().orElse(0);
+        .max().orElse(record.getPhase() == VmRecord.Phase.SAVED ? record.getSavedSteps() : 0);
   }
 
   private Vm.State state(VmRecord record, Optional<VmStatus> status) {
     if (record.getPhase() == VmRecord.Phase.STOPPED) {
       return Vm.State.STOPPED;
+    }
+    if (record.getPhase() == VmRecord.Phase.SAVED) {
+      return Vm.State.SAVED;
     }
     Optional<Host> owner = inventory.find(new HostId(record.getOwnerHost()));
     boolean alive = owner.isPresent() && owner.get().isUp()
@@ -79,7 +83,8 @@ public final class MachineStates {
       return Vm.State.FAILED;
     }
     if (record.hasPending()) {
-      return Vm.State.MIGRATING;
+      // A VM that is being saved stands from the first moment on.
+      return record.getPending().getKind() == PendingMigration.Kind.SAVE ? Vm.State.PAUSED : Vm.State.MIGRATING;
     }
     if (record.getPhase() == VmRecord.Phase.CREATING) {
       return Vm.State.STOPPED;

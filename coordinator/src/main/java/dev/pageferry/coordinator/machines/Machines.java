@@ -18,6 +18,8 @@ import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.Codec;
+import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
@@ -25,9 +27,7 @@ import dev.pageferry.proto.cluster.v1.VmVerification;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,8 +41,8 @@ public final class Machines {
   private final AgentClient agents;
   private final Disks disks;
   private final MachineStates states;
-  /** VMs that are being created, started or stopped right now. */
-  private final Set<VmId> busy = ConcurrentHashMap.newKeySet();
+  private final BusyVms busy = new BusyVms();
+  private final SavedMachines saved;
 
   public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks) {
     this.disks = disks;
@@ -50,6 +50,12 @@ public final class Machines {
     this.inventory = inventory;
     this.agents = agents;
     this.states = new MachineStates(inventory);
+    this.saved = new SavedMachines(ledger, inventory, agents, states);
+  }
+
+  /** Ends what an earlier process of this coordinator left under way; before anybody can ask for more. */
+  public void recover() {
+    saved.recover();
   }
 
   /** Records a VM, then builds it on its host; a VM that cannot be built leaves no record. */
@@ -65,8 +71,7 @@ public final class Machines {
         .setOwnerHost(host.id().value())
         .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).build();
     VmId id = new VmId(spec.getId());
-    busy.add(id);
-    try {
+    return busy.exclusively(id, spec.getName(), () -> {
       if (!ledger.add(record)) {
         throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
       }
@@ -76,11 +81,7 @@ public final class Machines {
         forgetUnbuilt(id, host);
         throw e;
       }
-    } catch (ConflictException e) {
-      throw refused(e);
-    } finally {
-      busy.remove(id);
-    }
+    });
   }
 
   private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused, boolean forceDisks)
@@ -146,19 +147,27 @@ public final class Machines {
     return states.vm(row.record(), states.lastReported(row.record()));
   }
 
-  /** Boots a VM that is stopped, or whose host restarted under it. */
-  public Vm start(String name, boolean forceDisks) throws RequestException {
+  /**
+   * Boots a VM that is stopped, or whose host restarted under it; restores one that is saved.
+   *
+   * @param onHost where to; empty: where it was
+   */
+  public Vm start(String name, String onHost, boolean forceDisks) throws RequestException {
     Row row = row(name);
     Vm.State state = states.vm(row.record(), states.lastReported(row.record())).getState();
     if (state == Vm.State.PAUSED) {
       return resume(name);
     }
-    return whileBusy(row.id(), name, () -> {
+    if (state == Vm.State.SAVED) {
+      return restore(name, onHost, (done, total) -> {
+      });
+    }
+    return busy.exclusively(row.id(), name, () -> {
       // Read again: another start may have ended just now, and its VM must not be booted a second time.
-      Host host = startable(row(name));
+      Host host = startable(row(name), onHost);
       Row next = ledger.update(row.id(),
           record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
-              .setOwnerIncarnation(host.incarnation().value()).build());
+              .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value()).build());
       destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
         return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false, forceDisks);
@@ -170,19 +179,45 @@ public final class Machines {
   }
 
   /** @return where to boot the VM */
-  private Host startable(Row row) throws RequestException {
+  private Host startable(Row row, String onHost) throws RequestException {
     Vm vm = states.vm(row.record(), states.lastReported(row.record()));
     if (vm.getState() != Vm.State.STOPPED && vm.getState() != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", vm.getName(),
           vm.getState());
     }
-    Host host = usableHost(vm.getHost());
+    if (!onHost.isEmpty() && !onHost.equals(vm.getHost()) && vm.getState() == Vm.State.FAILED) {
+      throw new RequestException(Kind.REFUSED,
+          "VM %s is FAILED and may still run on host %s; only a stopped or saved VM can be started elsewhere",
+          vm.getName(), vm.getHost());
+    }
+    Host host = usableHost(onHost.isEmpty() ? vm.getHost() : onHost);
     boolean sameIncarnation = host.incarnation().value().equals(row.record().getOwnerIncarnation());
     if (row.record().getPhase() == VmRecord.Phase.ACTIVE && sameIncarnation) {
       throw new RequestException(Kind.REFUSED, "host %s has just come back, and VM %s still runs there; look again",
           host.id(), vm.getName());
     }
     return host;
+  }
+
+  /** Saves the VM's memory to shared storage and takes it off its host. */
+  public SaveVmUpdate save(String name, Codec.Name codec, SavedMachines.Progress progress) throws RequestException {
+    Row row = row(name);
+    Host host = runningHost(row);
+    return busy.exclusively(row.id(), name, () -> saved.save(row(name), host, codec, progress));
+  }
+
+  /**
+   * Brings a saved VM back to life.
+   *
+   * @param onHost where to; empty: where it was
+   */
+  public Vm restore(String name, String onHost, SavedMachines.Progress progress) throws RequestException {
+    Row row = row(name);
+    if (row.record().getPhase() != VmRecord.Phase.SAVED) {
+      throw new RequestException(Kind.REFUSED, "VM %s is not saved", name);
+    }
+    Host host = usableHost(onHost.isEmpty() ? row.record().getOwnerHost() : onHost);
+    return busy.exclusively(row.id(), name, () -> saved.restore(row(name), host, progress));
   }
 
   public Vm pause(String name) throws RequestException {
@@ -202,11 +237,8 @@ public final class Machines {
   /** Powers the VM off. */
   public Vm stop(String name) throws RequestException {
     Row row = row(name);
-    return whileBusy(row.id(), name, () -> {
-      whereItIs(row(name));
-      // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
-      Row stopped = ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
-      destroyWhereItIs(stopped);
+    return busy.exclusively(row.id(), name, () -> {
+      Row stopped = powerOff(row(name));
       return states.vm(stopped.record(), Optional.empty());
     });
   }
@@ -214,13 +246,28 @@ public final class Machines {
   /** Stops the VM and forgets it. */
   public void delete(String name) throws RequestException {
     Row row = row(name);
-    whileBusy(row.id(), name, () -> {
-      whereItIs(row(name));
-      destroyWhereItIs(ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build()));
+    busy.exclusively(row.id(), name, () -> {
+      powerOff(row(name));
       ledger.remove(row.id());
       return true;
     });
     log.info("vm={} id={} deleted", name, row.id());
+  }
+
+  private Row powerOff(Row row) throws RequestException, ConflictException {
+    boolean wasSaved = row.record().getPhase() == VmRecord.Phase.SAVED;
+    if (!wasSaved) {
+      whereItIs(row);
+    }
+    // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
+    Row stopped = ledger.update(row.id(),
+        record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).clearSavedState().build());
+    if (wasSaved) {
+      saved.discard(stopped);
+    } else {
+      destroyWhereItIs(stopped);
+    }
+    return stopped;
   }
 
   private void destroyWhereItIs(Row row) throws RequestException {
@@ -303,40 +350,18 @@ public final class Machines {
 
   private Host runningHost(Row row) throws RequestException {
     Vm vm = states.vm(row.record(), states.lastReported(row.record()));
-    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED) {
+    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED || vm.getState() == Vm.State.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; start it first", vm.getName(), vm.getState());
     }
     return usableHost(vm.getHost());
   }
 
-  /** A change of a VM that excludes other changes of it. */
-  private interface Change<T> {
-    T make() throws RequestException, ConflictException;
-  }
-
-  private <T> T whileBusy(VmId id, String name, Change<T> change) throws RequestException {
-    if (!busy.add(id)) {
-      throw new RequestException(Kind.REFUSED, "VM %s is being created, started or stopped; try again", name);
-    }
-    try {
-      return change.make();
-    } catch (ConflictException e) {
-      throw refused(e);
-    } finally {
-      busy.remove(id);
-    }
-  }
-
-  private static RequestException refused(ConflictException e) {
-    return new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
-  }
-
   /** A question to an agent. */
-  private interface Question<T> {
+  interface Question<T> {
     T answer() throws AgentException;
   }
 
-  private static <T> T ask(Host host, Question<T> question) throws RequestException {
+  static <T> T ask(Host host, Question<T> question) throws RequestException {
     try {
       return question.answer();
     } catch (AgentException e) {

@@ -17,10 +17,12 @@ import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.QuickOptions;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.records.v1.MigrationRecord;
+import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -75,7 +77,8 @@ final class MigrationRun {
   }
 
   /** Commands the agents, then follows the migration to its end. */
-  void start(VmSpec spec, long epoch, OutgoingOptions options) throws InterruptedException {
+  void start(VmSpec spec, long epoch, OutgoingOptions options, Optional<QuickOptions> quick)
+      throws InterruptedException {
     byte[] token = new byte[TOKEN_BYTES];
     RANDOM.nextBytes(token);
     try {
@@ -83,7 +86,7 @@ final class MigrationRun {
           PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
               .setSpec(spec).setSourceHost(source.value()).setEpoch(epoch).setToken(ByteString.copyFrom(token))
               .setExpiresInMillis(TOKEN_VALID_FOR.toMillis())
-              .setDestinationIncarnation(destinationIncarnation.value()).build());
+              .setDestinationIncarnation(destinationIncarnation.value()).setQuick(quick.isPresent()).build());
     } catch (AgentException e) {
       FailureCode code = e.kind() == AgentException.Kind.UNREACHABLE
           ? FailureCode.DESTINATION_UNREACHABLE
@@ -93,12 +96,12 @@ final class MigrationRun {
     }
     try {
       secondsBeforeSource = secondsSinceAccepted();
-      agents.startOutgoing(host(source).record().getAddress(),
-          StartOutgoingRequest.newBuilder().setMigrationId(migration.value())
-              .setVmId(vm.value()).setEpoch(epoch).setDestinationHost(destination.value())
-              .setDestinationAddress(host(destination).record().getMigrationAddress())
-              .setToken(ByteString.copyFrom(token)).setOptions(options)
-              .build());
+      StartOutgoingRequest.Builder order = StartOutgoingRequest.newBuilder().setMigrationId(migration.value())
+          .setVmId(vm.value()).setEpoch(epoch).setDestinationHost(destination.value())
+          .setDestinationAddress(host(destination).record().getMigrationAddress())
+          .setToken(ByteString.copyFrom(token)).setOptions(options);
+      quick.ifPresent(order::setQuick);
+      agents.startOutgoing(host(source).record().getAddress(), order.build());
     } catch (AgentException e) {
       if (e.kind() != AgentException.Kind.UNREACHABLE) {
         abort(FailureCode.INTERNAL, "host %s: %s".formatted(source, e.getMessage()));
@@ -170,7 +173,8 @@ final class MigrationRun {
 
   private void heard(OutgoingStatus status) {
     last = status;
-    if (status.getReport().getStageValue() < MigrationStage.Name.STOP_AND_COPY_VALUE) {
+    MigrationStage.Name stage = status.getReport().getStage();
+    if (stage == MigrationStage.Name.SETUP || stage == MigrationStage.Name.PRE_COPY) {
       lastUnpausedNanos = System.nanoTime();
     }
     switch (status.getState()) {
@@ -221,7 +225,15 @@ final class MigrationRun {
     if (!sourceGone && silence.kind() != AgentException.Kind.UNREACHABLE) {
       return false;
     }
-    Decision decision = ledger.resolve(vm, migration);
+    Decision decision = ledger.resolve(vm, migration, (host, incarnation) -> !sourceGone);
+    if (ledger.find(vm).filter(row -> row.record().getPhase() == VmRecord.Phase.SAVED).isPresent()) {
+      document.update(before -> MigrationDocument.failed(
+          before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(), Migration.State.FAILED,
+          FailureCode.SAVED.name(),
+          "host %s was lost when the VM's state was whole on shared storage; start the VM, with --host"
+              .formatted(source)));
+      return true;
+    }
     if (decision.outcome() == Outcome.TAKEN_BACK) {
       document.update(before -> MigrationDocument.failed(before, Migration.State.FAILED,
           FailureCode.DISKS_UNAVAILABLE.name(),

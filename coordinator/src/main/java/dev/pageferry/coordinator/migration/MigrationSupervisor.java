@@ -12,6 +12,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.machines.Codecs;
 import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -19,7 +20,9 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
+import dev.pageferry.proto.agent.v1.QuickOptions;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.MigrationRecord;
@@ -27,7 +30,9 @@ import dev.pageferry.proto.report.v1.MigrationStage;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -42,6 +47,7 @@ public final class MigrationSupervisor implements AutoCloseable {
   private static final int MAX_HISTORY = 1000;
   private static final long DEFAULT_DOWNTIME_LIMIT_MILLIS = 300;
   private static final long DEFAULT_TIMEOUT_MILLIS = 600_000;
+  private static final long DEFAULT_QUICK_TIMEOUT_MILLIS = 3_600_000;
   private static final int DEFAULT_STREAMS = 2;
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
 
@@ -82,28 +88,48 @@ public final class MigrationSupervisor implements AutoCloseable {
     }
   }
 
-  /** Accepts a migration, or refuses it before anything has started. */
+  /** What was asked for, of whatever kind. */
+  private record Wish(String vm, String to, Optional<String> requestId, Migration.Kind kind, OutgoingOptions options,
+      Optional<QuickOptions> quick) {
+  }
+
+  /** Accepts a live migration, or refuses it before anything has started. */
   public Migration start(MigrateLiveRequest request) throws RequestException {
+    return accept(new Wish(request.getName(), request.getTo(),
+        request.hasRequestId() ? Optional.of(request.getRequestId()) : Optional.empty(), Migration.Kind.LIVE,
+        options(request), Optional.empty()));
+  }
+
+  /** Accepts a quick migration, or refuses it before anything has started. */
+  public Migration start(MigrateQuickRequest request) throws RequestException {
+    long timeout = request.hasTimeoutMillis() ? request.getTimeoutMillis() : DEFAULT_QUICK_TIMEOUT_MILLIS;
+    MigrateLiveRequest common = MigrateLiveRequest.newBuilder().setTimeoutMillis(timeout).setStreams(1).build();
+    QuickOptions quick = QuickOptions.newBuilder().setCodec(Codecs.of(request.getCodec())).build();
+    return accept(new Wish(request.getName(), request.getTo(),
+        request.hasRequestId() ? Optional.of(request.getRequestId()) : Optional.empty(), Migration.Kind.QUICK,
+        options(common), Optional.of(quick)));
+  }
+
+  private Migration accept(Wish wish) throws RequestException {
     synchronized (requests) {
-      if (request.hasRequestId()) {
+      if (wish.requestId().isPresent()) {
         for (MigrationRecord each : ledger.migrations()) {
-          if (each.hasRequestId() && each.getRequestId().equals(request.getRequestId())) {
+          if (each.hasRequestId() && each.getRequestId().equals(wish.requestId().get())) {
             return document(new MigrationId(each.getDocument().getId())).now();
           }
         }
       }
-      return accept(request);
+      return begin(wish);
     }
   }
 
-  private Migration accept(MigrateLiveRequest request) throws RequestException {
-    OutgoingOptions options = options(request);
-    Row row = ledger.findByName(request.getName()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
-        "VM %s does not exist; see 'ferry vm list'", request.getName()));
-    Host destination = MachineStates.host(inventory, request.getTo());
-    check(row, destination);
+  private Migration begin(Wish wish) throws RequestException {
+    Row row = ledger.findByName(wish.vm()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
+        "VM %s does not exist; see 'ferry vm list'", wish.vm()));
+    Host destination = MachineStates.host(inventory, wish.to());
+    check(row, destination, wish.kind());
     MigrationId id = new MigrationId(UUID.randomUUID().toString());
-    Migration initial = Migration.newBuilder().setId(id.value()).setVm(request.getName()).setKind(Migration.Kind.LIVE)
+    Migration initial = Migration.newBuilder().setId(id.value()).setVm(wish.vm()).setKind(wish.kind())
         .setSource(row.record().getOwnerHost()).setDestination(destination.id().value())
         .setState(Migration.State.RUNNING)
         .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(System.currentTimeMillis()).build();
@@ -111,27 +137,26 @@ public final class MigrationSupervisor implements AutoCloseable {
         .setSourceIncarnation(row.record().getOwnerIncarnation())
         .setDestinationIncarnation(destination.incarnation().value())
         .setDocument(initial);
-    if (request.hasRequestId()) {
-      record.setRequestId(request.getRequestId());
-    }
+    wish.requestId().ifPresent(record::setRequestId);
     try {
       ledger.begin(row, id, record.build(), destination.id());
     } catch (ConflictException e) {
       throw new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
     }
-    log.info("migration={} vm={} {} -> {} accepted", id, request.getName(), initial.getSource(),
+    log.info("migration={} vm={} {} {} -> {} accepted", id, wish.vm(), wish.kind(), initial.getSource(),
         initial.getDestination());
     MigrationDocument document = new MigrationDocument(initial);
     documents.put(id, document);
     MigrationRun run = newRun(id, record.build(), document);
-    launch(id, document, run, () -> run.start(row.record().getSpec(), row.record().getEpoch(), options));
+    launch(id, document, run,
+        () -> run.start(row.record().getSpec(), row.record().getEpoch(), wish.options(), wish.quick()));
     return initial;
   }
 
-  private void check(Row row, Host destination) throws RequestException {
+  private void check(Row row, Host destination, Migration.Kind kind) throws RequestException {
     String name = row.record().getSpec().getName();
     Vm vm = states.vm(row.record(), states.lastReported(row.record()));
-    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED) {
+    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED || vm.getState() == Vm.State.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s and has nothing to move; start it first", name,
           vm.getState());
     }
@@ -148,7 +173,9 @@ public final class MigrationSupervisor implements AutoCloseable {
           destination.id());
     }
     if (row.record().getSpec().getDisksCount() > 0) {
-      checkStorage(row, destination);
+      checkStorage(row, destination, "VM %s has disks".formatted(name));
+    } else if (kind == Migration.Kind.QUICK) {
+      checkStorage(row, destination, "the state of VM %s is saved to shared storage".formatted(name));
     }
     long needed = row.record().getSpec().getMemoryBytes();
     if (needed > destination.memoryFreeBytes()) {
@@ -159,18 +186,20 @@ public final class MigrationSupervisor implements AutoCloseable {
   }
 
   /** Which disks the destination really has, it finds out itself before a page moves. */
-  private void checkStorage(Row row, Host destination) throws RequestException {
-    String name = row.record().getSpec().getName();
+  private void checkStorage(Row row, Host destination, String why) throws RequestException {
     String there = destination.record().getStorageId();
     String here = MachineStates.host(inventory, row.record().getOwnerHost()).record().getStorageId();
-    if (there.isEmpty()) {
-      throw new RequestException(Kind.REFUSED,
-          "VM %s has disks, and host %s has no shared storage; start its agent with --storage, or name another host",
-          name, destination.id());
+    for (Map.Entry<String, String> each : Map.of(destination.id().value(), there, row.record().getOwnerHost(), here)
+        .entrySet()) {
+      if (each.getValue().isEmpty()) {
+        throw new RequestException(Kind.REFUSED,
+            "%s, and host %s has no shared storage; start its agent with --storage, or name another host", why,
+            each.getKey());
+      }
     }
     if (!there.equals(here)) {
       throw new RequestException(Kind.REFUSED,
-          "VM %s has disks, and host %s has other storage (%s) than host %s (%s); name another host", name,
+          "%s, and host %s has other storage (%s) than host %s (%s); name another host", why,
           destination.id(), there, row.record().getOwnerHost(), here);
     }
   }

@@ -57,6 +57,8 @@ public final class OwnershipLedger {
     ABORTED,
     /** Committed, then given back by the destination: the VM is the source's again. */
     TAKEN_BACK,
+    /** Not decided; only in answer to {@link OwnershipLedger#noteSaved}. */
+    PENDING,
     UNKNOWN
   }
 
@@ -148,18 +150,32 @@ public final class OwnershipLedger {
   /** Makes a migration the VM's pending one. The row must be as it was read. */
   public void begin(Row row, MigrationId migration, MigrationRecord record, HostId destination)
       throws ConflictException {
+    begin(row, PendingMigration.newBuilder().setMigrationId(migration.value()).setKind(PendingMigration.Kind.MOVE)
+        .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation()).build(),
+        MIGRATIONS, record);
+  }
+
+  /**
+   * Makes a save or a restore what is pending of the VM. It has no document of its own.
+   *
+   * @param pending for a restore with the host, and its life, that is to have the VM
+   */
+  public void begin(Row row, PendingMigration pending) throws ConflictException {
+    begin(row, pending, DECISIONS, MigrationRecord.newBuilder().setVmId(row.id().value())
+        .setSourceIncarnation(row.record().getOwnerIncarnation())
+        .setDestinationIncarnation(pending.getDestinationIncarnation()).build());
+  }
+
+  private void begin(Row row, PendingMigration pending, String records, MigrationRecord record)
+      throws ConflictException {
     if (row.record().hasPending()) {
       throw new ConflictException("VM %s is being migrated already (%s)".formatted(row.record().getSpec().getName(),
           row.record().getPending().getMigrationId()));
     }
-    VmRecord pending = row.record().toBuilder()
-        .setPending(PendingMigration.newBuilder().setMigrationId(migration.value())
-            .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation()))
-        .build();
-    boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(MIGRATIONS + migration)
-        .put(VMS + row.id(), pending.toByteArray())
-        .put(MIGRATIONS + migration,
-            record.toBuilder().setDecision(MigrationRecord.Decision.PENDING).build().toByteArray()));
+    String key = records + pending.getMigrationId();
+    boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(key)
+        .put(VMS + row.id(), row.record().toBuilder().setPending(pending).build().toByteArray())
+        .put(key, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING).build().toByteArray()));
     if (!won) {
       throw new ConflictException("VM %s changed meanwhile; try again".formatted(row.record().getSpec().getName()));
     }
@@ -170,13 +186,53 @@ public final class OwnershipLedger {
    * has restarted or fallen silent since: that one could not let the guest run. Asked again it answers the same.
    */
   public Decision commit(VmId vm, MigrationId migration, LiveHosts liveHosts) {
-    return decide(vm, migration, pending -> liveHosts.isAlive(new HostId(pending.getDestinationHost()),
-        new Incarnation(pending.getDestinationIncarnation())));
+    return decide(vm, migration, pending -> switch (pending.getKind()) {
+      case SAVE -> true;
+      case MOVE, RESTORE -> liveHosts.isAlive(new HostId(pending.getDestinationHost()),
+          new Incarnation(pending.getDestinationIncarnation()));
+      case UNRECOGNIZED -> false;
+    }, (host, incarnation) -> true);
   }
 
-  /** Aborts the migration unless it was committed. Asked again it answers the same. */
+  /**
+   * Aborts the migration unless it was committed. Asked again it answers the same. Where the VM's state was saved meanwhile
+   * and its owner is lost, the VM is saved from then on, under a later epoch, so that the owner finds its copy void if it
+   * was only cut off.
+   */
+  public Decision resolve(VmId vm, MigrationId migration, LiveHosts liveHosts) {
+    return decide(vm, migration, pending -> false, liveHosts);
+  }
+
+  /** As {@link #resolve(VmId, MigrationId, LiveHosts)}, by the word of the VM's owner, or of whoever heard it end. */
   public Decision resolve(VmId vm, MigrationId migration) {
-    return decide(vm, migration, pending -> false);
+    return resolve(vm, migration, (host, incarnation) -> true);
+  }
+
+  /**
+   * Notes that the state of a migration's VM is whole in the file that belongs to it.
+   *
+   * @return PENDING, unless it was decided before
+   */
+  public Decision noteSaved(VmId vm, MigrationId migration, String file) {
+    for (int i = 0; i < MAX_RACES; i++) {
+      Optional<Versioned> stored = stored(migration);
+      Optional<Row> row = find(vm);
+      if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
+        return Decision.UNKNOWN;
+      }
+      VmRecord before = row.get().record();
+      if (migrationOf(stored.get()).getDecision() != MigrationRecord.Decision.PENDING) {
+        return decided(migrationOf(stored.get()), before);
+      }
+      if (!before.hasPending() || !before.getPending().getMigrationId().equals(migration.value())) {
+        return resolve(vm, migration);
+      }
+      VmRecord noted = before.toBuilder().setPending(before.getPending().toBuilder().setSavedState(file)).build();
+      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).put(VMS + vm, noted.toByteArray()))) {
+        return new Decision(Outcome.PENDING, before.getOwnerHost(), before.getEpoch());
+      }
+    }
+    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
   }
 
   /**
@@ -212,7 +268,8 @@ public final class OwnershipLedger {
     throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
   }
 
-  private Decision decide(VmId vm, MigrationId migration, Predicate<PendingMigration> mayCommit) {
+  private Decision decide(VmId vm, MigrationId migration, Predicate<PendingMigration> mayCommit,
+      LiveHosts liveHosts) {
     for (int i = 0; i < MAX_RACES; i++) {
       // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
       // and a destination that hears this takes its copy for a stale one and destroys it.
@@ -228,14 +285,14 @@ public final class OwnershipLedger {
       PendingMigration pending = row.get().record().getPending();
       boolean mine = row.get().record().hasPending() && pending.getMigrationId().equals(migration.value());
       boolean commits = mine && mayCommit.test(pending);
-      VmRecord next = next(row.get().record(), pending, mine, commits);
+      VmRecord next = next(row.get().record(), pending, mine, commits, liveHosts);
       MigrationRecord.Decision decision = commits
           ? MigrationRecord.Decision.COMMITTED
           : MigrationRecord.Decision.ABORTED;
       MigrationRecord decidedRecord = record.toBuilder().setDecision(decision).setDecidedEpoch(next.getEpoch()).build();
       if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
           .put(VMS + vm, next.toByteArray())
-          .put(MIGRATIONS + migration, decidedRecord.toByteArray()))) {
+          .put(stored.get().key(), decidedRecord.toByteArray()))) {
         if (logsDecisions) {
           log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(),
               next.getEpoch());
@@ -246,13 +303,21 @@ public final class OwnershipLedger {
     throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
   }
 
-  private static VmRecord next(VmRecord row, PendingMigration pending, boolean mine, boolean commits) {
+  private static VmRecord next(VmRecord row, PendingMigration pending, boolean mine, boolean commits,
+      LiveHosts liveHosts) {
     VmRecord.Builder next = row.toBuilder();
-    if (mine) {
-      next.clearPending();
+    if (!mine) {
+      return next.build();
     }
-    if (commits) {
+    next.clearPending();
+    if (commits && pending.getKind() == PendingMigration.Kind.SAVE) {
+      next.setPhase(VmRecord.Phase.SAVED).setSavedState(pending.getSavedState());
+    } else if (commits) {
       next.setOwnerHost(pending.getDestinationHost()).setOwnerIncarnation(pending.getDestinationIncarnation())
+          .setEpoch(Math.addExact(row.getEpoch(), 1)).setPhase(VmRecord.Phase.ACTIVE).clearSavedState();
+    } else if (pending.getKind() == PendingMigration.Kind.MOVE && pending.hasSavedState()
+        && !liveHosts.isAlive(new HostId(row.getOwnerHost()), new Incarnation(row.getOwnerIncarnation()))) {
+      next.setPhase(VmRecord.Phase.SAVED).setSavedState(pending.getSavedState())
           .setEpoch(Math.addExact(row.getEpoch(), 1));
     }
     return next.build();

@@ -30,9 +30,14 @@ import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
+import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
+import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
+import dev.pageferry.proto.cluster.v1.SaveVmRequest;
+import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
@@ -97,7 +102,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void startVm(StartVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.start(request.getName(), request.getForceDisks()));
+    Refusals.answer(observer, () -> machines.start(request.getName(), request.getHost(), request.getForceDisks()));
   }
 
   @Override
@@ -136,6 +141,33 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     } catch (RequestException | RuntimeException e) {
       observer.onError(Refusals.status(e).asRuntimeException());
     }
+  }
+
+  @Override
+  public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
+    goOnWithoutListener(observer);
+    Refusals.answer(observer, () -> machines.save(request.getName(), request.getCodec(), (done,
+        total) -> observer.onNext(SaveVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())));
+  }
+
+  @Override
+  public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
+    goOnWithoutListener(observer);
+    Refusals.answer(observer, () -> RestoreVmUpdate.newBuilder().setVm(machines.restore(request.getName(),
+        request.getHost(), (done, total) -> observer
+            .onNext(RestoreVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())))
+        .build());
+  }
+
+  private static void goOnWithoutListener(StreamObserver<?> observer) {
+    ((ServerCallStreamObserver<?>) observer).setOnCancelHandler(() -> {
+      // What was begun is brought to its end; 'vm show' tells.
+    });
+  }
+
+  @Override
+  public void migrateQuick(MigrateQuickRequest request, StreamObserver<Migration> observer) {
+    Refusals.answer(observer, () -> migrations.start(request));
   }
 
   @Override

@@ -1,12 +1,14 @@
 package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.Decision;
 import dev.pageferry.proto.registry.v1.GiveBackRequest;
+import dev.pageferry.proto.registry.v1.NoteSavedRequest;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
@@ -33,7 +35,18 @@ final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   @Override
   public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
-        () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+        () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            (host, incarnation) -> !inventory.isLost(host, incarnation))));
+  }
+
+  @Override
+  public void noteSaved(NoteSavedRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer,
+        () -> message(noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+  }
+
+  private OwnershipLedger.Decision noteSaved(VmId vm, MigrationId migration) {
+    return ledger.noteSaved(vm, migration, StateFiles.name(vm, migration));
   }
 
   @Override

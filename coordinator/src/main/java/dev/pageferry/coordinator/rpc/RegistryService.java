@@ -93,12 +93,16 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
     }
     VmRecord record = row.get().record();
     if (record.getEpoch() <= reported.getEpoch()) {
-      return record.getPhase() == VmRecord.Phase.STOPPED;
+      return isOnNoHost(record);
     }
-    if (record.getOwnerHost().equals(host.value()) || record.getPhase() == VmRecord.Phase.STOPPED) {
+    if (record.getOwnerHost().equals(host.value()) || isOnNoHost(record)) {
       return true;
     }
     return inventory.find(new HostId(record.getOwnerHost())).flatMap(owner -> Optional.ofNullable(owner.vms().get(id)))
         .filter(there -> there.getEpoch() >= record.getEpoch()).isPresent();
+  }
+
+  private static boolean isOnNoHost(VmRecord record) {
+    return record.getPhase() == VmRecord.Phase.STOPPED || record.getPhase() == VmRecord.Phase.SAVED;
   }
 }

@@ -10,6 +10,10 @@ import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmResult;
+import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
@@ -132,6 +136,33 @@ public final class FakeAgents implements AgentClient {
   public GetIncomingResponse.State incomingState(String address, String migrationId) throws AgentException {
     at(address).called("incomingState", migrationId);
     return at(address).incoming();
+  }
+
+  @Override
+  public SaveVmResult saveVm(String address, SaveVmRequest request, Consumer<SavedStateProgress> progress)
+      throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("saveVm", request);
+    progress.accept(SavedStateProgress.newBuilder().setDoneBytes(1).setTotalBytes(2).build());
+    long steps = vm(agent, request.getVmId()).getSteps();
+    agent.running().remove(request.getVmId());
+    return SaveVmResult.newBuilder().setFileBytes(99).setSteps(steps).build();
+  }
+
+  @Override
+  public VmStatus restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
+      throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("restoreVm", request);
+    VmStatus status = VmStatus.newBuilder().setId(request.getSpec().getId()).setEpoch(request.getEpoch())
+        .setState(VmStatus.State.RUNNING).setSpec(request.getSpec()).build();
+    agent.host(status);
+    return status;
+  }
+
+  @Override
+  public void discardSavedStates(String address, String vmId) throws AgentException {
+    at(address).called("discardSavedStates", vmId);
   }
 
   @Override

@@ -48,13 +48,13 @@ class MachinesRaceTest {
     site.machines().stop("db");
     store.afterGet("vms/", () -> {
       try {
-        site.machines().start("db", false);
+        site.machines().start("db", "", false);
       } catch (RequestException e) {
         throw new AssertionError(e);
       }
     });
 
-    assertThatThrownBy(() -> site.machines().start("db", false)).isInstanceOf(RequestException.class);
+    assertThatThrownBy(() -> site.machines().start("db", "", false)).isInstanceOf(RequestException.class);
 
     assertThat(site.row("db").getEpoch()).as("the first start's epoch").isEqualTo(2);
     assertThat(site.agent("a").count("createVm")).as("one creation, one start").isEqualTo(2);
@@ -73,7 +73,7 @@ class MachinesRaceTest {
       Future<Vm> creation = executor.submit(() -> site.machines().create(FakeSite.request("db", "a")));
       assertThat(building.await(10, TimeUnit.SECONDS)).isTrue();
 
-      assertThatThrownBy(() -> site.machines().start("db", false)).hasMessageContaining("try again");
+      assertThatThrownBy(() -> site.machines().start("db", "", false)).hasMessageContaining("try again");
       assertThatThrownBy(() -> site.machines().stop("db")).hasMessageContaining("try again");
       assertThatThrownBy(() -> site.machines().delete("db")).hasMessageContaining("try again");
       assertThatThrownBy(() -> site.migrate("db", "b")).isInstanceOf(RequestException.class);

@@ -126,7 +126,7 @@ class MachinesTest {
     site.createVm("db", "a");
     machines.pause("db");
     site.heartbeat("a");
-    assertThat(machines.start("db", false).getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(machines.start("db", "", false).getState()).isEqualTo(Vm.State.RUNNING);
     assertThat(site.agent("a").count("createVm")).isEqualTo(1);
     assertThat(site.row("db").getEpoch()).isEqualTo(1);
   }
@@ -140,11 +140,11 @@ class MachinesTest {
     refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is STOPPED; start it first");
     refused(Kind.REFUSED, () -> machines.digest("db"), "start it first");
 
-    Vm started = machines.start("db", false);
+    Vm started = machines.start("db", "", false);
     assertThat(started.getState()).isEqualTo(Vm.State.RUNNING);
     assertThat(started.getEpoch()).isEqualTo(2);
     assertThat(site.agent("a").requests(CreateVmRequest.class).getLast().getEpoch()).isEqualTo(2);
-    refused(Kind.REFUSED, () -> machines.start("db", false),
+    refused(Kind.REFUSED, () -> machines.start("db", "", false),
         "VM db is RUNNING; only a stopped or failed VM can be started");
   }
 
@@ -153,12 +153,12 @@ class MachinesTest {
     site.createVm("db", "a");
     machines.stop("db");
     site.agent("a").refuse("createVm", AgentException.Kind.REFUSED, "full");
-    refused(Kind.REFUSED, () -> machines.start("db", false), "full");
+    refused(Kind.REFUSED, () -> machines.start("db", "", false), "full");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.STOPPED);
     assertThat(site.row("db").getEpoch()).isEqualTo(2);
 
     site.agent("a").accept("createVm");
-    assertThat(machines.start("db", false).getEpoch()).isEqualTo(3);
+    assertThat(machines.start("db", "", false).getEpoch()).isEqualTo(3);
   }
 
   @Test
@@ -177,7 +177,7 @@ class MachinesTest {
     site.createVm("db", "a");
     site.timeOutAllBut("b");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
-    refused(Kind.REFUSED, () -> machines.start("db", false), "host a is DOWN");
+    refused(Kind.REFUSED, () -> machines.start("db", "", false), "host a is DOWN");
 
     site.heartbeat("a");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
@@ -185,7 +185,7 @@ class MachinesTest {
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
     refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is FAILED; start it first");
 
-    Vm started = machines.start("db", false);
+    Vm started = machines.start("db", "", false);
     assertThat(started.getState()).isEqualTo(Vm.State.RUNNING);
     assertThat(started.getEpoch()).isEqualTo(2);
     assertThat(site.row("db").getOwnerIncarnation()).isEqualTo(site.incarnation("a").value());
@@ -229,7 +229,7 @@ class MachinesTest {
     for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.stop("db"), () -> machines.delete("db"))) {
       refused(Kind.REFUSED, each, "is being migrated (%s); wait for it or cancel it".formatted(migration));
     }
-    refused(Kind.REFUSED, () -> machines.start("db", false), "VM db is MIGRATING");
+    refused(Kind.REFUSED, () -> machines.start("db", "", false), "VM db is MIGRATING");
     assertThat(site.owner("db")).containsExactly("a", 1L, migration);
     assertThat(site.agent("a").count("destroyVm")).isZero();
   }
@@ -288,7 +288,8 @@ class MachinesTest {
 
   @Test
   void nothingCanBeAskedOfAVmThatDoesNotExist() {
-    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.show("x"), () -> machines.start("x", false),
+    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.show("x"),
+        () -> machines.start("x", "", false),
         () -> machines.stop("x"), () -> machines.pause("x"), () -> machines.resume("x"), () -> machines.digest("x"),
         () -> machines.verify("x", update -> {
         }))) {

@@ -74,7 +74,7 @@ class MigrationAcceptanceTest {
   void aVmThatDoesNotRunHasNothingToMove() throws RequestException {
     site.machines().stop("db");
     refused(Kind.REFUSED, request("db", "b"), "VM db is STOPPED and has nothing to move; start it first");
-    site.machines().start("db", false);
+    site.machines().start("db", "", false);
     site.register("a");
     refused(Kind.REFUSED, request("db", "b"), "VM db is FAILED and has nothing to move; start it first");
   }

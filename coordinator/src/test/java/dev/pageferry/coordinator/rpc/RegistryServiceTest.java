@@ -148,7 +148,7 @@ class RegistryServiceTest {
   void aCopyUnderAnOlderEpochOfTheSameHostIsStale() throws RequestException {
     site.createVm("db", "a");
     site.machines().stop("db");
-    site.machines().start("db", false);
+    site.machines().start("db", "", false);
     assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).containsExactly(stale("db", 1));
     assertThat(heartbeat("a", status("db", 2)).getStaleVmsList()).isEmpty();
   }

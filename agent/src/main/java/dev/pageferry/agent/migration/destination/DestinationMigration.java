@@ -9,6 +9,7 @@ import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
@@ -17,6 +18,7 @@ import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Refusal;
+import dev.pageferry.proto.migration.v1.StateSaved;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +29,8 @@ final class DestinationMigration {
   private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
 
   /** What a migration reaches the world through. */
-  record Environment(VmFactory factory, GuestDisks disks, OwnershipClient ownership, HostLease lease,
+  record Environment(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
+      OwnershipClient ownership, HostLease lease,
       ActiveGuests activeGuests,
       Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
   }
@@ -88,9 +91,20 @@ final class DestinationMigration {
     }
   }
 
-  /** Stages 1 to 4. @return whether this host owns the guest now */
+  /** Everything until the row has decided. @return whether this host owns the guest now */
   private boolean receive() throws MigrationFailure, InterruptedException {
-    PagePlacement placement = setup();
+    enter(MigrationStage.SETUP);
+    Setup setup = new Setup(session);
+    long start = session.environment().ticker().nanos();
+    vm = setup.run();
+    double populateSeconds = session.environment().ticker().secondsSince(start);
+    return session.quick() ? receiveSaved(setup, populateSeconds) : receivePages(setup, populateSeconds);
+  }
+
+  private boolean receivePages(Setup setup, double populateSeconds) throws MigrationFailure, InterruptedException {
+    PagePlacement placement = new PagePlacement(guest(), session.streams(), session.environment().ticker(),
+        this::streamFailed);
+    setup.accept(placement, populateSeconds);
     StopAndCopy stopAndCopy = new StopAndCopy(session, guest(), placement);
     while (true) {
       enter(MigrationStage.PRE_COPY);
@@ -119,16 +133,21 @@ final class DestinationMigration {
     }
   }
 
-  private PagePlacement setup() throws MigrationFailure, InterruptedException {
-    enter(MigrationStage.SETUP);
-    Setup setup = new Setup(session);
-    long start = session.environment().ticker().nanos();
-    VirtualMachine skeleton = setup.run();
-    vm = skeleton;
-    PagePlacement placement = new PagePlacement(skeleton, session.streams(), session.environment().ticker(),
-        this::streamFailed);
-    setup.accept(placement, session.environment().ticker().secondsSince(start));
-    return placement;
+  /** A quick migration: the state comes by a file on shared storage. */
+  private boolean receiveSaved(Setup setup, double populateSeconds) throws MigrationFailure, InterruptedException {
+    setup.acceptFile(populateSeconds);
+    StateSaved saved = session.link().receive(StateSaved.class,
+        Deadline.after(STATE_TIMEOUT, session.environment().ticker()));
+    enter(MigrationStage.RESTORE);
+    new Restore(session, guest()).run(saved);
+    // READY has been said: from here on only the coordinator's word may discard the guest.
+    phase = Phase.READY;
+    Verdict verdict = new Verdict(session);
+    return switch (verdict.await()) {
+      case RUN -> true;
+      case DISCARD -> false;
+      case BACK_TO_PRE_COPY -> verdict.resolve("the source speaks of pre-copy") == Verdict.Kind.RUN;
+    };
   }
 
   /** @return false if the guest went back to its source, because its disks could not be opened here */
@@ -155,6 +174,9 @@ final class DestinationMigration {
       received.giveMemoryBack();
     }
     new NetworkCleanup(session, guest()).run();
+    if (session.quick()) {
+      new StateRestorer(session.environment()).discard(session.spec(), session.log());
+    }
   }
 
   /** Called by a stream's thread: names the reason to the source and wakes the migration's thread by closing the link. */

@@ -11,9 +11,11 @@ import dev.pageferry.common.identity.OwnershipEpoch;
  *
  * @param spec what the coordinator said will come
  * @param epoch the epoch under which the source runs the VM
+ * @param quick whether the state comes by a file on shared storage
  * @param sessionKey what data streams prove to know
  */
-record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, int streams, byte[] sessionKey,
+record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, boolean quick, int streams,
+    byte[] sessionKey,
     MigrationLog log,
     DestinationLink link,
     DestinationMigration.Environment environment) {

@@ -13,6 +13,7 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.ProtocolVersion;
+import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.stage.FailureCode;
@@ -27,6 +28,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /** The migrations that the coordinator announced to this host, and those that are on their way. */
 public final class IncomingMigrations implements IncomingDirectory {
@@ -46,7 +48,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     DISCARDED
   }
 
-  private record Expectation(VmSpec spec, OwnershipEpoch epoch, byte[] token, Deadline expiry) {
+  private record Expectation(VmSpec spec, OwnershipEpoch epoch, boolean quick, byte[] token, Deadline expiry) {
   }
 
   private record Active(DestinationMigration migration, Thread thread) {
@@ -59,10 +61,12 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Guarded by this; the oldest ended ones are forgotten. */
   private final Map<MigrationId, Active> started = new LinkedHashMap<>();
 
-  public IncomingMigrations(VmFactory factory, GuestDisks disks, OwnershipClient ownership, HostLease lease,
+  public IncomingMigrations(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
+      OwnershipClient ownership, HostLease lease,
       ActiveGuests activeGuests,
       Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
-    environment = new DestinationMigration.Environment(factory, disks, ownership, lease, activeGuests, announcer, logs,
+    environment = new DestinationMigration.Environment(factory, disks, savedStates, ownership, lease, activeGuests,
+        announcer, logs,
         failpoints, ticker);
   }
 
@@ -71,13 +75,16 @@ public final class IncomingMigrations implements IncomingDirectory {
    *
    * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
    * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free.
+   *
+   * @param quick whether its state comes by a file on shared storage
    */
-  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, byte[] token, Duration validFor)
-      throws InterruptedException {
+  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, boolean quick, byte[] token,
+      Duration validFor) throws InterruptedException {
     endOthersOf(migration, spec);
     synchronized (this) {
       expected.values().removeIf(each -> each.expiry().hasPassed() || each.spec().id().equals(spec.id()));
-      expected.put(migration, new Expectation(spec, epoch, token, Deadline.after(validFor, environment.ticker())));
+      expected.put(migration,
+          new Expectation(spec, epoch, quick, token, Deadline.after(validFor, environment.ticker())));
     }
   }
 
@@ -121,8 +128,14 @@ public final class IncomingMigrations implements IncomingDirectory {
     byte[] sessionKey = new byte[SESSION_KEY_BYTES];
     random.nextBytes(sessionKey);
     link.send(Welcome.newBuilder().setVersion(version).setSessionKey(ByteString.copyFrom(sessionKey)).build());
-    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), hello.getStreams(), sessionKey,
+    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), expectation.quick(),
+        hello.getStreams(), sessionKey,
         environment.logs().of(migration, expectation.spec().name()), link, environment));
+  }
+
+  /** What brings a saved guest back to life here. */
+  public RestoreOperation restoration(MigrationId operation, VmSpec spec, OwnershipEpoch epoch) {
+    return new RestoreOperation(operation, spec, epoch, environment);
   }
 
   private void start(DestinationSession session) {

@@ -48,6 +48,12 @@ final class Setup {
     session.environment().failpoints().at("destination.setup.accepted");
   }
 
+  /** Says that the memory is there; the state comes by a file. */
+  void acceptFile(double populateSeconds) throws InterruptedException {
+    session.link().send(SetupAccepted.newBuilder().setPopulateSeconds(populateSeconds).build());
+    session.environment().failpoints().at("destination.setup.accepted");
+  }
+
   private void check(VmConfiguration configuration) throws MigrationFailure {
     if (configuration.getPageBytes() != PageSize.BYTES) {
       throw violation("pages of %d bytes, expected %d".formatted(configuration.getPageBytes(), PageSize.BYTES));

@@ -48,7 +48,7 @@ final class Verdict {
     }
   }
 
-  private Kind resolve(String reason) throws InterruptedException {
+  Kind resolve(String reason) throws InterruptedException {
     session.log().warn("in doubt, asking the coordinator: {}", reason);
     while (true) {
       try {
@@ -58,7 +58,7 @@ final class Verdict {
         boolean ours = decision.epoch() == session.epoch().next().value();
         return switch (decision.outcome()) {
           case COMMITTED -> ours ? Kind.RUN : Kind.DISCARD;
-          case ABORTED, TAKEN_BACK, UNKNOWN -> Kind.DISCARD;
+          case ABORTED, TAKEN_BACK, PENDING, UNKNOWN -> Kind.DISCARD;
         };
       } catch (UnreachableException e) {
         Thread.sleep(RETRY);

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.source.BlackoutClock.Part;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.Go;
 import dev.pageferry.proto.migration.v1.Running;
@@ -19,7 +20,7 @@ final class Activation {
   /** @throws MigrationFailure if the destination does not report; it may run the guest all the same */
   void run(long committedEpoch) throws MigrationFailure, InterruptedException {
     session.link.send(Go.newBuilder().setEpoch(committedEpoch).build());
-    session.blackout.goSent();
+    session.blackout.lap(Part.COMMIT);
     session.failpoints.at("source.activation.go-sent");
     Running running = session.link.receive(Running.class, Deadline.after(RUNNING_TIMEOUT, session.ticker));
     session.journal.guestRunsAtDestination(session.blackout.report(running.getResumeSeconds()),

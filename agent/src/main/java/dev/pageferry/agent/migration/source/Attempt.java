@@ -23,6 +23,7 @@ final class Attempt {
   private final Deadline deadline;
   private final AtomicReference<Fate> fate = new AtomicReference<>(Fate.OPEN);
   private volatile @Nullable Thread thread;
+  private volatile boolean saved;
 
   Attempt(Duration timeout, Ticker ticker) {
     this.timeout = timeout;
@@ -35,7 +36,7 @@ final class Attempt {
   }
 
   /** Ends the attempt unless commit has been asked. */
-  boolean cancel() {
+  synchronized boolean cancel() {
     if (!fate.compareAndSet(Fate.OPEN, Fate.CANCELLED)) {
       return fate.get() == Fate.CANCELLED;
     }
@@ -47,10 +48,10 @@ final class Attempt {
   }
 
   /** From here on nobody can cancel: the guest is being put back. */
-  void end() {
-    Fate before = fate.getAndSet(Fate.ENDED);
-    if (before == Fate.CANCELLED) {
-      // The wake-up may have come late; left standing it would close the files of disks that are opened now.
+  synchronized void end() {
+    fate.compareAndSet(Fate.OPEN, Fate.ENDED);
+    if (isCancelled()) {
+      // The wake-up may not have been needed; left standing it would close the files of disks that are opened now.
       boolean unused = Thread.interrupted();
     }
   }
@@ -62,6 +63,16 @@ final class Attempt {
   /** Whether commit may have been asked: from then on only the ownership row's answer may let the guest go on here. */
   boolean isCommitting() {
     return fate.get() == Fate.COMMITTING;
+  }
+
+  /** The row may know of the guest's saved state from here on: even an abort is the row's to say. */
+  void noteSaved() throws MigrationFailure {
+    checkpoint();
+    saved = true;
+  }
+
+  boolean isSaved() {
+    return saved;
   }
 
   Deadline deadline() {
@@ -78,8 +89,11 @@ final class Attempt {
     }
   }
 
-  /** A wait that the attempt's own deadline ended looks like a silent peer: names what it was. */
+  /** What the operator or the deadline ended looks like a silent peer, or a file that was closed: names what it was. */
   MigrationFailure reasonFor(MigrationFailure failure) {
+    if (isCancelled()) {
+      return cancelled();
+    }
     return failure instanceof MigrationFailure.PeerLost && deadline.hasPassed() ? timedOut() : failure;
   }
 

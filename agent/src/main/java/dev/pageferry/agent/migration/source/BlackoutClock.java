@@ -2,62 +2,67 @@ package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.common.time.Ticker;
-import dev.pageferry.proto.migration.v1.Ready;
+import java.util.EnumMap;
+import java.util.Map;
 
-/** Times the parts of the blackout that the source can see. */
+/** Times the parts of the blackout that the source can see, one lap after another. */
 final class BlackoutClock {
+  /** As {@link BlackoutReport} has them; the rest the destination measures. */
+  enum Part {
+    PAUSE,
+    LAST_PAGES,
+    STATE,
+    DIGEST,
+    STORAGE,
+    COMMIT
+  }
+
   private final Ticker ticker;
-  private long pauseRequested;
-  private long lastPagesKnown;
-  private long readyReceived;
-  private long disksReleased;
-  private long goSent;
-  private double digestSeconds;
-  private double stateSeconds;
+  private final Map<Part, Double> seconds = new EnumMap<>(Part.class);
+  private long startNanos;
+  private long lapNanos;
 
   BlackoutClock(Ticker ticker) {
     this.ticker = ticker;
   }
 
-  void pauseRequested() {
-    pauseRequested = ticker.nanos();
+  /** The guest is asked to pause. */
+  void start() {
+    seconds.clear();
+    startNanos = ticker.nanos();
+    lapNanos = startNanos;
   }
 
-  void lastPagesKnown() {
-    lastPagesKnown = ticker.nanos();
+  /** What has passed since the lap before was this part. */
+  void lap(Part part) {
+    long now = ticker.nanos();
+    seconds.merge(part, (now - lapNanos) / 1e9, Double::sum);
+    lapNanos = now;
   }
 
-  void ready(Ready ready) {
-    readyReceived = ticker.nanos();
-    digestSeconds = ready.getDigestSeconds();
-    stateSeconds = ready.getStateSeconds();
-  }
-
-  void disksReleased() {
-    disksReleased = ticker.nanos();
-  }
-
-  void goSent() {
-    goSent = ticker.nanos();
+  /** So much of the lap that ended as one part was another, by the destination's word. */
+  void reassign(Part from, Part to, double partSeconds) {
+    double moved = Math.clamp(partSeconds, 0, of(from));
+    seconds.merge(from, -moved, Double::sum);
+    seconds.merge(to, moved, Double::sum);
   }
 
   /** Seconds since the guest was asked to pause. */
   double secondsSoFar() {
-    return ticker.secondsSince(pauseRequested);
+    return ticker.secondsSince(startNanos);
   }
 
   /**
-   * The parts, which add up: what the destination reported of its own is taken out of the time that contains it. Called
-   * when RUNNING has come: from GO until then passed one round trip and the destination's resume.
+   * The parts, which add up. Called when RUNNING has come: from GO, the end of the last lap, until then passed one round
+   * trip and the destination's resume.
    */
   BlackoutReport report(double resumeSeconds) {
-    double roundTripSeconds = Math.max(0, ticker.secondsSince(goSent) - resumeSeconds);
-    return new BlackoutReport(seconds(pauseRequested, lastPagesKnown),
-        Math.max(0, seconds(lastPagesKnown, readyReceived) - digestSeconds - stateSeconds), stateSeconds, digestSeconds,
-        seconds(readyReceived, disksReleased), seconds(disksReleased, goSent), roundTripSeconds / 2, resumeSeconds);
+    double roundTripSeconds = Math.max(0, ticker.secondsSince(lapNanos) - resumeSeconds);
+    return new BlackoutReport(of(Part.PAUSE), of(Part.LAST_PAGES), of(Part.STATE), of(Part.DIGEST), of(Part.STORAGE),
+        of(Part.COMMIT), roundTripSeconds / 2, resumeSeconds);
   }
 
-  private static double seconds(long from, long to) {
-    return (to - from) / 1e9;
+  private double of(Part part) {
+    return seconds.getOrDefault(part, 0.0);
   }
 }

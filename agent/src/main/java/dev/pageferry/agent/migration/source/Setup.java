@@ -31,8 +31,10 @@ final class Setup {
     // Populating memory may take seconds per GiB; keep-alives tell whether the destination still lives.
     SetupAccepted accepted = session.link.receive(SetupAccepted.class, session.attempt.deadline());
     session.attempt.checkpoint();
-    session.link.openStreams(session.options.streams(), welcome.getSessionKey().toByteArray(),
-        session.attempt.deadline().orAfter(HELLO_TIMEOUT));
+    if (session.opensStreams) {
+      session.link.openStreams(session.options.streams(), welcome.getSessionKey().toByteArray(),
+          session.attempt.deadline().orAfter(HELLO_TIMEOUT));
+    }
     session.journal.setupDone(stepsBefore, accepted.getPopulateSeconds());
     session.failpoints.at("source.setup.done");
   }

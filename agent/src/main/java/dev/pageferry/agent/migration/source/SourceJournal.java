@@ -79,7 +79,7 @@ final class SourceJournal {
     stage = next;
     switch (next) {
       case STOP_AND_COPY -> silentUntilNanos = ticker.nanos() + SILENCE.toNanos();
-      case SETUP, PRE_COPY, NETWORK_CLEANUP -> silentUntilNanos = ticker.nanos();
+      case SETUP, PRE_COPY, SAVE, RESTORE, NETWORK_CLEANUP -> silentUntilNanos = ticker.nanos();
       case STORAGE_HANDOFF, ACTIVATION -> {
       }
     }
@@ -135,7 +135,8 @@ final class SourceJournal {
 
   synchronized void guestRunsAtDestination(BlackoutReport report, long allBytesSent) {
     blackout = report;
-    bytesSent = allBytesSent;
+    // What went by a file on shared storage did not go over the link.
+    bytesSent = Math.max(bytesSent, allBytesSent);
     totalSeconds = ticker.secondsSince(startNanos);
     progress = new Progress(progress.round(), 0, progress.bytesPerSecond(), OptionalDouble.of(0), 0, 1);
     state = State.RUNNING;

@@ -1,9 +1,7 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
@@ -12,6 +10,8 @@ import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.OwnershipClient.Outcome;
 import dev.pageferry.agent.migration.SourceLink;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -19,7 +19,7 @@ import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Refusal;
-import java.io.IOException;
+import dev.pageferry.proto.migration.v1.StateSaved;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -34,14 +34,19 @@ public final class SourceMigration {
   /** Switchovers that may fail because the coordinator does not answer, before the attempt ends. */
   private static final int MAX_SWITCHOVERS = 5;
 
-  /** What is to be moved, and where. */
+  /**
+   * What is to be moved, and where.
+   *
+   * @param quick how its state is packed into a file on shared storage; empty: it is moved live
+   */
   public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, HostPort destination, byte[] token,
-      SourceOptions options) {
+      SourceOptions options, Optional<Packing> quick) {
   }
 
   /** What a migration reaches the world through. */
   public record Environment(MigrationConnector connector, OwnershipClient ownership, GuestDisks disks,
-      HostedCopies copies, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
+      Optional<SavedStates> savedStates, HostedCopies copies, MigrationLog.Factory logs, Failpoints failpoints,
+      Ticker ticker) {
   }
 
   /** What becomes of this host's copy of a guest when the row has decided. */
@@ -98,23 +103,20 @@ public final class SourceMigration {
   private void run(SourceSession session) throws InterruptedException {
     Decision decision;
     try {
-      setup(session);
-      preCopyAndStop(session);
-      // Point of no return: from here the ownership row, not this host, says who may run the guest.
-      decision = storageHandoff(session);
+      decision = order.quick().isPresent() ? quick(session, order.quick().get()) : live(session);
     } catch (MigrationFailure e) {
-      rollBack(session, attempt.reasonFor(e), attempt.isCancelled());
+      withdraw(session, attempt.reasonFor(e), attempt.isCancelled());
       return;
     } catch (InterruptedException e) {
       if (!attempt.isCancelled()) {
         throw e;
       }
-      rollBack(session, Attempt.cancelled(), true);
+      withdraw(session, Attempt.cancelled(), true);
       return;
     } catch (RuntimeException | Error e) {
       log.warn("invariant violated", e);
       if (!attempt.isCommitting()) {
-        rollBack(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
+        withdraw(session, new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), false);
         return;
       }
       // The row may have decided: only its answer may let the guest run again here.
@@ -125,6 +127,33 @@ public final class SourceMigration {
     } else {
       aborted(session, decision);
     }
+  }
+
+  private Decision live(SourceSession session) throws MigrationFailure, InterruptedException {
+    setup(session);
+    preCopyAndStop(session);
+    // Point of no return: from here the ownership row, not this host, says who may run the guest.
+    return storageHandoff(session);
+  }
+
+  private Decision quick(SourceSession session, Packing packing) throws MigrationFailure, InterruptedException {
+    setup(session);
+    journal.enter(MigrationStage.SAVE);
+    StateSaved saved = new Save(session).run(packing);
+    journal.enter(MigrationStage.STORAGE_HANDOFF);
+    StorageHandoff handoff = new StorageHandoff(session);
+    handoff.releaseDisks();
+    // From here on the VM is not lost with this host: so even to go on here takes the row's word.
+    attempt.noteSaved();
+    Decision noted = session.commitment.noteSaved();
+    if (noted.outcome() != Outcome.PENDING) {
+      return noted;
+    }
+    environment.failpoints().at("source.storage-handoff.noted");
+    journal.enter(MigrationStage.RESTORE);
+    new Restore(session).run(saved);
+    // Point of no return.
+    return handoff.commit();
   }
 
   private void setup(SourceSession session) throws MigrationFailure, InterruptedException {
@@ -181,11 +210,10 @@ public final class SourceMigration {
   private void awaitFate(SourceSession session, String reason) throws InterruptedException {
     journal.inDoubt(reason);
     session.link.close();
-    StorageHandoff handoff = new StorageHandoff(session);
     while (true) {
       // Looked at before asking: a copy whose epoch is over may be so because it was given back under a later one.
       boolean isReleased = released.getCount() == 0;
-      Optional<Decision> decision = handoff.askOnce();
+      Optional<Decision> decision = session.commitment.askOnce();
       if (decision.isPresent() && decision.get().outcome() == Outcome.TAKEN_BACK) {
         takenBack(session, new OwnershipEpoch(decision.get().epoch()), reason);
         return;
@@ -223,6 +251,21 @@ public final class SourceMigration {
     }
   }
 
+  /** The attempt failed before its commit was asked. */
+  private void withdraw(SourceSession session, MigrationFailure reason, boolean cancelled)
+      throws InterruptedException {
+    attempt.end();
+    if (attempt.isSaved()) {
+      Decision decision = session.commitment.withdraw();
+      if (decision.outcome() != Outcome.ABORTED || decision.epoch() != order.epoch().value()) {
+        environment.copies().givenAway(order.guest());
+        journal.disowned(reason);
+        return;
+      }
+    }
+    rollBack(session, reason, cancelled);
+  }
+
   private void rollBack(SourceSession session, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
     attempt.end();
@@ -233,36 +276,17 @@ public final class SourceMigration {
   /** Lets the guest run here again, under an epoch of this host's; it stands until its disks are open again. */
   private void putBack(SourceSession session, OwnershipEpoch epoch, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
-    order.guest().throttle(0);
     journal.sent(session.link.bytesSent());
-    Optional<String> trouble = openDisks(epoch);
+    Custody custody = new Custody(order.guest(), environment.disks(), log);
+    Optional<String> trouble = custody.putBack(epoch);
     if (trouble.isEmpty()) {
-      order.guest().resume(PauseReason.MIGRATION);
       journal.failed(reason, cancelled);
       return;
     }
     journal.failed(new MigrationFailure.Stopped(reason.code(),
         "%s; the VM stands until its disks can be opened here again: %s".formatted(reason.getMessage(), trouble.get())),
         cancelled);
-    while (openDisks(epoch).isPresent()) {
-      Thread.sleep(BACK_OFF);
-    }
-    log.info("its disks are open again");
-    order.guest().resume(PauseReason.MIGRATION);
-  }
-
-  /** @return what is wrong, if they cannot be opened now */
-  private Optional<String> openDisks(OwnershipEpoch epoch) throws InterruptedException {
-    if (order.guest().disks().isPresent()) {
-      return Optional.empty();
-    }
-    try {
-      environment.disks().open(order.guest(), DiskClaim.orderly(order.guest().spec().id().value(), epoch.value()));
-      return Optional.empty();
-    } catch (IOException e) {
-      log.warn("disks cannot be opened: {}", String.valueOf(e.getMessage()));
-      return Optional.of(String.valueOf(e.getMessage()));
-    }
+    custody.awaitDisks(epoch);
   }
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {

@@ -17,9 +17,13 @@ final class SourceSession {
   final Guest guest;
   final SourceLink link;
   final Attempt attempt;
+  /** False where the state goes by a file. */
+  final boolean opensStreams;
   final SourceOptions options;
   final SourceJournal journal;
   final OwnershipClient ownership;
+  final Commitment commitment;
+  final StateSaver stateSaver;
   final Failpoints failpoints;
   final Ticker ticker;
   /** Of every page as last sent; the destination keeps the like of it as received. */
@@ -34,9 +38,12 @@ final class SourceSession {
     this.guest = order.guest();
     this.options = order.options();
     this.link = link;
+    this.opensStreams = order.quick().isEmpty();
     this.attempt = attempt;
     this.journal = journal;
     this.ownership = environment.ownership();
+    this.commitment = new Commitment(environment.ownership(), guest.spec().id(), migration, journal::inDoubt);
+    this.stateSaver = new StateSaver(environment.savedStates());
     this.failpoints = environment.failpoints();
     this.ticker = environment.ticker();
     this.checksums = new ChecksumTable(guest.ram().pageCount());

@@ -5,6 +5,7 @@ import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.source.BlackoutClock.Part;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
@@ -40,20 +41,22 @@ final class StopAndCopy {
     // Answered while the last pages are on their way, so that asking costs no blackout.
     CompletableFuture<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
-    session.blackout.pauseRequested();
+    session.blackout.start();
     session.guest.pause(PauseReason.MIGRATION);
     // A vCPU stands only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
     session.rounds.harvest();
-    session.blackout.lastPagesKnown();
+    session.blackout.lap(Part.PAUSE);
     session.rounds.transfer(false, 0);
     GuestState state = session.guest.state();
     session.link.send(SpecMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
         session.guest.isPausedFor(PauseReason.OPERATOR)));
     session.failpoints.at("source.stop-and-copy.state-sent");
     Ready ready = session.link.receive(Ready.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
-    session.blackout.ready(ready);
+    session.blackout.lap(Part.LAST_PAGES);
+    session.blackout.reassign(Part.LAST_PAGES, Part.DIGEST, ready.getDigestSeconds());
+    session.blackout.reassign(Part.LAST_PAGES, Part.STATE, ready.getStateSeconds());
     session.journal.received(ready.getBytesReceived(),
         throughput(ready));
     session.failpoints.at("source.stop-and-copy.ready");

@@ -1,0 +1,99 @@
+package dev.pageferry.agent.migration.destination;
+
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.Outcome;
+import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.function.LongConsumer;
+
+/**
+ * Brings a saved guest back to life on this host. Once all of it is here and checked the row is asked: it forgets the file
+ * before the guest does its first step, so that the file can never be restored a second time.
+ */
+public final class RestoreOperation {
+  private static final Duration RETRY = Duration.ofMillis(200);
+
+  private final MigrationId operation;
+  private final VmSpec spec;
+  private final OwnershipEpoch epoch;
+  private final DestinationMigration.Environment environment;
+  private final MigrationLog log;
+
+  /** @param epoch under which this host will own the guest */
+  RestoreOperation(MigrationId operation, VmSpec spec, OwnershipEpoch epoch,
+      DestinationMigration.Environment environment) {
+    this.operation = operation;
+    this.spec = spec;
+    this.epoch = epoch;
+    this.environment = environment;
+    this.log = environment.logs().of(operation, spec.name());
+  }
+
+  /**
+   * Restores the guest and lets it run, unless the operator had paused it.
+   *
+   * @param progress told the bytes read, by any thread
+   * @throws IOException with the reason for which it stays saved
+   */
+  public void run(String fileName, LongConsumer progress)
+      throws IOException, OutOfMemoryException, InterruptedException {
+    environment.disks().check(spec);
+    VirtualMachine vm = environment.factory().skeleton(spec);
+    boolean owned = false;
+    try {
+      StateRestorer restorer = new StateRestorer(environment);
+      restorer.restore(vm, fileName, progress);
+      environment.failpoints().at("restore.before-commit");
+      Decision decision = commit();
+      if (decision.outcome() != Outcome.COMMITTED || decision.epoch() != epoch.value()) {
+        throw new IOException("restoring VM %s was aborted by the coordinator; it stays saved".formatted(spec.name()));
+      }
+      owned = true;
+      environment.failpoints().at("restore.committed");
+      openDisks(vm);
+      environment.activeGuests().adopt(vm, epoch);
+      vm.resume(PauseReason.MIGRATION);
+      log.info("restored under epoch {} at step {}", epoch, vm.steps());
+      restorer.discard(spec, log);
+    } finally {
+      if (!owned) {
+        vm.close();
+      }
+    }
+  }
+
+  /** There is no other copy that could be run meanwhile, so that asking may go on for as long as it takes. */
+  private Decision commit() throws InterruptedException {
+    while (true) {
+      try {
+        return environment.ownership().commit(spec.id(), operation);
+      } catch (UnreachableException | RuntimeException e) {
+        log.warn("in doubt: {}", String.valueOf(e.getMessage()));
+        Thread.sleep(RETRY);
+      }
+    }
+  }
+
+  /** The guest is this host's and nobody else's: it stands until its disks can be opened. */
+  private void openDisks(VirtualMachine vm) throws InterruptedException {
+    environment.lease().awaitLive();
+    while (true) {
+      try {
+        environment.disks().open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), false));
+        return;
+      } catch (IOException e) {
+        log.warn("the guest stands, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
+        Thread.sleep(RETRY);
+      }
+    }
+  }
+}

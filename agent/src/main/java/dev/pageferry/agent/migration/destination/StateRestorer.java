@@ -1,0 +1,71 @@
+package dev.pageferry.agent.migration.destination;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.savedstate.SavedStateReader;
+import dev.pageferry.agent.savedstate.SavedStates;
+import dev.pageferry.proto.migration.v1.SavedStateHeader;
+import java.io.IOException;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.function.LongConsumer;
+
+/** Reads a guest's memory and registers back from a file on shared storage. */
+final class StateRestorer {
+  private final DestinationMigration.Environment environment;
+
+  StateRestorer(DestinationMigration.Environment environment) {
+    this.environment = environment;
+  }
+
+  /**
+   * Fills a skeleton; it stands for {@link PauseReason#MIGRATION} then, and for the operator if it did when it was saved.
+   *
+   * @param progress told the bytes read, by any thread
+   * @throws IOException if the file is damaged, of another VM, or older than what is on the VM's disks
+   */
+  void restore(VirtualMachine vm, String fileName, LongConsumer progress) throws IOException, InterruptedException {
+    try (SavedStateReader reader = SavedStateReader.open(states().path(fileName))) {
+      SavedStateHeader header = header(reader, fileName);
+      if (!header.getSpec().equals(SpecMessages.toProto(vm.spec()))) {
+        throw new IOException("saved state %s is of VM %s (%s) as it was configured then, not of VM %s (%s)".formatted(
+            fileName, header.getSpec().getName(), header.getSpec().getId(), vm.spec().name(), vm.spec().id()));
+      }
+      environment.disks().checkNotOpenedAfter(vm.spec(), header.getEpoch());
+      reader.restore(vm.ram(), vm.dirtyLog().everWritten(), progress);
+      Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
+      if (header.getOperatorPaused()) {
+        reasons.add(PauseReason.OPERATOR);
+      }
+      vm.load(SpecMessages.fromProto(header.getVcpusList()), reasons);
+    } catch (IllegalArgumentException e) {
+      throw new IOException("saved state %s: %s".formatted(fileName, e.getMessage()), e);
+    }
+  }
+
+  private static SavedStateHeader header(SavedStateReader reader, String fileName) throws IOException {
+    try {
+      return SavedStateHeader.parseFrom(reader.metadata());
+    } catch (InvalidProtocolBufferException e) {
+      throw new IOException("the header of saved state %s cannot be read: %s".formatted(fileName, e.getMessage()), e);
+    }
+  }
+
+  /** Deletes the files of a guest that runs: no row names them any more. */
+  void discard(VmSpec spec, MigrationLog log) {
+    try {
+      states().discard(spec.id(), "");
+    } catch (IOException e) {
+      log.warn("its saved state was not deleted: {}", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private SavedStates states() throws IOException {
+    return environment.savedStates().orElseThrow(
+        () -> new IOException("this host has no shared storage; start its agent with --storage"));
+  }
+}

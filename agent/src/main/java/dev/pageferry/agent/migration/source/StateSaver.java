@@ -1,0 +1,54 @@
+package dev.pageferry.agent.migration.source;
+
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.savedstate.SavedStateWriter;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.agent.savedstate.SavedStates;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.function.LongConsumer;
+
+/** Writes a paused guest's memory and registers to a file on shared storage. */
+final class StateSaver {
+  private final Optional<SavedStates> states;
+
+  /** @param states none on hosts without shared storage */
+  StateSaver(Optional<SavedStates> states) {
+    this.states = states;
+  }
+
+  /**
+   * Saves the guest; whatever older files there are of it are deleted first: it runs, so they are of no use.
+   *
+   * @param progress told the pages looked at, by any thread
+   * @throws IOException with the reason; nothing is left of the file then
+   */
+  SavedStateWriter.Result save(Guest guest, OwnershipEpoch epoch, String fileName, Packing packing,
+      LongConsumer progress) throws IOException, InterruptedException {
+    SavedStates storage = states.orElseThrow(
+        () -> new IOException("this host has no shared storage; start its agent with --storage"));
+    storage.discard(guest.spec().id(), "");
+    PageBitmap pages = new PageBitmap(guest.ram().pageCount());
+    guest.dirtyLog().harvest(pages);
+    guest.dirtyLog().addEverWritten(pages);
+    byte[] header = SpecMessages
+        .toHeader(guest.spec(), epoch, guest.state(), guest.isPausedFor(PauseReason.OPERATOR)).toByteArray();
+    guest.ram().borrow();
+    try {
+      return SavedStateWriter.write(storage.path(fileName), header, guest.ram(), pages, packing, progress);
+    } finally {
+      guest.ram().giveBack();
+    }
+  }
+
+  /** Best effort: a file that stays behind is not valid, and is deleted with the next one. */
+  void discard(Guest guest) throws IOException {
+    if (states.isPresent()) {
+      states.get().discard(guest.spec().id(), "");
+    }
+  }
+}

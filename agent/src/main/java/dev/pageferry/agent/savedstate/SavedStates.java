@@ -1,0 +1,49 @@
+package dev.pageferry.agent.savedstate;
+
+import dev.pageferry.agent.disk.StorageFiles;
+import dev.pageferry.common.identity.StateFiles;
+import dev.pageferry.common.identity.VmId;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * The files of saved VMs on shared storage: {@code VM.OPERATION.state}. Which of them is valid, if any, the VM's row says;
+ * a file that is there proves nothing.
+ */
+public final class SavedStates {
+  private final Path directory;
+
+  public SavedStates(Path directory) {
+    this.directory = directory;
+  }
+
+  /** @throws IllegalArgumentException if that is no name of a saved state */
+  public Path path(String fileName) {
+    if (!fileName.endsWith(StateFiles.SUFFIX) || fileName.contains("/") || fileName.startsWith(".")) {
+      throw new IllegalArgumentException("'%s' is no saved state's name".formatted(fileName));
+    }
+    return directory.resolve(fileName);
+  }
+
+  /**
+   * Deletes what is left of a VM's states.
+   *
+   * @param keep the one that stays; empty: none
+   */
+  public void discard(VmId vm, String keep) throws IOException {
+    List<Path> old;
+    try (Stream<Path> files = Files.list(directory)) {
+      old = files.filter(each -> each.getFileName().toString().startsWith(vm + "."))
+          .filter(each -> !each.getFileName().toString().equals(keep)).toList();
+    }
+    for (Path each : old) {
+      Files.deleteIfExists(each);
+    }
+    if (!old.isEmpty()) {
+      StorageFiles.syncDirectory(directory);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import dev.pageferry.proto.cluster.v1.Migration;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** What all migrations are told, and how a command follows the one that it started. */
+final class MigrateOptions {
+  @Parameters(paramLabel = "NAME", description = "Name of the VM.")
+  private String name = "";
+
+  @Option(names = "--to", paramLabel = "HOST", required = true, description = "Where it goes.", order = 1)
+  private String to = "";
+
+  @Option(names = "--timeout", paramLabel = "TIME", converter = Converters.Millis.class, order = 50,
+      description = "Gives up unless the commit was asked by then (default 10min; quick 1h).")
+  private @Nullable Long timeoutMillis;
+
+  @Option(names = "--watch", description = "Shows the progress.", order = 51)
+  private boolean watch;
+
+  @Option(names = "--detach", description = "Prints the id of the migration and returns.", order = 52)
+  private boolean detach;
+
+  @Option(names = "--request-id", paramLabel = "ID", description = "Two requests with the same id are one migration.",
+      order = 53)
+  private @Nullable String requestId;
+
+  String name() {
+    return name;
+  }
+
+  String to() {
+    return to;
+  }
+
+  Optional<Long> timeoutMillis() {
+    return Optional.ofNullable(timeoutMillis);
+  }
+
+  Optional<String> requestId() {
+    return Optional.ofNullable(requestId);
+  }
+
+  /** Refuses options that exclude each other. */
+  void check() {
+    if (watch && detach) {
+      throw new Failure(ExitCode.USAGE,
+          "--watch and --detach exclude each other; detaching ends before there is progress; leave one out");
+    }
+  }
+
+  /** Starts a migration, and follows it unless told to detach. */
+  int run(Session.Opener ferry, Function<ClusterBlockingStub, Migration> start) {
+    return ferry.inSession(session -> {
+      if (detach) {
+        Migration accepted = session.connection().change(start::apply);
+        session.output().document(accepted, palette -> accepted.getId() + "\n");
+        return ExitCode.DONE;
+      }
+      try (MigrationWatch following = new MigrationWatch(session, watch)) {
+        return following.run(session.connection().change(start::apply).getId());
+      }
+    });
+  }
+}

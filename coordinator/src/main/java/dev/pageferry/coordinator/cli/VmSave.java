@@ -1,0 +1,59 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.proto.cluster.v1.Codec;
+import dev.pageferry.proto.cluster.v1.SaveVmRequest;
+import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.Vm;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code ferry vm save}. */
+@Command(name = "save", description = "Saves a VM's memory to shared storage and takes it off its host.%n"
+    + "'ferry vm start' goes on where it stood.")
+final class VmSave implements Callable<Integer> {
+  private final Session.Opener ferry;
+
+  @Parameters(paramLabel = "NAME", description = "Name of the VM.")
+  private String name = "";
+
+  @Option(names = "--compress", paramLabel = "none|lz4|zstd|auto", converter = Converters.StateCodec.class,
+      description = "How its pages are packed; auto leaves alone what hardly shrinks (default auto).")
+  private Codec.Name codec = Codec.Name.CODEC_UNSPECIFIED;
+
+  private @Nullable SaveVmUpdate last;
+
+  VmSave(Session.Opener ferry) {
+    this.ferry = ferry;
+  }
+
+  @Override
+  public Integer call() {
+    SaveVmRequest request = SaveVmRequest.newBuilder().setName(name).setCodec(codec).build();
+    return ferry.inSession(session -> {
+      StateProgress progress = new StateProgress("saving " + name, session.surroundings().ticker());
+      try (ProgressDisplay display = ProgressDisplay.of(session, true)) {
+        session.connection().stream(stub -> stub.saveVm(request), (SaveVmUpdate update) -> {
+          display.show(progress.after(update.getDoneBytes(), update.getTotalBytes()));
+          last = update;
+        });
+      }
+      SaveVmUpdate end = last;
+      if (end == null || !end.hasVm()) {
+        throw new Failure(ExitCode.IN_DOUBT,
+            "whether %s is saved is not known; the coordinator ended without a result; see 'ferry vm show'".formatted(
+                name));
+      }
+      Vm vm = end.getVm();
+      session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
+      if (!session.output().isJson()) {
+        session.output().message("saved in %s".formatted(ByteSize.format(end.getFileBytes())));
+      }
+      return ExitCode.DONE;
+    });
+  }
+}

@@ -1,0 +1,71 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
+import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
+import dev.pageferry.proto.cluster.v1.StartVmRequest;
+import dev.pageferry.proto.cluster.v1.Vm;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code ferry vm start}. */
+@Command(name = "start", sortOptions = false,
+    description = "Boots a stopped or failed VM at step 0; a saved one goes on where it stood.")
+final class VmStart implements Callable<Integer> {
+  private final Session.Opener ferry;
+
+  @Parameters(paramLabel = "NAME", description = "Name of the VM.")
+  private String name = "";
+
+  @Option(names = "--host", paramLabel = "HOST",
+      description = "Where to start a stopped or saved VM (default: where it was).")
+  private String host = "";
+
+  @Option(names = "--force-disks",
+      description = "Takes its disks even where the host that had them is not known to have let go."
+          + " Only after you have seen that it is off: two writers destroy a disk.")
+  private boolean forceDisks;
+
+  private @Nullable Vm restored;
+
+  VmStart(Session.Opener ferry) {
+    this.ferry = ferry;
+  }
+
+  @Override
+  public Integer call() {
+    return ferry.inSession(session -> {
+      GetVmRequest question = GetVmRequest.newBuilder().setName(name).build();
+      boolean isSaved = session.connection().read(stub -> stub.getVm(question)).getState() == Vm.State.SAVED;
+      Vm vm = isSaved ? restore(session) : start(session);
+      session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
+      return ExitCode.DONE;
+    });
+  }
+
+  private Vm start(Session session) {
+    StartVmRequest request = StartVmRequest.newBuilder().setName(name).setHost(host).setForceDisks(forceDisks).build();
+    // Filling the memory anew takes as long as creating the VM did.
+    return session.connection().patiently(stub -> stub.startVm(request));
+  }
+
+  private Vm restore(Session session) {
+    RestoreVmRequest request = RestoreVmRequest.newBuilder().setName(name).setHost(host).build();
+    StateProgress progress = new StateProgress("restoring " + name, session.surroundings().ticker());
+    try (ProgressDisplay display = ProgressDisplay.of(session, true)) {
+      session.connection().stream(stub -> stub.restoreVm(request), (RestoreVmUpdate update) -> {
+        display.show(progress.after(update.getDoneBytes(), update.getTotalBytes()));
+        restored = update.hasVm() ? update.getVm() : restored;
+      });
+    }
+    if (restored == null) {
+      throw new Failure(ExitCode.IN_DOUBT,
+          "whether %s runs is not known; the coordinator ended without a result; see 'ferry vm show'".formatted(name));
+    }
+    return restored;
+  }
+}

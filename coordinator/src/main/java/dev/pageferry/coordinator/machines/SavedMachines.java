@@ -1,0 +1,150 @@
+package dev.pageferry.coordinator.machines;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.StateFiles;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmRequest;
+import dev.pageferry.proto.agent.v1.SaveVmResult;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.Codec;
+import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.PendingMigration;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.Optional;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Saving VMs and bringing them back. Each is an operation that is pending on the VM's row, as a migration is, and which the
+ * row decides: the agent that does the work asks for its commit, and whoever finds that agent gone aborts it.
+ */
+public final class SavedMachines {
+  private static final Logger log = LoggerFactory.getLogger(SavedMachines.class);
+
+  private final OwnershipLedger ledger;
+  private final HostInventory inventory;
+  private final AgentClient agents;
+  private final MachineStates states;
+
+  /** Hears how far it has come. */
+  public interface Progress {
+    void done(long doneBytes, long totalBytes);
+  }
+
+  SavedMachines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, MachineStates states) {
+    this.ledger = ledger;
+    this.inventory = inventory;
+    this.agents = agents;
+    this.states = states;
+  }
+
+  /**
+   * Aborts what an earlier process of this coordinator had begun. An agent that is still at it hears so when it asks for
+   * the commit, and puts everything back.
+   */
+  void recover() {
+    for (Row each : ledger.list()) {
+      if (each.record().hasPending() && each.record().getPending().getKind() != PendingMigration.Kind.MOVE) {
+        Decision decision = ledger.resolve(each.id(), new MigrationId(each.record().getPending().getMigrationId()));
+        log.info("vm={} operation={} of the coordinator's last life: {}", each.record().getSpec().getName(),
+            each.record().getPending().getMigrationId(), decision.outcome());
+      }
+    }
+  }
+
+  SaveVmUpdate save(Row row, Host host, Codec.Name codec, Progress progress)
+      throws RequestException, ConflictException {
+    if (host.record().getStorageId().isEmpty()) {
+      throw new RequestException(Kind.REFUSED, "host %s has no shared storage; start its agent with --storage",
+          host.id());
+    }
+    String name = row.record().getSpec().getName();
+    MigrationId operation = new MigrationId(UUID.randomUUID().toString());
+    SaveVmRequest request = SaveVmRequest.newBuilder().setVmId(row.id().value()).setEpoch(row.record().getEpoch())
+        .setOperationId(operation.value()).setCodec(Codecs.of(codec)).build();
+    ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
+        .setKind(PendingMigration.Kind.SAVE).setSavedState(StateFiles.name(row.id(), operation)).build());
+    log.info("vm={} operation={} is to be saved on host={}", name, operation, host.id());
+    SaveVmResult result = SaveVmResult.getDefaultInstance();
+    Optional<AgentException> failure = Optional.empty();
+    try {
+      result = agents.saveVm(host.record().getAddress(), request,
+          done -> progress.done(done.getDoneBytes(), done.getTotalBytes()));
+    } catch (AgentException e) {
+      failure = Optional.of(e);
+    }
+    // Whatever the agent said last, or could not say: the row knows, and this ends the doubt.
+    Decision decision = ledger.resolve(row.id(), operation);
+    if (decision.outcome() != Outcome.COMMITTED) {
+      throw failed(host, failure, "VM %s was not saved".formatted(name));
+    }
+    long steps = result.getSteps();
+    Row saved = ledger.update(row.id(), record -> record.toBuilder().setSavedSteps(steps).build());
+    log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
+    return SaveVmUpdate.newBuilder().setVm(states.vm(saved.record(), states.lastReported(saved.record())))
+        .setFileBytes(result.getFileBytes()).setDoneBytes(row.record().getSpec().getMemoryBytes())
+        .setTotalBytes(row.record().getSpec().getMemoryBytes()).build();
+  }
+
+  Vm restore(Row row, Host host, Progress progress) throws RequestException, ConflictException {
+    if (row.record().getPhase() != VmRecord.Phase.SAVED) {
+      throw new RequestException(Kind.REFUSED, "VM %s is not saved any more", row.record().getSpec().getName());
+    }
+    MigrationId operation = new MigrationId(UUID.randomUUID().toString());
+    long epoch = Math.addExact(row.record().getEpoch(), 1);
+    RestoreVmRequest request = RestoreVmRequest.newBuilder().setSpec(row.record().getSpec()).setEpoch(epoch)
+        .setOperationId(operation.value()).setFile(row.record().getSavedState()).build();
+    ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
+        .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(host.id().value())
+        .setDestinationIncarnation(host.incarnation().value()).build());
+    log.info("vm={} operation={} is to be restored on host={}", row.record().getSpec().getName(), operation, host.id());
+    Optional<VmStatus> status = Optional.empty();
+    Optional<AgentException> failure = Optional.empty();
+    try {
+      status = Optional.of(agents.restoreVm(host.record().getAddress(), request,
+          done -> progress.done(done.getDoneBytes(), done.getTotalBytes())));
+    } catch (AgentException e) {
+      failure = Optional.of(e);
+    }
+    Decision decision = ledger.resolve(row.id(), operation);
+    if (decision.outcome() != Outcome.COMMITTED) {
+      throw failed(host, failure, "VM %s stays saved".formatted(row.record().getSpec().getName()));
+    }
+    Row restored = ledger.find(row.id()).orElseThrow(() -> new RequestException(Kind.FAILED,
+        "VM %s was deleted meanwhile", row.record().getSpec().getName()));
+    return states.vm(restored.record(), status);
+  }
+
+  private static RequestException failed(Host host, Optional<AgentException> failure, String consequence) {
+    String reason = failure.map(AgentException::getMessage).orElse("the coordinator aborted it");
+    return new RequestException(Kind.FAILED, "host %s: %s; %s", host.id(), reason, consequence);
+  }
+
+  /** Deletes the files of a VM that is stopped now; one that stays behind is of no use to anybody. */
+  void discard(Row row) {
+    Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost())).filter(Host::isUp)
+        .or(() -> inventory.list().stream().filter(each -> each.isUp() && !each.record().getStorageId().isEmpty())
+            .findFirst());
+    try {
+      if (host.isPresent()) {
+        agents.discardSavedStates(host.get().record().getAddress(), row.id().value());
+      }
+    } catch (AgentException e) {
+      log.warn("vm={} its saved state was not deleted: {}", row.record().getSpec().getName(), e.getMessage());
+    }
+  }
+}
