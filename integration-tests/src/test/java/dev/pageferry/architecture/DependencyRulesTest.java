@@ -36,8 +36,8 @@ class DependencyRulesTest {
       .dependOnClassesThat().resideInAPackage(AGENT + ".migration.source..");
 
   @ArchTest
-  static final ArchRule foreignMemoryStaysInMemoryAndOs = noClasses().that().resideInAPackage("dev.pageferry..").and()
-      .resideOutsideOfPackages(AGENT + ".memory..", AGENT + ".os..").should().dependOnClassesThat()
+  static final ArchRule foreignMemoryStaysAtTheBottom = noClasses().that().resideInAPackage("dev.pageferry..").and()
+      .resideOutsideOfPackages(AGENT + ".memory..", AGENT + ".codec..", AGENT + ".os..").should().dependOnClassesThat()
       .resideInAPackage("java.lang.foreign..");
   @ArchTest
   // The command tunes the event loop of its gRPC channel, to start and end fast.
@@ -62,9 +62,18 @@ class DependencyRulesTest {
           resideInAnyPackage(AGENT + ".memory..", AGENT + ".os..", "dev.pageferry.common..", "java..", "org.slf4j..",
               "org.jspecify.."));
   @ArchTest
+  static final ArchRule disksKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".disk..").should()
+      .onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".disk..", "dev.pageferry.common..", "java..", "org.slf4j..",
+          "org.jspecify.."));
+  @ArchTest
+  static final ArchRule savedStatesKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".savedstate..")
+      .should().onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".savedstate..", AGENT + ".codec..",
+          AGENT + ".memory..", AGENT + ".disk..", "dev.pageferry.common..", "java..", "org.slf4j..", "org.jspecify.."));
+  @ArchTest
   static final ArchRule guestKnowsNothingOfMigration = noClasses().that().resideInAPackage(AGENT + ".guest..").should()
       .dependOnClassesThat()
-      .resideInAnyPackage(AGENT + ".migration..", AGENT + ".wire..", AGENT + ".transport..", AGENT + ".rpc..");
+      .resideInAnyPackage(AGENT + ".migration..", AGENT + ".savedstate..", AGENT + ".wire..", AGENT + ".transport..",
+          AGENT + ".rpc..");
   @ArchTest
   static final ArchRule wireKnowsNothingOfSockets = noClasses().that().resideInAPackage(AGENT + ".wire..").should()
       .dependOnClassesThat()

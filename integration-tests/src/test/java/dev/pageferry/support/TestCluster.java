@@ -1,18 +1,27 @@
 package dev.pageferry.support;
 
+import dev.pageferry.journal.JournalReader;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
+import dev.pageferry.proto.cluster.v1.DigestVmRequest;
+import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.SaveVmRequest;
+import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
@@ -26,6 +35,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -39,7 +49,7 @@ public final class TestCluster implements AutoCloseable {
   private static final Pattern LISTENING = Pattern.compile("listening: grpc 127\\.0\\.0\\.1:(\\d+)");
   private static final Pattern REGISTERED = Pattern.compile("registered with the coordinator");
   private static final Pattern REFUSED = Pattern.compile("does not take this host in: (.*)");
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Set<Migration.State> FINAL = Set.of(Migration.State.COMPLETED, Migration.State.FAILED,
       Migration.State.CANCELLED);
 
@@ -68,6 +78,7 @@ public final class TestCluster implements AutoCloseable {
             directory.resolve("data").toString()),
         directory.resolve("coordinator.log"));
     coordinator.start(LISTENING);
+    Files.createDirectories(directory.resolve("storage"));
     TestCluster cluster = new TestCluster(directory, coordinator, port);
     for (String host : hosts) {
       cluster.addHost(host, memory);
@@ -108,9 +119,19 @@ public final class TestCluster implements AutoCloseable {
     return new ServerProcess(program("agent"),
         List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
             "--migration-listen", "127.0.0.1:0",
-            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--failpoint-dir",
-            failpoints.toString()),
+            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage", storage().toString(),
+            "--failpoint-dir", failpoints.toString()),
         log);
+  }
+
+  /** The directory that all hosts share. */
+  public Path storage() {
+    return directory.resolve("storage");
+  }
+
+  /** The file of a disk. */
+  public Path disk(String name, Disk.Format format) {
+    return storage().resolve("disks/%s.%s".formatted(name, format.name().toLowerCase(Locale.ROOT)));
   }
 
   public ServerProcess agent(String host) {
@@ -157,6 +178,44 @@ public final class TestCluster implements AutoCloseable {
     return api().createVm(
         CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20).setVcpus(vcpus)
             .setProgram("hotset").putAllProgramArgs(programArgs).build());
+  }
+
+  /** Creates a disk, and a VM whose program uses it. */
+  public Vm createWithDisk(String name, String host, long memoryMib, String program, Map<String, String> programArgs,
+      long diskMib) {
+    api().createDisk(CreateDiskRequest.newBuilder().setName(name + "-disk").setSizeBytes(diskMib << 20)
+        .setFormat(Disk.Format.VHD).build());
+    return api().createVm(CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20)
+        .setVcpus(2).setProgram(program).putAllProgramArgs(programArgs).addDisks(name + "-disk").build());
+  }
+
+  /** The journals on the disk of a VM that {@link #createWithDisk} made. */
+  public List<JournalReader.Journal> journals(String vm) throws IOException {
+    return JournalReader.read(disk(vm + "-disk", Disk.Format.VHD));
+  }
+
+  /** Starts a quick migration and returns at once. */
+  public Migration migrateQuickly(String vm, String to) {
+    return api().migrateQuick(MigrateQuickRequest.newBuilder().setName(vm).setTo(to).build());
+  }
+
+  /** Saves a VM and waits until that is done. */
+  public Vm save(String name) {
+    Iterator<SaveVmUpdate> updates = api().saveVm(SaveVmRequest.newBuilder().setName(name).build());
+    SaveVmUpdate last = updates.next();
+    while (updates.hasNext()) {
+      last = updates.next();
+    }
+    return last.getVm();
+  }
+
+  /** Boots or restores a VM. */
+  public Vm startVm(String name, String host) {
+    return api().startVm(StartVmRequest.newBuilder().setName(name).setHost(host).build());
+  }
+
+  public VmDigest digest(String name) {
+    return api().digestVm(DigestVmRequest.newBuilder().setName(name).build());
   }
 
   public Vm vm(String name) {

@@ -46,7 +46,8 @@ final class DiskLease {
     try {
       Optional<LeaseRecord> before = lease.read();
       checkVm(before, disk, claim);
-      if (before.isPresent() && before.get().epoch() > claim.epoch()) {
+      // Epochs are a VM's: one that had the disk before says nothing.
+      if (before.isPresent() && before.get().vm().equals(claim.vm()) && before.get().epoch() > claim.epoch()) {
         throw new DiskException("disk %s was opened under epoch %d, which is later than %d".formatted(disk,
             before.get().epoch(), claim.epoch()));
       }

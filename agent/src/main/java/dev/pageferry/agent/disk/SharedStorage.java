@@ -114,13 +114,31 @@ public final class SharedStorage implements AutoCloseable {
     }
   }
 
-  /** Refuses disks that were opened under a later epoch than the given one. */
-  public void checkNotOpenedAfter(List<DiskDescription> descriptions, long epoch) throws IOException {
+  /** Refuses disks that another VM opened last, or this one under a later epoch than the given one. */
+  public void checkNotOpenedAfter(List<DiskDescription> descriptions, String vm, long epoch) throws IOException {
     for (DiskDescription each : descriptions) {
       Optional<LeaseRecord> lease = new LeaseFile(leases.resolve(leaseKey(each.name()) + ".lease")).read();
-      if (lease.isPresent() && lease.get().epoch() > epoch) {
-        throw new DiskException("disk %s was opened under epoch %d since, and the state is of epoch %d".formatted(
-            each.name(), lease.get().epoch(), epoch));
+      if (lease.isPresent() && (!lease.get().vm().equals(vm) || lease.get().epoch() > epoch)) {
+        throw new DiskException("disk %s was opened by VM %s under epoch %d since, and the state is of epoch %d"
+            .formatted(each.name(), lease.get().vm(), lease.get().epoch(), epoch));
+      }
+    }
+  }
+
+  /**
+   * Deletes a disk that nobody has open, and all that is on it.
+   *
+   * @throws DiskException if a host has it open
+   */
+  public void delete(String name) throws IOException {
+    Optional<LockFile> lock = LockFile.tryLock(leases.resolve(leaseKey(name) + ".lock"));
+    if (lock.isEmpty()) {
+      throw new DiskException("disk %s is open on a host".formatted(name));
+    }
+    try (LockFile held = lock.get()) {
+      disks.delete(name);
+      for (String suffix : List.of(".lease", ".fence")) {
+        Files.deleteIfExists(leases.resolve(leaseKey(name) + suffix));
       }
     }
   }

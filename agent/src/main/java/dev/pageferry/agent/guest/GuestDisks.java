@@ -40,7 +40,7 @@ public final class GuestDisks {
    */
   public void checkNotOpenedAfter(VmSpec spec, long epoch) throws IOException {
     if (!spec.disks().isEmpty()) {
-      storageFor(spec).checkNotOpenedAfter(spec.disks(), epoch);
+      storageFor(spec).checkNotOpenedAfter(spec.disks(), spec.id().value(), epoch);
     }
   }
 

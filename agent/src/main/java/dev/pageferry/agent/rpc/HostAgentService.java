@@ -64,6 +64,7 @@ import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -231,8 +232,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
-    goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> {
+    answerToTheEnd(observer, () -> {
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
       ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
@@ -246,8 +246,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
-    goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> {
+    answerToTheEnd(observer, () -> {
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw new IllegalStateException("VM %s is on this host already".formatted(request.getSpec().getName()));
       }
@@ -270,9 +269,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     });
   }
 
-  /** What the row decides must be carried out even if the coordinator that asked for it is gone. */
-  private static void goOnWithoutListener(StreamObserver<?> observer) {
-    ((ServerCallStreamObserver<?>) observer).setOnCancelHandler(() -> log.warn("whoever asked has hung up"));
+  /**
+   * Answers a request that goes on even if the coordinator that asked is gone: what the row decides must be carried out.
+   * In a context of its own, since all questions to the coordinator from the call's context are cancelled with the call.
+   */
+  private static <T> void answerToTheEnd(StreamObserver<T> observer, Refusals.Request<T> request) {
+    ((ServerCallStreamObserver<T>) observer).setOnCancelHandler(() -> log.warn("whoever asked has hung up"));
+    Context.ROOT.run(() -> Refusals.answer(observer, request));
   }
 
   private Hosted hostedUnder(String id, long epoch) {
@@ -355,7 +358,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
     Refusals.answer(observer, () -> {
-      disks().delete(request.getName());
+      storage.orElseThrow(HostAgentService::noStorage).delete(request.getName());
       return DeleteDiskResponse.getDefaultInstance();
     });
   }

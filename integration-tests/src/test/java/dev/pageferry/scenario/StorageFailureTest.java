@@ -1,0 +1,242 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.pageferry.journal.JournalReader.Journal;
+import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.StorageChecks;
+import dev.pageferry.support.TestCluster;
+import io.grpc.StatusRuntimeException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** VMs with disks, and VMs that go by a file, while everything around them dies. */
+class StorageFailureTest {
+  private static final Map<String, String> FAST = Map.of("rate", "4MB/s");
+
+  private TestCluster cluster;
+  private StorageChecks checks;
+
+  @BeforeEach
+  void start() throws Exception {
+    cluster = TestCluster.start("storage", "1GiB", "host-a", "host-b");
+    checks = new StorageChecks(cluster);
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    cluster.close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"source.save.paused", "source.save.done", "source.storage-handoff.released"})
+  void aSourceThatDiesBeforeTheStateIsNotedLeavesADiskWithEveryAcknowledgedRecord(String point) throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-a", point);
+    Migration migration = cluster.migrateQuickly("db", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-a").kill();
+    failpoint.release();
+    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("SOURCE_LOST");
+    cluster.restart("host-a");
+    checks.assertJournalHolds("db", steps);
+    cluster.awaitVm("db", Vm.State.FAILED, "host-a");
+    cluster.startVm("db", "");
+    checks.stepsBeyond("db", 0);
+    checks.wholeJournals("db");
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+  }
+
+  @Test
+  void aSourceThatDiesOnceTheStateIsNotedLeavesASavedVm() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.noted");
+    Migration migration = cluster.migrateQuickly("db", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-a").kill();
+    failpoint.release();
+    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("SAVED");
+    assertThat(cluster.vm("db").getState()).isEqualTo(Vm.State.SAVED);
+    cluster.startVm("db", "host-b");
+    assertThat(cluster.vm("db").getSteps()).isGreaterThanOrEqualTo(steps);
+    checks.stepsBeyond("db", steps);
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertJournalHolds("db", steps);
+  }
+
+  @Test
+  void aSourceThatWasFrozenWhenItsVmWasRestoredElsewhereNeverRunsItAgain() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.noted");
+    Migration migration = cluster.migrateQuickly("db", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-a").freeze();
+    failpoint.release();
+    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("SAVED");
+    cluster.startVm("db", "host-b");
+    long there = checks.stepsBeyond("db", steps);
+    cluster.agent("host-a").thaw();
+    cluster.awaitFreeMemory("host-a", 1L << 30);
+    checks.stepsBeyond("db", there);
+    assertThat(cluster.vm("db").getHost()).isEqualTo("host-b");
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertJournalHolds("db", there);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"destination.setup.accepted", "destination.restore.begins", "destination.restore.before-ready"})
+  void aDestinationThatDiesBeforeReadyLeavesTheVmWithItsSource(String point) throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-b", point);
+    Migration migration = cluster.migrateQuickly("db", "host-b");
+    failpoint.awaitReached();
+    cluster.agent("host-b").kill();
+    failpoint.release();
+    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.FAILED);
+    Vm vm = cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+    assertThat(vm.getEpoch()).isEqualTo(1);
+    long goesOn = checks.stepsBeyond("db", steps);
+    cluster.restart("host-b");
+    assertThat(cluster.awaitEnd(cluster.migrateQuickly("db", "host-b").getId()).getState())
+        .isEqualTo(Migration.State.COMPLETED);
+    checks.stepsBeyond("db", goesOn);
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertJournalHolds("db", goesOn);
+  }
+
+  @Test
+  void aCoordinatorThatDiesInTheMiddleOfAQuickMigrationChangesNothing() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-a", "source.restore.ready");
+    Migration migration = cluster.migrateQuickly("db", "host-b");
+    failpoint.awaitReached();
+    cluster.coordinator().kill();
+    failpoint.release();
+    cluster.restartCoordinator();
+    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(cluster.vm("db").getHost()).isEqualTo("host-b");
+    checks.stepsBeyond("db", steps);
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertJournalHolds("db", steps);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"save.paused", "save.written", "save.before-commit"})
+  void aCoordinatorThatDiesDuringASaveLeavesTheVmRunningOrSaved(String point) throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-a", point);
+    Thread saving = Thread.ofVirtual().start(() -> {
+      try {
+        cluster.save("db");
+      } catch (StatusRuntimeException e) {
+        // The coordinator is killed under it.
+      }
+    });
+    failpoint.awaitReached();
+    cluster.coordinator().kill();
+    saving.join();
+    cluster.restartCoordinator();
+    failpoint.release();
+    cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+    checks.stepsBeyond("db", steps);
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    assertThat(cluster.save("db").getState()).isEqualTo(Vm.State.SAVED);
+    cluster.startVm("db", "host-b");
+    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
+  }
+
+  @Test
+  void aCoordinatorsOutageStopsNoVm() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    cluster.coordinator().kill();
+    // Longer than any lease of the coordinator's: the journal's file goes on growing.
+    long[] last = {0};
+    Awaitility.await().atMost(Duration.ofSeconds(30)).pollInterval(Duration.ofMillis(500))
+        .until(() -> {
+          last[0] = cluster.journals("db").stream().mapToLong(Journal::stepsSinceBoot).sum();
+          return last[0] > steps + 12_000;
+        });
+    cluster.restartCoordinator();
+    assertThat(cluster.vm("db").getSteps()).isGreaterThanOrEqualTo(last[0] - 2);
+  }
+
+  @Test
+  void aDestinationThatCannotOpenTheDisksGivesTheVmBack() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
+    Migration migration = cluster.migrate("db", "host-b");
+    failpoint.awaitReached();
+    Path lease = cluster.storage().resolve("leases/disk-db-disk.lease");
+    byte[] released = Files.readAllBytes(lease);
+    Files.writeString(lease, "scribble");
+    failpoint.release();
+    Migration ended = cluster.awaitEnd(migration.getId());
+    assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
+    assertThat(ended.getFailure().getCode()).isEqualTo("DISKS_UNAVAILABLE");
+    Vm vm = cluster.vm("db");
+    assertThat(List.of(vm.getHost(), vm.getEpoch())).isEqualTo(List.of("host-a", 3L));
+    // The source cannot open them either: the VM stands there until somebody repairs the lease.
+    Files.write(lease, released);
+    checks.stepsBeyond("db", cluster.vm("db").getSteps());
+    assertThat(cluster.awaitEnd(cluster.migrate("db", "host-b").getId()).getState())
+        .isEqualTo(Migration.State.COMPLETED);
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
+  }
+
+  @Test
+  void theDisksOfAHostThatIsFrozenAreNobodyElses() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    List<Long> lengths = new ArrayList<>();
+    cluster.agent("host-a").freeze();
+    cluster.awaitVm("db", Vm.State.FAILED, "host-a");
+    lengths.add(cluster.journals("db").getFirst().last());
+    assertThatThrownBy(() -> cluster.startVm("db", "host-b")).isInstanceOf(StatusRuntimeException.class)
+        .hasMessageContaining("may still run on host host-a");
+    assertThatThrownBy(() -> cluster.api().deleteDisk(DeleteDiskRequest.newBuilder().setName("db-disk").build()))
+        .isInstanceOf(StatusRuntimeException.class);
+    cluster.agent("host-a").thaw();
+    cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
+  }
+
+  @Test
+  void aRestartedHostBootsItsVmBehindWhatItsFormerLifeWrote() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    cluster.agent("host-a").kill();
+    checks.assertJournalHolds("db", steps);
+    long records = cluster.journals("db").stream().mapToLong(Journal::last).sum();
+    cluster.restart("host-a");
+    cluster.awaitVm("db", Vm.State.FAILED, "host-a");
+    cluster.startVm("db", "");
+    checks.stepsBeyond("db", 0);
+    checks.wholeJournals("db");
+    assertThat(cluster.journals("db").stream().mapToLong(Journal::last).sum()).isGreaterThan(records + 100);
+    assertThat(cluster.journals("db")).allSatisfy(each -> assertThat(each.lastEpoch()).isEqualTo(2));
+  }
+}
