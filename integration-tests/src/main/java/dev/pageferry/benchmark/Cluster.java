@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** A coordinator and two agents on loopback, driven by the same commands that operators use. */
@@ -44,7 +46,11 @@ final class Cluster implements AutoCloseable {
   }
 
   /** A VM to create; arguments are those of its guest program, {@code k=v}. */
-  record Spec(String name, long memoryBytes, String program, List<String> arguments) {
+  record Spec(String name, long memoryBytes, String program, List<String> arguments, List<String> options) {
+    /** One without more than that. */
+    Spec(String name, long memoryBytes, String program, List<String> arguments) {
+      this(name, memoryBytes, program, arguments, List.of());
+    }
   }
 
   /** A VM of this cluster, and where it is. Deleted when closed. */
@@ -58,6 +64,7 @@ final class Cluster implements AutoCloseable {
           List.of("vm", "create", name, "--host", host, "--memory", size(spec.memoryBytes()), "--program",
               spec.program()));
       spec.arguments().forEach(each -> words.addAll(List.of("--program-arg", each)));
+      words.addAll(spec.options());
       ferry(FILL_LIMIT, words);
     }
 
@@ -68,6 +75,33 @@ final class Cluster implements AutoCloseable {
       Move move = Move.parse(answer.document(), answer.seconds());
       host = move.destination();
       return move;
+    }
+
+    /** Moves it to the other host by a file on shared storage. */
+    Move moveQuickly() {
+      String other = "host-a".equals(host) ? "host-b" : "host-a";
+      Answer answer = ferry(MOVE_LIMIT, List.of("migrate", "quick", name, "--to", other));
+      Move move = Move.parse(answer.document(), answer.seconds());
+      host = move.destination();
+      return move;
+    }
+
+    /** @return seconds from the pause until its state was whole on stable storage */
+    double save() {
+      return secondsSaid(run(MOVE_LIMIT, List.of("vm", "save", name)), " saved in ");
+    }
+
+    /** @return seconds from the first byte of its state read until all was checked */
+    double restore() {
+      return secondsSaid(run(MOVE_LIMIT, List.of("vm", "start", name)), " restored in ");
+    }
+
+    private double secondsSaid(Children.Result result, String words) {
+      Matcher said = Pattern.compile(Pattern.quote(name + words) + "([0-9.]+) (ms|s)").matcher(result.errors());
+      if (result.exitCode() != 0 || !said.find()) {
+        throw new BenchmarkException(name + words + "…: " + result.complaint());
+      }
+      return Double.parseDouble(said.group(1)) / (said.group(2).equals("ms") ? 1e3 : 1);
     }
 
     /** Whether its memory is what its program would have made of it without any move. */
@@ -100,6 +134,16 @@ final class Cluster implements AutoCloseable {
         Thread.sleep(BETWEEN_LOOKS);
       }
     }
+  }
+
+  /** Makes a disk, deleted with the cluster's storage. */
+  void createDisk(String name, String size) {
+    ferry(COMMAND_LIMIT, List.of("disk", "create", name, "--size", size));
+  }
+
+  /** The directory that both hosts share. */
+  Path storage() {
+    return directory.resolve("storage");
   }
 
   /** Creates a VM on the first host and waits until its program runs and its memory is filled. */

@@ -237,10 +237,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       Guest guest = hosted.vm();
       ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
           done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
-      long bytes = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest, departures)
+      SaveOperation.Saved saved = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest,
+          departures)
           .run(packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
       return SaveVmUpdate.newBuilder().setProgress(progress.now())
-          .setResult(SaveVmResult.newBuilder().setFileBytes(bytes).setSteps(guest.steps())).build();
+          .setResult(SaveVmResult.newBuilder().setFileBytes(saved.fileBytes()).setSteps(saved.steps())
+              .setSeconds(saved.seconds()))
+          .build();
     });
   }
 
@@ -253,10 +256,12 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
       ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
           done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
-      incoming.restoration(new MigrationId(request.getOperationId()), SpecMessages.fromProto(request.getSpec()),
-          new OwnershipEpoch(request.getEpoch())).run(request.getFile(), progress::add);
+      double seconds = incoming
+          .restoration(new MigrationId(request.getOperationId()), SpecMessages.fromProto(request.getSpec()),
+              new OwnershipEpoch(request.getEpoch()))
+          .run(request.getFile(), progress::add);
       return RestoreVmUpdate.newBuilder().setProgress(progress.now())
-          .setResult(StatusMessages.statusWithSpec(hosted(request.getSpec().getId()))).build();
+          .setResult(StatusMessages.statusWithSpec(hosted(request.getSpec().getId()))).setSeconds(seconds).build();
     });
   }
 

@@ -85,8 +85,8 @@ public final class SavedStateReader implements AutoCloseable {
     End end = readEnd();
     Restoration restoration = new Restoration(ram, written, end.blockOffsets, progress);
     try (Workers workers = new Workers("restore")) {
-      workers.run(restoration::placeBlocks, Restoration::nothing);
-      workers.run(restoration::placeCopies, Restoration::nothing);
+      workers.run(restoration::placeBlocks);
+      workers.run(restoration::placeCopies);
     }
     verify(restoration.stored.sum() == end.stored && restoration.copied.sum() == end.copies,
         "holds %d pages and %d copies, its end says %d and %d", restoration.stored.sum(), restoration.copied.sum(),
@@ -172,10 +172,6 @@ public final class SavedStateReader implements AutoCloseable {
       this.written = written;
       this.offsets = offsets;
       this.progress = progress;
-    }
-
-    static void nothing(Workers workers) {
-      // Reading needs no help from the background.
     }
 
     void placeBlocks(Workers workers) throws IOException {

@@ -45,8 +45,6 @@ public final class SavedStateWriter {
   }
 
   private static final int CHUNK_PAGES = Layout.MAX_PAGES;
-  /** Written since the last flush of a background thread: keeps the device busy while pages are being packed. */
-  private static final long FLUSH_BYTES = 128 << 20;
 
   private final FileChannel file;
   private final PageStore ram;
@@ -95,6 +93,7 @@ public final class SavedStateWriter {
       try (FileChannel file = FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
           StandardOpenOption.READ, StandardOpenOption.WRITE)) {
         result = new SavedStateWriter(file, ram, pages, packing, progress).write(metadata);
+        // Once, at the end: flushing along the way was measured to take twice as long in all.
         file.force(true);
       }
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
@@ -113,7 +112,7 @@ public final class SavedStateWriter {
   private Result write(byte[] metadata) throws IOException, InterruptedException {
     writeHeader(metadata);
     try (Workers workers = new Workers("save")) {
-      workers.run(this::packChunks, this::flushNow);
+      workers.run(this::packChunks);
     }
     writeEnd();
     return new Result(end.get(), stored.sum(), copies.sum());
@@ -148,17 +147,6 @@ public final class SavedStateWriter {
       progress.accept(chunkEnd - first);
     }
     packer.writeCopies();
-  }
-
-  /** The background's work: starts the device early, so that the last flush finds little to do. */
-  private void flushNow(Workers workers) throws IOException {
-    long flushed = 0;
-    while (workers.awaitMore()) {
-      if (end.get() - flushed >= FLUSH_BYTES) {
-        flushed = end.get();
-        file.force(false);
-      }
-    }
   }
 
   private void writeEnd() throws IOException {

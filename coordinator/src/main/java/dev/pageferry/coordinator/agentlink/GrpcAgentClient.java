@@ -24,6 +24,7 @@ import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.ResumeVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
@@ -135,13 +136,13 @@ public final class GrpcAgentClient implements AgentClient {
   }
 
   @Override
-  public VmStatus restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
+  public RestoreVmUpdate restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
       throws AgentException {
     return ask(address, stub -> {
-      AtomicReference<VmStatus> restored = new AtomicReference<>(VmStatus.getDefaultInstance());
+      AtomicReference<RestoreVmUpdate> restored = new AtomicReference<>(RestoreVmUpdate.getDefaultInstance());
       stub.restoreVm(request).forEachRemaining(update -> {
         progress.accept(update.getProgress());
-        restored.set(update.getResult());
+        restored.set(update);
       });
       return restored.get();
     });

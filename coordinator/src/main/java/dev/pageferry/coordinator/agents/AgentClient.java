@@ -8,6 +8,7 @@ import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SavedStateProgress;
@@ -49,7 +50,7 @@ public interface AgentClient extends AutoCloseable {
       throws AgentException;
 
   /** Brings a saved VM back to life. */
-  VmStatus restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
+  RestoreVmUpdate restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
       throws AgentException;
 
   /** Deletes the states of a VM that are on the storage. */

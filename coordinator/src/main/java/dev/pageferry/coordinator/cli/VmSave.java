@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.cli;
 
 import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.common.units.Durations;
 import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.SaveVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
@@ -50,9 +51,8 @@ final class VmSave implements Callable<Integer> {
       }
       Vm vm = end.getVm();
       session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
-      if (!session.output().isJson()) {
-        session.output().message("saved in %s".formatted(ByteSize.format(end.getFileBytes())));
-      }
+      session.output().message("%s saved in %s: %s".formatted(name, Durations.format(end.getSeconds()),
+          ByteSize.format(end.getFileBytes())));
       return ExitCode.DONE;
     });
   }

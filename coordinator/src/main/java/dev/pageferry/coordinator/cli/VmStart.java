@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.common.units.Durations;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
@@ -30,7 +31,7 @@ final class VmStart implements Callable<Integer> {
           + " Only after you have seen that it is off: two writers destroy a disk.")
   private boolean forceDisks;
 
-  private @Nullable Vm restored;
+  private @Nullable RestoreVmUpdate restored;
 
   VmStart(Session.Opener ferry) {
     this.ferry = ferry;
@@ -59,13 +60,15 @@ final class VmStart implements Callable<Integer> {
     try (ProgressDisplay display = ProgressDisplay.of(session, true)) {
       session.connection().stream(stub -> stub.restoreVm(request), (RestoreVmUpdate update) -> {
         display.show(progress.after(update.getDoneBytes(), update.getTotalBytes()));
-        restored = update.hasVm() ? update.getVm() : restored;
+        restored = update.hasVm() ? update : restored;
       });
     }
-    if (restored == null) {
+    RestoreVmUpdate end = restored;
+    if (end == null) {
       throw new Failure(ExitCode.IN_DOUBT,
           "whether %s runs is not known; the coordinator ended without a result; see 'ferry vm show'".formatted(name));
     }
-    return restored;
+    session.output().message("%s restored in %s".formatted(name, Durations.format(end.getSeconds())));
+    return end.getVm();
   }
 }

@@ -19,6 +19,7 @@ import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Codec;
+import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -160,7 +161,7 @@ public final class Machines {
     }
     if (state == Vm.State.SAVED) {
       return restore(name, onHost, (done, total) -> {
-      });
+      }).getVm();
     }
     return busy.exclusively(row.id(), name, () -> {
       // Read again: another start may have ended just now, and its VM must not be booted a second time.
@@ -211,7 +212,7 @@ public final class Machines {
    *
    * @param onHost where to; empty: where it was
    */
-  public Vm restore(String name, String onHost, SavedMachines.Progress progress) throws RequestException {
+  public RestoreVmUpdate restore(String name, String onHost, SavedMachines.Progress progress) throws RequestException {
     Row row = row(name);
     if (row.record().getPhase() != VmRecord.Phase.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is not saved", name);

@@ -17,10 +17,9 @@ import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
-import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Codec;
+import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
-import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Optional;
@@ -96,11 +95,12 @@ public final class SavedMachines {
     Row saved = ledger.update(row.id(), record -> record.toBuilder().setSavedSteps(steps).build());
     log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
     return SaveVmUpdate.newBuilder().setVm(states.vm(saved.record(), states.lastReported(saved.record())))
-        .setFileBytes(result.getFileBytes()).setDoneBytes(row.record().getSpec().getMemoryBytes())
+        .setFileBytes(result.getFileBytes()).setSeconds(result.getSeconds())
+        .setDoneBytes(row.record().getSpec().getMemoryBytes())
         .setTotalBytes(row.record().getSpec().getMemoryBytes()).build();
   }
 
-  Vm restore(Row row, Host host, Progress progress) throws RequestException, ConflictException {
+  RestoreVmUpdate restore(Row row, Host host, Progress progress) throws RequestException, ConflictException {
     if (row.record().getPhase() != VmRecord.Phase.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is not saved any more", row.record().getSpec().getName());
     }
@@ -112,10 +112,10 @@ public final class SavedMachines {
         .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(host.id().value())
         .setDestinationIncarnation(host.incarnation().value()).build());
     log.info("vm={} operation={} is to be restored on host={}", row.record().getSpec().getName(), operation, host.id());
-    Optional<VmStatus> status = Optional.empty();
+    Optional<dev.pageferry.proto.agent.v1.RestoreVmUpdate> result = Optional.empty();
     Optional<AgentException> failure = Optional.empty();
     try {
-      status = Optional.of(agents.restoreVm(host.record().getAddress(), request,
+      result = Optional.of(agents.restoreVm(host.record().getAddress(), request,
           done -> progress.done(done.getDoneBytes(), done.getTotalBytes())));
     } catch (AgentException e) {
       failure = Optional.of(e);
@@ -126,7 +126,9 @@ public final class SavedMachines {
     }
     Row restored = ledger.find(row.id()).orElseThrow(() -> new RequestException(Kind.FAILED,
         "VM %s was deleted meanwhile", row.record().getSpec().getName()));
-    return states.vm(restored.record(), status);
+    return RestoreVmUpdate.newBuilder()
+        .setVm(states.vm(restored.record(), result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getResult)))
+        .setSeconds(result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getSeconds).orElse(0.0)).build();
   }
 
   private static RequestException failed(Host host, Optional<AgentException> failure, String consequence) {

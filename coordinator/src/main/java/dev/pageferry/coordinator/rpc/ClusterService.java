@@ -153,10 +153,8 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
     goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> RestoreVmUpdate.newBuilder().setVm(machines.restore(request.getName(),
-        request.getHost(), (done, total) -> observer
-            .onNext(RestoreVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())))
-        .build());
+    Refusals.answer(observer, () -> machines.restore(request.getName(), request.getHost(), (done,
+        total) -> observer.onNext(RestoreVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())));
   }
 
   private static void goOnWithoutListener(StreamObserver<?> observer) {

@@ -11,6 +11,7 @@ import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
+import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SavedStateProgress;
@@ -150,14 +151,14 @@ public final class FakeAgents implements AgentClient {
   }
 
   @Override
-  public VmStatus restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
+  public RestoreVmUpdate restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
       throws AgentException {
     FakeAgent agent = at(address);
     agent.called("restoreVm", request);
     VmStatus status = VmStatus.newBuilder().setId(request.getSpec().getId()).setEpoch(request.getEpoch())
         .setState(VmStatus.State.RUNNING).setSpec(request.getSpec()).build();
     agent.host(status);
-    return status;
+    return RestoreVmUpdate.newBuilder().setResult(status).setSeconds(0.5).build();
   }
 
   @Override

@@ -42,16 +42,19 @@ public final class RestoreOperation {
    * Restores the guest and lets it run, unless the operator had paused it.
    *
    * @param progress told the bytes read, by any thread
+   * @return seconds from the first byte read until all was checked
    * @throws IOException with the reason for which it stays saved
    */
-  public void run(String fileName, LongConsumer progress)
+  public double run(String fileName, LongConsumer progress)
       throws IOException, OutOfMemoryException, InterruptedException {
     environment.disks().check(spec);
     VirtualMachine vm = environment.factory().skeleton(spec);
     boolean owned = false;
     try {
       StateRestorer restorer = new StateRestorer(environment);
+      long start = environment.ticker().nanos();
       restorer.restore(vm, fileName, progress);
+      double seconds = environment.ticker().secondsSince(start);
       environment.failpoints().at("restore.before-commit");
       Decision decision = commit();
       if (decision.outcome() != Outcome.COMMITTED || decision.epoch() != epoch.value()) {
@@ -62,8 +65,9 @@ public final class RestoreOperation {
       openDisks(vm);
       environment.activeGuests().adopt(vm, epoch);
       vm.resume(PauseReason.MIGRATION);
-      log.info("restored under epoch {} at step {}", epoch, vm.steps());
+      log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch, vm.steps());
       restorer.discard(spec, log);
+      return seconds;
     } finally {
       if (!owned) {
         vm.close();

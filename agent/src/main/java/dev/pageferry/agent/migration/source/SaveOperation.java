@@ -27,6 +27,15 @@ public final class SaveOperation {
   private final Custody custody;
   private final StateSaver saver;
 
+  /**
+   * What was saved.
+   *
+   * @param steps done by all vCPUs
+   * @param seconds from the pause until the file was whole on stable storage
+   */
+  public record Saved(long fileBytes, long steps, double seconds) {
+  }
+
   /** @param operation by which the row knows it */
   public SaveOperation(MigrationId operation, OwnershipEpoch epoch, Guest guest,
       SourceMigration.Environment environment) {
@@ -43,19 +52,21 @@ public final class SaveOperation {
    * Saves the guest; on any failure it runs on here.
    *
    * @param progress told the pages looked at, by any thread
-   * @return bytes of the file
    * @throws IOException with the reason for which the guest was not saved
    */
-  public long run(Packing packing, LongConsumer progress) throws IOException, InterruptedException {
+  public Saved run(Packing packing, LongConsumer progress) throws IOException, InterruptedException {
     SavedStateWriter.Result saved;
+    double seconds;
     try {
       if (guest.disks().isPresent()) {
         guest.disks().get().flush();
       }
+      long start = environment.ticker().nanos();
       guest.pause(PauseReason.MIGRATION);
       environment.failpoints().at("save.paused");
       saved = saver.save(guest, epoch, StateFiles.name(guest.spec().id(), operation), packing,
           progress);
+      seconds = environment.ticker().secondsSince(start);
       environment.failpoints().at("save.written");
       guest.releaseDisks(operation.value());
     } catch (IOException | InterruptedException | RuntimeException | Error e) {
@@ -66,9 +77,10 @@ public final class SaveOperation {
     environment.failpoints().at("save.before-commit");
     Decision decision = commitment().commit(() -> true);
     if (decision.outcome() == Outcome.COMMITTED) {
-      log.info("saved: {} bytes, {} pages, {} copies", saved.fileBytes(), saved.pagesStored(), saved.copies());
+      log.info("saved in {} s: {} bytes, {} pages, {} copies", seconds, saved.fileBytes(), saved.pagesStored(),
+          saved.copies());
       environment.copies().givenAway(guest);
-      return saved.fileBytes();
+      return new Saved(saved.fileBytes(), guest.steps(), seconds);
     }
     if (decision.outcome() == Outcome.ABORTED && decision.epoch() == epoch.value()) {
       putBack();
