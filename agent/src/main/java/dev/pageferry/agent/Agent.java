@@ -3,6 +3,7 @@ package dev.pageferry.agent;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
@@ -69,7 +70,8 @@ final class Agent implements AutoCloseable {
     SourceMigration.Environment departures = new SourceMigration.Environment(
         new MigrationClient(loops, config.congestionControl()), ownership, disks, savedStates, copies(),
         MigrationLog::of, failpoints, ticker);
-    outgoing = new OutgoingMigrations(departures, metrics);
+    GuestClaims claims = new GuestClaims();
+    outgoing = new OutgoingMigrations(departures, claims, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
     incoming = new IncomingMigrations(factory, disks, savedStates, ownership, () -> lease.join().awaitLive(),
@@ -79,6 +81,7 @@ final class Agent implements AutoCloseable {
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(),
         new HostAgentService(incarnation, guests, factory, new TwinVerifier(memory), departures, outgoing, incoming,
+            claims,
             storage,
             savedStates));
     session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
@@ -111,13 +114,13 @@ final class Agent implements AutoCloseable {
 
   /** Another host was given the disks of a VM that stands or runs here. */
   private void fenced(DiskSet set) {
-    guests.find(new VmId(set.vm())).ifPresent(hosted -> {
+    guests.find(new VmId(set.vm())).ifPresent(hosted -> Thread.ofVirtual().name("fence-" + set.vm()).start(() -> {
       try {
         hosted.vm().pause(PauseReason.FENCE);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       }
-    });
+    }));
   }
 
   private SourceMigration.HostedCopies copies() {

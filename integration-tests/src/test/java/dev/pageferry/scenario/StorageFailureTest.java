@@ -43,7 +43,7 @@ class StorageFailureTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"source.save.paused", "source.save.done", "source.storage-handoff.released"})
+  @ValueSource(strings = {"source.save.paused", "source.storage-handoff.released"})
   void aSourceThatDiesBeforeTheStateIsNotedLeavesADiskWithEveryAcknowledgedRecord(String point) throws Exception {
     cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
     long steps = checks.stepsBeyond("db", 0);
@@ -62,11 +62,12 @@ class StorageFailureTest {
     assertThat(cluster.verify("db").getIdentical()).isTrue();
   }
 
-  @Test
-  void aSourceThatDiesOnceTheStateIsNotedLeavesASavedVm() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"source.storage-handoff.noted", "source.restore.ready"})
+  void aSourceThatDiesOnceTheStateIsNotedLeavesASavedVm(String point) throws Exception {
     cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
     long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.noted");
+    Failpoint failpoint = cluster.hold("host-a", point);
     Migration migration = cluster.migrateQuickly("db", "host-b");
     failpoint.awaitReached();
     cluster.agent("host-a").kill();
@@ -141,7 +142,7 @@ class StorageFailureTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"save.paused", "save.written", "save.before-commit"})
+  @ValueSource(strings = {"save.paused", "save.before-commit"})
   void aCoordinatorThatDiesDuringASaveLeavesTheVmRunningOrSaved(String point) throws Exception {
     cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
     long steps = checks.stepsBeyond("db", 0);
@@ -164,6 +165,33 @@ class StorageFailureTest {
     assertThat(cluster.save("db").getState()).isEqualTo(Vm.State.SAVED);
     cluster.startVm("db", "host-b");
     checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
+  }
+
+  @Test
+  void aSaveThatStillGoesOnExcludesTheNextOne() throws Exception {
+    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
+    long steps = checks.stepsBeyond("db", 0);
+    Failpoint failpoint = cluster.hold("host-a", "save.paused");
+    Thread saving = Thread.ofVirtual().start(() -> {
+      try {
+        cluster.save("db");
+      } catch (StatusRuntimeException e) {
+        // The coordinator is killed under it.
+      }
+    });
+    failpoint.awaitReached();
+    cluster.coordinator().kill();
+    saving.join();
+    cluster.restartCoordinator();
+    // The row is free again; the host still works on the operation that was aborted.
+    assertThatThrownBy(() -> cluster.save("db")).isInstanceOf(StatusRuntimeException.class)
+        .hasMessageContaining("is being saved");
+    assertThat(cluster.awaitEnd(cluster.migrate("db", "host-b").getId()).getFailure().getMessage())
+        .contains("is being saved");
+    failpoint.release();
+    cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
   }
 
   @Test

@@ -24,11 +24,13 @@ import java.util.stream.Stream;
 public final class DiskDirectory {
   private static final String BEING_MADE = ".being-made";
 
+  private final Path storage;
   private final Path directory;
   private final Clock clock;
 
   /** @param storage the directory that every host mounts; it exists */
   public DiskDirectory(Path storage, Clock clock) {
+    this.storage = storage;
     this.directory = storage.resolve("disks");
     this.clock = clock;
   }
@@ -120,7 +122,8 @@ public final class DiskDirectory {
    */
   public DiskDescription show(String name) throws IOException {
     Path file = existing(name);
-    return DiskFile.describe(name, file, formatOf(file));
+    // By its real path, so that one file or device has one name, and one lease.
+    return DiskFile.describe(DiskDescription.isPath(name) ? file.toString() : name, file, formatOf(file));
   }
 
   /**
@@ -144,7 +147,12 @@ public final class DiskDirectory {
 
   private Path existing(String name) throws IOException {
     if (DiskDescription.isPath(name)) {
-      return RawIdentity.checkPassThrough(Path.of(name));
+      Path file = RawIdentity.checkPassThrough(Path.of(name));
+      if (file.startsWith(storage.toRealPath())) {
+        throw new DiskException("%s is on the shared storage; name the disk, do not pass its file through".formatted(
+            file));
+      }
+      return file;
     }
     return find(name).orElseThrow(() -> new NoSuchFileException(path(name, DiskFormat.VHD).toString(), null,
         "disk %s does not exist on this storage".formatted(name)));

@@ -40,22 +40,28 @@ final class DiskLease {
       throws IOException, InterruptedException {
     LeaseFile lease = new LeaseFile(leases.resolve(key + ".lease"));
     LeaseFile fence = new LeaseFile(leases.resolve(key + ".fence"));
-    checkVm(lease.read(), disk, claim);
     LockFile lock = lock(leases.resolve(key + ".lock"), lease, fence, disk, claim, host, clock);
     boolean taken = false;
     try {
       Optional<LeaseRecord> before = lease.read();
-      checkVm(before, disk, claim);
       // Epochs are a VM's: one that had the disk before says nothing.
       if (before.isPresent() && before.get().vm().equals(claim.vm()) && before.get().epoch() > claim.epoch()) {
         throw new DiskException("disk %s was opened under epoch %d, which is later than %d".formatted(disk,
             before.get().epoch(), claim.epoch()));
       }
       if (before.isPresent() && before.get().state() == LeaseRecord.State.HELD
-          && !before.get().isOfLife(host.holder().incarnation())) {
-        awaitSilence(leases, lock, before.get(), host, clock);
+          && !before.get().isOfLife(host.holder().incarnation()) && !isGone(before.get(), lock, host)) {
+        // The mark before the last look at the holder's host, which renews before it looks for marks: so either it is seen
+        // alive here, or it sees the mark there, whoever is stopped in between for however long.
+        fence.write(record(LeaseRecord.State.FENCED, claim, host));
+        StorageLease.awaitExpiry(StorageLease.hostFile(leases, before.get().host()), before.get().incarnation(),
+            before.get().duration(), clock);
       }
       LeaseRecord record = record(LeaseRecord.State.HELD, claim, host);
+      if (lock == null) {
+        // No kernel will see this holder go: whoever comes next has to wait its lease out.
+        record = record.ofUnknownBoot();
+      }
       lease.write(record);
       fence.delete();
       taken = true;
@@ -67,7 +73,7 @@ final class DiskLease {
     }
   }
 
-  /** A disk is one VM's for as long as that has it attached: a lease of another one that is held says so. */
+  /** A disk that a host has open for one VM is not taken from it for another one. */
   private static void checkVm(Optional<LeaseRecord> found, String disk, DiskClaim claim) throws DiskException {
     if (found.isPresent() && found.get().state() == LeaseRecord.State.HELD && !found.get().vm().equals(claim.vm())) {
       throw new DiskException("disk %s is in use by VM %s on host %s".formatted(disk, found.get().vm(),
@@ -85,6 +91,7 @@ final class DiskLease {
       if (lock.isPresent()) {
         return lock.get();
       }
+      checkVm(lease.read(), disk, claim);
       if (clock.nanos() - start >= claim.patience().toNanos()) {
         break;
       }
@@ -105,13 +112,9 @@ final class DiskLease {
                 holder.map(LeaseRecord::incarnation).orElse("?")));
   }
 
-  private static void awaitSilence(Path leases, @Nullable LockFile lock, LeaseRecord holder, StorageLease host,
-      BootClock clock) throws IOException, InterruptedException {
-    if (lock != null && holder.boot().equals(host.holder().boot())) {
-      return;
-    }
-    StorageLease.awaitExpiry(StorageLease.hostFile(leases, holder.host()), holder.incarnation(), holder.duration(),
-        clock);
+  /** Whether the kernel that kept the holder's lock, this very one, has seen the holder close the disk. */
+  private static boolean isGone(LeaseRecord holder, @Nullable LockFile lock, StorageLease host) {
+    return lock != null && holder.boot().equals(host.holder().boot());
   }
 
   private static LeaseRecord record(LeaseRecord.State state, DiskClaim claim, StorageLease host) {
@@ -120,16 +123,35 @@ final class DiskLease {
         host.duration());
   }
 
-  /** Whether a later epoch wants the disk. */
+  /** Whether a later epoch wants the disk, or has it by now. */
   boolean isFenced() throws IOException {
+    // The mark first: it is taken away only when the lease is another's.
     Optional<LeaseRecord> mark = fence.read();
-    return mark.isPresent() && mark.get().epoch() > record.epoch();
+    if (mark.isPresent() && mark.get().epoch() > record.epoch()) {
+      return true;
+    }
+    Optional<LeaseRecord> now = lease.read();
+    return now.isEmpty() || !now.get().equals(record);
   }
 
   /** Says that the disk is nobody's, or meant for a migration; after its last write was flushed. */
   void release(String migration) throws IOException {
-    lease.write(record.released(migration));
-    unlock();
+    try {
+      lease.write(record.released(migration));
+    } finally {
+      unlock();
+    }
+  }
+
+  /** As {@link #release}, unless the lease is another's already. */
+  void yieldToOther() throws IOException {
+    try {
+      if (lease.read().filter(record::equals).isPresent()) {
+        lease.write(record.released(""));
+      }
+    } finally {
+      unlock();
+    }
   }
 
   /** Lets go without a word, as the death of this process would. */

@@ -96,7 +96,7 @@ public final class DiskSet {
       if (marked && !fenced) {
         fenced = true;
         log.warn("vm={} epoch={} fenced: another host is to have its disks, they are closed here", vm, epoch);
-        abandon();
+        closeAll(LeasedDisk::yieldToOther);
       }
     } catch (IOException e) {
       log.warn("vm={} fence marks cannot be read: {}", vm, e.getMessage());
@@ -106,9 +106,17 @@ public final class DiskSet {
 
   /** Closes all disks without a word. */
   void abandon() {
+    closeAll(LeasedDisk::abandon);
+  }
+
+  private interface Closing {
+    void close(LeasedDisk disk) throws IOException;
+  }
+
+  private void closeAll(Closing closing) {
     for (LeasedDisk each : disks) {
       try {
-        each.abandon();
+        closing.close(each);
       } catch (IOException e) {
         log.warn("vm={} a disk was not closed well: {}", vm, e.getMessage());
       }

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -24,7 +25,10 @@ final class LeaseFile {
   Optional<LeaseRecord> read() throws IOException {
     for (int attempt = 1;; attempt++) {
       try {
-        byte[] bytes = Files.readAllBytes(file);
+        byte[] bytes;
+        try (InputStream in = Files.newInputStream(file)) {
+          bytes = in.readNBytes(LeaseRecord.BYTES);
+        }
         return bytes.length == 0 ? Optional.empty() : Optional.of(LeaseRecord.decode(bytes));
       } catch (NoSuchFileException e) {
         return Optional.empty();

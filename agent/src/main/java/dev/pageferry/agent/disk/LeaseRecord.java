@@ -33,6 +33,7 @@ import java.util.zip.CRC32C;
 record LeaseRecord(State state, String vm, String host, String incarnation, String boot, long epoch, String migration,
     long counter, Duration duration) {
   static final int BYTES = 512;
+  static final Duration MAX_DURATION = Duration.ofHours(1);
   private static final String FIRST_LINE = "pageferry-lease 1\n";
   private static final String CHECKSUM = "crc32c=";
 
@@ -46,6 +47,10 @@ record LeaseRecord(State state, String vm, String host, String incarnation, Stri
 
   LeaseRecord released(String forMigration) {
     return new LeaseRecord(State.RELEASED, vm, host, incarnation, boot, epoch, forMigration, counter, duration);
+  }
+
+  LeaseRecord ofUnknownBoot() {
+    return new LeaseRecord(state, vm, host, incarnation, "", epoch, migration, counter, duration);
   }
 
   LeaseRecord renewed() {
@@ -98,10 +103,15 @@ record LeaseRecord(State state, String vm, String host, String incarnation, Stri
       values.put(line.substring(0, Math.max(0, equals)), line.substring(equals + 1));
     });
     try {
+      long millis = Long.parseLong(value(values, "millis"));
+      if (millis < 1 || millis > MAX_DURATION.toMillis()) {
+        throw new IllegalArgumentException("millis=%d is not between 1 and %d".formatted(millis,
+            MAX_DURATION.toMillis()));
+      }
       return new LeaseRecord(State.valueOf(value(values, "state").toUpperCase(Locale.ROOT)),
           value(values, "vm"), value(values, "host"), value(values, "incarnation"), value(values, "boot"),
           Long.parseLong(value(values, "epoch")), value(values, "migration"), Long.parseLong(value(values, "counter")),
-          Duration.ofMillis(Long.parseLong(value(values, "millis"))));
+          Duration.ofMillis(millis));
     } catch (IllegalArgumentException e) {
       throw new DiskException("a lease cannot be read: " + e.getMessage(), e);
     }

@@ -81,23 +81,42 @@ final class LeasedDisk implements BlockDevice {
     return lease.isFenced();
   }
 
-  /** Waits for the request in flight, flushes, closes, and says so beside the disk. */
+  /** Waits for the request in flight, flushes, closes, and says so beside the disk. However that goes, it is unlocked. */
   void release(String migration) throws IOException {
     gate.lock();
     try {
-      if (!closed) {
-        file.flush();
-        closed = true;
-        file.close();
-        lease.release(migration);
+      if (closed) {
+        return;
       }
+      closed = true;
+      try (file) {
+        file.flush();
+      } catch (IOException | RuntimeException | Error e) {
+        lease.unlock();
+        throw e;
+      }
+      lease.release(migration);
     } finally {
       gate.unlock();
     }
   }
 
-  /** Closes without a word: another host is to have the disk, and waits for the lock. */
+  /** What to do with the lease of a disk that was closed. */
+  private interface LastWord {
+    void say(DiskLease lease) throws IOException;
+  }
+
+  /** Closes for another host that is to have the disk, and says so beside it. */
+  void yieldToOther() throws IOException {
+    close(DiskLease::yieldToOther);
+  }
+
+  /** Closes without a word, as the death of this process would. */
   void abandon() throws IOException {
+    close(DiskLease::unlock);
+  }
+
+  private void close(LastWord word) throws IOException {
     gate.lock();
     try {
       if (!closed) {
@@ -105,7 +124,7 @@ final class LeasedDisk implements BlockDevice {
         try {
           file.close();
         } finally {
-          lease.unlock();
+          word.say(lease);
         }
       }
     } finally {

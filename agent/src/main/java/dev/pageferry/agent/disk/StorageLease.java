@@ -37,7 +37,7 @@ public final class StorageLease implements AutoCloseable {
   private final LeaseRecord initial;
   private final Duration interval;
   private final BootClock clock;
-  private final Runnable afterRenewal;
+  private final Runnable inspection;
   private final Thread thread;
   /** Used by the thread, and by whoever closes once it has ended. */
   private @Nullable LockFile lock;
@@ -47,9 +47,12 @@ public final class StorageLease implements AutoCloseable {
   private volatile long endNanos;
   private volatile boolean lost;
 
-  /** @param afterRenewal run by the lease's thread after each renewal */
+  /**
+   * @param inspection closes disks that another host was given meanwhile; run at each renewal, after others can see it and
+   *     before it lets anybody here write
+   */
   StorageLease(Path leases, Holder holder, Duration duration, Duration interval, BootClock clock,
-      Runnable afterRenewal) {
+      Runnable inspection) {
     this.file = hostFile(leases, holder.host());
     this.lockPath = leases.resolve("host-" + holder.host() + ".lock");
     this.initial = new LeaseRecord(LeaseRecord.State.HELD, "", holder.host(), holder.incarnation(), holder.boot(), 0,
@@ -57,7 +60,7 @@ public final class StorageLease implements AutoCloseable {
     this.record = initial;
     this.interval = interval;
     this.clock = clock;
-    this.afterRenewal = afterRenewal;
+    this.inspection = inspection;
     this.thread = Thread.ofPlatform().daemon().name("storage-lease").unstarted(this::run);
   }
 
@@ -118,14 +121,13 @@ public final class StorageLease implements AutoCloseable {
           }
         } catch (ClosedByInterruptException e) {
           return;
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
           if (!troubled) {
             troubled = true;
             log.error("the lease of host {} cannot be renewed; guests stop when it expires: {}", initial.host(),
                 e.getMessage());
           }
         }
-        afterRenewal.run();
         TimeUnit.NANOSECONDS.sleep((lock == null ? RETRY : interval).toNanos());
       }
     } catch (InterruptedException e) {
@@ -147,7 +149,7 @@ public final class StorageLease implements AutoCloseable {
         awaitExpiry(file, before.get().incarnation(), before.get().duration(), clock);
       }
       write(new LeaseRecord(initial.state(), initial.vm(), initial.host(), initial.incarnation(), initial.boot(), 0, "",
-          before.map(LeaseRecord::counter).orElse(0L) + 1, initial.duration()));
+          before.map(LeaseRecord::counter).orElse(0L) + 1, initial.duration()), clock.nanos());
       lock = free.get();
       acquired = true;
     } finally {
@@ -158,6 +160,8 @@ public final class StorageLease implements AutoCloseable {
   }
 
   private void renew() throws IOException {
+    // Before the look at whose it is: a freeze in between counts.
+    long begun = clock.nanos();
     Optional<LeaseRecord> now = file.read();
     if (now.isPresent() && !now.get().isOfLife(initial.incarnation())) {
       lost = true;
@@ -166,13 +170,13 @@ public final class StorageLease implements AutoCloseable {
           now.get().incarnation());
       return;
     }
-    write(record.renewed());
+    write(record.renewed(), begun);
   }
 
-  private void write(LeaseRecord next) throws IOException {
-    long begun = clock.nanos();
+  private void write(LeaseRecord next, long begun) throws IOException {
     file.write(next);
     record = next;
+    inspection.run();
     endNanos = begun + next.duration().toNanos();
   }
 

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.SharedStorage;
 import java.io.IOException;
 import java.util.Optional;
@@ -44,10 +45,21 @@ public final class GuestDisks {
     }
   }
 
-  /** Opens the VM's disks, all or none, and gives them to the guest. */
+  /**
+   * Opens the VM's disks, all or none, and gives them to the guest.
+   *
+   * @throws IllegalStateException if the guest is gone from this host meanwhile
+   */
   public void open(Guest guest, DiskClaim claim) throws IOException, InterruptedException {
-    if (!guest.spec().disks().isEmpty()) {
-      guest.attach(storageFor(guest.spec()).open(guest.spec().disks(), claim));
+    if (guest.spec().disks().isEmpty()) {
+      return;
+    }
+    DiskSet opened = storageFor(guest.spec()).open(guest.spec().disks(), claim);
+    try {
+      guest.attach(opened);
+    } catch (IllegalStateException e) {
+      opened.release("");
+      throw e;
     }
   }
 

@@ -43,6 +43,10 @@ public final class VirtualMachine implements Guest, AutoCloseable {
 
   /** Open where this host owns the VM and has not handed it over; guarded by this for changes. */
   private volatile @Nullable DiskSet disks;
+  /** Guarded by this. */
+  private boolean closed;
+  /** Whether there is a reason to pause; for those who must not wait for the monitor while a disk makes a pause long. */
+  private volatile boolean paused;
 
   private VirtualMachine(VmSpec spec, PageStore ram, RunPermit permit, Ticker ticker) {
     this.spec = spec;
@@ -100,6 +104,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     endVcpus();
     pauseReasons.clear();
     pauseReasons.addAll(reasons);
+    paused = !pauseReasons.isEmpty();
     List<Vcpu> loaded = new ArrayList<>();
     for (int i = 0; i < spec.vcpus(); i++) {
       loaded.add(
@@ -131,8 +136,9 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** Gives the VM its disks, open under the epoch under which this host owns it. */
   @Override
   public synchronized void attach(DiskSet opened) {
-    if (disks != null) {
-      throw new IllegalStateException("VM %s has its disks open already".formatted(spec.name()));
+    if (disks != null || closed) {
+      throw new IllegalStateException(
+          "VM %s %s".formatted(spec.name(), closed ? "is gone from this host" : "has its disks open already"));
     }
     disks = opened;
   }
@@ -143,9 +149,13 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   }
 
   @Override
-  public synchronized void releaseDisks(String migration) throws IOException {
-    DiskSet released = disks;
-    disks = null;
+  public void releaseDisks(String migration) throws IOException {
+    DiskSet released;
+    synchronized (this) {
+      released = disks;
+      disks = null;
+    }
+    // Outside the monitor: a disk may take its time.
     if (released != null) {
       released.release(migration);
     }
@@ -174,6 +184,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   @Override
   public synchronized void pause(PauseReason reason) throws InterruptedException {
     boolean isNew = pauseReasons.add(reason);
+    paused = true;
     for (Vcpu each : vcpus) {
       each.hold();
     }
@@ -229,6 +240,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   @Override
   public synchronized void resume(PauseReason reason) {
     if (pauseReasons.remove(reason)) {
+      paused = !pauseReasons.isEmpty();
       letGoIfNoReasonIsLeft();
     }
   }
@@ -246,8 +258,8 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return pauseReasons.contains(reason);
   }
 
-  public synchronized boolean isPaused() {
-    return !pauseReasons.isEmpty();
+  public boolean isPaused() {
+    return paused;
   }
 
   @Override
@@ -296,6 +308,9 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** Ends the vCPUs, lets go of the disks, and gives the memory back once nobody borrows it. Idempotent. */
   @Override
   public void close() {
+    synchronized (this) {
+      closed = true;
+    }
     endVcpus();
     try {
       releaseDisks("");

@@ -18,7 +18,7 @@ public interface OwnershipClient {
     ABORTED,
     /** It was the destination's, which gave it back before it ran: it is the source's under a later epoch. */
     TAKEN_BACK,
-    /** Nothing is decided yet; only in answer to {@link OwnershipClient#noteSaved}. */
+    /** Nothing is decided yet; ask again. */
     PENDING,
     /** There is no such VM or no such migration of it: whoever asks owns nothing. */
     UNKNOWN
@@ -37,6 +37,15 @@ public interface OwnershipClient {
 
   /** Aborts the migration unless it was committed. */
   Decision resolve(VmId vm, MigrationId migration) throws UnreachableException, InterruptedException;
+
+  /**
+   * The same, asked by the destination: PENDING where the guest's state was noted and its source may yet live, in which case
+   * the source will ask for itself.
+   */
+  default Decision resolveAtDestination(VmId vm, MigrationId migration)
+      throws UnreachableException, InterruptedException {
+    return resolve(vm, migration);
+  }
 
   /**
    * From a source that has saved the VM's whole state and released its disks: from now on the VM is not lost with this

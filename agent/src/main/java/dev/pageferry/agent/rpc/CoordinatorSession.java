@@ -173,9 +173,12 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     VmId id = new VmId(stale.getId());
     OwnershipEpoch over = new OwnershipEpoch(stale.getEpoch());
     outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(over), () -> {
-      if (guests.destroy(id, over)) {
-        log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
-      }
+      // Closing its disks may take long, and others wait for the next heartbeat.
+      Thread.ofVirtual().name("drop-" + id).start(() -> {
+        if (guests.destroy(id, over)) {
+          log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
+        }
+      });
     });
   }
 

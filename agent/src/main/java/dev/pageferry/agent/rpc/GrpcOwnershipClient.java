@@ -46,6 +46,12 @@ final class GrpcOwnershipClient implements OwnershipClient {
   }
 
   @Override
+  public Decision resolveAtDestination(VmId vm, MigrationId migration) throws UnreachableException {
+    return ask(() -> stub().resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value())
+        .setFromDestination(true).build()));
+  }
+
+  @Override
   public Decision noteSaved(VmId vm, MigrationId migration) throws UnreachableException {
     return ask(() -> stub()
         .noteSaved(NoteSavedRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));

@@ -3,6 +3,7 @@ package dev.pageferry.agent.rpc;
 import dev.pageferry.agent.disk.DiskDirectory;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.PauseReason;
@@ -88,12 +89,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final SourceMigration.Environment departures;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
+  private final GuestClaims claims;
   private final Optional<SharedStorage> storage;
   private final Optional<SavedStates> savedStates;
 
   public HostAgentService(Incarnation self, HostedGuests guests, VmFactory factory, TwinVerifier verifier,
       SourceMigration.Environment departures, OutgoingMigrations outgoing, IncomingMigrations incoming,
-      Optional<SharedStorage> storage, Optional<SavedStates> savedStates) {
+      GuestClaims claims, Optional<SharedStorage> storage, Optional<SavedStates> savedStates) {
     this.self = self;
     this.guests = guests;
     this.factory = factory;
@@ -101,6 +103,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     this.outgoing = outgoing;
     this.incoming = incoming;
     this.storage = storage;
+    this.claims = claims;
     this.savedStates = savedStates;
     this.departures = departures;
   }
@@ -135,6 +138,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       if (outgoing.ofVm(id).isPresent()) {
         throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
       }
+      claims.checkFree(id);
       if (!guests.destroy(id, new OwnershipEpoch(request.getEpoch()))) {
         throw Refusals.notFound("VM", request.getId());
       }
@@ -235,10 +239,11 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     answerToTheEnd(observer, () -> {
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
+      GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
       ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
           done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
       SaveOperation.Saved saved = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest,
-          departures)
+          departures, claim)
           .run(packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
       return SaveVmUpdate.newBuilder().setProgress(progress.now())
           .setResult(SaveVmResult.newBuilder().setFileBytes(saved.fileBytes()).setSteps(saved.steps())
@@ -269,7 +274,12 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void discardSavedStates(DiscardSavedStatesRequest request,
       StreamObserver<DiscardSavedStatesResponse> observer) {
     Refusals.answer(observer, () -> {
-      savedStates.orElseThrow(HostAgentService::noStorage).discard(new VmId(request.getVmId()), request.getKeep());
+      SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
+      if (request.getFile().isEmpty()) {
+        states.deleteAllOf(new VmId(request.getVmId()));
+      } else {
+        states.delete(request.getFile());
+      }
       return DiscardSavedStatesResponse.getDefaultInstance();
     });
   }

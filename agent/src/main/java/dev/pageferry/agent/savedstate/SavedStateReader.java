@@ -20,6 +20,9 @@ import java.util.function.LongConsumer;
  * block by its checksum, and in the end the digest of all pages: until then the memory is not to be used.
  */
 public final class SavedStateReader implements AutoCloseable {
+  /** Blocks that one worker takes at a time. */
+  private static final int STRETCH = 16;
+
   private final Path path;
   private final FileChannel file;
   private final long fileBytes;
@@ -109,6 +112,9 @@ public final class SavedStateReader implements AutoCloseable {
     long at = trailer.getLong(0);
     verify(at >= Layout.HEADER_BYTES && at <= trailerAt - Layout.BLOCK_HEADER_BYTES - Layout.END_FIXED_BYTES,
         "names its end at %d of %d bytes", at, fileBytes);
+    // At most two blocks a page: it is in one of them, and may be named in another.
+    verify(trailerAt - at <= Layout.BLOCK_HEADER_BYTES + Layout.END_FIXED_BYTES + 2 * (pageCount + 8) * Long.BYTES,
+        "has an end block of %d bytes for %d pages", trailerAt - at, pageCount);
     ByteBuffer block = read(at, Math.toIntExact(trailerAt - at));
     int tableBytes = block.capacity() - Layout.BLOCK_HEADER_BYTES;
     verify(block.getInt(0) == Layout.BLOCK_MAGIC && block.get(Layout.KIND_AT) == Layout.END
@@ -117,6 +123,9 @@ public final class SavedStateReader implements AutoCloseable {
     verifyChecksum(block, tableBytes, ByteBuffer.allocate(0), at);
     long[] offsets = new long[(tableBytes - Layout.END_FIXED_BYTES) / Long.BYTES];
     block.position(Layout.BLOCK_HEADER_BYTES + Layout.END_FIXED_BYTES).asLongBuffer().get(offsets);
+    for (int i = 1; i < offsets.length; i++) {
+      verify(offsets[i] > offsets[i - 1], "names its blocks out of order");
+    }
     return new End(block.getLong(Layout.BLOCK_HEADER_BYTES), block.getLong(Layout.BLOCK_HEADER_BYTES + 8),
         block.getLong(Layout.BLOCK_HEADER_BYTES + 16), offsets);
   }
@@ -131,11 +140,11 @@ public final class SavedStateReader implements AutoCloseable {
   private ByteBuffer read(long at, int bytes) throws IOException {
     verify(at >= 0 && bytes <= fileBytes - at, "ends at %d, %d bytes short", fileBytes, at + bytes - fileBytes);
     ByteBuffer target = Layout.allocate(bytes);
-    readFully(target, at);
+    readFully(file, target, at);
     return target;
   }
 
-  private void readFully(ByteBuffer target, long at) throws IOException {
+  private void readFully(FileChannel file, ByteBuffer target, long at) throws IOException {
     for (long from = at; target.hasRemaining();) {
       int read = file.read(target, from);
       verify(read >= 0, "ends at %d, %d bytes short", from, target.remaining());
@@ -165,7 +174,7 @@ public final class SavedStateReader implements AutoCloseable {
     private final LongAdder digest = new LongAdder();
     private final LongAdder stored = new LongAdder();
     private final LongAdder copied = new LongAdder();
-    private final ConcurrentLinkedQueue<long[]> copies = new ConcurrentLinkedQueue<>();
+    private final ConcurrentLinkedQueue<Long> copyBlocks = new ConcurrentLinkedQueue<>();
 
     Restoration(PageStore ram, AtomicPageBitmap written, long[] offsets, LongConsumer progress) {
       this.ram = ram;
@@ -175,20 +184,22 @@ public final class SavedStateReader implements AutoCloseable {
     }
 
     void placeBlocks(Workers workers) throws IOException {
-      Unpacker unpacker = new Unpacker();
-      for (int i = next.getAndIncrement(); i < offsets.length && !workers.isEnding(); i = next.getAndIncrement()) {
-        progress.accept(unpacker.place(offsets[i]));
+      try (Unpacker unpacker = new Unpacker()) {
+        // Stretches of neighbours, each worker with a descriptor of its own: so the kernel reads ahead for each of them.
+        for (int first = next.getAndAdd(STRETCH); first < offsets.length; first = next.getAndAdd(STRETCH)) {
+          for (int i = first; i < Math.min(offsets.length, first + STRETCH) && !workers.isEnding(); i++) {
+            progress.accept(unpacker.place(offsets[i]));
+          }
+        }
       }
     }
 
     /** Once every page that is stored is in its place. */
-    void placeCopies(Workers workers) {
-      for (long[] pairs = copies.poll(); pairs != null && !workers.isEnding(); pairs = copies.poll()) {
-        for (int i = 0; i < pairs.length; i += 2) {
-          ram.copyPage(pairs[i + 1], pairs[i]);
-          placed(pairs[i]);
+    void placeCopies(Workers workers) throws IOException {
+      try (Unpacker unpacker = new Unpacker()) {
+        for (Long at = copyBlocks.poll(); at != null && !workers.isEnding(); at = copyBlocks.poll()) {
+          unpacker.placeCopies(at);
         }
-        copied.add(pairs.length / 2);
       }
     }
 
@@ -198,15 +209,20 @@ public final class SavedStateReader implements AutoCloseable {
     }
 
     /** One worker's buffers. */
-    private final class Unpacker {
+    private final class Unpacker implements AutoCloseable {
+      private final FileChannel own = FileChannel.open(path, StandardOpenOption.READ);
       private final BlockCodec codec = new BlockCodec();
       private final ByteBuffer block = Layout.allocate(Layout.BLOCK_HEADER_BYTES + Layout.MAX_TABLE_BYTES);
       private final ByteBuffer payload = Layout.allocate(BlockCodec.maxStoredBytes(Layout.MAX_RAW_BYTES));
       private final ByteBuffer contents = Layout.allocate(Layout.MAX_RAW_BYTES);
 
+      Unpacker() throws IOException {
+        // The channel is opened above.
+      }
+
       /** @return bytes of the block */
       long place(long at) throws IOException {
-        readFully(block.clear().limit(Layout.BLOCK_HEADER_BYTES), within(at, Layout.BLOCK_HEADER_BYTES));
+        readFully(own, block.clear().limit(Layout.BLOCK_HEADER_BYTES), within(at, Layout.BLOCK_HEADER_BYTES));
         int kind = block.get(Layout.KIND_AT);
         int tableBytes = block.getInt(Layout.TABLE_BYTES_AT);
         int storedBytes = block.getInt(Layout.STORED_BYTES_AT);
@@ -223,16 +239,38 @@ public final class SavedStateReader implements AutoCloseable {
             verify(storedBytes == 0 && tableBytes % Layout.COPY_BYTES == 0, "has a block of copies of %d bytes at %d",
                 tableBytes, at);
             verifyChecksum(block, tableBytes, payload.clear().limit(0), at);
-            copies.add(table(tableBytes, at));
+            long[] pairs = table(tableBytes, at);
+            copyBlocks.add(at);
+            copied.add(pairs.length / 2);
           }
           default -> throw new SavedStateException("%s has a block of kind %d at %d", path, kind, at);
         }
         return Layout.BLOCK_HEADER_BYTES + tableBytes + storedBytes;
       }
 
+      /** A block of copies, which {@link #place} found right. */
+      void placeCopies(long at) throws IOException {
+        readFully(own, block.clear().limit(Layout.BLOCK_HEADER_BYTES), at);
+        int tableBytes = block.getInt(Layout.TABLE_BYTES_AT);
+        verify(tableBytes > 0 && tableBytes <= Layout.MAX_TABLE_BYTES, "changed while it was read");
+        block.limit(Layout.BLOCK_HEADER_BYTES + tableBytes).position(Layout.BLOCK_HEADER_BYTES);
+        readTable(at + Layout.BLOCK_HEADER_BYTES);
+        verifyChecksum(block, tableBytes, payload.clear().limit(0), at);
+        long[] pairs = table(tableBytes, at);
+        for (int i = 0; i < pairs.length; i += 2) {
+          ram.copyPage(pairs[i + 1], pairs[i]);
+          placed(pairs[i]);
+        }
+      }
+
+      @Override
+      public void close() throws IOException {
+        own.close();
+      }
+
       private void readTable(long at) throws IOException {
         for (long from = at; block.hasRemaining();) {
-          int read = file.read(block, from);
+          int read = own.read(block, from);
           verify(read >= 0, "ends at %d", from);
           from += read;
         }
@@ -259,10 +297,10 @@ public final class SavedStateReader implements AutoCloseable {
             ? ram.window(pages[0], pages.length)
             : contents.clear().limit(rawBytes);
         if (packedBy == Codec.NONE) {
-          readFully(target, payloadAt);
+          readFully(own, target, payloadAt);
           verifyChecksum(block, tableBytes, target, at);
         } else {
-          readFully(payload.clear().limit(storedBytes), payloadAt);
+          readFully(own, payload.clear().limit(storedBytes), payloadAt);
           verifyChecksum(block, tableBytes, payload, at);
           codec.decompress(packedBy, payload, target);
         }

@@ -28,22 +28,21 @@ public final class SavedStates {
     return directory.resolve(fileName);
   }
 
-  /**
-   * Deletes what is left of a VM's states.
-   *
-   * @param keep the one that stays; empty: none
-   */
-  public void discard(VmId vm, String keep) throws IOException {
+  /** Deletes one file, if it is there: of a guest that runs, or of a save that failed. No row names it any more. */
+  public void delete(String fileName) throws IOException {
+    if (Files.deleteIfExists(path(fileName))) {
+      StorageFiles.syncDirectory(directory);
+    }
+  }
+
+  /** Deletes all files of a VM that was deleted; ids are never used again. */
+  public void deleteAllOf(VmId vm) throws IOException {
     List<Path> old;
     try (Stream<Path> files = Files.list(directory)) {
-      old = files.filter(each -> each.getFileName().toString().startsWith(vm + "."))
-          .filter(each -> !each.getFileName().toString().equals(keep)).toList();
+      old = files.filter(each -> each.getFileName().toString().startsWith(vm + ".")).toList();
     }
     for (Path each : old) {
       Files.deleteIfExists(each);
-    }
-    if (!old.isEmpty()) {
-      StorageFiles.syncDirectory(directory);
     }
   }
 }

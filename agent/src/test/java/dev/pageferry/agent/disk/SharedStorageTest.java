@@ -214,10 +214,12 @@ final class SharedStorageTest {
   }
 
   @Test
-  void aRawFileIsPassedThroughByItsPath() throws Exception {
+  void aRawFileIsPassedThroughByItsPath(@TempDir Path elsewhere) throws Exception {
     SharedStorage a = host("a", "m1");
-    Path file = Files.write(root.resolve("whole-disk"), new byte[4096]);
-    DiskDescription found = a.disks().show(file.toString());
+    Path file = Files.write(elsewhere.resolve("whole-disk"), new byte[4096]).toRealPath();
+    Path link = Files.createSymbolicLink(elsewhere.resolve("link"), file);
+    DiskDescription found = a.disks().show(link.toString());
+    assertThat(found.name()).as("one file has one name").isEqualTo(file.toString());
     assertThat(found.format()).isEqualTo(DiskFormat.RAW);
     assertThat(found.sizeBytes()).isEqualTo(4096);
     DiskSet set = a.open(List.of(found), FIRST);
@@ -227,6 +229,28 @@ final class SharedStorageTest {
     assertThatThrownBy(() -> a.disks().delete(file.toString())).isInstanceOf(DiskException.class);
     assertThatThrownBy(() -> a.disks().show("/dev/null")).isInstanceOf(DiskException.class)
         .hasMessageContaining("neither a file nor a block device");
+    assertThatThrownBy(() -> a.disks().show(root.resolve("disks/log.raw").toString())).isInstanceOf(DiskException.class)
+        .hasMessageContaining("is on the shared storage");
+  }
+
+  @Test
+  void theDiskOfAVmThatIsGoneIsFreeForOthers() throws Exception {
+    SharedStorage a = host("a", "m1");
+    a.open(disks, FIRST).abandon();
+    // That VM was deleted after its host had died: nobody has released the disk, and nobody has it open.
+    a.open(disks, DiskClaim.afterSilence("vm-2", 1, false)).release("");
+  }
+
+  @Test
+  void aDiskThatCannotBeReleasedIsUnlockedAllTheSame() throws Exception {
+    SharedStorage a = host("a", "m1");
+    DiskSet set = a.open(disks, FIRST);
+    Path lease = root.resolve("leases/disk-data.lease");
+    Files.delete(lease);
+    Files.createDirectory(lease);
+    assertThatThrownBy(() -> set.release("")).isInstanceOf(IOException.class);
+    Files.delete(lease);
+    a.open(disks, DiskClaim.afterSilence("vm-1", 2, false)).release("");
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.pageferry.agent.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
@@ -89,7 +90,7 @@ final class CoordinatorSessionTest {
         new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), GuestDisks.NONE, Optional.empty(),
             guests::discard,
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM),
-        status -> {
+        new GuestClaims(), status -> {
         });
     session = new CoordinatorSession(channel,
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory, guests, outgoing,

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.migration.OwnershipClient.Outcome;
+import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
@@ -175,9 +176,9 @@ class OwnershipTest {
     SourceStatus status = cluster.start(a, b, vm, TestCluster.options(3)).await();
 
     assertThat(cluster.ledger.wasSilentAtPause()).isTrue();
-    assertThat(status.rounds()).as("rounds in which the guest ran again, after one that left nothing")
-        .anySatisfy(round -> assertThat(round.dirtyPagesAfter()).isZero())
-        .last().satisfies(round -> assertThat(round.pagesSent()).isPositive());
+    long pagesAfter = status.rounds().stream().dropWhile(round -> round.dirtyPagesAfter() > 0).skip(1)
+        .mapToLong(RoundReport::pagesSent).sum();
+    assertThat(pagesAfter).as("pages of rounds in which the guest ran again, after one that left nothing").isPositive();
     assertThat(status.state()).as("%s", status.failure()).isEqualTo(State.COMPLETED);
     assertThat(cluster.ledger.commitCalls()).isEqualTo(1);
     TestCluster.assertArrived(a, b, vm);

@@ -149,9 +149,10 @@ public final class GrpcAgentClient implements AgentClient {
   }
 
   @Override
-  public void discardSavedStates(String address, String vmId) throws AgentException {
+  public void discardSavedStates(String address, String vmId, String file) throws AgentException {
     ask(address,
-        stub -> soon(stub).discardSavedStates(DiscardSavedStatesRequest.newBuilder().setVmId(vmId).build()));
+        stub -> soon(stub)
+            .discardSavedStates(DiscardSavedStatesRequest.newBuilder().setVmId(vmId).setFile(file).build()));
   }
 
   @Override

@@ -53,8 +53,12 @@ public interface AgentClient extends AutoCloseable {
   RestoreVmUpdate restoreVm(String address, RestoreVmRequest request, Consumer<SavedStateProgress> progress)
       throws AgentException;
 
-  /** Deletes the states of a VM that are on the storage. */
-  void discardSavedStates(String address, String vmId) throws AgentException;
+  /**
+   * Deletes a state of a VM that is on the storage.
+   *
+   * @param file empty: all states of that VM
+   */
+  void discardSavedStates(String address, String vmId, String file) throws AgentException;
 
   Disk createDisk(String address, CreateDiskRequest request) throws AgentException;
 

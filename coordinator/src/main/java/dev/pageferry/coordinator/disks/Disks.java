@@ -76,11 +76,13 @@ public final class Disks {
   public List<dev.pageferry.proto.agent.v1.Disk> forNewVm(Host host, List<String> names) throws RequestException {
     List<dev.pageferry.proto.agent.v1.Disk> found = new ArrayList<>();
     for (String each : names) {
-      Optional<String> owner = owner(each);
+      var disk = ask(host, () -> agents.getDisk(host.record().getAddress(), each));
+      // By the name that the host gives it: a path may be called in several ways.
+      Optional<String> owner = owner(disk.getName());
       if (owner.isPresent()) {
         throw new RequestException(Kind.REFUSED, "disk %s is VM %s's; a disk has one VM", each, owner.get());
       }
-      found.add(ask(host, () -> agents.getDisk(host.record().getAddress(), each)));
+      found.add(disk);
     }
     return found;
   }

@@ -165,7 +165,10 @@ public final class Machines {
     }
     return busy.exclusively(row.id(), name, () -> {
       // Read again: another start may have ended just now, and its VM must not be booted a second time.
-      Host host = startable(row(name), onHost);
+      Row now = row(name);
+      Host host = startable(now, onHost);
+      // Refused where the host that had it is merely silent: it may run it still.
+      destroyWhereItIs(now);
       Row next = ledger.update(row.id(),
           record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
               .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value()).build());
@@ -248,8 +251,9 @@ public final class Machines {
   public void delete(String name) throws RequestException {
     Row row = row(name);
     busy.exclusively(row.id(), name, () -> {
-      powerOff(row(name));
+      Row stopped = powerOff(row(name));
       ledger.remove(row.id());
+      saved.discard(stopped, "");
       return true;
     });
     log.info("vm={} id={} deleted", name, row.id());
@@ -257,6 +261,7 @@ public final class Machines {
 
   private Row powerOff(Row row) throws RequestException, ConflictException {
     boolean wasSaved = row.record().getPhase() == VmRecord.Phase.SAVED;
+    String file = row.record().getSavedState();
     if (!wasSaved) {
       whereItIs(row);
     }
@@ -264,7 +269,7 @@ public final class Machines {
     Row stopped = ledger.update(row.id(),
         record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).clearSavedState().build());
     if (wasSaved) {
-      saved.discard(stopped);
+      saved.discard(stopped, file);
     } else {
       destroyWhereItIs(stopped);
     }

@@ -24,6 +24,7 @@ import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +34,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class SavedMachines {
   private static final Logger log = LoggerFactory.getLogger(SavedMachines.class);
+
+  private static final int RESOLVE_ATTEMPTS = 600;
+  private static final long RETRY_NANOS = 500_000_000;
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
@@ -79,15 +83,17 @@ public final class SavedMachines {
         .setKind(PendingMigration.Kind.SAVE).setSavedState(StateFiles.name(row.id(), operation)).build());
     log.info("vm={} operation={} is to be saved on host={}", name, operation, host.id());
     SaveVmResult result = SaveVmResult.getDefaultInstance();
+    Decision decision;
     Optional<AgentException> failure = Optional.empty();
     try {
       result = agents.saveVm(host.record().getAddress(), request,
           done -> progress.done(done.getDoneBytes(), done.getTotalBytes()));
     } catch (AgentException e) {
       failure = Optional.of(e);
+    } finally {
+      // Whatever the agent said last, or could not say: the row knows, and this ends the doubt.
+      decision = resolve(row, operation);
     }
-    // Whatever the agent said last, or could not say: the row knows, and this ends the doubt.
-    Decision decision = ledger.resolve(row.id(), operation);
     if (decision.outcome() != Outcome.COMMITTED) {
       throw failed(host, failure, "VM %s was not saved".formatted(name));
     }
@@ -114,13 +120,15 @@ public final class SavedMachines {
     log.info("vm={} operation={} is to be restored on host={}", row.record().getSpec().getName(), operation, host.id());
     Optional<dev.pageferry.proto.agent.v1.RestoreVmUpdate> result = Optional.empty();
     Optional<AgentException> failure = Optional.empty();
+    Decision decision;
     try {
       result = Optional.of(agents.restoreVm(host.record().getAddress(), request,
           done -> progress.done(done.getDoneBytes(), done.getTotalBytes())));
     } catch (AgentException e) {
       failure = Optional.of(e);
+    } finally {
+      decision = resolve(row, operation);
     }
-    Decision decision = ledger.resolve(row.id(), operation);
     if (decision.outcome() != Outcome.COMMITTED) {
       throw failed(host, failure, "VM %s stays saved".formatted(row.record().getSpec().getName()));
     }
@@ -131,19 +139,39 @@ public final class SavedMachines {
         .setSeconds(result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getSeconds).orElse(0.0)).build();
   }
 
+  /** To give up would leave the VM's row pending, and the VM locked, until this process is started again. */
+  private Decision resolve(Row row, MigrationId operation) {
+    for (int attempt = 1;; attempt++) {
+      try {
+        return ledger.resolve(row.id(), operation);
+      } catch (RuntimeException e) {
+        if (attempt == RESOLVE_ATTEMPTS) {
+          throw e;
+        }
+        log.error("vm={} operation={} cannot be decided now, tried again: {}", row.record().getSpec().getName(),
+            operation, e.toString());
+        LockSupport.parkNanos(RETRY_NANOS);
+      }
+    }
+  }
+
   private static RequestException failed(Host host, Optional<AgentException> failure, String consequence) {
     String reason = failure.map(AgentException::getMessage).orElse("the coordinator aborted it");
     return new RequestException(Kind.FAILED, "host %s: %s; %s", host.id(), reason, consequence);
   }
 
-  /** Deletes the files of a VM that is stopped now; one that stays behind is of no use to anybody. */
-  void discard(Row row) {
+  /**
+   * Deletes a file that no row names any more; one that stays behind is of no use to anybody.
+   *
+   * @param file empty: all of a VM that is deleted
+   */
+  void discard(Row row, String file) {
     Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost())).filter(Host::isUp)
         .or(() -> inventory.list().stream().filter(each -> each.isUp() && !each.record().getStorageId().isEmpty())
             .findFirst());
     try {
       if (host.isPresent()) {
-        agents.discardSavedStates(host.get().record().getAddress(), row.id().value());
+        agents.discardSavedStates(host.get().record().getAddress(), row.id().value(), file);
       }
     } catch (AgentException e) {
       log.warn("vm={} its saved state was not deleted: {}", row.record().getSpec().getName(), e.getMessage());

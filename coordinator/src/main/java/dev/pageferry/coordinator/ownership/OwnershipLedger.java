@@ -209,6 +209,23 @@ public final class OwnershipLedger {
   }
 
   /**
+   * As {@link #resolve(VmId, MigrationId, LiveHosts)}, for the destination. While the state is noted and the owner may live,
+   * nothing is decided: a plain abort now would give up the state of an owner that has just died.
+   */
+  public Decision resolveForDestination(VmId vm, MigrationId migration, LiveHosts liveHosts) {
+    Optional<Row> row = find(vm);
+    if (row.isPresent() && row.get().record().getPending().getMigrationId().equals(migration.value())
+        && row.get().record().getPending().hasSavedState() && isOwnerAlive(row.get().record(), liveHosts)) {
+      return new Decision(Outcome.PENDING, row.get().record().getOwnerHost(), row.get().record().getEpoch());
+    }
+    return resolve(vm, migration, liveHosts);
+  }
+
+  private static boolean isOwnerAlive(VmRecord row, LiveHosts liveHosts) {
+    return liveHosts.isAlive(new HostId(row.getOwnerHost()), new Incarnation(row.getOwnerIncarnation()));
+  }
+
+  /**
    * Notes that the state of a migration's VM is whole in the file that belongs to it.
    *
    * @return PENDING, unless it was decided before
@@ -316,7 +333,7 @@ public final class OwnershipLedger {
       next.setOwnerHost(pending.getDestinationHost()).setOwnerIncarnation(pending.getDestinationIncarnation())
           .setEpoch(Math.addExact(row.getEpoch(), 1)).setPhase(VmRecord.Phase.ACTIVE).clearSavedState();
     } else if (pending.getKind() == PendingMigration.Kind.MOVE && pending.hasSavedState()
-        && !liveHosts.isAlive(new HostId(row.getOwnerHost()), new Incarnation(row.getOwnerIncarnation()))) {
+        && !isOwnerAlive(row, liveHosts)) {
       next.setPhase(VmRecord.Phase.SAVED).setSavedState(pending.getSavedState())
           .setEpoch(Math.addExact(row.getEpoch(), 1));
     }
@@ -331,6 +348,10 @@ public final class OwnershipLedger {
       case PENDING, DECISION_UNSPECIFIED, UNRECOGNIZED ->
         throw new IllegalStateException("migration of VM %s is not decided".formatted(migration.getVmId()));
     };
+    if (outcome == Outcome.TAKEN_BACK && row.getEpoch() != migration.getDecidedEpoch()) {
+      // It has moved on since: whoever asks has a copy of an epoch that is over.
+      return new Decision(Outcome.ABORTED, row.getOwnerHost(), row.getEpoch());
+    }
     return new Decision(outcome, row.getOwnerHost(), row.getEpoch());
   }
 

@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.Decision;
 import dev.pageferry.proto.registry.v1.GiveBackRequest;
@@ -35,14 +36,21 @@ final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   @Override
   public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
-        () -> message(ledger.resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            (host, incarnation) -> !inventory.isLost(host, incarnation))));
+        () -> message(resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            request.getFromDestination())));
   }
 
   @Override
   public void noteSaved(NoteSavedRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
         () -> message(noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+  }
+
+  private OwnershipLedger.Decision resolve(VmId vm, MigrationId migration, boolean fromDestination) {
+    LiveHosts liveHosts = (host, incarnation) -> !inventory.isLost(host, incarnation);
+    return fromDestination
+        ? ledger.resolveForDestination(vm, migration, liveHosts)
+        : ledger.resolve(vm, migration, liveHosts);
   }
 
   private OwnershipLedger.Decision noteSaved(VmId vm, MigrationId migration) {

@@ -162,7 +162,7 @@ public final class FakeAgents implements AgentClient {
   }
 
   @Override
-  public void discardSavedStates(String address, String vmId) throws AgentException {
+  public void discardSavedStates(String address, String vmId, String file) throws AgentException {
     at(address).called("discardSavedStates", vmId);
   }
 

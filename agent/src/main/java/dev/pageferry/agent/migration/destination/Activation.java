@@ -57,7 +57,7 @@ final class Activation {
       try {
         Decision decision = session.environment().ownership().giveBack(session.spec().id(), session.migration());
         session.log().info("the coordinator says {} epoch={}", decision.outcome(), decision.epoch());
-        return decision.outcome() != Outcome.COMMITTED;
+        return decision.outcome() != Outcome.COMMITTED || decision.epoch() != epoch.value();
       } catch (UnreachableException | RuntimeException e) {
         // It may have moved the guest back: only an answer tells.
         session.log().warn("the coordinator could not be asked: {}", String.valueOf(e.getMessage()));

@@ -11,6 +11,7 @@ import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.wire.WireException;
+import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Deadline;
@@ -175,7 +176,8 @@ final class DestinationMigration {
     }
     new NetworkCleanup(session, guest()).run();
     if (session.quick()) {
-      new StateRestorer(session.environment()).discard(session.spec(), session.log());
+      new StateRestorer(session.environment())
+          .discard(StateFiles.name(session.spec().id(), session.migration()), session.log());
     }
   }
 

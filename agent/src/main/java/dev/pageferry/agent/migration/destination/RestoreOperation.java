@@ -62,11 +62,12 @@ public final class RestoreOperation {
       }
       owned = true;
       environment.failpoints().at("restore.committed");
-      openDisks(vm);
+      // Known here before its disks are open, so that it can be stopped while they are not.
       environment.activeGuests().adopt(vm, epoch);
+      openDisks(vm);
       vm.resume(PauseReason.MIGRATION);
       log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch, vm.steps());
-      restorer.discard(spec, log);
+      restorer.discard(fileName, log);
       return seconds;
     } finally {
       if (!owned) {
@@ -88,12 +89,14 @@ public final class RestoreOperation {
   }
 
   /** The guest is this host's and nobody else's: it stands until its disks can be opened. */
-  private void openDisks(VirtualMachine vm) throws InterruptedException {
+  private void openDisks(VirtualMachine vm) throws IOException, InterruptedException {
     environment.lease().awaitLive();
     while (true) {
       try {
         environment.disks().open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), false));
         return;
+      } catch (IllegalStateException e) {
+        throw new IOException("VM %s was stopped before it ran".formatted(spec.name()), e);
       } catch (IOException e) {
         log.warn("the guest stands, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
         Thread.sleep(RETRY);

@@ -3,7 +3,6 @@ package dev.pageferry.agent.migration.destination;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.savedstate.SavedStateReader;
@@ -42,7 +41,8 @@ final class StateRestorer {
         reasons.add(PauseReason.OPERATOR);
       }
       vm.load(SpecMessages.fromProto(header.getVcpusList()), reasons);
-    } catch (IllegalArgumentException e) {
+    } catch (RuntimeException e) {
+      // Whatever the bytes were, they are the file's fault.
       throw new IOException("saved state %s: %s".formatted(fileName, e.getMessage()), e);
     }
   }
@@ -55,10 +55,10 @@ final class StateRestorer {
     }
   }
 
-  /** Deletes the files of a guest that runs: no row names them any more. */
-  void discard(VmSpec spec, MigrationLog log) {
+  /** Deletes the file of a guest that runs: no row names it any more. */
+  void discard(String fileName, MigrationLog log) {
     try {
-      states().discard(spec.id(), "");
+      states().delete(fileName);
     } catch (IOException e) {
       log.warn("its saved state was not deleted: {}", String.valueOf(e.getMessage()));
     }

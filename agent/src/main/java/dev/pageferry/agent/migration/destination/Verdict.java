@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.destination;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.Outcome;
 import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
@@ -52,7 +53,12 @@ final class Verdict {
     session.log().warn("in doubt, asking the coordinator: {}", reason);
     while (true) {
       try {
-        Decision decision = session.environment().ownership().resolve(session.spec().id(), session.migration());
+        Decision decision = session.environment().ownership().resolveAtDestination(session.spec().id(),
+            session.migration());
+        if (decision.outcome() == Outcome.PENDING) {
+          Thread.sleep(RETRY);
+          continue;
+        }
         session.log().info("the coordinator says {} epoch={}", decision.outcome(), decision.epoch());
         // A later epoch than ours means that the VM has moved on since: this copy is stale.
         boolean ours = decision.epoch() == session.epoch().next().value();

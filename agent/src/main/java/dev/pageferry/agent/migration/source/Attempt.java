@@ -5,6 +5,7 @@ import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.units.Durations;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +46,35 @@ final class Attempt {
       sleeper.interrupt();
     }
     return true;
+  }
+
+  /** Something with a disk: an interrupt in the middle of it would close the disk's file. */
+  interface DiskWork {
+    void run() throws IOException;
+  }
+
+  /**
+   * Does something that must not be interrupted; a cancel that comes meanwhile takes effect right after it.
+   *
+   * @throws MigrationFailure if it fails, or the attempt was ended meanwhile
+   */
+  void uninterrupted(DiskWork work) throws MigrationFailure {
+    Thread current;
+    synchronized (this) {
+      checkpoint();
+      current = thread;
+      thread = null;
+    }
+    try {
+      work.run();
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+    } finally {
+      synchronized (this) {
+        thread = current;
+      }
+    }
+    checkpoint();
   }
 
   /** From here on nobody can cancel: the guest is being put back. */

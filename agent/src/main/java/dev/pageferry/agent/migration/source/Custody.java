@@ -9,6 +9,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 
 /** This host's paused copy of a guest that stays its own: lets it run on, with its disks open again. */
 final class Custody {
@@ -35,6 +36,9 @@ final class Custody {
       if (guest.disks().isEmpty()) {
         disks.open(guest, DiskClaim.orderly(guest.spec().id().value(), epoch.value()));
       }
+    } catch (IllegalStateException e) {
+      log.warn("the guest is gone: {}", String.valueOf(e.getMessage()));
+      return Optional.empty();
     } catch (IOException e) {
       log.warn("the guest stands, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
       return Optional.of(String.valueOf(e.getMessage()));
@@ -43,10 +47,18 @@ final class Custody {
     return Optional.empty();
   }
 
-  void awaitDisks(OwnershipEpoch epoch) throws InterruptedException {
+  /**
+   * Tries until the guest goes on, or is gone.
+   *
+   * @param isOver whether the guest is another host's, or nobody's, meanwhile
+   */
+  void awaitDisks(OwnershipEpoch epoch, BooleanSupplier isOver) throws InterruptedException {
     do {
       Thread.sleep(RETRY);
+      if (isOver.getAsBoolean()) {
+        return;
+      }
     } while (putBack(epoch).isPresent());
-    log.info("its disks are open again, the guest goes on");
+    log.info("its disks are open again");
   }
 }

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.migration.source;
 
+import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.migration.source.SourceMigration.Environment;
 import dev.pageferry.agent.migration.source.SourceMigration.Order;
 import dev.pageferry.common.identity.MigrationId;
@@ -21,13 +22,15 @@ public final class OutgoingMigrations {
   }
 
   private final Environment environment;
+  private final GuestClaims claims;
   private final Consumer<SourceStatus> meters;
   /** Guarded by this. */
   private final Map<MigrationId, Entry> entries = new LinkedHashMap<>();
 
   /** @param meters hears every change of every migration */
-  public OutgoingMigrations(Environment environment, Consumer<SourceStatus> meters) {
+  public OutgoingMigrations(Environment environment, GuestClaims claims, Consumer<SourceStatus> meters) {
     this.environment = environment;
+    this.claims = claims;
     this.meters = meters;
   }
 
@@ -44,10 +47,11 @@ public final class OutgoingMigrations {
     ofVm(vm).ifPresent(other -> {
       throw new IllegalStateException("VM %s is being migrated already".formatted(order.guest().spec().name()));
     });
+    GuestClaims.Claim claim = claims.take(vm, "being moved by migration " + order.migration());
     SourceMigration migration = new SourceMigration(order, environment);
     migration.follow(meters);
     Thread thread = Thread.ofVirtual().name("outgoing-" + order.migration()).unstarted(() -> {
-      try {
+      try (claim) {
         migration.run();
       } catch (InterruptedException e) {
         log.warn("migration={} interrupted: this agent is shutting down", order.migration());

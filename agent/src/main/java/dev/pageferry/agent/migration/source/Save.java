@@ -34,7 +34,7 @@ final class Save {
   StateSaved run(Packing packing) throws MigrationFailure, InterruptedException {
     try {
       if (session.guest.disks().isPresent()) {
-        session.guest.disks().get().flush();
+        session.attempt.uninterrupted(session.guest.disks().get()::flush);
       }
       double stepsDuring = session.guest.stepsPerSecond();
       session.blackout.start();

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
@@ -26,6 +27,8 @@ public final class SaveOperation {
   private final MigrationLog log;
   private final Custody custody;
   private final StateSaver saver;
+  private final GuestClaims.Claim claim;
+  private boolean goesOn;
 
   /**
    * What was saved.
@@ -36,9 +39,13 @@ public final class SaveOperation {
   public record Saved(long fileBytes, long steps, double seconds) {
   }
 
-  /** @param operation by which the row knows it */
+  /**
+   * @param operation by which the row knows it
+   * @param claim on the guest; closed once nothing more is done with it
+   */
   public SaveOperation(MigrationId operation, OwnershipEpoch epoch, Guest guest,
-      SourceMigration.Environment environment) {
+      SourceMigration.Environment environment, GuestClaims.Claim claim) {
+    this.claim = claim;
     this.operation = operation;
     this.epoch = epoch;
     this.guest = guest;
@@ -55,6 +62,16 @@ public final class SaveOperation {
    * @throws IOException with the reason for which the guest was not saved
    */
   public Saved run(Packing packing, LongConsumer progress) throws IOException, InterruptedException {
+    try {
+      return saveAndCommit(packing, progress);
+    } finally {
+      if (!goesOn) {
+        claim.close();
+      }
+    }
+  }
+
+  private Saved saveAndCommit(Packing packing, LongConsumer progress) throws IOException, InterruptedException {
     SavedStateWriter.Result saved;
     double seconds;
     try {
@@ -72,6 +89,7 @@ public final class SaveOperation {
     } catch (IOException | InterruptedException | RuntimeException | Error e) {
       withdraw();
       putBack();
+      saver.discard(StateFiles.name(guest.spec().id(), operation), log);
       throw e;
     }
     environment.failpoints().at("save.before-commit");
@@ -84,6 +102,7 @@ public final class SaveOperation {
     }
     if (decision.outcome() == Outcome.ABORTED && decision.epoch() == epoch.value()) {
       putBack();
+      saver.discard(StateFiles.name(guest.spec().id(), operation), log);
       throw new IOException("saving VM %s was aborted by the coordinator; it runs on".formatted(guest.spec().name()));
     }
     environment.copies().givenAway(guest);
@@ -98,9 +117,10 @@ public final class SaveOperation {
   private void putBack() throws InterruptedException {
     Optional<String> trouble = custody.putBack(epoch);
     if (trouble.isPresent()) {
+      goesOn = true;
       Thread.ofVirtual().name("custody-" + operation).start(() -> {
-        try {
-          custody.awaitDisks(epoch);
+        try (claim) {
+          custody.awaitDisks(epoch, () -> false);
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
         }

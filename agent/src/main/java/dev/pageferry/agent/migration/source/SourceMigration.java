@@ -124,6 +124,9 @@ public final class SourceMigration {
     }
     if (decision.outcome() == Outcome.COMMITTED) {
       activation(session, decision.epoch());
+    } else if (decision.outcome() == Outcome.TAKEN_BACK) {
+      // Committed, and given back before this host had heard of either.
+      takenBack(session, new OwnershipEpoch(decision.epoch()), "its disks could not be opened there");
     } else {
       aborted(session, decision);
     }
@@ -286,7 +289,10 @@ public final class SourceMigration {
     journal.failed(new MigrationFailure.Stopped(reason.code(),
         "%s; the VM stands until its disks can be opened here again: %s".formatted(reason.getMessage(), trouble.get())),
         cancelled);
-    custody.awaitDisks(epoch);
+    custody.awaitDisks(epoch, () -> released.getCount() == 0);
+    if (released.getCount() == 0) {
+      environment.copies().givenAway(order.guest());
+    }
   }
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {

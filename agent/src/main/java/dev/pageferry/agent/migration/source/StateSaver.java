@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.savedstate.SavedStateWriter;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
@@ -22,7 +23,7 @@ final class StateSaver {
   }
 
   /**
-   * Saves the guest; whatever older files there are of it are deleted first: it runs, so they are of no use.
+   * Saves the guest.
    *
    * @param progress told the pages looked at, by any thread
    * @throws IOException with the reason; nothing is left of the file then
@@ -31,7 +32,6 @@ final class StateSaver {
       LongConsumer progress) throws IOException, InterruptedException {
     SavedStates storage = states.orElseThrow(
         () -> new IOException("this host has no shared storage; start its agent with --storage"));
-    storage.discard(guest.spec().id(), "");
     PageBitmap pages = new PageBitmap(guest.ram().pageCount());
     guest.dirtyLog().harvest(pages);
     guest.dirtyLog().addEverWritten(pages);
@@ -45,10 +45,14 @@ final class StateSaver {
     }
   }
 
-  /** Best effort: a file that stays behind is not valid, and is deleted with the next one. */
-  void discard(Guest guest) throws IOException {
-    if (states.isPresent()) {
-      states.get().discard(guest.spec().id(), "");
+  /** Deletes the file of a save that came to nothing; one that stays behind is not valid. */
+  void discard(String fileName, MigrationLog log) {
+    try {
+      if (states.isPresent()) {
+        states.get().delete(fileName);
+      }
+    } catch (IOException e) {
+      log.warn("the file of a failed save was not deleted: {}", String.valueOf(e.getMessage()));
     }
   }
 }

@@ -6,10 +6,8 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
-import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -73,11 +71,7 @@ final class StopAndCopy {
   private void flushAhead() throws MigrationFailure {
     Optional<DiskSet> disks = session.guest.disks();
     if (disks.isPresent()) {
-      try {
-        disks.get().flush();
-      } catch (IOException e) {
-        throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
-      }
+      session.attempt.uninterrupted(disks.get()::flush);
     }
   }
 

@@ -3,8 +3,6 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
-import dev.pageferry.common.stage.FailureCode;
-import java.io.IOException;
 
 /**
  * Stage 4: releases the VM's disks and asks the coordinator to commit. From the first question on the guest stays paused
@@ -25,12 +23,8 @@ final class StorageHandoff {
 
   /** @throws MigrationFailure if they cannot be; they are closed all the same, and opened again by the rollback */
   void releaseDisks() throws MigrationFailure, InterruptedException {
-    try {
-      // Drained by the pause; what was written since the flush ahead of it is made safe now.
-      session.guest.releaseDisks(session.migration.value());
-    } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
-    }
+    // Drained by the pause; what was written since the flush ahead of it is made safe now.
+    session.attempt.uninterrupted(() -> session.guest.releaseDisks(session.migration.value()));
     session.blackout.lap(Part.STORAGE);
     session.failpoints.at("source.storage-handoff.released");
   }
