@@ -1,0 +1,140 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.journal.JournalReader.Journal;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.support.StorageChecks;
+import dev.pageferry.support.TestCluster;
+import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Kills hosts and the coordinator at random moments of saves, restores and moves of a VM with a journal, many times over; run
+ * by {@code scripts/soak}. The seed decides what is done, who is killed and when; the moments are real time, so that the
+ * same seed does not hit the same instruction again, only the same neighbourhood.
+ */
+class StorageSoak {
+  private static final List<String> HOSTS = List.of("host-a", "host-b");
+  private static final Duration SETTLING = Duration.ofSeconds(60);
+  private static final int LONGEST_DELAY_MILLIS = 900;
+
+  private enum Operation {
+    SAVE,
+    RESTORE,
+    QUICK,
+    LIVE
+  }
+
+  private final long seed = Long.getLong("soak.seed", 1);
+  private final int kills = Integer.getInteger("soak.kills", 50);
+  private final Random random = new Random(seed);
+
+  @Test
+  void killsAtRandomMomentsLoseNothing() throws Exception {
+    try (TestCluster cluster = TestCluster.start("soak", "1GiB", "host-a", "host-b")) {
+      StorageChecks checks = new StorageChecks(cluster);
+      cluster.createWithDisk("db", "host-a", 96, "journal", Map.of("rate", "4MB/s", "fill", "random"), 16);
+      long steps = checks.stepsBeyond("db", 0);
+      for (int kill = 1; kill <= kills; kill++) {
+        steps = killOnce(cluster, checks, kill, steps);
+      }
+    } catch (AssertionError | Exception e) {
+      throw new AssertionError("scripts/soak storage --seed %d --kills %d".formatted(seed, kills), e);
+    }
+  }
+
+  /** @return steps acknowledged in the end */
+  private long killOnce(TestCluster cluster, StorageChecks checks, int kill, long steps) throws Exception {
+    Operation operation = Operation.values()[random.nextInt(Operation.values().length)];
+    String victim = random.nextInt(5) == 0 ? "coordinator" : HOSTS.get(random.nextInt(2));
+    int delayMillis = random.nextInt(LONGEST_DELAY_MILLIS);
+    long records = lastRecords(cluster);
+    String from = cluster.vm("db").getHost();
+    String to = from.equals("host-a") ? "host-b" : "host-a";
+    if (operation == Operation.RESTORE) {
+      cluster.save("db");
+    }
+    Thread running = Thread.ofVirtual().start(() -> carryOut(cluster, operation, to));
+    Thread.sleep(delayMillis);
+    kill(cluster, victim);
+    running.join();
+    restart(cluster, victim);
+
+    Vm.State settled = settled(cluster);
+    long recordsNow = checks.wholeJournals("db").stream().mapToLong(Journal::last).sum();
+    assertThat(recordsNow).as("records on the disk").isGreaterThanOrEqualTo(records);
+    Vm vm = running(cluster, settled, to);
+    if (settled == Vm.State.SAVED) {
+      assertThat(vm.getSteps()).as("steps of the restored VM").isGreaterThanOrEqualTo(steps);
+    }
+    long after = checks.stepsBeyond("db", settled == Vm.State.FAILED ? 0 : steps);
+    assertThat(cluster.verify("db").getIdentical()).as("its twin").isTrue();
+    checks.assertJournalHolds("db", after);
+    System.out.printf("kill %d of %d: %s to %s, %s killed after %d ms: %s, %d records%n", kill, kills, operation, to,
+        victim, delayMillis, settled, recordsNow);
+    return after;
+  }
+
+  private static long lastRecords(TestCluster cluster) throws IOException {
+    return cluster.journals("db").stream().mapToLong(Journal::last).sum();
+  }
+
+  private static void carryOut(TestCluster cluster, Operation operation, String to) {
+    try {
+      switch (operation) {
+        case SAVE -> cluster.save("db");
+        case RESTORE -> cluster.startVm("db", to);
+        case QUICK -> cluster.migrateQuickly("db", to);
+        case LIVE -> cluster.migrate("db", to);
+      }
+    } catch (StatusRuntimeException e) {
+      // Somebody is killed under it; what became of the VM is looked at afterwards.
+    }
+  }
+
+  private static void kill(TestCluster cluster, String victim) throws InterruptedException {
+    if (victim.equals("coordinator")) {
+      cluster.coordinator().kill();
+    } else {
+      cluster.agent(victim).kill();
+    }
+  }
+
+  private static void restart(TestCluster cluster, String victim) throws IOException, InterruptedException {
+    if (victim.equals("coordinator")) {
+      cluster.restartCoordinator();
+    } else {
+      cluster.restart(victim);
+    }
+  }
+
+  /** What the VM is once nothing moves it any more. */
+  private static Vm.State settled(TestCluster cluster) {
+    Set<Vm.State> lasting = Set.of(Vm.State.RUNNING, Vm.State.SAVED, Vm.State.FAILED);
+    int[] times = {0};
+    return Awaitility.await("the VM settles").atMost(SETTLING).pollInterval(Duration.ofMillis(200))
+        .ignoreException(StatusRuntimeException.class).until(() -> cluster.vm("db").getState(), state -> {
+          times[0] = lasting.contains(state) ? times[0] + 1 : 0;
+          // A host that has just come back may be taken for the one before.
+          return times[0] >= 5;
+        });
+  }
+
+  /** Starts the VM where it does not run. */
+  private static Vm running(TestCluster cluster, Vm.State state, String elsewhere) {
+    if (state != Vm.State.RUNNING) {
+      Awaitility.await("the VM can be started").atMost(SETTLING).ignoreException(StatusRuntimeException.class)
+          .until(() -> cluster.startVm("db", state == Vm.State.SAVED ? elsewhere : ""), vm -> true);
+    }
+    return Awaitility.await("the VM runs").atMost(SETTLING).ignoreException(StatusRuntimeException.class)
+        .until(() -> cluster.vm("db"), vm -> vm.getState() == Vm.State.RUNNING);
+  }
+}
