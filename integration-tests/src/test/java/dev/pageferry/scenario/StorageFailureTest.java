@@ -195,6 +195,25 @@ class StorageFailureTest {
   }
 
   @Test
+  void aStateThatFindsNoRoomLeavesTheVmRunningAndNothingBehind() throws Exception {
+    cluster.agent("host-a").kill();
+    cluster.agent("host-a").limitFiles(32 << 10);
+    cluster.restart("host-a");
+    cluster.createWithDisk("db", "host-a", 64, "journal", Map.of("rate", "4MB/s", "fill", "random"), 16);
+    long steps = checks.stepsBeyond("db", 0);
+    assertThatThrownBy(() -> cluster.save("db")).isInstanceOf(StatusRuntimeException.class)
+        .hasMessageContaining("was not saved");
+    Migration quick = cluster.awaitEnd(cluster.migrateQuickly("db", "host-b").getId());
+    assertThat(quick.getFailure().getCode()).isEqualTo("STATE_UNAVAILABLE");
+    assertThat(checks.savedStates()).isEmpty();
+    cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+    assertThat(cluster.awaitEnd(cluster.migrate("db", "host-b").getId()).getState())
+        .isEqualTo(Migration.State.COMPLETED);
+    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+  }
+
+  @Test
   void aCoordinatorsOutageStopsNoVm() throws Exception {
     cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
     long steps = checks.stepsBeyond("db", 0);

@@ -24,6 +24,7 @@ public final class ServerProcess implements AutoCloseable {
   private final Path log;
   private @Nullable Process process;
   private long logOffset;
+  private long fileLimitKib;
 
   /** @param log where both outputs go, appended by every start */
   public ServerProcess(Path program, List<String> arguments, Path log) {
@@ -32,10 +33,18 @@ public final class ServerProcess implements AutoCloseable {
     this.log = log;
   }
 
+  /** From the next start on, a file that would grow beyond this cannot be written: as on a full disk, and without root. */
+  public void limitFiles(long kib) {
+    fileLimitKib = kib;
+  }
+
   /** Starts the program and waits until its log shows the pattern. */
   public Matcher start(Pattern ready) throws IOException {
     logOffset = Files.exists(log) ? Files.size(log) : 0;
     List<String> command = new ArrayList<>();
+    if (fileLimitKib > 0) {
+      command.addAll(List.of("bash", "-c", "ulimit -f %d; exec \"$0\" \"$@\"".formatted(fileLimitKib)));
+    }
     command.add(program.toString());
     command.addAll(arguments);
     process = new ProcessBuilder(command).redirectErrorStream(true)

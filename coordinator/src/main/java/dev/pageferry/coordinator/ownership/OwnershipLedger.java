@@ -175,7 +175,8 @@ public final class OwnershipLedger {
     String key = records + pending.getMigrationId();
     boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(key)
         .put(VMS + row.id(), row.record().toBuilder().setPending(pending).build().toByteArray())
-        .put(key, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING).build().toByteArray()));
+        .put(key, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING)
+            .setSourceHost(row.record().getOwnerHost()).build().toByteArray()));
     if (!won) {
       throw new ConflictException("VM %s changed meanwhile; try again".formatted(row.record().getSpec().getName()));
     }
@@ -265,13 +266,13 @@ public final class OwnershipLedger {
       }
       MigrationRecord record = migrationOf(stored.get());
       VmRecord before = row.get().record();
-      HostId source = new HostId(record.getDocument().getSource());
       boolean stillCommitted = record.getDecision() == MigrationRecord.Decision.COMMITTED && !before.hasPending()
           && before.getPhase() == VmRecord.Phase.ACTIVE && before.getEpoch() == record.getDecidedEpoch();
-      if (!stillCommitted || !liveHosts.isAlive(source, new Incarnation(record.getSourceIncarnation()))) {
+      if (!stillCommitted || !liveHosts.isAlive(new HostId(record.getSourceHost()),
+          new Incarnation(record.getSourceIncarnation()))) {
         return decided(record, before);
       }
-      VmRecord next = before.toBuilder().setOwnerHost(source.value())
+      VmRecord next = before.toBuilder().setOwnerHost(record.getSourceHost())
           .setOwnerIncarnation(record.getSourceIncarnation()).setEpoch(Math.addExact(before.getEpoch(), 1)).build();
       MigrationRecord takenBack = record.toBuilder().setDecision(MigrationRecord.Decision.TAKEN_BACK)
           .setDecidedEpoch(next.getEpoch()).build();

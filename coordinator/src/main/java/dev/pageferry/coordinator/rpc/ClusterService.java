@@ -78,11 +78,15 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   }
 
   private static Host host(HostInventory.Host host) {
-    return Host.newBuilder().setId(host.id().value()).setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
+    Host.Builder message = Host.newBuilder().setId(host.id().value())
+        .setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
         .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
         .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
-        .setVms(host.vms().size())
-        .setVersion(host.record().getVersion()).setStorageId(host.record().getStorageId()).build();
+        .setVms(host.vms().size()).setVersion(host.record().getVersion());
+    if (!host.record().getStorageId().isEmpty()) {
+      message.setStorageId(host.record().getStorageId());
+    }
+    return message.build();
   }
 
   @Override

@@ -195,13 +195,13 @@ final class FerryTest {
   @Test
   void helpNamesNoCommandThatDoesNotWorkYet() {
     ferry.run("vm", "--help");
-    assertThat(ferry.out()).doesNotContain("save", "ping", "dirty-rate");
+    assertThat(ferry.out()).contains("save").doesNotContain("ping", "dirty-rate");
 
     ferry.run("migrate", "--help");
-    assertThat(ferry.out()).contains("live").doesNotContain("quick", "plan");
+    assertThat(ferry.out()).contains("live", "quick").doesNotContain("plan");
 
     ferry.run("--help");
-    assertThat(ferry.out()).doesNotContain("disk", "validate", "events");
+    assertThat(ferry.out()).contains("disk").doesNotContain("validate", "events");
   }
 
   @Test
