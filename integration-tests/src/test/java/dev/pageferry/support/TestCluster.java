@@ -32,6 +32,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +40,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.awaitility.Awaitility;
@@ -83,7 +88,31 @@ public final class TestCluster implements AutoCloseable {
     for (String host : hosts) {
       cluster.addHost(host, memory);
     }
+    // All at once: most of a short scenario is waiting for programs to start and to end.
+    atOnce(cluster.agents.values(), agent -> agent.start(REGISTERED));
     return cluster;
+  }
+
+  private interface Change {
+    void make(ServerProcess process) throws IOException, InterruptedException;
+  }
+
+  private static void atOnce(Collection<ServerProcess> processes, Change change)
+      throws IOException, InterruptedException {
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Future<Boolean>> changes = new ArrayList<>();
+      for (ServerProcess each : processes) {
+        changes.add(threads.submit(() -> {
+          change.make(each);
+          return true;
+        }));
+      }
+      for (Future<Boolean> each : changes) {
+        each.get();
+      }
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    }
   }
 
   private static int freePort() throws IOException {
@@ -104,7 +133,6 @@ public final class TestCluster implements AutoCloseable {
     // A fixed port: from another address a restarted agent would have to wait until the one before is surely gone.
     ServerProcess agent = agentProcess(host, memory, "127.0.0.1:" + freePort(), directory.resolve(host + ".log"));
     agents.put(host, agent);
-    agent.start(REGISTERED);
   }
 
   /** Starts another agent under the name of a host that has one, and waits until it is refused. The caller closes it. */
@@ -288,9 +316,7 @@ public final class TestCluster implements AutoCloseable {
   @Override
   public void close() throws IOException, InterruptedException {
     channel.shutdownNow();
-    for (ServerProcess each : agents.values()) {
-      each.close();
-    }
+    atOnce(agents.values(), ServerProcess::close);
     coordinator.close();
   }
 }

@@ -62,7 +62,7 @@ final class StaleOwnerTest {
     assertThat(new ProcessBuilder("kill", "-" + name, Long.toString(owner.pid())).start().waitFor()).isZero();
   }
 
-  @RepeatedTest(3)
+  @RepeatedTest(1)
   void itsDiskIsRefusedToOthersForAsLongAsItIsThere() throws Exception {
     try (SharedStorage other = other()) {
       assertThatThrownBy(() -> other.open(List.of(disk), DiskClaim.afterSilence("vm-1", 2, false)))
@@ -75,7 +75,7 @@ final class StaleOwnerTest {
     }
   }
 
-  @RepeatedTest(6)
+  @RepeatedTest(3)
   void takenByForceItCompletesAtMostTheOneRequestThatWasInFlight() throws Exception {
     try (SharedStorage other = other()) {
       DiskSet taken = other.open(List.of(disk), DiskClaim.afterSilence("vm-1", 2, true));
