@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /** One attempt to move a guest away from this host: straight-line code on a thread of its own. */
@@ -67,6 +68,8 @@ public final class SourceMigration {
   private final SourceJournal journal;
   private final Attempt attempt;
   private final CountDownLatch released = new CountDownLatch(1);
+  /** The last epoch that was said to be over. */
+  private final AtomicLong overEpoch = new AtomicLong();
 
   public SourceMigration(Order order, Environment environment) {
     this.order = order;
@@ -289,8 +292,9 @@ public final class SourceMigration {
     journal.failed(new MigrationFailure.Stopped(reason.code(),
         "%s; the VM stands until its disks can be opened here again: %s".formatted(reason.getMessage(), trouble.get())),
         cancelled);
-    custody.awaitDisks(epoch, () -> released.getCount() == 0);
-    if (released.getCount() == 0) {
+    // Only the end of this very epoch: a guest that was given back was released under an earlier one, and is the only copy.
+    custody.awaitDisks(epoch, () -> isOver(epoch));
+    if (isOver(epoch)) {
       environment.copies().givenAway(order.guest());
     }
   }
@@ -312,9 +316,14 @@ public final class SourceMigration {
    * @param over the last epoch whose copies are of no use any more
    */
   public void release(OwnershipEpoch over) {
+    overEpoch.accumulateAndGet(over.value(), Math::max);
     if (order.epoch().compareTo(over) <= 0) {
       released.countDown();
     }
+  }
+
+  private boolean isOver(OwnershipEpoch epoch) {
+    return overEpoch.get() >= epoch.value();
   }
 
   public SourceStatus status() {
