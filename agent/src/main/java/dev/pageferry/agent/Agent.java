@@ -16,6 +16,7 @@ import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.DiskRecovery;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
@@ -54,6 +55,7 @@ final class Agent implements AutoCloseable {
   private final CoordinatorSession session;
   private @Nullable SharedStorage sharedStorage;
   private final ObservabilityServer observability;
+  private @Nullable Thread recovery;
 
   Agent(AgentConfig config, String version) throws IOException, InterruptedException {
     Incarnation incarnation = new Incarnation(UUID.randomUUID().toString());
@@ -95,7 +97,9 @@ final class Agent implements AutoCloseable {
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()),
         config.advertised(config.http(), observability.port()));
+    Optional<DiskRecovery> diskRecovery = storage.map(shared -> DiskRecovery.ofEarlierLife(shared.copies(), ownership));
     session.start();
+    diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
       Rehearsal.start(ownership, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
     }
@@ -151,6 +155,9 @@ final class Agent implements AutoCloseable {
 
   @Override
   public void close() throws InterruptedException {
+    if (recovery != null) {
+      recovery.interrupt();
+    }
     session.close();
     observability.close();
     outgoing.close();

@@ -10,11 +10,13 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
@@ -142,7 +144,7 @@ final class Rehearsal {
     byte[] token = migration.value().getBytes(StandardCharsets.US_ASCII);
     try (VirtualMachine guest = factory.boot(spec, new OwnershipEpoch(1), false)) {
       guest.resume(PauseReason.OPERATOR);
-      incoming.expect(migration, spec, new OwnershipEpoch(1), false, token, ONE_MOVE);
+      incoming.expect(migration, spec, new OwnershipEpoch(1), Manner.LIVE, token, ONE_MOVE);
       SourceMigration.Environment environment = new SourceMigration.Environment(
           new MigrationClient(loops, congestionControl),
           ownership, GuestDisks.NONE, Optional.empty(), (Guest given) -> moved.countDown(),
@@ -152,7 +154,7 @@ final class Rehearsal {
       SourceMigration source = new SourceMigration(
           new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, destination, token,
               new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE),
-              Optional.empty()),
+              Manner.LIVE, Packing.AUTO),
           environment);
       Thread thread = Thread.ofVirtual().start(() -> {
         try {

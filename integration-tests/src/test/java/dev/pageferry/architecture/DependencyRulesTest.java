@@ -63,8 +63,8 @@ class DependencyRulesTest {
               "org.jspecify.."));
   @ArchTest
   static final ArchRule disksKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".disk..").should()
-      .onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".disk..", "dev.pageferry.common..", "java..", "org.slf4j..",
-          "org.jspecify.."));
+      .onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".disk..", AGENT + ".os..", "dev.pageferry.common..",
+          "java..", "org.slf4j..", "org.jspecify.."));
   @ArchTest
   static final ArchRule savedStatesKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".savedstate..")
       .should().onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".savedstate..", AGENT + ".codec..",

@@ -59,20 +59,34 @@ public final class TestCluster implements AutoCloseable {
       Migration.State.CANCELLED);
 
   private final Path directory;
+  /** Whether each host has storage that no other one reaches. */
+  private final boolean ownStorage;
   private final Map<String, ServerProcess> agents = new LinkedHashMap<>();
   private final ServerProcess coordinator;
   private final int port;
   private final ManagedChannel channel;
 
-  private TestCluster(Path directory, ServerProcess coordinator, int port) {
+  private TestCluster(Path directory, boolean ownStorage, ServerProcess coordinator, int port) {
     this.directory = directory;
+    this.ownStorage = ownStorage;
     this.coordinator = coordinator;
     this.port = port;
     this.channel = NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
   }
 
-  /** Starts a coordinator and one agent per name, each with that much memory for guests. */
+  /** Starts a coordinator and one agent per name, each with that much memory for guests, all with the same storage. */
   public static TestCluster start(String name, String memory, String... hosts)
+      throws IOException, InterruptedException {
+    return start(name, false, memory, hosts);
+  }
+
+  /** As {@link #start}, each host with storage of its own. */
+  public static TestCluster startWithOwnStorage(String name, String memory, String... hosts)
+      throws IOException, InterruptedException {
+    return start(name, true, memory, hosts);
+  }
+
+  private static TestCluster start(String name, boolean ownStorage, String memory, String... hosts)
       throws IOException, InterruptedException {
     Path directory = Files
         .createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")), name + "-");
@@ -83,8 +97,7 @@ public final class TestCluster implements AutoCloseable {
             directory.resolve("data").toString()),
         directory.resolve("coordinator.log"));
     coordinator.start(LISTENING);
-    Files.createDirectories(directory.resolve("storage"));
-    TestCluster cluster = new TestCluster(directory, coordinator, port);
+    TestCluster cluster = new TestCluster(directory, ownStorage, coordinator, port);
     for (String host : hosts) {
       cluster.addHost(host, memory);
     }
@@ -147,7 +160,8 @@ public final class TestCluster implements AutoCloseable {
     return new ServerProcess(program("agent"),
         List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
             "--migration-listen", "127.0.0.1:0",
-            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage", storage().toString(),
+            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
+            Files.createDirectories(storageOf(host)).toString(),
             "--failpoint-dir", failpoints.toString()),
         log);
   }
@@ -157,9 +171,19 @@ public final class TestCluster implements AutoCloseable {
     return directory.resolve("storage");
   }
 
-  /** The file of a disk. */
+  /** The directory that a host has its disks in. */
+  public Path storageOf(String host) {
+    return ownStorage ? directory.resolve("storage-of-" + host) : storage();
+  }
+
+  /** The file of a disk on the storage that all hosts share. */
   public Path disk(String name, Disk.Format format) {
-    return storage().resolve("disks/%s.%s".formatted(name, format.name().toLowerCase(Locale.ROOT)));
+    return disk(storage(), name, format);
+  }
+
+  /** The file of a disk. */
+  public static Path disk(Path storage, String name, Disk.Format format) {
+    return storage.resolve("disks/%s.%s".formatted(name, format.name().toLowerCase(Locale.ROOT)));
   }
 
   public ServerProcess agent(String host) {
@@ -212,14 +236,15 @@ public final class TestCluster implements AutoCloseable {
   public Vm createWithDisk(String name, String host, long memoryMib, String program, Map<String, String> programArgs,
       long diskMib) {
     api().createDisk(CreateDiskRequest.newBuilder().setName(name + "-disk").setSizeBytes(diskMib << 20)
-        .setFormat(Disk.Format.VHD).build());
+        .setFormat(Disk.Format.VHD).setHost(host).build());
     return api().createVm(CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20)
         .setVcpus(2).setProgram(program).putAllProgramArgs(programArgs).addDisks(name + "-disk").build());
   }
 
   /** The journals on the disk of a VM that {@link #createWithDisk} made. */
   public List<JournalReader.Journal> journals(String vm) throws IOException {
-    return JournalReader.read(disk(vm + "-disk", Disk.Format.VHD));
+    Path storage = ownStorage ? storageOf(vm(vm).getHost()) : storage();
+    return JournalReader.read(disk(storage, vm + "-disk", Disk.Format.VHD));
   }
 
   /** Starts a quick migration and returns at once. */
@@ -261,6 +286,11 @@ public final class TestCluster implements AutoCloseable {
   /** Starts a migration and returns at once. */
   public Migration migrate(String vm, String to) {
     return api().migrateLive(MigrateLiveRequest.newBuilder().setName(vm).setTo(to).build());
+  }
+
+  /** Starts a migration that copies the disks too, and returns at once. */
+  public Migration migrateWithDisks(String vm, String to) {
+    return api().migrateLive(MigrateLiveRequest.newBuilder().setName(vm).setTo(to).setSharedNothing(true).build());
   }
 
   /** Starts a migration and waits for its end. */

@@ -8,6 +8,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -49,19 +50,65 @@ public final class DiskDirectory {
     if (existing.isPresent()) {
       throw new DiskExistsException("disk %s exists already: %s".formatted(name, existing.get()));
     }
-    Path target = path(name, format);
     Path beingMade = directory.resolve("%s.%s%s".formatted(name, UUID.randomUUID(), BEING_MADE));
     try {
-      write(beingMade, format, sizeBytes);
-      // A link, unlike a rename, never takes the place of a file that another host has made meanwhile.
-      Files.createLink(target, beingMade);
-    } catch (FileAlreadyExistsException e) {
-      throw new DiskExistsException("disk %s exists already: %s".formatted(name, target));
+      make(beingMade, format, sizeBytes, UUID.randomUUID());
+      nameIt(beingMade, name, format);
     } finally {
       Files.deleteIfExists(beingMade);
     }
-    syncDirectory();
     return show(name);
+  }
+
+  /** Gives a file its disk's name. A link, unlike a rename, never takes the place of a file that another host has made. */
+  private void nameIt(Path file, String name, DiskFormat format) throws IOException {
+    Path target = path(name, format);
+    try {
+      Files.createLink(target, file);
+    } catch (FileAlreadyExistsException e) {
+      throw new DiskExistsException("disk %s exists already: %s".formatted(name, target));
+    }
+    syncDirectory();
+  }
+
+  /** Makes the file of a disk that is to come from other storage, zeros so far, in a directory of its own. */
+  Path makeIncoming(Path beside, DiskDescription disk) throws IOException {
+    checkSize(disk.format(), disk.sizeBytes());
+    Path file = beside.resolve(disk.name() + suffix(disk.format()));
+    switch (disk.format()) {
+      case VHD -> make(file, disk.format(), disk.sizeBytes(), UUID.fromString(disk.identity()));
+      case RAW -> {
+        make(file, disk.format(), disk.sizeBytes(), UUID.randomUUID());
+        RawIdentity.bring(file, file, disk.identity());
+      }
+    }
+    return file;
+  }
+
+  /**
+   * Makes a file that came from other storage the disk.
+   *
+   * @param replaces whether a disk of that name may be there, for which it stands in
+   */
+  void promote(Path beside, DiskDescription disk, boolean replaces) throws IOException {
+    Files.createDirectories(directory);
+    Path file = beside.resolve(disk.name() + suffix(disk.format()));
+    Path target = path(disk.name(), disk.format());
+    if (disk.format() == DiskFormat.RAW) {
+      RawIdentity.bring(file, target, disk.identity());
+    }
+    if (replaces) {
+      Files.move(file, target, StandardCopyOption.ATOMIC_MOVE);
+      syncDirectory();
+    } else {
+      nameIt(file, disk.name(), disk.format());
+      Files.delete(file);
+    }
+  }
+
+  /** Whether there is a disk of that name, sound or not. */
+  boolean exists(String name) {
+    return find(name).isPresent();
   }
 
   private static void checkSize(DiskFormat format, long sizeBytes) throws DiskException {
@@ -74,13 +121,13 @@ public final class DiskDirectory {
     }
   }
 
-  private void write(Path file, DiskFormat format, long sizeBytes) throws IOException {
+  private void make(Path file, DiskFormat format, long sizeBytes, UUID id) throws IOException {
     Files.createFile(file);
     try (RandomAccessFile made = new RandomAccessFile(file.toFile(), "rw")) {
       made.setLength(sizeBytes);
       if (format == DiskFormat.VHD) {
         made.seek(sizeBytes);
-        made.write(new VhdFooter(sizeBytes, UUID.randomUUID(), clock.instant()).encode().array());
+        made.write(new VhdFooter(sizeBytes, id, clock.instant()).encode().array());
       }
       made.getFD().sync();
     }
@@ -88,9 +135,10 @@ public final class DiskDirectory {
 
   /** All disks, by name. A file that is damaged or no disk is left out; {@link #show} says what is wrong with it. */
   public List<DiskDescription> list() throws IOException {
-    if (!Files.isDirectory(directory)) {
-      return List.of();
-    }
+    return Files.isDirectory(directory) ? list(directory) : List.of();
+  }
+
+  static List<DiskDescription> list(Path directory) throws IOException {
     List<DiskDescription> disks = new ArrayList<>();
     try (Stream<Path> files = Files.list(directory)) {
       for (Path each : files.toList()) {
@@ -135,7 +183,9 @@ public final class DiskDirectory {
     if (DiskDescription.isPath(name)) {
       throw new DiskException("%s is passed through by its path, and not deleted here".formatted(name));
     }
-    Files.delete(existing(name));
+    Path file = existing(name);
+    Files.delete(file);
+    RawIdentity.forget(file);
     syncDirectory();
   }
 
@@ -143,6 +193,12 @@ public final class DiskDirectory {
   DiskFile open(String name) throws IOException {
     Path file = existing(name);
     return DiskFile.open(file, formatOf(file));
+  }
+
+  /** Opens a disk for reading, beside whoever writes it. */
+  public DiskReader reader(String name) throws IOException {
+    Path file = existing(name);
+    return DiskReader.open(file, formatOf(file));
   }
 
   private Path existing(String name) throws IOException {

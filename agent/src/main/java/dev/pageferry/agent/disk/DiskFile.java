@@ -3,6 +3,7 @@ package dev.pageferry.agent.disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -29,7 +30,16 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
    * @throws DiskException if the file is not a disk of that format
    */
   public static DiskFile open(Path file, DiskFormat format) throws IOException {
-    FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    return open(file, format, StandardOpenOption.READ, StandardOpenOption.WRITE);
+  }
+
+  /** Opens a disk for reading only. */
+  static DiskFile openToRead(Path file, DiskFormat format) throws IOException {
+    return open(file, format, StandardOpenOption.READ);
+  }
+
+  private static DiskFile open(Path file, DiskFormat format, OpenOption... options) throws IOException {
+    FileChannel channel = FileChannel.open(file, options);
     try {
       return new DiskFile(file, format, channel, sizeOf(file, format, channel));
     } catch (IOException | RuntimeException e) {
@@ -50,7 +60,8 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
   static DiskDescription describe(String name, Path file, DiskFormat format) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       return switch (format) {
-        case RAW -> new DiskDescription(name, format, dataBytes(file, format, channel), RawIdentity.of(file));
+        case RAW -> new DiskDescription(name, format, dataBytes(file, format, channel),
+            DiskDescription.isPath(name) ? RawIdentity.of(file) : RawIdentity.ofDisk(file));
         case VHD -> {
           VhdFooter footer = footerOf(file, channel);
           yield new DiskDescription(name, format, footer.sizeBytes(), footer.id().toString());
@@ -119,14 +130,10 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
     channel.force(false);
   }
 
-  /** Flushes and closes. */
+  /** Closes the file; what was not {@linkplain #flush() flushed} is as safe as the system makes it. */
   @Override
   public void close() throws IOException {
-    try (channel) {
-      if (channel.isOpen()) {
-        flush();
-      }
-    }
+    channel.close();
   }
 
   private void checkWithin(long offset, int bytes) throws DiskException {

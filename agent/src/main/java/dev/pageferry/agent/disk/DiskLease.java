@@ -1,8 +1,12 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +28,19 @@ final class DiskLease {
     this.fence = fence;
     this.lock = lock;
     this.record = record;
+  }
+
+  /** What the files of a disk's lease are called. */
+  static String key(String disk) {
+    if (!DiskDescription.isPath(disk)) {
+      return "disk-" + disk;
+    }
+    try {
+      byte[] digest = MessageDigest.getInstance("SHA-256").digest(disk.getBytes(StandardCharsets.UTF_8));
+      return "path-" + HexFormat.of().formatHex(digest, 0, 16);
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
   }
 
   /**

@@ -2,6 +2,7 @@ package dev.pageferry.agent.disk;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -51,6 +52,22 @@ public final class DiskSet {
   /** Whether another host was given the disks; they are closed here. */
   public boolean isFenced() {
     return fenced;
+  }
+
+  /** Notes from now on which blocks are written. One at a time. */
+  public WriteTracking trackWrites() {
+    disks.forEach(LeasedDisk::harvestWrites);
+    return new WriteTracking() {
+      @Override
+      public BitSet harvest(int disk) {
+        return disks.get(disk).harvestWrites();
+      }
+
+      @Override
+      public void close() {
+        disks.forEach(LeasedDisk::endTracking);
+      }
+    };
   }
 
   /** Makes everything written so far safe. */

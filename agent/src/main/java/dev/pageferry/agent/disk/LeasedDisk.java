@@ -1,8 +1,11 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A disk that is open on this host under a lease. All of its input and output goes through one gate, one request at a time
@@ -20,6 +23,8 @@ final class LeasedDisk implements BlockDevice {
   private final ReentrantLock gate = new ReentrantLock();
   /** Guarded by {@link #gate}. */
   private boolean closed;
+  /** Blocks written since they were asked for last; guarded by {@link #gate}, null while nobody asks. */
+  private @Nullable BitSet written;
 
   LeasedDisk(DiskDescription description, DiskFile file, DiskLease lease, StorageLease host) {
     this.description = description;
@@ -40,7 +45,11 @@ final class LeasedDisk implements BlockDevice {
 
   @Override
   public void write(long offset, ByteBuffer source) throws IOException {
-    through(source.remaining(), () -> file.write(offset, source));
+    int bytes = source.remaining();
+    through(bytes, () -> {
+      note(offset, bytes);
+      file.write(offset, source);
+    });
   }
 
   @Override
@@ -63,6 +72,35 @@ final class LeasedDisk implements BlockDevice {
       request.carryOut();
       // What was done while the permission ended does not count as done: the guest is not told, and tries again.
       requirePermission();
+    } finally {
+      gate.unlock();
+    }
+  }
+
+  /** Before the write: one that fails may have changed something all the same. */
+  private void note(long offset, int bytes) {
+    if (written != null && bytes > 0 && offset >= 0 && offset < sizeBytes()) {
+      written.set((int) (offset >>> PageSize.SHIFT), (int) PageSize.pagesFor(Math.min(sizeBytes(), offset + bytes)));
+    }
+  }
+
+  /** Begins to note which blocks are written, or begins anew; see {@link WriteTracking}. */
+  BitSet harvestWrites() {
+    gate.lock();
+    try {
+      BitSet harvested = written == null ? new BitSet() : written;
+      written = new BitSet();
+      return harvested;
+    } finally {
+      gate.unlock();
+    }
+  }
+
+  /** Notes no more. */
+  void endTracking() {
+    gate.lock();
+    try {
+      written = null;
     } finally {
       gate.unlock();
     }

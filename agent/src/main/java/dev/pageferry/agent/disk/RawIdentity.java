@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 
 /** What tells raw disks apart, which have no place to write an identity: inodes of files, wwids of devices. */
@@ -13,12 +14,46 @@ final class RawIdentity {
   private static final Path DEVICES = Path.of("/sys/class/block");
   private static final List<String> WWIDS = List.of("wwid", "device/wwid");
 
+  /** Beside a disk that came from other storage: the file's own identity, and the one that it brought with it. */
+  private static final String BROUGHT = ".identity";
+
   private RawIdentity() {
   }
 
   /** The same on every host that has the file system mounted, or the device attached; empty if nothing is known. */
   static String of(Path file) throws IOException {
     return isBlockDevice(file) ? wwid(file) : "inode-" + Files.getAttribute(file, "unix:ino");
+  }
+
+  /** As {@link #of}, for a disk on shared storage: one that came from other storage keeps the identity that it had there. */
+  static String ofDisk(Path file) throws IOException {
+    String own = of(file);
+    Path beside = beside(file);
+    if (!Files.exists(beside)) {
+      return own;
+    }
+    List<String> lines = Files.readAllLines(beside);
+    return lines.size() == 2 && lines.getFirst().equals(own) ? lines.getLast() : own;
+  }
+
+  /**
+   * Lets a file, once it has its disk's name, be the disk of that identity.
+   *
+   * @param file as it is called by now; it keeps its inode
+   * @param disk what it is going to be called
+   */
+  static void bring(Path file, Path disk, String identity) throws IOException {
+    Path beingMade = disk.resolveSibling(disk.getFileName() + BROUGHT + ".being-made");
+    Files.writeString(beingMade, of(file) + "\n" + identity + "\n");
+    Files.move(beingMade, beside(disk), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  static void forget(Path disk) throws IOException {
+    Files.deleteIfExists(beside(disk));
+  }
+
+  private static Path beside(Path disk) {
+    return disk.resolveSibling(disk.getFileName() + BROUGHT);
   }
 
   /**

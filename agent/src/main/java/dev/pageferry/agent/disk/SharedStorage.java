@@ -1,16 +1,12 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -26,6 +22,7 @@ import java.util.function.Consumer;
  * disks/NAME.vhd|raw  disks
  * leases/             who has which disk, and which hosts live
  * saved/              states of saved VMs
+ * incoming/HOST/      disks on their way from other storage
  * </pre>
  */
 public final class SharedStorage implements AutoCloseable {
@@ -37,6 +34,7 @@ public final class SharedStorage implements AutoCloseable {
   private final Path leases;
   private final Path savedStates;
   private final DiskDirectory disks;
+  private final DiskCopies copies;
   private final String id;
   private final StorageLease lease;
   private final BootClock clock;
@@ -60,6 +58,8 @@ public final class SharedStorage implements AutoCloseable {
     this.leases = Files.createDirectories(root.resolve("leases"));
     this.savedStates = Files.createDirectories(root.resolve("saved"));
     this.disks = new DiskDirectory(root, Clock.systemUTC());
+    this.copies = new DiskCopies(disks, leases,
+        Files.createDirectories(root.resolve("incoming").resolve(holder.host())));
     this.id = identify(root);
     this.clock = clock;
     this.onFenced = onFenced;
@@ -96,6 +96,11 @@ public final class SharedStorage implements AutoCloseable {
     return disks;
   }
 
+  /** Disks on their way from and to other storage. */
+  public DiskCopies copies() {
+    return copies;
+  }
+
   /** This host's permission to let guests run and write. */
   public StorageLease lease() {
     return lease;
@@ -117,7 +122,7 @@ public final class SharedStorage implements AutoCloseable {
   /** Refuses disks that another VM opened last, or this one under a later epoch than the given one. */
   public void checkNotOpenedAfter(List<DiskDescription> descriptions, String vm, long epoch) throws IOException {
     for (DiskDescription each : descriptions) {
-      Optional<LeaseRecord> lease = new LeaseFile(leases.resolve(leaseKey(each.name()) + ".lease")).read();
+      Optional<LeaseRecord> lease = new LeaseFile(leases.resolve(DiskLease.key(each.name()) + ".lease")).read();
       if (lease.isPresent() && (!lease.get().vm().equals(vm) || lease.get().epoch() > epoch)) {
         throw new DiskException("disk %s was opened by VM %s under epoch %d since, and the state is of epoch %d"
             .formatted(each.name(), lease.get().vm(), lease.get().epoch(), epoch));
@@ -131,14 +136,14 @@ public final class SharedStorage implements AutoCloseable {
    * @throws DiskException if a host has it open
    */
   public void delete(String name) throws IOException {
-    Optional<LockFile> lock = LockFile.tryLock(leases.resolve(leaseKey(name) + ".lock"));
+    Optional<LockFile> lock = LockFile.tryLock(leases.resolve(DiskLease.key(name) + ".lock"));
     if (lock.isEmpty()) {
       throw new DiskException("disk %s is open on a host".formatted(name));
     }
     try (LockFile held = lock.get()) {
       disks.delete(name);
       for (String suffix : List.of(".lease", ".fence")) {
-        Files.deleteIfExists(leases.resolve(leaseKey(name) + suffix));
+        Files.deleteIfExists(leases.resolve(DiskLease.key(name) + suffix));
       }
     }
   }
@@ -155,7 +160,7 @@ public final class SharedStorage implements AutoCloseable {
     try {
       for (DiskDescription each : descriptions) {
         each.verifySame(disks.show(each.name()));
-        DiskLease taken = DiskLease.take(leases, leaseKey(each.name()), each.name(), claim, lease, clock);
+        DiskLease taken = DiskLease.take(leases, DiskLease.key(each.name()), each.name(), claim, lease, clock);
         DiskFile file;
         try {
           file = disks.open(each.name());
@@ -172,18 +177,6 @@ public final class SharedStorage implements AutoCloseable {
       if (!complete) {
         set.release("");
       }
-    }
-  }
-
-  private static String leaseKey(String disk) {
-    if (!DiskDescription.isPath(disk)) {
-      return "disk-" + disk;
-    }
-    try {
-      byte[] digest = MessageDigest.getInstance("SHA-256").digest(disk.getBytes(StandardCharsets.UTF_8));
-      return "path-" + HexFormat.of().formatHex(digest, 0, 16);
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
     }
   }
 

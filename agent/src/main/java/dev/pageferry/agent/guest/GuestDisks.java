@@ -1,8 +1,12 @@
 package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.DiskDescription;
+import dev.pageferry.agent.disk.DiskReader;
 import dev.pageferry.agent.disk.DiskSet;
+import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.disk.SharedStorage;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.util.Optional;
 
@@ -63,9 +67,31 @@ public final class GuestDisks {
     }
   }
 
+  /** Opens one of a VM's disks to be read while the VM writes it. */
+  public DiskReader reader(DiskDescription disk) throws IOException {
+    return required("disk %s is asked for".formatted(disk.name())).disks().reader(disk.name());
+  }
+
+  /**
+   * Makes room for a VM's disks that come from other storage.
+   *
+   * @param dataBytes what they hold
+   */
+  public IncomingDisks prepare(VmSpec spec, IncomingDisks.Origin origin, long dataBytes) throws IOException {
+    return storageFor(spec).copies().prepare(spec.disks(), origin, dataBytes);
+  }
+
+  /** Removes the disks of a VM that has them elsewhere now, as far as they were not opened after an epoch. */
+  public void retire(VmSpec spec, OwnershipEpoch upTo) throws IOException {
+    storageFor(spec).copies().retire(spec.disks(), spec.id(), upTo);
+  }
+
   private SharedStorage storageFor(VmSpec spec) throws IOException {
+    return required("VM %s has disks".formatted(spec.name()));
+  }
+
+  private SharedStorage required(String why) throws IOException {
     return storage.orElseThrow(() -> new IOException(
-        "VM %s has disks, and this host has no shared storage; start its agent with --storage".formatted(
-            spec.name())));
+        "%s, and this host has no shared storage; start its agent with --storage".formatted(why)));
   }
 }

@@ -1,7 +1,9 @@
 package dev.pageferry.agent.memory;
 
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The checksum of every page's copy that was last sent, or last received, with a digest of all of them that is kept up
@@ -10,27 +12,45 @@ import java.util.concurrent.atomic.LongAdder;
  * <p>A page belongs to one stream, so that one thread at a time sets it; different pages may be set concurrently.
  */
 public final class ChecksumTable {
-  private final int[] checksums;
+  /** Pages in a chunk: a multiple of what one stream has of neighbours, and 256 KiB. */
+  private static final int CHUNK_PAGES = 1 << 16;
+
+  /** A chunk comes into being with its first page that is not zero: a disk may be large and nearly empty. */
+  private final AtomicReferenceArray<int @Nullable []> chunks;
   /** The sum over pages of mix(page, checksum) - mix(page, zero page): 0 for a table of zero pages. */
   private final LongAdder digest = new LongAdder();
 
   /** A table in which every page is the zero page. */
   public ChecksumTable(long pageCount) {
-    checksums = new int[Math.toIntExact(pageCount)];
-    Arrays.fill(checksums, PageChecksum.OF_ZERO_PAGE);
+    chunks = new AtomicReferenceArray<>(Math.toIntExact(Math.ceilDiv(pageCount, (long) CHUNK_PAGES)));
   }
 
   public int get(long page) {
-    return checksums[(int) page];
+    int[] chunk = chunks.get((int) (page / CHUNK_PAGES));
+    return chunk == null ? PageChecksum.OF_ZERO_PAGE : chunk[(int) (page % CHUNK_PAGES)];
   }
 
   public void set(long page, int checksum) {
-    int index = (int) page;
-    int before = checksums[index];
+    int[] chunk = chunks.get((int) (page / CHUNK_PAGES));
+    if (chunk == null) {
+      if (checksum == PageChecksum.OF_ZERO_PAGE) {
+        return;
+      }
+      chunk = newChunk((int) (page / CHUNK_PAGES));
+    }
+    int index = (int) (page % CHUNK_PAGES);
+    int before = chunk[index];
     if (before != checksum) {
-      checksums[index] = checksum;
+      chunk[index] = checksum;
       digest.add(mix(page, checksum) - mix(page, before));
     }
+  }
+
+  private int[] newChunk(int number) {
+    int[] made = new int[CHUNK_PAGES];
+    Arrays.fill(made, PageChecksum.OF_ZERO_PAGE);
+    int[] other = chunks.compareAndExchange(number, null, made);
+    return other == null ? made : other;
   }
 
   /** The digest of all pages. Meaningful once all threads that set pages are done. */

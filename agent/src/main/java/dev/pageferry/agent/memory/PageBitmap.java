@@ -33,8 +33,9 @@ public final class PageBitmap {
     or(other.words);
   }
 
+  /** Adds a set of the same size, or of fewer pages. */
   void or(long[] others) {
-    for (int i = 0; i < words.length; i++) {
+    for (int i = 0; i < others.length; i++) {
       words[i] |= others[i];
     }
   }

@@ -15,6 +15,13 @@ public interface PageSink {
   void streamClosed(int stream);
 
   /**
+   * Whether another frame of pages can be taken now.
+   *
+   * @param later called, by any thread, as soon as one can be, if this returns false
+   */
+  boolean hasRoom(int stream, Runnable later);
+
+  /**
    * Checks a run of pages and gives the memory that its contents are to be read into.
    *
    * @throws WireException if the pages are not the VM's, or not this stream's, or of any round but the present one

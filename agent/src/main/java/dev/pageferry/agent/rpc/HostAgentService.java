@@ -11,6 +11,7 @@ import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
@@ -203,7 +204,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       log.info("migration={} vm={} expected from host={}", request.getMigrationId(), request.getSpec().getName(),
           request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
-          new OwnershipEpoch(request.getEpoch()), request.getQuick(), request.getToken().toByteArray(),
+          new OwnershipEpoch(request.getEpoch()),
+          manner(request.getQuick(), request.getSharedNothing()), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
       return PrepareIncomingResponse.getDefaultInstance();
     });
@@ -219,9 +221,19 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
           HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
           options(request.getOptions()),
-          request.hasQuick() ? Optional.of(packing(request.getQuick().getCodec())) : Optional.empty()));
+          manner(request.hasQuick(), request.getSharedNothing()), packing(request.getQuick().getCodec())));
       return StartOutgoingResponse.getDefaultInstance();
     });
+  }
+
+  private static Manner manner(boolean quick, boolean sharedNothing) {
+    if (quick && sharedNothing) {
+      throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
+    }
+    if (quick) {
+      return Manner.QUICK;
+    }
+    return sharedNothing ? Manner.SHARED_NOTHING : Manner.LIVE;
   }
 
   private static Packing packing(Codec.Name codec) {

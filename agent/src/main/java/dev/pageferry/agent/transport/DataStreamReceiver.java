@@ -221,6 +221,13 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
     if (bytesReceived - bytesAcknowledged >= ACKNOWLEDGE_BYTES) {
       acknowledge(context, 0);
     }
+    if (!sink.hasRoom(stream, () -> readOn(context))) {
+      context.channel().config().setAutoRead(false);
+    }
+  }
+
+  private static void readOn(ChannelHandlerContext context) {
+    context.channel().eventLoop().execute(() -> context.channel().config().setAutoRead(true));
   }
 
   private void acknowledge(ChannelHandlerContext context, long pages) {

@@ -32,6 +32,7 @@ final class ExactReads implements RecvByteBufAllocator {
       private int attempted;
       private int last;
       private long total;
+      private @Nullable ChannelConfig config;
 
       @Override
       public ByteBuf allocate(ByteBufAllocator allocator) {
@@ -44,7 +45,8 @@ final class ExactReads implements RecvByteBufAllocator {
       }
 
       @Override
-      public void reset(ChannelConfig config) {
+      public void reset(ChannelConfig channel) {
+        config = channel;
         total = 0;
       }
 
@@ -77,7 +79,7 @@ final class ExactReads implements RecvByteBufAllocator {
       @Override
       public boolean continueReading() {
         // A read that came back short has emptied the socket.
-        return last == attempted && total < BYTES_PER_TURN;
+        return last == attempted && total < BYTES_PER_TURN && config != null && config.isAutoRead();
       }
 
       @Override

@@ -4,6 +4,8 @@ import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.CleanedUp;
+import dev.pageferry.proto.migration.v1.DisksFlushed;
+import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.Go;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Hello;
@@ -62,6 +64,10 @@ public enum FrameType {
   PONG(17, Pong.getDefaultInstance()),
   /** Source, in a quick migration: the state is whole on shared storage. */
   STATE_SAVED(18, StateSaved.getDefaultInstance()),
+  /** Source: what came for the disks is to be made safe. */
+  FLUSH_DISKS(19, FlushDisks.getDefaultInstance()),
+  /** Destination: it is. */
+  DISKS_FLUSHED(20, DisksFlushed.getDefaultInstance()),
   /** Neighbouring pages. */
   PAGE_RUN(32, null),
   /** Scattered pages. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
 import dev.pageferry.agent.wire.ControlFrames;
 import dev.pageferry.agent.wire.FrameHeader;
@@ -101,7 +102,7 @@ class HostileControlStreamTest {
 
   @Test
   void aTokenThatHasExpiredIsRefusedLikeAWrongOne() throws Exception {
-    fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(), false,
+    fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(), Manner.LIVE,
         fixture.announced.token(), Duration.ZERO);
     RawSource source = fixture.source();
     source.control.send(source.hello().build());

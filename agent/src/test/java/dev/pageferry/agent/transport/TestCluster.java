@@ -9,11 +9,13 @@ import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -54,7 +56,7 @@ final class TestCluster implements AutoCloseable {
     Announced announced = new Announced(id, new OwnershipEpoch(epoch), spec,
         ("token of " + id).getBytes(StandardCharsets.UTF_8));
     ledger.begin(id, epoch, source.name(), destination.name());
-    destination.incoming().expect(id, spec, announced.epoch(), false, announced.token(), TOKEN_LIFE);
+    destination.incoming().expect(id, spec, announced.epoch(), Manner.LIVE, announced.token(), TOKEN_LIFE);
     return announced;
   }
 
@@ -78,7 +80,7 @@ final class TestCluster implements AutoCloseable {
     List<Guest> givenAway = new ArrayList<>();
     SourceMigration migration = new SourceMigration(
         new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options,
-            Optional.empty()),
+            Manner.LIVE, Packing.AUTO),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
             ledger, GuestDisks.NONE, Optional.empty(), guest -> {
               givenAway.add(guest);

@@ -17,6 +17,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "disk", description = "Disks on the storage that the hosts share.")
 final class DiskCommands extends CommandGroup {
   private static final String NAME = "Name of the disk.";
+  private static final String HOST = "Whose storage is meant, where hosts have different storage.";
 
   private final Session.Opener ferry;
 
@@ -30,9 +31,10 @@ final class DiskCommands extends CommandGroup {
       @Option(names = "--size", paramLabel = "SIZE", required = true, converter = Converters.Size.class,
           description = "KiB MiB GiB TiB, kB MB GB; a VHD has at most 2040GiB.") long sizeBytes,
       @Option(names = "--format", paramLabel = "vhd|raw", converter = Converters.DiskFormat.class, defaultValue = "vhd",
-          description = "Fixed VHD, or the bare sectors (default vhd).") Disk.Format format) {
+          description = "Fixed VHD, or the bare sectors (default vhd).") Disk.Format format,
+      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
     CreateDiskRequest request = CreateDiskRequest.newBuilder().setName(name).setSizeBytes(sizeBytes).setFormat(format)
-        .build();
+        .setHost(host).build();
     return ferry.inSession(session -> {
       Disk disk = session.connection().patiently(stub -> stub.createDisk(request));
       session.output().document(disk, palette -> table(List.of(disk)).text(palette));
@@ -41,18 +43,19 @@ final class DiskCommands extends CommandGroup {
   }
 
   @Command(name = "list", description = "All disks.")
-  int list() {
+  int list(@Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
+    ListDisksRequest request = ListDisksRequest.newBuilder().setHost(host).build();
     return ferry.inSession(session -> {
-      ListDisksResponse disks = session.connection()
-          .read(stub -> stub.listDisks(ListDisksRequest.getDefaultInstance()));
+      ListDisksResponse disks = session.connection().read(stub -> stub.listDisks(request));
       session.output().document(disks, palette -> table(disks.getDisksList()).text(palette));
       return ExitCode.DONE;
     });
   }
 
   @Command(name = "show", description = "One disk.")
-  int show(@Parameters(paramLabel = "NAME", description = NAME) String name) {
-    GetDiskRequest request = GetDiskRequest.newBuilder().setName(name).build();
+  int show(@Parameters(paramLabel = "NAME", description = NAME) String name,
+      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
+    GetDiskRequest request = GetDiskRequest.newBuilder().setName(name).setHost(host).build();
     return ferry.inSession(session -> {
       Disk disk = session.connection().read(stub -> stub.getDisk(request));
       session.output().document(disk, palette -> details(disk).text());
@@ -61,8 +64,9 @@ final class DiskCommands extends CommandGroup {
   }
 
   @Command(name = "delete", description = "Deletes a disk that no VM has, and all that is on it.")
-  int delete(@Parameters(paramLabel = "NAME", description = NAME) String name) {
-    DeleteDiskRequest request = DeleteDiskRequest.newBuilder().setName(name).build();
+  int delete(@Parameters(paramLabel = "NAME", description = NAME) String name,
+      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
+    DeleteDiskRequest request = DeleteDiskRequest.newBuilder().setName(name).setHost(host).build();
     return ferry.inSession(session -> {
       DeleteDiskResponse response = session.connection().change(stub -> stub.deleteDisk(request));
       session.output().document(response, palette -> "");
@@ -74,15 +78,17 @@ final class DiskCommands extends CommandGroup {
   }
 
   private static Table table(List<Disk> disks) {
-    Table table = new Table("NAME", "FORMAT", "SIZE", "VM");
+    Table table = new Table("NAME", "FORMAT", "SIZE", "VM", "HOSTS");
     for (Disk disk : disks) {
-      table.row(disk.getName(), disk.getFormat(), ByteSize.format(disk.getSizeBytes()), disk.getVm());
+      table.row(disk.getName(), disk.getFormat(), ByteSize.format(disk.getSizeBytes()), disk.getVm(),
+          String.join(",", disk.getHostsList()));
     }
     return table;
   }
 
   private static Details details(Disk disk) {
     return new Details().add("name", disk.getName()).add("format", disk.getFormat())
-        .add("size", ByteSize.format(disk.getSizeBytes())).add("vm", disk.getVm());
+        .add("size", ByteSize.format(disk.getSizeBytes())).add("vm", disk.getVm())
+        .add("hosts", String.join(",", disk.getHostsList()));
   }
 }

@@ -37,6 +37,10 @@ final class MigrateLive implements Callable<Integer> {
           + " (default throttle).")
   private StallPolicy.Name onStall = StallPolicy.Name.POLICY_UNSPECIFIED;
 
+  @Option(names = "--shared-nothing", order = 6,
+      description = "Copies the VM's disks too: for hosts that do not share the storage that they are on.")
+  private boolean sharedNothing;
+
   MigrateLive(Session.Opener ferry) {
     this.ferry = ferry;
   }
@@ -56,7 +60,7 @@ final class MigrateLive implements Callable<Integer> {
 
   private MigrateLiveRequest request() {
     MigrateLiveRequest.Builder request = MigrateLiveRequest.newBuilder().setName(common.name()).setTo(common.to())
-        .setOnStall(onStall);
+        .setOnStall(onStall).setSharedNothing(sharedNothing);
     if (downtimeLimitMillis != null) {
       request.setDowntimeLimitMillis(downtimeLimitMillis);
     }

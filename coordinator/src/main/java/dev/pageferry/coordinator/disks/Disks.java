@@ -1,10 +1,12 @@
 package dev.pageferry.coordinator.disks;
 
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
@@ -13,9 +15,10 @@ import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
 
 /** What operators do with disks. The coordinator has no storage of its own: any host that has it does the work. */
 public final class Disks {
@@ -37,33 +40,40 @@ public final class Disks {
       case RAW -> dev.pageferry.proto.agent.v1.Disk.Format.RAW;
       case UNRECOGNIZED -> throw new RequestException(Kind.INVALID, "unknown disk format %d", request.getFormatValue());
     };
-    return disk(onAnyHost(address -> () -> agents.createDisk(address,
+    Host host = hostFor(request.getHost());
+    return disk(host, ask(host, () -> agents.createDisk(host.record().getAddress(),
         dev.pageferry.proto.agent.v1.CreateDiskRequest.newBuilder().setName(request.getName()).setFormat(format)
             .setSizeBytes(request.getSizeBytes()).build())));
   }
 
-  public List<Disk> list() throws RequestException {
+  /** @param hostName whose storage is meant; empty: all storage */
+  public List<Disk> list(String hostName) throws RequestException {
     List<Disk> disks = new ArrayList<>();
-    for (dev.pageferry.proto.agent.v1.Disk each : onAnyHost(address -> () -> agents.listDisks(address))) {
-      disks.add(disk(each));
+    for (Host host : hostName.isEmpty() ? oneOfEachStorage() : List.of(hostFor(hostName))) {
+      for (dev.pageferry.proto.agent.v1.Disk each : ask(host, () -> agents.listDisks(host.record().getAddress()))) {
+        disks.add(disk(host, each));
+      }
     }
     return disks;
   }
 
-  public Disk show(String name) throws RequestException {
+  /** @param hostName whose storage is meant; empty: the only one there is */
+  public Disk show(String name, String hostName) throws RequestException {
     checkName(name);
-    return disk(onAnyHost(address -> () -> agents.getDisk(address, name)));
+    Host host = hostFor(hostName);
+    return disk(host, ask(host, () -> agents.getDisk(host.record().getAddress(), name)));
   }
 
   /** Deletes a disk that no VM has. */
-  public void delete(String name) throws RequestException {
+  public void delete(String name, String hostName) throws RequestException {
     checkName(name);
-    Optional<String> owner = owner(name);
+    Host host = hostFor(hostName);
+    Optional<String> owner = owner(name, host.record().getStorageId());
     if (owner.isPresent()) {
       throw new RequestException(Kind.REFUSED, "disk %s is VM %s's; delete that VM first", name, owner.get());
     }
-    onAnyHost(address -> () -> {
-      agents.deleteDisk(address, name);
+    ask(host, () -> {
+      agents.deleteDisk(host.record().getAddress(), name);
       return true;
     });
   }
@@ -78,7 +88,7 @@ public final class Disks {
     for (String each : names) {
       var disk = ask(host, () -> agents.getDisk(host.record().getAddress(), each));
       // By the name that the host gives it: a path may be called in several ways.
-      Optional<String> owner = owner(disk.getName());
+      Optional<String> owner = owner(disk.getName(), host.record().getStorageId());
       if (owner.isPresent()) {
         throw new RequestException(Kind.REFUSED, "disk %s is VM %s's; a disk has one VM", each, owner.get());
       }
@@ -87,15 +97,25 @@ public final class Disks {
     return found;
   }
 
-  private Disk disk(dev.pageferry.proto.agent.v1.Disk found) {
+  private Disk disk(Host host, dev.pageferry.proto.agent.v1.Disk found) {
+    String storage = host.record().getStorageId();
     return Disk.newBuilder().setName(found.getName()).setFormat(Disk.Format.valueOf(found.getFormat().name()))
-        .setSizeBytes(found.getSizeBytes()).setVm(owner(found.getName()).orElse("")).build();
+        .setSizeBytes(found.getSizeBytes()).setVm(owner(found.getName(), storage).orElse(""))
+        .addAllHosts(hostsWithStorage().stream().filter(each -> each.record().getStorageId().equals(storage))
+            .map(each -> each.id().value()).sorted().toList())
+        .build();
   }
 
-  private Optional<String> owner(String disk) {
-    return ledger.list().stream().map(Row::record).map(each -> each.getSpec())
+  /** The VM that has a disk. A name alone does not say which disk it is: another storage may have one of that name. */
+  private Optional<String> owner(String disk, String storage) {
+    return ledger.list().stream().map(Row::record).filter(each -> storage.equals(storageOf(each.getOwnerHost())))
+        .map(each -> each.getSpec())
         .filter(spec -> spec.getDisksList().stream().anyMatch(each -> each.getName().equals(disk)))
         .map(VmSpec::getName).findFirst();
+  }
+
+  private String storageOf(String host) {
+    return inventory.find(new HostId(host)).map(each -> each.record().getStorageId()).orElse("");
   }
 
   private static void checkName(String name) throws RequestException {
@@ -111,19 +131,36 @@ public final class Disks {
     T answer() throws AgentException;
   }
 
-  private <T> T onAnyHost(Function<String, Question<T>> question) throws RequestException {
-    List<Host> hosts = inventory.list().stream().filter(each -> each.isUp() && !each.record().getStorageId().isEmpty())
-        .toList();
-    if (hosts.isEmpty()) {
+  private List<Host> hostsWithStorage() {
+    return inventory.list().stream().filter(each -> each.isUp() && !each.record().getStorageId().isEmpty()).toList();
+  }
+
+  private List<Host> oneOfEachStorage() throws RequestException {
+    Map<String, Host> found = new LinkedHashMap<>();
+    hostsWithStorage().forEach(each -> found.putIfAbsent(each.record().getStorageId(), each));
+    if (found.isEmpty()) {
       throw new RequestException(Kind.REFUSED, "no host that is up has shared storage; start agents with --storage");
     }
-    if (hosts.stream().map(each -> each.record().getStorageId()).distinct().count() > 1) {
-      throw new RequestException(Kind.REFUSED,
-          "hosts have different storage, so that a disk's name does not say which: %s",
-          String.join(", ", hosts.stream().map(each -> each.id() + "=" + each.record().getStorageId()).toList()));
+    return List.copyOf(found.values());
+  }
+
+  private Host hostFor(String name) throws RequestException {
+    if (!name.isEmpty()) {
+      Host host = MachineStates.host(inventory, name);
+      if (!host.isUp() || host.record().getStorageId().isEmpty()) {
+        throw new RequestException(Kind.REFUSED, "host %s %s; name another one", name,
+            host.isUp() ? "has no shared storage" : "is DOWN");
+      }
+      return host;
     }
-    Host host = hosts.getFirst();
-    return ask(host, question.apply(host.record().getAddress()));
+    List<Host> each = oneOfEachStorage();
+    if (each.size() > 1) {
+      throw new RequestException(Kind.REFUSED,
+          "hosts have different storage, so that a disk's name does not say which: %s; name one with --host",
+          String.join(", ", hostsWithStorage().stream().map(host -> host.id() + "=" + host.record().getStorageId())
+              .toList()));
+    }
+    return each.getFirst();
   }
 
   private static <T> T ask(Host host, Question<T> question) throws RequestException {

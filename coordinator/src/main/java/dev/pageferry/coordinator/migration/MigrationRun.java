@@ -14,10 +14,8 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
-import dev.pageferry.proto.agent.v1.OutgoingOptions;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
-import dev.pageferry.proto.agent.v1.QuickOptions;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.Migration;
@@ -77,8 +75,7 @@ final class MigrationRun {
   }
 
   /** Commands the agents, then follows the migration to its end. */
-  void start(VmSpec spec, long epoch, OutgoingOptions options, Optional<QuickOptions> quick)
-      throws InterruptedException {
+  void start(VmSpec spec, long epoch, MigrationOrder wanted) throws InterruptedException {
     byte[] token = new byte[TOKEN_BYTES];
     RANDOM.nextBytes(token);
     try {
@@ -86,7 +83,8 @@ final class MigrationRun {
           PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
               .setSpec(spec).setSourceHost(source.value()).setEpoch(epoch).setToken(ByteString.copyFrom(token))
               .setExpiresInMillis(TOKEN_VALID_FOR.toMillis())
-              .setDestinationIncarnation(destinationIncarnation.value()).setQuick(quick.isPresent()).build());
+              .setDestinationIncarnation(destinationIncarnation.value())
+              .setQuick(wanted.quick().isPresent()).setSharedNothing(wanted.sharedNothing()).build());
     } catch (AgentException e) {
       FailureCode code = e.kind() == AgentException.Kind.UNREACHABLE
           ? FailureCode.DESTINATION_UNREACHABLE
@@ -99,8 +97,9 @@ final class MigrationRun {
       StartOutgoingRequest.Builder order = StartOutgoingRequest.newBuilder().setMigrationId(migration.value())
           .setVmId(vm.value()).setEpoch(epoch).setDestinationHost(destination.value())
           .setDestinationAddress(host(destination).record().getMigrationAddress())
-          .setToken(ByteString.copyFrom(token)).setOptions(options);
-      quick.ifPresent(order::setQuick);
+          .setToken(ByteString.copyFrom(token)).setOptions(wanted.options())
+          .setSharedNothing(wanted.sharedNothing());
+      wanted.quick().ifPresent(order::setQuick);
       agents.startOutgoing(host(source).record().getAddress(), order.build());
     } catch (AgentException e) {
       if (e.kind() != AgentException.Kind.UNREACHABLE) {

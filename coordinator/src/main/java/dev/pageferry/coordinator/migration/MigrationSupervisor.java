@@ -89,15 +89,14 @@ public final class MigrationSupervisor implements AutoCloseable {
   }
 
   /** What was asked for, of whatever kind. */
-  private record Wish(String vm, String to, Optional<String> requestId, Migration.Kind kind, OutgoingOptions options,
-      Optional<QuickOptions> quick) {
+  private record Wish(String vm, String to, Optional<String> requestId, Migration.Kind kind, MigrationOrder order) {
   }
 
   /** Accepts a live migration, or refuses it before anything has started. */
   public Migration start(MigrateLiveRequest request) throws RequestException {
     return accept(new Wish(request.getName(), request.getTo(),
         request.hasRequestId() ? Optional.of(request.getRequestId()) : Optional.empty(), Migration.Kind.LIVE,
-        options(request), Optional.empty()));
+        new MigrationOrder(options(request), Optional.empty(), request.getSharedNothing())));
   }
 
   /** Accepts a quick migration, or refuses it before anything has started. */
@@ -107,7 +106,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     QuickOptions quick = QuickOptions.newBuilder().setCodec(Codecs.of(request.getCodec())).build();
     return accept(new Wish(request.getName(), request.getTo(),
         request.hasRequestId() ? Optional.of(request.getRequestId()) : Optional.empty(), Migration.Kind.QUICK,
-        options(common), Optional.of(quick)));
+        new MigrationOrder(options(common), Optional.of(quick), false)));
   }
 
   private Migration accept(Wish wish) throws RequestException {
@@ -127,7 +126,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     Row row = ledger.findByName(wish.vm()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
         "VM %s does not exist; see 'ferry vm list'", wish.vm()));
     Host destination = MachineStates.host(inventory, wish.to());
-    check(row, destination, wish.kind());
+    check(row, destination, wish);
     MigrationId id = new MigrationId(UUID.randomUUID().toString());
     Migration initial = Migration.newBuilder().setId(id.value()).setVm(wish.vm()).setKind(wish.kind())
         .setSource(row.record().getOwnerHost()).setDestination(destination.id().value())
@@ -149,11 +148,11 @@ public final class MigrationSupervisor implements AutoCloseable {
     documents.put(id, document);
     MigrationRun run = newRun(id, record.build(), document);
     launch(id, document, run,
-        () -> run.start(row.record().getSpec(), row.record().getEpoch(), wish.options(), wish.quick()));
+        () -> run.start(row.record().getSpec(), row.record().getEpoch(), wish.order()));
     return initial;
   }
 
-  private void check(Row row, Host destination, Migration.Kind kind) throws RequestException {
+  private void check(Row row, Host destination, Wish wish) throws RequestException {
     String name = row.record().getSpec().getName();
     Vm vm = states.vm(row.record(), states.lastReported(row.record()));
     if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED || vm.getState() == Vm.State.SAVED) {
@@ -173,9 +172,9 @@ public final class MigrationSupervisor implements AutoCloseable {
           destination.id());
     }
     if (row.record().getSpec().getDisksCount() > 0) {
-      checkStorage(row, destination, "VM %s has disks".formatted(name));
-    } else if (kind == Migration.Kind.QUICK) {
-      checkStorage(row, destination, "the state of VM %s is saved to shared storage".formatted(name));
+      checkStorage(row, destination, "VM %s has disks".formatted(name), wish.order().sharedNothing());
+    } else if (wish.kind() == Migration.Kind.QUICK) {
+      checkStorage(row, destination, "the state of VM %s is saved to shared storage".formatted(name), false);
     }
     long needed = row.record().getSpec().getMemoryBytes();
     if (needed > destination.memoryFreeBytes()) {
@@ -186,7 +185,8 @@ public final class MigrationSupervisor implements AutoCloseable {
   }
 
   /** Which disks the destination really has, it finds out itself before a page moves. */
-  private void checkStorage(Row row, Host destination, String why) throws RequestException {
+  private void checkStorage(Row row, Host destination, String why, boolean sharedNothing)
+      throws RequestException {
     String there = destination.record().getStorageId();
     String here = MachineStates.host(inventory, row.record().getOwnerHost()).record().getStorageId();
     for (Map.Entry<String, String> each : Map.of(destination.id().value(), there, row.record().getOwnerHost(), here)
@@ -197,10 +197,15 @@ public final class MigrationSupervisor implements AutoCloseable {
             each.getKey());
       }
     }
-    if (!there.equals(here)) {
+    if (sharedNothing && there.equals(here)) {
       throw new RequestException(Kind.REFUSED,
-          "%s, and host %s has other storage (%s) than host %s (%s); name another host", why,
-          destination.id(), there, row.record().getOwnerHost(), here);
+          "%s, and hosts %s and %s share the storage that they are on (%s); leave --shared-nothing out", why,
+          row.record().getOwnerHost(), destination.id(), here);
+    }
+    if (!sharedNothing && !there.equals(here)) {
+      throw new RequestException(Kind.REFUSED,
+          "%s, and host %s has other storage (%s) than host %s (%s); name another host, or copy disks by 'ferry migrate live --shared-nothing'",
+          why, destination.id(), there, row.record().getOwnerHost(), here);
     }
   }
 

@@ -179,18 +179,18 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
-    Refusals.answer(observer, () -> ListDisksResponse.newBuilder().addAllDisks(disks.list()).build());
+    Refusals.answer(observer, () -> ListDisksResponse.newBuilder().addAllDisks(disks.list(request.getHost())).build());
   }
 
   @Override
   public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> disks.show(request.getName()));
+    Refusals.answer(observer, () -> disks.show(request.getName(), request.getHost()));
   }
 
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
     Refusals.answer(observer, () -> {
-      disks.delete(request.getName());
+      disks.delete(request.getName(), request.getHost());
       return DeleteDiskResponse.getDefaultInstance();
     });
   }

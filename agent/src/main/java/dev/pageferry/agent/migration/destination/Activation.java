@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
@@ -33,13 +34,17 @@ final class Activation {
    * Opens the disks. Where that cannot be done, the guest goes back to the source's copy, if the source lives; if it does
    * not, this is the only copy there is, and it stands here until its disks can be opened.
    *
+   * @param incoming disks that came with the guest, and have no names yet
    * @return why the guest went back; empty if its disks are open
    */
-  Optional<String> openDisksOrGiveUp() throws InterruptedException {
+  Optional<String> openDisksOrGiveUp(Optional<IncomingDisks> incoming) throws InterruptedException {
     session.environment().failpoints().at("destination.activation.before-resume");
     session.environment().lease().awaitLive();
     while (true) {
       try {
+        if (incoming.isPresent()) {
+          incoming.get().promote();
+        }
         session.environment().disks().open(vm, DiskClaim.orderly(session.spec().id().value(), epoch.value()));
         return Optional.empty();
       } catch (IOException e) {

@@ -1,11 +1,15 @@
 package dev.pageferry.agent.migration.destination;
 
+import com.google.protobuf.MessageLite;
+import dev.pageferry.agent.disk.DiskException;
+import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
@@ -17,9 +21,12 @@ import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
+import dev.pageferry.proto.migration.v1.DisksFlushed;
+import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Refusal;
 import dev.pageferry.proto.migration.v1.StateSaved;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -51,6 +58,7 @@ final class DestinationMigration {
   /** Set once no more pages can come. */
   private @Nullable PagePlacement received;
   private @Nullable VirtualMachine vm;
+  private Optional<IncomingDisks> incomingDisks = Optional.empty();
 
   DestinationMigration(DestinationSession session) {
     this.session = session;
@@ -97,20 +105,34 @@ final class DestinationMigration {
     enter(MigrationStage.SETUP);
     Setup setup = new Setup(session);
     long start = session.environment().ticker().nanos();
-    vm = setup.run();
+    try {
+      vm = setup.run();
+    } finally {
+      incomingDisks = setup.disks();
+    }
     double populateSeconds = session.environment().ticker().secondsSince(start);
-    return session.quick() ? receiveSaved(setup, populateSeconds) : receivePages(setup, populateSeconds);
+    return session.manner() == Manner.QUICK
+        ? receiveSaved(setup, populateSeconds)
+        : receivePages(setup, populateSeconds);
   }
 
   private boolean receivePages(Setup setup, double populateSeconds) throws MigrationFailure, InterruptedException {
-    PagePlacement placement = new PagePlacement(guest(), session.streams(), session.environment().ticker(),
-        this::streamFailed);
+    PagePlacement placement = new PagePlacement(guest(), incomingDisks, session.streams(),
+        session.environment().ticker(), this::streamFailed);
+    try {
+      return receivePages(placement, setup, populateSeconds);
+    } finally {
+      placement.endDisks();
+    }
+  }
+
+  private boolean receivePages(PagePlacement placement, Setup setup, double populateSeconds)
+      throws MigrationFailure, InterruptedException {
     setup.accept(placement, populateSeconds);
     StopAndCopy stopAndCopy = new StopAndCopy(session, guest(), placement);
     while (true) {
       enter(MigrationStage.PRE_COPY);
-      GuestState state = session.link().receive(GuestState.class,
-          Deadline.after(STATE_TIMEOUT, session.environment().ticker()));
+      GuestState state = receiveState(placement);
       enter(MigrationStage.STOP_AND_COPY);
       stopAndCopy.run(state);
       // READY has been said: from here on only the coordinator's word may discard the guest.
@@ -131,6 +153,18 @@ final class DestinationMigration {
           phase = Phase.RECEIVING;
         }
       }
+    }
+  }
+
+  private GuestState receiveState(PagePlacement placement) throws MigrationFailure, InterruptedException {
+    while (true) {
+      MessageLite message = session.link().receiveAny(Deadline.after(STATE_TIMEOUT, session.environment().ticker()),
+          GuestState.class, FlushDisks.class);
+      if (message instanceof GuestState state) {
+        return state;
+      }
+      placement.flushDisks();
+      session.link().send(DisksFlushed.getDefaultInstance());
     }
   }
 
@@ -157,7 +191,7 @@ final class DestinationMigration {
     // Whatever goes wrong from here on, the guest is this host's and is not to be discarded.
     owned = true;
     Activation activation = new Activation(session, guest());
-    Optional<String> trouble = activation.openDisksOrGiveUp();
+    Optional<String> trouble = activation.openDisksOrGiveUp(incomingDisks);
     if (trouble.isPresent()) {
       owned = false;
       refuse(FailureCode.DISKS_UNAVAILABLE, trouble.get());
@@ -175,7 +209,7 @@ final class DestinationMigration {
       received.giveMemoryBack();
     }
     new NetworkCleanup(session, guest()).run();
-    if (session.quick()) {
+    if (session.manner() == Manner.QUICK) {
       new StateRestorer(session.environment())
           .discard(StateFiles.name(session.spec().id(), session.migration()), session.log());
     }
@@ -184,7 +218,9 @@ final class DestinationMigration {
   /** Called by a stream's thread: names the reason to the source and wakes the migration's thread by closing the link. */
   private void streamFailed(Throwable cause) {
     FailureCode code = FailureCode.SOURCE_LOST;
-    if (cause instanceof WireException wire) {
+    if (cause instanceof DiskException) {
+      code = FailureCode.DISKS_UNAVAILABLE;
+    } else if (cause instanceof WireException wire) {
       code = wire.fault() == WireException.Fault.PAGE_CORRUPTED
           ? FailureCode.DATA_CORRUPTED
           : FailureCode.PROTOCOL_VIOLATION;
@@ -212,6 +248,13 @@ final class DestinationMigration {
     phase = Phase.DISCARDED;
     if (vm != null) {
       vm.close();
+    }
+    if (incomingDisks.isPresent()) {
+      try {
+        incomingDisks.get().discard();
+      } catch (IOException e) {
+        log.warn("copies of its disks stay on this host's storage: {}", String.valueOf(e.getMessage()));
+      }
     }
   }
 

@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.migration.DestinationLink;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -11,10 +12,10 @@ import dev.pageferry.common.identity.OwnershipEpoch;
  *
  * @param spec what the coordinator said will come
  * @param epoch the epoch under which the source runs the VM
- * @param quick whether the state comes by a file on shared storage
+ * @param manner how the VM's contents come
  * @param sessionKey what data streams prove to know
  */
-record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, boolean quick, int streams,
+record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, Manner manner, int streams,
     byte[] sessionKey,
     MigrationLog log,
     DestinationLink link,

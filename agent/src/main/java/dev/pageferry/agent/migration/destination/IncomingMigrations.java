@@ -9,6 +9,7 @@ import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.IncomingDirectory;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
@@ -48,7 +49,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     DISCARDED
   }
 
-  private record Expectation(VmSpec spec, OwnershipEpoch epoch, boolean quick, byte[] token, Deadline expiry) {
+  private record Expectation(VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
   }
 
   private record Active(DestinationMigration migration, Thread thread) {
@@ -76,15 +77,15 @@ public final class IncomingMigrations implements IncomingDirectory {
    * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
    * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free.
    *
-   * @param quick whether its state comes by a file on shared storage
+   * @param manner how its contents come
    */
-  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, boolean quick, byte[] token,
+  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token,
       Duration validFor) throws InterruptedException {
     endOthersOf(migration, spec);
     synchronized (this) {
       expected.values().removeIf(each -> each.expiry().hasPassed() || each.spec().id().equals(spec.id()));
       expected.put(migration,
-          new Expectation(spec, epoch, quick, token, Deadline.after(validFor, environment.ticker())));
+          new Expectation(spec, epoch, manner, token, Deadline.after(validFor, environment.ticker())));
     }
   }
 
@@ -128,7 +129,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     byte[] sessionKey = new byte[SESSION_KEY_BYTES];
     random.nextBytes(sessionKey);
     link.send(Welcome.newBuilder().setVersion(version).setSessionKey(ByteString.copyFrom(sessionKey)).build());
-    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), expectation.quick(),
+    start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), expectation.manner(),
         hello.getStreams(), sessionKey,
         environment.logs().of(migration, expectation.spec().name()), link, environment));
   }

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
+import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.ChecksumTable;
@@ -7,6 +8,7 @@ import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.PageSink;
+import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.wire.PageFrameMeta;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.agent.wire.WireException.Fault;
@@ -14,8 +16,10 @@ import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -36,7 +40,10 @@ final class PagePlacement implements PageSink {
     private boolean begun;
   }
 
+  private final PageSpace space;
   private final PageStore ram;
+  /** The VM's disks, where they come too. */
+  private final Optional<DiskPlacement> disks;
   private final AtomicPageBitmap everWritten;
   private final ChecksumTable checksums;
   private final Stream[] streams;
@@ -52,10 +59,13 @@ final class PagePlacement implements PageSink {
   private boolean complete;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
-  PagePlacement(VirtualMachine vm, int streamCount, Ticker ticker, Consumer<Throwable> onFailure) {
+  PagePlacement(VirtualMachine vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
+      Consumer<Throwable> onFailure) {
+    this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
     this.ram = vm.ram();
+    this.disks = disks.map(incoming -> new DiskPlacement(space, incoming, streamCount, this::failed));
     this.everWritten = vm.dirtyLog().everWritten();
-    this.checksums = new ChecksumTable(ram.pageCount());
+    this.checksums = new ChecksumTable(space.pageCount());
     this.streams = IntStream.range(0, streamCount).mapToObj(i -> new Stream()).toArray(Stream[]::new);
     this.ticker = ticker;
     this.onFailure = onFailure;
@@ -76,8 +86,16 @@ final class PagePlacement implements PageSink {
   }
 
   @Override
+  public boolean hasRoom(int stream, Runnable later) {
+    return disks.isEmpty() || disks.get().hasRoom(stream, later);
+  }
+
+  @Override
   public ByteBuffer runStarts(int stream, PageFrameMeta run) throws WireException {
     verify(stream, run);
+    if (!space.isRam(run.page(0)) && disks.isPresent()) {
+      return disks.get().runStarts(stream, run.count());
+    }
     return ram.window(run.page(0), run.count());
   }
 
@@ -86,12 +104,20 @@ final class PagePlacement implements PageSink {
     for (int i = 0; i < run.count(); i++) {
       verifyAndRecord(stream, run, i, window, i * PageSize.BYTES);
     }
+    if (!space.isRam(run.page(0)) && disks.isPresent()) {
+      disks.get().runArrived(stream, run.page(0), run.count(), window);
+    }
     countPlaced(stream, run.count());
   }
 
   @Override
   public void batchStarts(int stream, PageFrameMeta batch) throws WireException {
     verify(stream, batch);
+    for (int i = 0; i < batch.count(); i++) {
+      if (!space.isRam(batch.page(i))) {
+        throw new WireException(Fault.UNEXPECTED_FRAME, "page=%d is a disk's, which come in runs", batch.page(i));
+      }
+    }
   }
 
   @Override
@@ -107,6 +133,10 @@ final class PagePlacement implements PageSink {
   public void zeroRanges(int stream, PageFrameMeta ranges) throws WireException {
     verify(stream, ranges);
     for (int i = 0; i < ranges.count(); i++) {
+      if (!space.isRam(ranges.page(i)) && disks.isPresent()) {
+        zeroBlocks(stream, ranges.page(i), ranges.length(i), disks.get());
+        continue;
+      }
       long end = ranges.page(i) + ranges.length(i);
       for (long page = ranges.page(i); page < end; page++) {
         // A page that never held anything else is zero already. Its checksum would not tell: others have the same.
@@ -117,6 +147,20 @@ final class PagePlacement implements PageSink {
       }
     }
     countPlaced(stream, 0);
+  }
+
+  /** As for RAM, but neighbours at a time: each is a request to the disk. */
+  private void zeroBlocks(int stream, long first, long blocks, DiskPlacement placement) {
+    long end = first + blocks;
+    for (long page = first; page < end; page++) {
+      long from = page;
+      while (page < end && placement.wasEverWritten(page)) {
+        checksums.set(page++, PageChecksum.OF_ZERO_PAGE);
+      }
+      if (page > from) {
+        placement.zero(stream, from, page - from);
+      }
+    }
   }
 
   @Override
@@ -182,6 +226,29 @@ final class PagePlacement implements PageSink {
     IntStream.range(0, streams.length).forEach(this::streamClosed);
   }
 
+  /**
+   * Makes safe what came for the disks.
+   *
+   * @return how long that took, seconds
+   */
+  double flushDisks() throws MigrationFailure, InterruptedException {
+    if (disks.isEmpty()) {
+      return 0;
+    }
+    long start = ticker.nanos();
+    try {
+      disks.get().flush();
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+    }
+    return ticker.secondsSince(start);
+  }
+
+  /** Writes to disks no more. Returns once nothing is being written. */
+  void endDisks() {
+    disks.ifPresent(DiskPlacement::close);
+  }
+
   /** The digest of all pages received; after {@link #awaitLastRound}. */
   long digest() {
     return checksums.digest();
@@ -209,7 +276,13 @@ final class PagePlacement implements PageSink {
           meta.round(),
           streams[stream].round);
     }
-    meta.verifyWithin(ram.pageCount(), stream, streams.length);
+    meta.verifyWithin(space.pageCount(), stream, streams.length);
+    for (int i = 0; i < meta.count(); i++) {
+      if (!space.contains(meta.page(i), meta.length(i))) {
+        throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d reaches beyond RAM, or a disk",
+            meta.type(), meta.page(i), meta.length(i));
+      }
+    }
     streams[stream].begun = true;
     if (firstNanos == 0) {
       firstNanos = ticker.nanos();
@@ -225,7 +298,9 @@ final class PagePlacement implements PageSink {
           meta.checksum(index));
     }
     checksums.set(meta.page(index), checksum);
-    everWritten.add(meta.page(index));
+    if (space.isRam(meta.page(index))) {
+      everWritten.add(meta.page(index));
+    }
   }
 
   private void countPlaced(int stream, int pages) {

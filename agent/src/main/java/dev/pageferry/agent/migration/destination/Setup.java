@@ -1,8 +1,10 @@
 package dev.pageferry.agent.migration.destination;
 
+import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.page.PageSize;
@@ -12,12 +14,14 @@ import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 
 /** Stage 1: checks that what comes is what was announced and that its disks are here, and builds the skeleton VM with all of its memory. */
 final class Setup {
   private static final Duration CONFIGURATION_TIMEOUT = Duration.ofSeconds(10);
 
   private final DestinationSession session;
+  private Optional<IncomingDisks> disks = Optional.empty();
 
   Setup(DestinationSession session) {
     this.session = session;
@@ -29,7 +33,13 @@ final class Setup {
     check(configuration);
     session.environment().failpoints().at("destination.setup.configured");
     try {
-      session.environment().disks().check(session.spec());
+      if (session.manner() == Manner.SHARED_NOTHING) {
+        disks = Optional.of(session.environment().disks().prepare(session.spec(),
+            new IncomingDisks.Origin(session.spec().id(), session.epoch(), session.migration()),
+            configuration.getDiskDataBytes()));
+      } else {
+        session.environment().disks().check(session.spec());
+      }
     } catch (IOException e) {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, String.valueOf(e.getMessage()));
     }
@@ -39,6 +49,11 @@ final class Setup {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED,
           e.getMessage() == null ? "out of memory" : e.getMessage());
     }
+  }
+
+  /** Where the VM's disks are to come to, if they come too; however {@link #run} ended. */
+  Optional<IncomingDisks> disks() {
+    return disks;
   }
 
   /** Says that the memory is there; data streams may come. */

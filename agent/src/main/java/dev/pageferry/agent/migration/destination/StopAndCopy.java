@@ -37,9 +37,13 @@ final class StopAndCopy {
     long stateStart = ticker.nanos();
     load(state);
     double stateSeconds = ticker.secondsSince(stateStart);
+    // The source's word that a write was safe is this host's from READY on.
+    double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
-    session.link().send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
-        .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
+    session.link()
+        .send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
+            .setStorageSeconds(storageSeconds)
+            .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
   }
 
   private void compareDigest(GuestState state) throws MigrationFailure {

@@ -15,7 +15,7 @@ final class Convergence {
   /** From here on a round costs more in round trips than it saves in pages. */
   private static final long FEW_BYTES = 256 << 10;
   private static final double WORTHWHILE_SHRINKING = 0.8;
-  private static final int MAX_ROUNDS = 30;
+  static final int MAX_ROUNDS = 30;
   /** As QEMU's auto-converge: 20 percent, then 10 more each time. */
   private static final int FIRST_THROTTLE = 20;
   private static final int THROTTLE_STEP = 10;

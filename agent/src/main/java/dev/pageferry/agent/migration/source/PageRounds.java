@@ -14,7 +14,8 @@ import java.util.OptionalDouble;
  * The rounds of one migration: which pages are still to be sent, how fast they go, and one round after another.
  *
  * <p>Invariant, between rounds: a page whose newest contents the destination lacks is in {@link #pending} or in the guest's
- * dirty log. Before round 0 the destination lacks nothing of a page that was never written: it is zero there too.
+ * dirty log. Before round 0 the destination lacks nothing of a page that was never written: it is zero there too. Where
+ * disks are copied, their blocks are pages like those of RAM, see {@link dev.pageferry.agent.migration.PageSpace}.
  */
 final class PageRounds {
   private static final Duration PROGRESS_INTERVAL = Duration.ofMillis(100);
@@ -31,6 +32,7 @@ final class PageRounds {
   private int nextRound;
   private long startNanos;
   private long startSteps;
+  private long diskBlocksSent;
   private double bytesPerSecond = Double.POSITIVE_INFINITY;
 
   PageRounds(SourceSession session, RateLimiter limiter, PageBitmap pending) {
@@ -44,13 +46,22 @@ final class PageRounds {
     // This harvest is what switches the log on: marks made before it are in the ever-written set once it returns.
     session.guest.dirtyLog().harvest(pending);
     session.guest.dirtyLog().addEverWritten(pending);
+    session.mirror.ifPresent(mirror -> mirror.addData(pending));
     startNanos = session.ticker.nanos();
     startSteps = session.guest.steps();
   }
 
-  /** Adds the pages that the guest wrote since the last harvest to those still to be sent. */
+  /** Adds what the guest wrote since the last harvest to what is still to be sent. */
   void harvest() {
     session.guest.dirtyLog().harvest(pending);
+    session.mirror.ifPresent(mirror -> mirror.harvest(pending));
+  }
+
+  /** Bytes of disks sent since this was asked last. */
+  long takeDiskBytesSent() {
+    long bytes = PageSize.bytesOf(diskBlocksSent);
+    diskBlocksSent = 0;
+    return bytes;
   }
 
   /** Bytes to send before the destination has everything, those on their way included. */
@@ -82,15 +93,16 @@ final class PageRounds {
     long acknowledgedBefore = session.link.acknowledgedBytes();
     long roundStart = session.ticker.nanos();
     long roundPages = pending.cardinality();
-    Round round = new Round(number, pending, guestRuns, session.guest, session.checksums, limiter,
-        session.options.streams());
+    Round round = new Round(number, pending, guestRuns, session.guest, session.mirror, session.checksums,
+        limiter, session.options.streams());
     RoundTransfer transfer = session.link.startRound(number, round.feeds());
     ProgressMeter meter = new ProgressMeter(round, roundPages, throttlePercent);
-    while (!transfer.await(PROGRESS_INTERVAL)) {
+    while (!isOver(transfer)) {
       session.attempt.checkpoint();
       meter.report();
       meter.checkStuck();
     }
+    diskBlocksSent += round.diskBlocksSent();
     double seconds = session.ticker.secondsSince(roundStart);
     long bytes = session.link.bytesSent() - bytesBefore;
     // What the socket buffers swallowed has not crossed the network yet: only acknowledged bytes tell its speed.
@@ -106,6 +118,15 @@ final class PageRounds {
     session.journal
         .roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(), bytes, seconds,
             pending.cardinality()));
+  }
+
+  private boolean isOver(RoundTransfer transfer) throws MigrationFailure, InterruptedException {
+    try {
+      return transfer.await(PROGRESS_INTERVAL);
+    } catch (MigrationFailure e) {
+      // A disk that cannot be read breaks the stream that its blocks were to go over.
+      throw session.mirror.flatMap(DiskMirror::failure).orElse(e);
+    }
   }
 
   /** Tells the journal about a round while it runs. */

@@ -4,11 +4,15 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.source.Convergence.Decision;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
 import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.proto.migration.v1.DisksFlushed;
+import dev.pageferry.proto.migration.v1.FlushDisks;
 
 /** Stage 2: copies memory in rounds while the guest runs, until the rest is small enough. */
 final class PreCopy {
   /** What resuming the guest at the destination costs, until it has been measured. */
   private static final double RESUME_SECONDS = 0.001;
+  /** Less than this takes no time to flush while the guest stands. */
+  private static final long FEW_DISK_BYTES = 16 << 20;
 
   private final SourceSession session;
   private final Convergence convergence;
@@ -44,7 +48,9 @@ final class PreCopy {
         case Decision.Continue() -> {
         }
         case Decision.SwitchOver() -> {
-          return;
+          if (!flushFirst(measured.round())) {
+            return;
+          }
         }
         case Decision.Throttle(int percent) -> {
           throttlePercent = percent;
@@ -53,5 +59,20 @@ final class PreCopy {
         case Decision.GiveUp(String reason) -> throw new MigrationFailure.Stopped(FailureCode.STALLED, reason);
       }
     }
+  }
+
+  /**
+   * Has the destination flush the disks that were copied, so that what remains of that for the blackout is small.
+   *
+   * @return whether that was needed; it takes a while, in which the guest has written, so that another round is due
+   */
+  private boolean flushFirst(int round) throws MigrationFailure, InterruptedException {
+    if (session.rounds.takeDiskBytesSent() <= FEW_DISK_BYTES || round + 1 >= Convergence.MAX_ROUNDS) {
+      return false;
+    }
+    session.link.send(FlushDisks.getDefaultInstance());
+    session.link.receive(DisksFlushed.class, session.attempt.deadline());
+    session.rounds.harvest();
+    return true;
   }
 }

@@ -3,8 +3,12 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.migration.PageFeed;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * One pass over a set of pages, split over the streams.
@@ -17,19 +21,26 @@ final class Round {
   private final PageBitmap pages;
   private final boolean guestRuns;
   private final PageBitmap skipped;
-  private final List<RoundFeed> feeds;
+  private final List<RoundFeed> memory;
+  /** None where disks are not copied. */
+  private final List<DiskFeed> disks;
 
   /**
    * @param guestRuns whether pages may be skipped; the last round skips nothing
    */
-  Round(int number, PageBitmap pages, boolean guestRuns, Guest guest, ChecksumTable checksums, RateLimiter limiter,
-      int streams) {
+  Round(int number, PageBitmap pages, boolean guestRuns, Guest guest, Optional<DiskMirror> mirror,
+      ChecksumTable checksums,
+      RateLimiter limiter, int streams) {
     this.number = number;
     this.pages = pages;
     this.guestRuns = guestRuns;
     this.skipped = new PageBitmap(pages.pageCount());
-    this.feeds = IntStream.range(0, streams)
+    this.memory = IntStream.range(0, streams)
         .mapToObj(stream -> new RoundFeed(this, stream, streams, guest, checksums, limiter)).toList();
+    this.disks = mirror.isEmpty()
+        ? List.of()
+        : IntStream.range(0, streams)
+            .mapToObj(stream -> new DiskFeed(this, stream, streams, mirror.get(), checksums, limiter)).toList();
   }
 
   int number() {
@@ -56,20 +67,34 @@ final class Round {
     return skipped;
   }
 
-  List<RoundFeed> feeds() {
-    return feeds;
+  /** One for each stream. */
+  List<PageFeed> feeds() {
+    return disks.isEmpty()
+        ? List.copyOf(memory)
+        : IntStream.range(0, memory.size())
+            .<PageFeed>mapToObj(stream -> new FeedSequence(memory.get(stream), disks.get(stream))).toList();
   }
 
   long pagesSent() {
-    return feeds.stream().mapToLong(each -> each.counts().sent()).sum();
+    return sum(RoundFeed.Counts::sent);
   }
 
   long zeroPages() {
-    return feeds.stream().mapToLong(each -> each.counts().zero()).sum();
+    return sum(RoundFeed.Counts::zero);
   }
 
   long skippedPages() {
-    return feeds.stream().mapToLong(each -> each.counts().skipped()).sum();
+    return sum(RoundFeed.Counts::skipped);
+  }
+
+  /** Of these, blocks of disks. */
+  long diskBlocksSent() {
+    return disks.stream().mapToLong(each -> each.counts().sent()).sum();
+  }
+
+  private long sum(ToLongFunction<RoundFeed.Counts> part) {
+    return Stream.concat(memory.stream().map(RoundFeed::counts), disks.stream().map(DiskFeed::counts))
+        .mapToLong(part).sum();
   }
 
   /** Pages dealt with so far, whatever became of them. */

@@ -107,7 +107,7 @@ final class RoundFeed implements PageFeed {
 
   /** The next page of the round on this stream, at or after the cursor; -1 at the end. */
   private long nextPage() {
-    long pageCount = round.pages().pageCount();
+    long pageCount = ram.pageCount();
     while (cursor < pageCount) {
       long page = round.pages().next(cursor, Math.min(pageCount, blockEnd()));
       if (page >= 0) {
@@ -161,7 +161,7 @@ final class RoundFeed implements PageFeed {
     int run = 1;
     while (run < PageFrame.MAX_PAGES && zeroRanges < PageFrame.MAX_RANGES) {
       long page = first + run;
-      if (page % PageFrame.BLOCK_PAGES == 0 || page >= round.pages().pageCount() || !round.pages().contains(page)
+      if (page % PageFrame.BLOCK_PAGES == 0 || page >= ram.pageCount() || !round.pages().contains(page)
           || !take(page)) {
         break;
       }

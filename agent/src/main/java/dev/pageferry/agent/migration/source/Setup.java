@@ -27,7 +27,8 @@ final class Setup {
     Welcome welcome = hello(token);
     session.failpoints.at("source.setup.welcomed");
     session.link.send(VmConfiguration.newBuilder().setSpec(SpecMessages.toProto(session.guest.spec()))
-        .setEpoch(session.epoch.value()).setPageBytes(PageSize.BYTES).build());
+        .setEpoch(session.epoch.value()).setPageBytes(PageSize.BYTES)
+        .setDiskDataBytes(session.mirror.map(DiskMirror::dataBytes).orElse(0L)).build());
     // Populating memory may take seconds per GiB; keep-alives tell whether the destination still lives.
     SetupAccepted accepted = session.link.receive(SetupAccepted.class, session.attempt.deadline());
     session.attempt.checkpoint();

@@ -3,12 +3,14 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.OwnershipClient.Outcome;
+import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
@@ -20,6 +22,7 @@ import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Refusal;
 import dev.pageferry.proto.migration.v1.StateSaved;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -38,10 +41,10 @@ public final class SourceMigration {
   /**
    * What is to be moved, and where.
    *
-   * @param quick how its state is packed into a file on shared storage; empty: it is moved live
+   * @param packing of its state, where that goes by a file
    */
   public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, HostPort destination, byte[] token,
-      SourceOptions options, Optional<Packing> quick) {
+      SourceOptions options, Manner manner, Packing packing) {
   }
 
   /** What a migration reaches the world through. */
@@ -82,8 +85,8 @@ public final class SourceMigration {
   /** Moves the guest, or leaves it running here. Never throws for what a peer, the network or the coordinator does. */
   public void run() throws InterruptedException {
     attempt.runsOn(Thread.currentThread());
-    try (SourceLink link = connect()) {
-      run(session(link));
+    try (SourceLink link = connect(); SourceSession session = session(link)) {
+      run(session);
     } catch (MigrationFailure e) {
       journal.failed(e, attempt.isCancelled());
     } catch (InterruptedException e) {
@@ -96,17 +99,33 @@ public final class SourceMigration {
 
   /** The session has tables as large as the guest has pages: the one place where the agent's own heap may be too small. */
   private SourceSession session(SourceLink link) throws MigrationFailure {
+    Optional<DiskMirror> mirror = Optional.empty();
     try {
-      return new SourceSession(order, environment, link, attempt, journal);
+      PageSpace space = space();
+      if (order.manner() == Manner.SHARED_NOTHING) {
+        mirror = Optional.of(DiskMirror.open(order.guest(), environment.disks(), space, order.options().streams()));
+      }
+      return new SourceSession(order, environment, link, attempt, journal, space, mirror);
     } catch (OutOfMemoryError e) {
+      mirror.ifPresent(DiskMirror::close);
       throw new MigrationFailure.Stopped(FailureCode.INTERNAL, "the agent's own heap is full: " + e.getMessage());
+    }
+  }
+
+  private PageSpace space() throws MigrationFailure {
+    try {
+      return order.manner() == Manner.SHARED_NOTHING
+          ? PageSpace.ofRamAndDisks(order.guest().spec())
+          : PageSpace.ofRam(order.guest().spec());
+    } catch (IllegalArgumentException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
     }
   }
 
   private void run(SourceSession session) throws InterruptedException {
     Decision decision;
     try {
-      decision = order.quick().isPresent() ? quick(session, order.quick().get()) : live(session);
+      decision = order.manner() == Manner.QUICK ? quick(session) : live(session);
     } catch (MigrationFailure e) {
       withdraw(session, attempt.reasonFor(e), attempt.isCancelled());
       return;
@@ -142,10 +161,10 @@ public final class SourceMigration {
     return storageHandoff(session);
   }
 
-  private Decision quick(SourceSession session, Packing packing) throws MigrationFailure, InterruptedException {
+  private Decision quick(SourceSession session) throws MigrationFailure, InterruptedException {
     setup(session);
     journal.enter(MigrationStage.SAVE);
-    StateSaved saved = new Save(session).run(packing);
+    StateSaved saved = new Save(session).run(order.packing());
     journal.enter(MigrationStage.STORAGE_HANDOFF);
     StorageHandoff handoff = new StorageHandoff(session);
     handoff.releaseDisks();
@@ -205,6 +224,7 @@ public final class SourceMigration {
       return;
     }
     environment.copies().givenAway(order.guest());
+    retireDisks();
     journal.enter(MigrationStage.NETWORK_CLEANUP);
     new NetworkCleanup(session).run();
   }
@@ -216,10 +236,11 @@ public final class SourceMigration {
   private void awaitFate(SourceSession session, String reason) throws InterruptedException {
     journal.inDoubt(reason);
     session.link.close();
+    Optional<Decision> decision;
     while (true) {
       // Looked at before asking: a copy whose epoch is over may be so because it was given back under a later one.
       boolean isReleased = released.getCount() == 0;
-      Optional<Decision> decision = session.commitment.askOnce();
+      decision = session.commitment.askOnce();
       if (decision.isPresent() && decision.get().outcome() == Outcome.TAKEN_BACK) {
         takenBack(session, new OwnershipEpoch(decision.get().epoch()), reason);
         return;
@@ -234,6 +255,21 @@ public final class SourceMigration {
     }
     journal.handedOver(session.blackout.secondsSoFar());
     environment.copies().givenAway(order.guest());
+    if (decision.get().outcome() == Outcome.COMMITTED) {
+      retireDisks();
+    }
+  }
+
+  /** Removes the disks from here that the guest has at the destination now; what stays is replaced if it comes back. */
+  private void retireDisks() {
+    if (order.manner() != Manner.SHARED_NOTHING) {
+      return;
+    }
+    try {
+      environment.disks().retire(order.guest().spec(), order.epoch());
+    } catch (IOException e) {
+      log.warn("its disks were copied, and stay here too: {}", String.valueOf(e.getMessage()));
+    }
   }
 
   private void takenBack(SourceSession session, OwnershipEpoch epoch, String reason) throws InterruptedException {

@@ -4,14 +4,17 @@ import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
+import java.util.Optional;
 
 /** What the stages of one outgoing migration share, once it is connected. Owned by the migration's thread. */
-final class SourceSession {
+final class SourceSession implements AutoCloseable {
   final MigrationId migration;
   final OwnershipEpoch epoch;
   final Guest guest;
@@ -30,15 +33,17 @@ final class SourceSession {
   final ChecksumTable checksums;
   final PageRounds rounds;
   final BlackoutClock blackout;
+  /** The guest's disks, where they are copied too. */
+  final Optional<DiskMirror> mirror;
 
   SourceSession(SourceMigration.Order order, SourceMigration.Environment environment, SourceLink link, Attempt attempt,
-      SourceJournal journal) {
+      SourceJournal journal, PageSpace space, Optional<DiskMirror> mirror) {
     this.migration = order.migration();
     this.epoch = order.epoch();
     this.guest = order.guest();
     this.options = order.options();
     this.link = link;
-    this.opensStreams = order.quick().isEmpty();
+    this.opensStreams = order.manner() != Manner.QUICK;
     this.attempt = attempt;
     this.journal = journal;
     this.ownership = environment.ownership();
@@ -46,9 +51,15 @@ final class SourceSession {
     this.stateSaver = new StateSaver(environment.savedStates());
     this.failpoints = environment.failpoints();
     this.ticker = environment.ticker();
-    this.checksums = new ChecksumTable(guest.ram().pageCount());
+    this.checksums = new ChecksumTable(space.pageCount());
     this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker),
-        new PageBitmap(guest.ram().pageCount()));
+        new PageBitmap(space.pageCount()));
     this.blackout = new BlackoutClock(ticker);
+    this.mirror = mirror;
+  }
+
+  @Override
+  public void close() {
+    mirror.ifPresent(DiskMirror::close);
   }
 }

@@ -55,6 +55,7 @@ final class StopAndCopy {
     session.blackout.lap(Part.LAST_PAGES);
     session.blackout.reassign(Part.LAST_PAGES, Part.DIGEST, ready.getDigestSeconds());
     session.blackout.reassign(Part.LAST_PAGES, Part.STATE, ready.getStateSeconds());
+    session.blackout.reassign(Part.LAST_PAGES, Part.STORAGE, ready.getStorageSeconds());
     session.journal.received(ready.getBytesReceived(),
         throughput(ready));
     session.failpoints.at("source.stop-and-copy.ready");
