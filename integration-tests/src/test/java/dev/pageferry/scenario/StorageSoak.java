@@ -17,7 +17,7 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /**
- * Kills hosts and the coordinator at random moments of saves, restores and moves of a VM with a journal, many times over; run
+ * Kills hosts and the coordinator at random moments of what is done with a VM with a journal, many times over; run
  * by {@code scripts/soak}. The seed decides what is done, who is killed and when; the moments are real time, so that the
  * same seed does not hit the same instruction again, only the same neighbourhood.
  */
@@ -30,7 +30,8 @@ class StorageSoak {
     SAVE,
     RESTORE,
     QUICK,
-    LIVE
+    LIVE,
+    SHARED_NOTHING
   }
 
   private final long seed = Long.getLong("soak.seed", 1);
@@ -40,20 +41,33 @@ class StorageSoak {
   @Test
   void killsAtRandomMomentsLoseNothing() throws Exception {
     try (TestCluster cluster = TestCluster.start("soak", "1GiB", "host-a", "host-b")) {
+      kill(cluster, "storage", List.of(Operation.SAVE, Operation.RESTORE, Operation.QUICK, Operation.LIVE));
+    }
+  }
+
+  @Test
+  void killsAtRandomMomentsOfCopyingDisksLoseNothing() throws Exception {
+    try (TestCluster cluster = TestCluster.startWithOwnStorage("soak", "1GiB", "host-a", "host-b")) {
+      kill(cluster, "shared-nothing", List.of(Operation.SHARED_NOTHING));
+    }
+  }
+
+  private void kill(TestCluster cluster, String name, List<Operation> operations) {
+    try {
       StorageChecks checks = new StorageChecks(cluster);
       cluster.createWithDisk("db", "host-a", 96, "journal", Map.of("rate", "4MB/s", "fill", "random"), 16);
       long steps = checks.stepsBeyond("db", 0);
       for (int kill = 1; kill <= kills; kill++) {
-        steps = killOnce(cluster, checks, kill, steps);
+        steps = killOnce(cluster, checks, kill, operations.get(random.nextInt(operations.size())), steps);
       }
     } catch (AssertionError | Exception e) {
-      throw new AssertionError("scripts/soak storage --seed %d --kills %d".formatted(seed, kills), e);
+      throw new AssertionError("scripts/soak %s --seed %d --kills %d".formatted(name, seed, kills), e);
     }
   }
 
   /** @return steps acknowledged in the end */
-  private long killOnce(TestCluster cluster, StorageChecks checks, int kill, long steps) throws Exception {
-    Operation operation = Operation.values()[random.nextInt(Operation.values().length)];
+  private long killOnce(TestCluster cluster, StorageChecks checks, int kill, Operation operation, long steps)
+      throws Exception {
     String victim = random.nextInt(5) == 0 ? "coordinator" : HOSTS.get(random.nextInt(2));
     int delayMillis = random.nextInt(LONGEST_DELAY_MILLIS);
     long records = lastRecords(cluster);
@@ -94,6 +108,7 @@ class StorageSoak {
         case RESTORE -> cluster.startVm("db", to);
         case QUICK -> cluster.migrateQuickly("db", to);
         case LIVE -> cluster.migrate("db", to);
+        case SHARED_NOTHING -> cluster.migrateWithDisks("db", to);
       }
     } catch (StatusRuntimeException e) {
       // Somebody is killed under it; what became of the VM is looked at afterwards.
