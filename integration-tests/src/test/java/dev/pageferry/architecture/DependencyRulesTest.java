@@ -68,7 +68,8 @@ class DependencyRulesTest {
   @ArchTest
   static final ArchRule savedStatesKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".savedstate..")
       .should().onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".savedstate..", AGENT + ".codec..",
-          AGENT + ".memory..", AGENT + ".disk..", "dev.pageferry.common..", "java..", "org.slf4j..", "org.jspecify.."));
+          AGENT + ".memory..", AGENT + ".disk..", AGENT + ".os..", "dev.pageferry.common..", "java..", "org.slf4j..",
+          "org.jspecify.."));
   @ArchTest
   static final ArchRule guestKnowsNothingOfMigration = noClasses().that().resideInAPackage(AGENT + ".guest..").should()
       .dependOnClassesThat()

@@ -69,7 +69,7 @@ public final class DataExtents {
     }
   }
 
-  private static int open(Path file) throws IOException {
+  static int open(Path file) throws IOException {
     try (Arena call = Arena.ofConfined()) {
       MemorySegment state = call.allocate(CALL_STATE);
       int descriptor = (int) OPEN.invokeExact(state, call.allocateFrom(file.toString()), O_RDONLY_CLOEXEC);
@@ -108,7 +108,7 @@ public final class DataExtents {
     }
   }
 
-  private static void close(int descriptor) {
+  static void close(int descriptor) {
     try {
       int unused = (int) CLOSE.invokeExact(descriptor);
     } catch (Throwable e) {

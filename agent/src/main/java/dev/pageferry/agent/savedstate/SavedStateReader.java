@@ -4,6 +4,7 @@ import dev.pageferry.agent.codec.BlockCodec;
 import dev.pageferry.agent.codec.Codec;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.os.ReadAhead;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -22,6 +23,8 @@ import java.util.function.LongConsumer;
 public final class SavedStateReader implements AutoCloseable {
   /** Blocks that one worker takes at a time. */
   private static final int STRETCH = 16;
+  /** How many blocks before it is read a block is announced to the kernel: some 32 MiB. */
+  private static final int ANNOUNCED = 32;
 
   private final Path path;
   private final FileChannel file;
@@ -86,8 +89,9 @@ public final class SavedStateReader implements AutoCloseable {
       throws IOException, InterruptedException {
     verify(pageCount == ram.pageCount(), "holds %d pages, the VM has %d", pageCount, ram.pageCount());
     End end = readEnd();
-    Restoration restoration = new Restoration(ram, written, end.blockOffsets, progress);
-    try (Workers workers = new Workers("restore")) {
+    Restoration restoration;
+    try (ReadAhead ahead = ReadAhead.open(path); Workers workers = new Workers("restore")) {
+      restoration = new Restoration(ram, written, end.blockOffsets, ahead, progress);
       workers.run(restoration::placeBlocks);
       workers.run(restoration::placeCopies);
     }
@@ -169,6 +173,7 @@ public final class SavedStateReader implements AutoCloseable {
     private final PageStore ram;
     private final AtomicPageBitmap written;
     private final long[] offsets;
+    private final ReadAhead ahead;
     private final LongConsumer progress;
     private final AtomicInteger next = new AtomicInteger();
     private final LongAdder digest = new LongAdder();
@@ -176,7 +181,8 @@ public final class SavedStateReader implements AutoCloseable {
     private final LongAdder copied = new LongAdder();
     private final ConcurrentLinkedQueue<Long> copyBlocks = new ConcurrentLinkedQueue<>();
 
-    Restoration(PageStore ram, AtomicPageBitmap written, long[] offsets, LongConsumer progress) {
+    Restoration(PageStore ram, AtomicPageBitmap written, long[] offsets, ReadAhead ahead, LongConsumer progress) {
+      this.ahead = ahead;
       this.ram = ram;
       this.written = written;
       this.offsets = offsets;
@@ -188,9 +194,17 @@ public final class SavedStateReader implements AutoCloseable {
         // Stretches of neighbours, each worker with a descriptor of its own: so the kernel reads ahead for each of them.
         for (int first = next.getAndAdd(STRETCH); first < offsets.length; first = next.getAndAdd(STRETCH)) {
           for (int i = first; i < Math.min(offsets.length, first + STRETCH) && !workers.isEnding(); i++) {
+            announce(i + ANNOUNCED);
             progress.accept(unpacker.place(offsets[i]));
           }
         }
+      }
+    }
+
+    private void announce(int block) {
+      if (block < offsets.length) {
+        long end = block + 1 < offsets.length ? offsets[block + 1] : offsets[block] + Layout.MAX_RAW_BYTES;
+        ahead.willNeed(offsets[block], end - offsets[block]);
       }
     }
 
