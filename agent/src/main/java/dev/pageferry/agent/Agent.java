@@ -135,6 +135,11 @@ final class Agent implements AutoCloseable {
       }
 
       @Override
+      public boolean has(Guest guest) {
+        return guests.list().stream().anyMatch(each -> each.vm() == guest);
+      }
+
+      @Override
       public void takenBack(Guest guest, OwnershipEpoch epoch) {
         guests.reown(guest, epoch);
       }
@@ -149,7 +154,7 @@ final class Agent implements AutoCloseable {
 
   private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
     // A migration that took the VM away and still waits to hear that it runs there has heard enough.
-    outgoing.ofVm(vm.spec().id()).ifPresent(migration -> migration.release(epoch));
+    outgoing.ofVm(vm.spec().id()).ifPresent(migration -> migration.release(epoch, false));
     guests.adopt(vm, epoch);
   }
 

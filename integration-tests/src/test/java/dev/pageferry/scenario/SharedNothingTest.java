@@ -10,6 +10,7 @@ import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.GetDiskRequest;
 import dev.pageferry.proto.cluster.v1.ListDisksRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.StopVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.Failpoint;
 import dev.pageferry.support.StorageChecks;
@@ -125,6 +126,9 @@ class SharedNothingTest {
       Migration migration = cluster.awaitEnd(cluster.migrateWithDisks("db", "host-b").getId());
       assertThat(migration.getFailure().getMessage()).contains("passed through by its path");
       cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+      assertThatThrownBy(() -> cluster.api().createVm(CreateVmRequest.newBuilder().setName("thief").setHost("host-b")
+          .setMemoryBytes(64 << 20).setVcpus(1).addDisks(device.toString()).build()))
+          .as("whatever storage its host has").hasMessageContaining("a disk has one VM");
       cluster.delete("db");
     } finally {
       Files.delete(device);
@@ -203,6 +207,11 @@ class SharedNothingTest {
     steps = checks.stepsBeyond("db", steps);
     cluster.restart("host-a");
     assertThat(files("host-a", "disks")).containsExactly("db-disk.vhd");
+    cluster.api().stopVm(StopVmRequest.newBuilder().setName("db").build());
+    assertThatThrownBy(() -> cluster.startVm("db", "host-a")).isInstanceOf(StatusRuntimeException.class)
+        .hasMessageContaining("name a host that reaches it");
+    cluster.startVm("db", "host-b");
+    steps = checks.stepsBeyond("db", 0);
     moveWell("db", "host-a");
     checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
     assertThat(cluster.verify("db").getIdentical()).isTrue();
@@ -231,6 +240,10 @@ class SharedNothingTest {
     Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
     Migration migration = cluster.migrateWithDisks("db", "host-b");
     failpoint.awaitReached();
+    // The disk that the source keeps may be the VM's again.
+    assertThatThrownBy(() -> cluster.api()
+        .deleteDisk(DeleteDiskRequest.newBuilder().setName("db-disk").setHost("host-a").build()))
+        .isInstanceOf(StatusRuntimeException.class).hasMessageContaining("is VM db's");
     // A disk of that name that somebody makes at the worst moment.
     cluster.api().createDisk(CreateDiskRequest.newBuilder().setName("db-disk").setSizeBytes(16 << 20)
         .setFormat(Disk.Format.VHD).setHost("host-b").build());

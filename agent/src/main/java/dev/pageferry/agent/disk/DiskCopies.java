@@ -1,5 +1,6 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.agent.disk.DiskDirectory.Place;
 import dev.pageferry.agent.disk.IncomingDisks.Origin;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -9,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,12 +26,14 @@ public final class DiskCopies {
   private final DiskDirectory disks;
   private final Path leases;
   private final Path incoming;
+  private final StorageLease host;
 
   /** @param incoming this host's directory of disks on their way; it exists */
-  DiskCopies(DiskDirectory disks, Path leases, Path incoming) {
+  DiskCopies(DiskDirectory disks, Path leases, Path incoming, StorageLease host) {
     this.disks = disks;
     this.leases = leases;
     this.incoming = incoming;
+    this.host = host;
   }
 
   /**
@@ -43,7 +45,10 @@ public final class DiskCopies {
   public IncomingDisks prepare(List<DiskDescription> described, Origin origin, long dataBytes) throws IOException {
     for (DiskDescription each : described) {
       requireNamed(each);
-      checkReplaceable(each, origin.vm(), origin.epoch());
+      // Now rather than behind the commit, when everything has been copied.
+      try (LockFile held = lock(each.name())) {
+        Place unused = place(each, origin);
+      }
     }
     long free = Files.getFileStore(incoming).getUsableSpace();
     if (free < dataBytes) {
@@ -83,28 +88,29 @@ public final class DiskCopies {
     }
   }
 
-  /** @return whether there is a copy that the disk may take the place of; false if there is nothing */
-  private boolean checkReplaceable(DiskDescription disk, VmId vm, OwnershipEpoch upTo) throws IOException {
+  /** @throws DiskException if its name is another disk's */
+  private Place place(DiskDescription disk, Origin origin) throws IOException {
     if (!disks.exists(disk.name())) {
-      return false;
+      return Place.FREE;
     }
-    if (!isLeftBehind(disk, vm, upTo)) {
-      throw new DiskException("there is another disk %s on its storage".formatted(disk.name()));
+    Path directory = directory(origin);
+    if (Files.isDirectory(directory) && disks.isItself(directory, disk)) {
+      return Place.TAKEN_BY_ITSELF;
     }
-    return true;
+    if (isLeftBehind(disk, origin.vm(), origin.epoch())) {
+      return Place.REPLACED;
+    }
+    throw new DiskException("there is another disk %s on its storage".formatted(disk.name()));
   }
 
   /** Whether the file of that name is this disk, which the VM had open here last, under an epoch that is over. */
   private boolean isLeftBehind(DiskDescription disk, VmId vm, OwnershipEpoch upTo) throws IOException {
-    return disks.show(disk.name()).equals(disk) && leaseOf(disk).filter(lease -> isOf(lease, vm, upTo)).isPresent();
+    return disks.show(disk.name()).equals(disk) && leaseFile(disk).read()
+        .filter(lease -> lease.vm().equals(vm.value()) && lease.epoch() <= upTo.value()).isPresent();
   }
 
-  private static boolean isOf(LeaseRecord lease, VmId vm, OwnershipEpoch upTo) {
-    return lease.vm().equals(vm.value()) && lease.epoch() <= upTo.value();
-  }
-
-  private Optional<LeaseRecord> leaseOf(DiskDescription disk) throws IOException {
-    return new LeaseFile(leases.resolve(DiskLease.key(disk.name()) + ".lease")).read();
+  private LeaseFile leaseFile(DiskDescription disk) {
+    return new LeaseFile(leases.resolve(DiskLease.key(disk.name()) + ".lease"));
   }
 
   /** Gives disks that came their names: the VM is this host's. What failed half-way can be tried again. */
@@ -113,9 +119,12 @@ public final class DiskCopies {
     if (!Files.isDirectory(directory)) {
       return;
     }
-    for (DiskDescription each : DiskDirectory.list(directory)) {
+    for (DiskDescription each : DiskDirectory.allIn(directory)) {
       try (LockFile held = lock(each.name())) {
-        disks.promote(directory, each, checkReplaceable(each, origin.vm(), origin.epoch()));
+        Place place = place(each, origin);
+        // The lease first: a disk that nobody comes to open is known for what it is, too.
+        leaseFile(each).write(DiskLease.released(origin, host));
+        disks.promote(directory, each, place);
       }
     }
     delete(origin);
@@ -152,30 +161,24 @@ public final class DiskCopies {
    * @param upTo the last epoch under which the VM may have had them open here; one that was opened later stays
    */
   public void retire(List<DiskDescription> described, VmId vm, OwnershipEpoch upTo) throws IOException {
+    IOException failure = null;
     for (DiskDescription each : described) {
       try (LockFile held = lock(each.name())) {
         if (disks.exists(each.name()) && isLeftBehind(each, vm, upTo)) {
           remove(each);
         }
+      } catch (IOException e) {
+        failure = e;
       }
     }
-  }
-
-  /** Removes disks that got their names and have no VM here all the same. */
-  void removePromoted(List<DiskDescription> described, Origin origin) throws IOException {
-    for (DiskDescription each : described) {
-      try (LockFile held = lock(each.name())) {
-        if (disks.exists(each.name()) && disks.show(each.name()).equals(each)
-            && leaseOf(each).filter(lease -> !isOf(lease, origin.vm(), origin.epoch().next())).isEmpty()) {
-          remove(each);
-        }
-      }
+    if (failure != null) {
+      throw failure;
     }
   }
 
   private void remove(DiskDescription disk) throws IOException {
     disks.delete(disk.name());
-    Files.deleteIfExists(leases.resolve(DiskLease.key(disk.name()) + ".lease"));
+    leaseFile(disk).delete();
   }
 
   /** What an earlier life of this host left on its way. */

@@ -20,7 +20,8 @@ import java.util.stream.Stream;
 
 /**
  * The disks on shared storage: {@code disks/NAME.vhd} and {@code disks/NAME.raw} in the directory that every host mounts.
- * A disk appears under its name complete or not at all, and a file that exists is never written over.
+ * A disk appears under its name complete or not at all, and a file that exists is never written over; only
+ * {@link DiskCopies} lets the newer copy of a disk stand in for an older one.
  */
 public final class DiskDirectory {
   private static final String BEING_MADE = ".being-made";
@@ -74,7 +75,7 @@ public final class DiskDirectory {
   /** Makes the file of a disk that is to come from other storage, zeros so far, in a directory of its own. */
   Path makeIncoming(Path beside, DiskDescription disk) throws IOException {
     checkSize(disk.format(), disk.sizeBytes());
-    Path file = beside.resolve(disk.name() + suffix(disk.format()));
+    Path file = incoming(beside, disk);
     switch (disk.format()) {
       case VHD -> make(file, disk.format(), disk.sizeBytes(), UUID.fromString(disk.identity()));
       case RAW -> {
@@ -85,25 +86,70 @@ public final class DiskDirectory {
     return file;
   }
 
-  /**
-   * Makes a file that came from other storage the disk.
-   *
-   * @param replaces whether a disk of that name may be there, for which it stands in
-   */
-  void promote(Path beside, DiskDescription disk, boolean replaces) throws IOException {
+  /** What stands under the name of a disk that came, before that one gets it. */
+  enum Place {
+    FREE,
+    /** A copy for which it stands in. */
+    REPLACED,
+    /** It itself: it got its name in an attempt before, and not more. */
+    TAKEN_BY_ITSELF
+  }
+
+  /** Makes a file that came from other storage the disk. */
+  void promote(Path beside, DiskDescription disk, Place place) throws IOException {
     Files.createDirectories(directory);
-    Path file = beside.resolve(disk.name() + suffix(disk.format()));
+    Path file = incoming(beside, disk);
     Path target = path(disk.name(), disk.format());
     if (disk.format() == DiskFormat.RAW) {
       RawIdentity.bring(file, target, disk.identity());
     }
-    if (replaces) {
-      Files.move(file, target, StandardCopyOption.ATOMIC_MOVE);
-      syncDirectory();
-    } else {
-      nameIt(file, disk.name(), disk.format());
-      Files.delete(file);
+    switch (place) {
+      case REPLACED -> {
+        Files.move(file, target, StandardCopyOption.ATOMIC_MOVE);
+        syncDirectory();
+      }
+      case FREE -> {
+        nameIt(file, disk.name(), disk.format());
+        Files.delete(file);
+      }
+      case TAKEN_BY_ITSELF -> {
+        syncDirectory();
+        Files.delete(file);
+      }
     }
+  }
+
+  private static Path incoming(Path beside, DiskDescription disk) {
+    return beside.resolve(disk.name() + suffix(disk.format()));
+  }
+
+  /** Whether the file that came has its name already. */
+  boolean isItself(Path beside, DiskDescription disk) throws IOException {
+    Path target = path(disk.name(), disk.format());
+    return Files.exists(target) && Files.isSameFile(target, incoming(beside, disk));
+  }
+
+  /**
+   * The disks in a directory of their own.
+   *
+   * @throws DiskException if one of them is damaged
+   */
+  static List<DiskDescription> allIn(Path directory) throws IOException {
+    List<DiskDescription> disks = new ArrayList<>();
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path each : files.toList()) {
+        Optional<DiskFormat> format = format(each);
+        if (format.isPresent()) {
+          disks.add(DiskFile.describe(nameOf(each, format.get()), each, format.get()));
+        }
+      }
+    }
+    return disks;
+  }
+
+  private static String nameOf(Path file, DiskFormat format) {
+    String fileName = file.getFileName().toString();
+    return fileName.substring(0, fileName.length() - suffix(format).length());
   }
 
   /** Whether there is a disk of that name, sound or not. */
@@ -135,10 +181,9 @@ public final class DiskDirectory {
 
   /** All disks, by name. A file that is damaged or no disk is left out; {@link #show} says what is wrong with it. */
   public List<DiskDescription> list() throws IOException {
-    return Files.isDirectory(directory) ? list(directory) : List.of();
-  }
-
-  static List<DiskDescription> list(Path directory) throws IOException {
+    if (!Files.isDirectory(directory)) {
+      return List.of();
+    }
     List<DiskDescription> disks = new ArrayList<>();
     try (Stream<Path> files = Files.list(directory)) {
       for (Path each : files.toList()) {
@@ -155,9 +200,7 @@ public final class DiskDirectory {
       return Optional.empty();
     }
     try {
-      String fileName = file.getFileName().toString();
-      String name = fileName.substring(0, fileName.length() - suffix(format.get()).length());
-      return Optional.of(DiskFile.describe(name, file, format.get()));
+      return Optional.of(DiskFile.describe(nameOf(file, format.get()), file, format.get()));
     } catch (DiskException | NoSuchFileException | IllegalArgumentException e) {
       return Optional.empty();
     }

@@ -140,6 +140,12 @@ final class DiskLease {
         host.duration());
   }
 
+  /** What is written of a disk that came from other storage, and that nobody has opened here yet. */
+  static LeaseRecord released(IncomingDisks.Origin origin, StorageLease host) {
+    DiskClaim claim = DiskClaim.orderly(origin.vm().value(), origin.epoch().value());
+    return record(LeaseRecord.State.HELD, claim, host).released(origin.migration().value());
+  }
+
   /** Whether a later epoch wants the disk, or has it by now. */
   boolean isFenced() throws IOException {
     // The mark first: it is taken away only when the lease is another's.

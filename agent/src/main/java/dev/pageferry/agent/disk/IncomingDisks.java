@@ -96,7 +96,7 @@ public final class IncomingDisks implements AutoCloseable {
     close();
     copies.delete(origin);
     if (promoted) {
-      copies.removePromoted(disks, origin);
+      copies.retire(disks, origin.vm(), origin.epoch().next());
     }
   }
 

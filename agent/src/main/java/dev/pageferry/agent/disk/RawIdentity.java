@@ -1,11 +1,15 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** What tells raw disks apart, which have no place to write an identity: inodes of files, wwids of devices. */
 final class RawIdentity {
@@ -14,7 +18,7 @@ final class RawIdentity {
   private static final Path DEVICES = Path.of("/sys/class/block");
   private static final List<String> WWIDS = List.of("wwid", "device/wwid");
 
-  /** Beside a disk that came from other storage: the file's own identity, and the one that it brought with it. */
+  /** Beside a disk that came from other storage: its file's own identity, and the one that it brought with it. */
   private static final String BROUGHT = ".identity";
 
   private RawIdentity() {
@@ -28,24 +32,36 @@ final class RawIdentity {
   /** As {@link #of}, for a disk on shared storage: one that came from other storage keeps the identity that it had there. */
   static String ofDisk(Path file) throws IOException {
     String own = of(file);
-    Path beside = beside(file);
-    if (!Files.exists(beside)) {
-      return own;
-    }
-    List<String> lines = Files.readAllLines(beside);
-    return lines.size() == 2 && lines.getFirst().equals(own) ? lines.getLast() : own;
+    return brought(file, own).findFirst().map(line -> line.substring(own.length() + 1)).orElse(own);
+  }
+
+  /** Lines of a file's own identity, each with the one that it brought. */
+  private static Stream<String> brought(Path disk, String own) throws IOException {
+    Path beside = beside(disk);
+    return Files.exists(beside)
+        ? Files.readAllLines(beside).stream().filter(line -> line.startsWith(own + " "))
+        : Stream.empty();
   }
 
   /**
-   * Lets a file, once it has its disk's name, be the disk of that identity.
+   * Lets a file, once it has its disk's name, be the disk of that identity. What has the name so far stays what it is.
    *
    * @param file as it is called by now; it keeps its inode
    * @param disk what it is going to be called
    */
   static void bring(Path file, Path disk, String identity) throws IOException {
+    List<String> lines = new ArrayList<>(Files.exists(disk) ? brought(disk, of(disk)).toList() : List.of());
+    String line = of(file) + " " + identity;
+    if (!lines.contains(line)) {
+      lines.add(line);
+    }
     Path beingMade = disk.resolveSibling(disk.getFileName() + BROUGHT + ".being-made");
-    Files.writeString(beingMade, of(file) + "\n" + identity + "\n");
+    Files.write(beingMade, lines);
+    try (FileChannel made = FileChannel.open(beingMade, StandardOpenOption.WRITE)) {
+      made.force(true);
+    }
     Files.move(beingMade, beside(disk), StandardCopyOption.ATOMIC_MOVE);
+    StorageFiles.syncDirectory(beingMade.resolveSibling("."));
   }
 
   static void forget(Path disk) throws IOException {

@@ -58,12 +58,12 @@ public final class SharedStorage implements AutoCloseable {
     this.leases = Files.createDirectories(root.resolve("leases"));
     this.savedStates = Files.createDirectories(root.resolve("saved"));
     this.disks = new DiskDirectory(root, Clock.systemUTC());
-    this.copies = new DiskCopies(disks, leases,
-        Files.createDirectories(root.resolve("incoming").resolve(holder.host())));
     this.id = identify(root);
     this.clock = clock;
     this.onFenced = onFenced;
     this.lease = new StorageLease(leases, holder, leaseDuration, leaseInterval, clock, this::closeFenced);
+    this.copies = new DiskCopies(disks, leases,
+        Files.createDirectories(root.resolve("incoming").resolve(holder.host())), lease);
     lease.start();
   }
 

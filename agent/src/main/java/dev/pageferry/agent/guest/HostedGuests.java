@@ -20,13 +20,17 @@ public final class HostedGuests {
    *
    * @throws IllegalStateException if the VM is here under this epoch or a later one
    */
-  public synchronized void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
-    Hosted before = guests.get(vm.spec().id());
-    if (before != null && before.epoch().compareTo(epoch) >= 0) {
-      throw new IllegalStateException(
-          "VM %s is on this host already, under epoch %s".formatted(vm.spec().name(), before.epoch()));
+  public void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
+    Hosted before;
+    synchronized (this) {
+      before = guests.get(vm.spec().id());
+      if (before != null && before.epoch().compareTo(epoch) >= 0) {
+        throw new IllegalStateException(
+            "VM %s is on this host already, under epoch %s".formatted(vm.spec().name(), before.epoch()));
+      }
+      guests.put(vm.spec().id(), new Hosted(vm, epoch));
     }
-    guests.put(vm.spec().id(), new Hosted(vm, epoch));
+    // Outside the monitor, here and below: a VM's disk may take its time, and other VMs come and go.
     if (before != null) {
       before.vm().close();
     }
@@ -46,18 +50,24 @@ public final class HostedGuests {
   }
 
   /** Destroys this very copy of a VM, and no other that may have come since. */
-  public synchronized void discard(Guest copy) {
-    guests.values().removeIf(each -> each.vm() == copy);
+  public void discard(Guest copy) {
+    synchronized (this) {
+      guests.values().removeIf(each -> each.vm() == copy);
+    }
     if (copy instanceof VirtualMachine vm) {
       vm.close();
     }
   }
 
   /** Destroys a VM that this host has under the epoch or an older one; true if there was one. */
-  public synchronized boolean destroy(VmId id, OwnershipEpoch epoch) {
-    Hosted hosted = guests.get(id);
-    if (hosted == null || hosted.epoch().compareTo(epoch) > 0 || !guests.remove(id, hosted)) {
-      return false;
+  public boolean destroy(VmId id, OwnershipEpoch epoch) {
+    Hosted hosted;
+    synchronized (this) {
+      hosted = guests.get(id);
+      if (hosted == null || hosted.epoch().compareTo(epoch) > 0) {
+        return false;
+      }
+      guests.remove(id);
     }
     hosted.vm().close();
     return true;

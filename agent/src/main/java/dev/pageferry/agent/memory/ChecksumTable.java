@@ -15,7 +15,7 @@ public final class ChecksumTable {
   /** Pages in a chunk: a multiple of what one stream has of neighbours, and 256 KiB. */
   private static final int CHUNK_PAGES = 1 << 16;
 
-  /** A chunk comes into being with its first page that is not zero: a disk may be large and nearly empty. */
+  /** A chunk comes into being with its first page that is not zero, or is prepared: a disk may be large and nearly empty. */
   private final AtomicReferenceArray<int @Nullable []> chunks;
   /** The sum over pages of mix(page, checksum) - mix(page, zero page): 0 for a table of zero pages. */
   private final LongAdder digest = new LongAdder();
@@ -23,6 +23,15 @@ public final class ChecksumTable {
   /** A table in which every page is the zero page. */
   public ChecksumTable(long pageCount) {
     chunks = new AtomicReferenceArray<>(Math.toIntExact(Math.ceilDiv(pageCount, (long) CHUNK_PAGES)));
+  }
+
+  /** Makes room for the pages [first, end), so that no memory is needed when they are set. */
+  public void prepare(long first, long end) {
+    for (long chunk = first / CHUNK_PAGES; chunk * CHUNK_PAGES < end; chunk++) {
+      if (chunks.get((int) chunk) == null) {
+        int[] unused = newChunk((int) chunk);
+      }
+    }
   }
 
   public int get(long page) {

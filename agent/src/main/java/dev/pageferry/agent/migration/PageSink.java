@@ -15,11 +15,10 @@ public interface PageSink {
   void streamClosed(int stream);
 
   /**
-   * Whether another frame of pages can be taken now.
-   *
-   * @param later called, by any thread, as soon as one can be, if this returns false
+   * Whether another frame of pages can be taken now; if not, {@code later} is called once, by any thread, as soon as one can
+   * be.
    */
-  boolean hasRoom(int stream, Runnable later);
+  boolean hasRoomOrTellLater(int stream, Runnable later);
 
   /**
    * Checks a run of pages and gives the memory that its contents are to be read into.

@@ -172,7 +172,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private void drop(StaleVm stale) {
     VmId id = new VmId(stale.getId());
     OwnershipEpoch over = new OwnershipEpoch(stale.getEpoch());
-    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(over), () -> {
+    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(over, stale.getRunsElsewhere()), () -> {
       // Closing its disks may take long, and others wait for the next heartbeat.
       Thread.ofVirtual().name("drop-" + id).start(() -> {
         if (guests.destroy(id, over)) {

@@ -221,7 +221,7 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
     if (bytesReceived - bytesAcknowledged >= ACKNOWLEDGE_BYTES) {
       acknowledge(context, 0);
     }
-    if (!sink.hasRoom(stream, () -> readOn(context))) {
+    if (!sink.hasRoomOrTellLater(stream, () -> readOn(context))) {
       context.channel().config().setAutoRead(false);
     }
   }

@@ -93,7 +93,8 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
         }
         sendNext(feed);
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      // An Error, too: a feed that failed half-way has gone past pages that it did not send.
       breakDown(e);
     } finally {
       pumping = false;

@@ -80,6 +80,7 @@ final class NettyDestinationLink implements DestinationLink {
     control.close();
     // A stream that was admitted just before is in the list now, and none is admitted any more.
     synchronized (this) {
+      admission = null;
       for (Channel each : streams) {
         each.close();
       }

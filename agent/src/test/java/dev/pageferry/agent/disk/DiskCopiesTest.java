@@ -11,8 +11,10 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -122,6 +124,46 @@ class DiskCopiesTest {
     incoming.promote();
     incoming.discard();
     assertThat(destination.disks().list()).isEmpty();
+    // As by a life that could not tidy up any more: known for what they are, they are in nobody's way.
+    destination.copies().prepare(disks, origin(3, "m-2"), 0).promote();
+    destination.copies().prepare(disks, origin(5, "m-3"), 0).promote();
+    assertThat(destination.disks().list()).isEqualTo(disks);
+  }
+
+  @Test
+  void aPromotionThatACrashCutShortIsCompletedByTheNextLife() throws Exception {
+    IncomingDisks incoming = destination.copies().prepare(disks, origin(1, "m-1"), 0);
+    incoming.write(0, 0, block(5));
+    incoming.close();
+    // The crash: a name was given, and the other one not taken away.
+    Path directory = there.resolve("incoming/b/vm-1,1,m-1");
+    Files.createDirectories(there.resolve("disks"));
+    Files.createLink(there.resolve("disks/data.vhd"), directory.resolve("data.vhd"));
+    Files.copy(directory.resolve("log.raw.identity"), there.resolve("disks/log.raw.identity"));
+    destination.copies().promote(origin(1, "m-1"));
+    assertThat(destination.disks().list()).isEqualTo(disks);
+    assertThat(ByteBuffer.wrap(read(destination, disks.getFirst())).getLong()).isEqualTo(5);
+    assertThat(destination.copies().left()).isEmpty();
+  }
+
+  @Test
+  void aDamagedDiskIsNotThrownAwayByItsPromotion() throws Exception {
+    destination.copies().prepare(disks, origin(1, "m-1"), 0).close();
+    Path damaged = there.resolve("incoming/b/vm-1,1,m-1/data.vhd");
+    try (FileChannel file = FileChannel.open(damaged, StandardOpenOption.WRITE)) {
+      file.truncate(DISK_BYTES);
+    }
+    assertThatThrownBy(() -> destination.copies().promote(origin(1, "m-1"))).hasMessageContaining("is no disk");
+    assertThat(damaged).exists();
+  }
+
+  @Test
+  void aRawDiskThatMovesTwiceKeepsTheIdentityOfTheFirst() throws Exception {
+    source.open(disks, DiskClaim.orderly(VM.value(), 1)).release("m-1");
+    destination.copies().prepare(disks, origin(1, "m-1"), 0).promote();
+    source.copies().prepare(disks, origin(2, "m-2"), 0).promote();
+    assertThat(source.disks().list()).isEqualTo(disks);
+    assertThat(Files.readAllLines(here.resolve("disks/log.raw.identity"))).isNotEmpty();
   }
 
   @Test

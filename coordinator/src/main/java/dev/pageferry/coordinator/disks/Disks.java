@@ -1,27 +1,33 @@
 package dev.pageferry.coordinator.disks;
 
-import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
-import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
-import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.records.v1.MigrationRecord;
+import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** What operators do with disks. The coordinator has no storage of its own: any host that has it does the work. */
 public final class Disks {
+  private static final Set<Migration.State> UNFINISHED = Set.of(Migration.State.QUEUED, Migration.State.RUNNING,
+      Migration.State.IN_DOUBT);
+
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
@@ -106,16 +112,30 @@ public final class Disks {
         .build();
   }
 
-  /** The VM that has a disk. A name alone does not say which disk it is: another storage may have one of that name. */
+  /**
+   * The VM that has a disk. A name alone does not say which disk it is: another storage may have one of that name. While a
+   * VM's disks are on their way, those on both storages are its. What is passed through by its path is on no storage.
+   */
   private Optional<String> owner(String disk, String storage) {
-    return ledger.list().stream().map(Row::record).filter(each -> storage.equals(storageOf(each.getOwnerHost())))
-        .map(each -> each.getSpec())
-        .filter(spec -> spec.getDisksList().stream().anyMatch(each -> each.getName().equals(disk)))
-        .map(VmSpec::getName).findFirst();
+    List<MigrationRecord> moving = ledger.migrations().stream()
+        .filter(each -> !each.getDestinationStorage().isEmpty() && UNFINISHED.contains(each.getDocument().getState()))
+        .toList();
+    return ledger.list().stream().map(Row::record)
+        .filter(each -> each.getSpec().getDisksList().stream().anyMatch(its -> its.getName().equals(disk)))
+        .filter(each -> disk.startsWith("/") || each.getStorageId().isEmpty()
+            || storagesOf(each, moving).contains(storage))
+        .map(each -> each.getSpec().getName()).findFirst();
   }
 
-  private String storageOf(String host) {
-    return inventory.find(new HostId(host)).map(each -> each.record().getStorageId()).orElse("");
+  private static Set<String> storagesOf(VmRecord vm, List<MigrationRecord> moving) {
+    Set<String> storages = new HashSet<>(Set.of(vm.getStorageId()));
+    for (MigrationRecord each : moving) {
+      if (each.getVmId().equals(vm.getSpec().getId())) {
+        storages.add(each.getSourceStorage());
+        storages.add(each.getDestinationStorage());
+      }
+    }
+    return storages;
   }
 
   private static void checkName(String name) throws RequestException {
@@ -146,21 +166,21 @@ public final class Disks {
 
   private Host hostFor(String name) throws RequestException {
     if (!name.isEmpty()) {
-      Host host = MachineStates.host(inventory, name);
+      Host host = RequestedHost.find(inventory, name);
       if (!host.isUp() || host.record().getStorageId().isEmpty()) {
         throw new RequestException(Kind.REFUSED, "host %s %s; name another one", name,
             host.isUp() ? "has no shared storage" : "is DOWN");
       }
       return host;
     }
-    List<Host> each = oneOfEachStorage();
-    if (each.size() > 1) {
+    List<Host> ofEach = oneOfEachStorage();
+    if (ofEach.size() > 1) {
       throw new RequestException(Kind.REFUSED,
           "hosts have different storage, so that a disk's name does not say which: %s; name one with --host",
           String.join(", ", hostsWithStorage().stream().map(host -> host.id() + "=" + host.record().getStorageId())
               .toList()));
     }
-    return each.getFirst();
+    return ofEach.getFirst();
   }
 
   private static <T> T ask(Host host, Question<T> question) throws RequestException {

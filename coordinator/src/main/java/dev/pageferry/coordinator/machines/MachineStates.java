@@ -5,8 +5,6 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
-import dev.pageferry.coordinator.request.RequestException;
-import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -22,16 +20,6 @@ public final class MachineStates {
 
   public MachineStates(HostInventory inventory) {
     this.inventory = inventory;
-  }
-
-  /** The host of that name. */
-  public static Host host(HostInventory inventory, String name) throws RequestException {
-    try {
-      return inventory.find(new HostId(name)).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
-          "host %s is not known; see 'ferry host list'", name));
-    } catch (IllegalArgumentException e) {
-      throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
-    }
   }
 
   /** What the owner's last heartbeat said of the VM under its present epoch. */

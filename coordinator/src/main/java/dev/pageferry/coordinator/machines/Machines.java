@@ -15,6 +15,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -70,7 +71,7 @@ public final class Machines {
     }
     VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING)
         .setOwnerHost(host.id().value())
-        .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).build();
+        .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).setStorageId(storageOf(host, spec)).build();
     VmId id = new VmId(spec.getId());
     return busy.exclusively(id, spec.getName(), () -> {
       if (!ledger.add(record)) {
@@ -171,7 +172,8 @@ public final class Machines {
       destroyWhereItIs(now);
       Row next = ledger.update(row.id(),
           record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
-              .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value()).build());
+              .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value())
+              .setStorageId(storageOf(host, record.getSpec())).build());
       destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
         return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false, forceDisks);
@@ -200,7 +202,25 @@ public final class Machines {
       throw new RequestException(Kind.REFUSED, "host %s has just come back, and VM %s still runs there; look again",
           host.id(), vm.getName());
     }
+    requireItsStorage(row, host);
     return host;
+  }
+
+  /** What the VM is or was on, where it has disks. */
+  private static String storageOf(Host host, VmSpec spec) {
+    return spec.getDisksCount() > 0 ? host.record().getStorageId() : "";
+  }
+
+  /** Elsewhere there may be an older copy of its disks, which looks like them. */
+  private static void requireItsStorage(Row row, Host host) throws RequestException {
+    String storage = row.record().getStorageId();
+    boolean needed = row.record().getSpec().getDisksCount() > 0 || row.record().getPhase() == VmRecord.Phase.SAVED;
+    if (needed && !storage.isEmpty() && !storage.equals(host.record().getStorageId())) {
+      throw new RequestException(Kind.REFUSED,
+          "what VM %s has on storage is on %s, and host %s has %s; name a host that reaches it",
+          row.record().getSpec().getName(), storage, host.id(),
+          host.record().getStorageId().isEmpty() ? "none" : host.record().getStorageId());
+    }
   }
 
   /** Saves the VM's memory to shared storage and takes it off its host. */
@@ -221,7 +241,11 @@ public final class Machines {
       throw new RequestException(Kind.REFUSED, "VM %s is not saved", name);
     }
     Host host = usableHost(onHost.isEmpty() ? row.record().getOwnerHost() : onHost);
-    return busy.exclusively(row.id(), name, () -> saved.restore(row(name), host, progress));
+    return busy.exclusively(row.id(), name, () -> {
+      Row now = row(name);
+      requireItsStorage(now, host);
+      return saved.restore(now, host, progress);
+    });
   }
 
   public Vm pause(String name) throws RequestException {
@@ -347,7 +371,7 @@ public final class Machines {
   }
 
   private Host usableHost(String name) throws RequestException {
-    Host host = MachineStates.host(inventory, name);
+    Host host = RequestedHost.find(inventory, name);
     if (!host.isUp()) {
       throw new RequestException(Kind.REFUSED, "host %s is DOWN: no heartbeat; see that its agent runs", name);
     }

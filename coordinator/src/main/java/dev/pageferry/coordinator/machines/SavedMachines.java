@@ -80,7 +80,8 @@ public final class SavedMachines {
     SaveVmRequest request = SaveVmRequest.newBuilder().setVmId(row.id().value()).setEpoch(row.record().getEpoch())
         .setOperationId(operation.value()).setCodec(Codecs.of(codec)).build();
     ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.SAVE).setSavedState(StateFiles.name(row.id(), operation)).build());
+        .setKind(PendingMigration.Kind.SAVE).setSavedState(StateFiles.name(row.id(), operation))
+        .setStorageId(host.record().getStorageId()).build());
     log.info("vm={} operation={} is to be saved on host={}", name, operation, host.id());
     SaveVmResult result = SaveVmResult.getDefaultInstance();
     Decision decision;

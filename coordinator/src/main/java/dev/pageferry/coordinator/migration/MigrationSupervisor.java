@@ -19,6 +19,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
 import dev.pageferry.proto.agent.v1.QuickOptions;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
@@ -125,7 +126,7 @@ public final class MigrationSupervisor implements AutoCloseable {
   private Migration begin(Wish wish) throws RequestException {
     Row row = ledger.findByName(wish.vm()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
         "VM %s does not exist; see 'ferry vm list'", wish.vm()));
-    Host destination = MachineStates.host(inventory, wish.to());
+    Host destination = RequestedHost.find(inventory, wish.to());
     check(row, destination, wish);
     MigrationId id = new MigrationId(UUID.randomUUID().toString());
     Migration initial = Migration.newBuilder().setId(id.value()).setVm(wish.vm()).setKind(wish.kind())
@@ -137,6 +138,9 @@ public final class MigrationSupervisor implements AutoCloseable {
         .setDestinationIncarnation(destination.incarnation().value())
         .setDocument(initial);
     wish.requestId().ifPresent(record::setRequestId);
+    if (wish.order().sharedNothing()) {
+      record.setDestinationStorage(destination.record().getStorageId());
+    }
     try {
       ledger.begin(row, id, record.build(), destination.id());
     } catch (ConflictException e) {
@@ -171,6 +175,9 @@ public final class MigrationSupervisor implements AutoCloseable {
           "host %s is DOWN: no heartbeat; see that its agent runs, or name another host",
           destination.id());
     }
+    if (wish.order().sharedNothing() && row.record().getSpec().getDisksCount() == 0) {
+      throw new RequestException(Kind.REFUSED, "VM %s has no disks to copy; leave --shared-nothing out", name);
+    }
     if (row.record().getSpec().getDisksCount() > 0) {
       checkStorage(row, destination, "VM %s has disks".formatted(name), wish.order().sharedNothing());
     } else if (wish.kind() == Migration.Kind.QUICK) {
@@ -188,7 +195,7 @@ public final class MigrationSupervisor implements AutoCloseable {
   private void checkStorage(Row row, Host destination, String why, boolean sharedNothing)
       throws RequestException {
     String there = destination.record().getStorageId();
-    String here = MachineStates.host(inventory, row.record().getOwnerHost()).record().getStorageId();
+    String here = RequestedHost.find(inventory, row.record().getOwnerHost()).record().getStorageId();
     for (Map.Entry<String, String> each : Map.of(destination.id().value(), there, row.record().getOwnerHost(), here)
         .entrySet()) {
       if (each.getValue().isEmpty()) {
@@ -327,7 +334,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     if (MigrationDocument.isFinal(now)) {
       throw new RequestException(Kind.REFUSED, "migration %s has ended (%s)", now.getId(), now.getState());
     }
-    Host source = MachineStates.host(inventory, now.getSource());
+    Host source = RequestedHost.find(inventory, now.getSource());
     try {
       if (!agents.cancelOutgoing(source.record().getAddress(), migration.value())) {
         throw new RequestException(Kind.REFUSED, "migration %s is past its commit and goes on", now.getId());

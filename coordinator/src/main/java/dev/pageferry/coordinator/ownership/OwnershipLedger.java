@@ -30,13 +30,11 @@ public final class OwnershipLedger {
   private static final String NAMES = "vm-names/";
   /** Kept for good, some 60 bytes each: a copy may turn up whenever its host is switched on again. */
   private static final String DELETED = "deleted-vms/";
-  private static final String MIGRATIONS = "migrations/";
-  /** Of migrations that operators see no longer. */
-  private static final String DECISIONS = "decisions/";
   /** Every lost race means that another change won: this many in a row do not happen. */
   private static final int MAX_RACES = 100;
 
   private final RecordStore store;
+  private final MigrationRecords migrations;
   private final boolean logsDecisions;
 
   /** Knows which hosts may be given a VM: those that live, in the incarnation that the migration was begun with. */
@@ -83,6 +81,7 @@ public final class OwnershipLedger {
   /** @param logsDecisions whether commits and aborts are worth a line in the log */
   public OwnershipLedger(RecordStore store, boolean logsDecisions) {
     this.store = store;
+    this.migrations = new MigrationRecords(store);
     this.logsDecisions = logsDecisions;
   }
 
@@ -147,12 +146,16 @@ public final class OwnershipLedger {
     return row;
   }
 
-  /** Makes a migration the VM's pending one. The row must be as it was read. */
+  /**
+   * Makes a migration the VM's pending one. The row must be as it was read.
+   *
+   * @param record with the storage that the VM's disks go to, if they do not stay where they are
+   */
   public void begin(Row row, MigrationId migration, MigrationRecord record, HostId destination)
       throws ConflictException {
     begin(row, PendingMigration.newBuilder().setMigrationId(migration.value()).setKind(PendingMigration.Kind.MOVE)
-        .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation()).build(),
-        MIGRATIONS, record);
+        .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation())
+        .setStorageId(record.getDestinationStorage()).build(), MigrationRecords.MIGRATIONS, record);
   }
 
   /**
@@ -161,7 +164,7 @@ public final class OwnershipLedger {
    * @param pending for a restore with the host, and its life, that is to have the VM
    */
   public void begin(Row row, PendingMigration pending) throws ConflictException {
-    begin(row, pending, DECISIONS, MigrationRecord.newBuilder().setVmId(row.id().value())
+    begin(row, pending, MigrationRecords.DECISIONS, MigrationRecord.newBuilder().setVmId(row.id().value())
         .setSourceIncarnation(row.record().getOwnerIncarnation())
         .setDestinationIncarnation(pending.getDestinationIncarnation()).build());
   }
@@ -176,7 +179,8 @@ public final class OwnershipLedger {
     boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(key)
         .put(VMS + row.id(), row.record().toBuilder().setPending(pending).build().toByteArray())
         .put(key, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING)
-            .setSourceHost(row.record().getOwnerHost()).build().toByteArray()));
+            .setSourceHost(row.record().getOwnerHost()).setSourceStorage(row.record().getStorageId()).build()
+            .toByteArray()));
     if (!won) {
       throw new ConflictException("VM %s changed meanwhile; try again".formatted(row.record().getSpec().getName()));
     }
@@ -233,14 +237,14 @@ public final class OwnershipLedger {
    */
   public Decision noteSaved(VmId vm, MigrationId migration, String file) {
     for (int i = 0; i < MAX_RACES; i++) {
-      Optional<Versioned> stored = stored(migration);
+      Optional<Versioned> stored = migrations.find(migration);
       Optional<Row> row = find(vm);
-      if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
+      if (row.isEmpty() || stored.isEmpty() || !MigrationRecords.parse(stored.get()).getVmId().equals(vm.value())) {
         return Decision.UNKNOWN;
       }
       VmRecord before = row.get().record();
-      if (migrationOf(stored.get()).getDecision() != MigrationRecord.Decision.PENDING) {
-        return decided(migrationOf(stored.get()), before);
+      if (MigrationRecords.parse(stored.get()).getDecision() != MigrationRecord.Decision.PENDING) {
+        return decided(MigrationRecords.parse(stored.get()), before);
       }
       if (!before.hasPending() || !before.getPending().getMigrationId().equals(migration.value())) {
         return resolve(vm, migration);
@@ -259,12 +263,12 @@ public final class OwnershipLedger {
    */
   public Decision giveBack(VmId vm, MigrationId migration, LiveHosts liveHosts) {
     for (int i = 0; i < MAX_RACES; i++) {
-      Optional<Versioned> stored = stored(migration);
+      Optional<Versioned> stored = migrations.find(migration);
       Optional<Row> row = find(vm);
-      if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
+      if (row.isEmpty() || stored.isEmpty() || !MigrationRecords.parse(stored.get()).getVmId().equals(vm.value())) {
         return Decision.UNKNOWN;
       }
-      MigrationRecord record = migrationOf(stored.get());
+      MigrationRecord record = MigrationRecords.parse(stored.get());
       VmRecord before = row.get().record();
       boolean stillCommitted = record.getDecision() == MigrationRecord.Decision.COMMITTED && !before.hasPending()
           && before.getPhase() == VmRecord.Phase.ACTIVE && before.getEpoch() == record.getDecidedEpoch();
@@ -273,7 +277,8 @@ public final class OwnershipLedger {
         return decided(record, before);
       }
       VmRecord next = before.toBuilder().setOwnerHost(record.getSourceHost())
-          .setOwnerIncarnation(record.getSourceIncarnation()).setEpoch(Math.addExact(before.getEpoch(), 1)).build();
+          .setOwnerIncarnation(record.getSourceIncarnation()).setStorageId(record.getSourceStorage())
+          .setEpoch(Math.addExact(before.getEpoch(), 1)).build();
       MigrationRecord takenBack = record.toBuilder().setDecision(MigrationRecord.Decision.TAKEN_BACK)
           .setDecidedEpoch(next.getEpoch()).build();
       if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
@@ -291,12 +296,12 @@ public final class OwnershipLedger {
     for (int i = 0; i < MAX_RACES; i++) {
       // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
       // and a destination that hears this takes its copy for a stale one and destroys it.
-      Optional<Versioned> stored = stored(migration);
+      Optional<Versioned> stored = migrations.find(migration);
       Optional<Row> row = find(vm);
-      if (row.isEmpty() || stored.isEmpty() || !migrationOf(stored.get()).getVmId().equals(vm.value())) {
+      if (row.isEmpty() || stored.isEmpty() || !MigrationRecords.parse(stored.get()).getVmId().equals(vm.value())) {
         return Decision.UNKNOWN;
       }
-      MigrationRecord record = migrationOf(stored.get());
+      MigrationRecord record = MigrationRecords.parse(stored.get());
       if (record.getDecision() != MigrationRecord.Decision.PENDING) {
         return decided(record, row.get().record());
       }
@@ -328,6 +333,9 @@ public final class OwnershipLedger {
       return next.build();
     }
     next.clearPending();
+    if (commits && !pending.getStorageId().isEmpty()) {
+      next.setStorageId(pending.getStorageId());
+    }
     if (commits && pending.getKind() == PendingMigration.Kind.SAVE) {
       next.setPhase(VmRecord.Phase.SAVED).setSavedState(pending.getSavedState());
     } else if (commits) {
@@ -357,59 +365,27 @@ public final class OwnershipLedger {
   }
 
   public Optional<MigrationRecord> migration(MigrationId migration) {
-    return stored(migration).map(OwnershipLedger::migrationOf);
+    return migrations.find(migration).map(MigrationRecords::parse);
   }
 
   /** All migrations whose documents are remembered, in no particular order. */
   public List<MigrationRecord> migrations() {
-    return store.list(MIGRATIONS).stream().map(OwnershipLedger::migrationOf).toList();
+    return migrations.list();
   }
 
   /** Changes what operators see of a migration; its decision is not touched. */
   public void updateMigration(MigrationId migration, UnaryOperator<MigrationRecord> change) {
-    for (int i = 0; i < MAX_RACES; i++) {
-      Optional<Versioned> stored = store.get(MIGRATIONS + migration);
-      if (stored.isEmpty()) {
-        return;
-      }
-      MigrationRecord before = migrationOf(stored.get());
-      MigrationRecord after = change.apply(before).toBuilder().setDecision(before.getDecision())
-          .setDecidedEpoch(before.getDecidedEpoch())
-          .build();
-      if (store.commit(new Transaction().ifUnchanged(stored.get()).put(MIGRATIONS + migration, after.toByteArray()))) {
-        return;
-      }
-    }
-    throw new IllegalStateException("record of migration %s changed %d times in a row".formatted(migration, MAX_RACES));
+    migrations.update(migration, change);
   }
 
-  /**
-   * Forgets what operators saw of a migration that ended. Its decision stays, some 200 bytes: a host that was cut off may
-   * ask for it whenever it comes back, and would destroy a good copy if nobody knew.
-   */
+  /** Forgets what operators saw of a migration that ended, and keeps its decision. */
   public void forgetDocument(MigrationId migration) {
-    store.get(MIGRATIONS + migration).ifPresent(stored -> {
-      MigrationRecord decided = migrationOf(stored).toBuilder().clearDocument().clearRequestId().build();
-      store.commit(new Transaction().ifUnchanged(stored).delete(MIGRATIONS + migration)
-          .put(DECISIONS + migration, decided.toByteArray()));
-    });
-  }
-
-  private Optional<Versioned> stored(MigrationId migration) {
-    return store.get(MIGRATIONS + migration).or(() -> store.get(DECISIONS + migration));
+    migrations.forgetDocument(migration);
   }
 
   private static Row row(Versioned stored) {
     try {
       return new Row(VmRecord.parseFrom(stored.value()), stored);
-    } catch (InvalidProtocolBufferException e) {
-      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
-    }
-  }
-
-  private static MigrationRecord migrationOf(Versioned stored) {
-    try {
-      return MigrationRecord.parseFrom(stored.value());
     } catch (InvalidProtocolBufferException e) {
       throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
     }

@@ -2,10 +2,10 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
-import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
@@ -74,7 +74,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void getHost(GetHostRequest request, StreamObserver<Host> observer) {
-    Refusals.answer(observer, () -> host(MachineStates.host(inventory, request.getId())));
+    Refusals.answer(observer, () -> host(RequestedHost.find(inventory, request.getId())));
   }
 
   private static Host host(HostInventory.Host host) {

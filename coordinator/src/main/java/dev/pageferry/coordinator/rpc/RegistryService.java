@@ -73,7 +73,8 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
       HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
       for (VmStatus each : request.getVmsList()) {
         if (isStale(id, each)) {
-          response.addStaleVms(StaleVm.newBuilder().setId(each.getId()).setEpoch(each.getEpoch()));
+          response.addStaleVms(StaleVm.newBuilder().setId(each.getId()).setEpoch(each.getEpoch())
+              .setRunsElsewhere(runsElsewhere(id, each)));
         }
       }
       return response.build();
@@ -98,8 +99,19 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
     if (record.getOwnerHost().equals(host.value()) || isOnNoHost(record)) {
       return true;
     }
+    return isWithItsOwner(id, record);
+  }
+
+  private boolean isWithItsOwner(VmId id, VmRecord record) {
     return inventory.find(new HostId(record.getOwnerHost())).flatMap(owner -> Optional.ofNullable(owner.vms().get(id)))
         .filter(there -> there.getEpoch() >= record.getEpoch()).isPresent();
+  }
+
+  /** Only then may a host also throw the disks away that went from it with the VM. */
+  private boolean runsElsewhere(HostId host, VmStatus reported) {
+    VmId id = new VmId(reported.getId());
+    return ledger.find(id).map(Row::record).filter(record -> record.getEpoch() > reported.getEpoch()
+        && !record.getOwnerHost().equals(host.value()) && isWithItsOwner(id, record)).isPresent();
   }
 
   private static boolean isOnNoHost(VmRecord record) {

@@ -31,13 +31,21 @@ final class Activation {
   }
 
   /**
+   * A guest that is not this host's any more.
+   *
+   * @param reason why its disks could not be opened
+   */
+  record GivenBack(String reason, Fate diskFate) {
+  }
+
+  /**
    * Opens the disks. Where that cannot be done, the guest goes back to the source's copy, if the source lives; if it does
    * not, this is the only copy there is, and it stands here until its disks can be opened.
    *
    * @param incoming disks that came with the guest, and have no names yet
    * @return why the guest went back; empty if its disks are open
    */
-  Optional<String> openDisksOrGiveUp(Optional<IncomingDisks> incoming) throws InterruptedException {
+  Optional<GivenBack> openDisksOrGiveUp(Optional<IncomingDisks> incoming) throws InterruptedException {
     session.environment().failpoints().at("destination.activation.before-resume");
     session.environment().lease().awaitLive();
     while (true) {
@@ -49,20 +57,23 @@ final class Activation {
         return Optional.empty();
       } catch (IOException e) {
         session.log().warn("disks cannot be opened: {}", String.valueOf(e.getMessage()));
-        if (isTakenBack()) {
-          return Optional.of(String.valueOf(e.getMessage()));
+        Optional<Fate> gone = giveBack();
+        if (gone.isPresent()) {
+          return Optional.of(new GivenBack(String.valueOf(e.getMessage()), gone.get()));
         }
         Thread.sleep(RETRY);
       }
     }
   }
 
-  private boolean isTakenBack() throws InterruptedException {
+  /** @return what becomes of the disks, if the VM is not this host's any more */
+  private Optional<Fate> giveBack() throws InterruptedException {
     while (true) {
       try {
         Decision decision = session.environment().ownership().giveBack(session.spec().id(), session.migration());
         session.log().info("the coordinator says {} epoch={}", decision.outcome(), decision.epoch());
-        return decision.outcome() != Outcome.COMMITTED || decision.epoch() != epoch.value();
+        boolean ours = decision.outcome() == Outcome.COMMITTED && decision.epoch() == epoch.value();
+        return ours ? Optional.empty() : Optional.of(Fate.of(decision));
       } catch (UnreachableException | RuntimeException e) {
         // It may have moved the guest back: only an answer tells.
         session.log().warn("the coordinator could not be asked: {}", String.valueOf(e.getMessage()));

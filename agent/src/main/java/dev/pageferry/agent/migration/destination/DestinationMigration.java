@@ -13,6 +13,7 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.Activation.GivenBack;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.identity.StateFiles;
@@ -55,6 +56,8 @@ final class DestinationMigration {
   private final MigrationLog log;
   private volatile Phase phase = Phase.RECEIVING;
   private boolean owned;
+  /** From READY on disks that came are not this host's to throw away before the row has said so. */
+  private Fate diskFate = Fate.COPIES;
   /** Set once no more pages can come. */
   private @Nullable PagePlacement received;
   private @Nullable VirtualMachine vm;
@@ -78,6 +81,10 @@ final class DestinationMigration {
     try (var link = session.link()) {
       runOverOpenLink();
     }
+    // What is remembered of a migration is how it ended, not its tables and buffers.
+    received = null;
+    vm = null;
+    incomingDisks = Optional.empty();
   }
 
   /** The link is closed only after the catch clauses here: a refusal must still go out. */
@@ -134,19 +141,28 @@ final class DestinationMigration {
       enter(MigrationStage.PRE_COPY);
       GuestState state = receiveState(placement);
       enter(MigrationStage.STOP_AND_COPY);
-      stopAndCopy.run(state);
-      // READY has been said: from here on only the coordinator's word may discard the guest.
+      // READY is said by this: from then on only the coordinator's word may discard the guest.
+      diskFate = Fate.MAYBE_THE_DISKS;
+      try {
+        stopAndCopy.run(state);
+      } catch (MigrationFailure e) {
+        diskFate = Fate.COPIES;
+        throw e;
+      }
       phase = Phase.READY;
       enter(MigrationStage.STORAGE_HANDOFF);
-      switch (new Verdict(session).await()) {
+      Verdict verdict = new Verdict(session);
+      switch (verdict.await()) {
         case RUN -> {
           received = placement;
           return true;
         }
         case DISCARD -> {
+          diskFate = verdict.diskFate();
           return false;
         }
         case BACK_TO_PRE_COPY -> {
+          diskFate = Fate.COPIES;
           placement.reopen();
           // The source sends no page before it has read this: streams may be faster than the control stream.
           session.link().send(BackToPreCopy.getDefaultInstance());
@@ -191,10 +207,11 @@ final class DestinationMigration {
     // Whatever goes wrong from here on, the guest is this host's and is not to be discarded.
     owned = true;
     Activation activation = new Activation(session, guest());
-    Optional<String> trouble = activation.openDisksOrGiveUp(incomingDisks);
-    if (trouble.isPresent()) {
+    Optional<GivenBack> givenBack = activation.openDisksOrGiveUp(incomingDisks);
+    if (givenBack.isPresent()) {
       owned = false;
-      refuse(FailureCode.DISKS_UNAVAILABLE, trouble.get());
+      diskFate = givenBack.get().diskFate();
+      refuse(FailureCode.DISKS_UNAVAILABLE, givenBack.get().reason());
       return false;
     }
     activation.run();
@@ -251,7 +268,13 @@ final class DestinationMigration {
     }
     if (incomingDisks.isPresent()) {
       try {
-        incomingDisks.get().discard();
+        switch (diskFate) {
+          case COPIES -> incomingDisks.get().discard();
+          case MAYBE_THE_DISKS -> {
+            incomingDisks.get().close();
+            log.warn("the disks that came stay on this host's storage until it is known whose they are");
+          }
+        }
       } catch (IOException e) {
         log.warn("copies of its disks stay on this host's storage: {}", String.valueOf(e.getMessage()));
       }

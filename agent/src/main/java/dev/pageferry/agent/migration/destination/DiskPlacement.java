@@ -65,7 +65,7 @@ final class DiskPlacement implements AutoCloseable {
       Thread.ofPlatform().daemon().name("disk-writer-" + stream).start(this::writeAll);
     }
 
-    synchronized boolean hasRoom(Runnable later) {
+    synchronized boolean hasRoomOrTellLater(Runnable later) {
       if (isRoomy()) {
         return true;
       }
@@ -108,6 +108,11 @@ final class DiskPlacement implements AutoCloseable {
         onFailure.accept(stream, e);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
+      } catch (RuntimeException | Error e) {
+        // Whoever waits for what was to be written must hear of it.
+        IOException failed = new IOException("a disk's writer failed: " + e, e);
+        fail(failed);
+        onFailure.accept(stream, failed);
       }
     }
 
@@ -161,6 +166,8 @@ final class DiskPlacement implements AutoCloseable {
           interrupted = true;
         }
       }
+      waiting.clear();
+      free.clear();
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
@@ -168,8 +175,8 @@ final class DiskPlacement implements AutoCloseable {
   }
 
   /** Whether another frame can be taken from a stream; if not, {@code later} is called as soon as one can be. */
-  boolean hasRoom(int stream, Runnable later) {
-    return lanes.get(stream).hasRoom(later);
+  boolean hasRoomOrTellLater(int stream, Runnable later) {
+    return lanes.get(stream).hasRoomOrTellLater(later);
   }
 
   /** Where the contents of a run are to be read into. */

@@ -4,10 +4,15 @@ import dev.pageferry.agent.disk.DiskCopies;
 import dev.pageferry.agent.disk.IncomingDisks.Origin;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
+import dev.pageferry.agent.migration.OwnershipClient.Outcome;
 import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,6 +27,8 @@ public final class DiskRecovery implements Runnable {
   private final DiskCopies copies;
   private final OwnershipClient ownership;
   private final List<Origin> left;
+  /** What was complained about. */
+  private final Set<Origin> troubled = new HashSet<>();
 
   private DiskRecovery(DiskCopies copies, OwnershipClient ownership, List<Origin> left) {
     this.copies = copies;
@@ -43,44 +50,47 @@ public final class DiskRecovery implements Runnable {
   /** Returns once nothing is left that the coordinator knows of, or when interrupted. */
   @Override
   public void run() {
+    List<Origin> unfinished = new ArrayList<>(left);
     try {
-      for (Origin each : left) {
-        finish(each);
+      while (!unfinished.isEmpty()) {
+        for (Iterator<Origin> each = unfinished.iterator(); each.hasNext();) {
+          if (isFinished(each.next())) {
+            each.remove();
+          }
+        }
+        Thread.sleep(RETRY);
       }
     } catch (InterruptedException e) {
       log.info("disks that were coming to this host are left to its next life");
     }
   }
 
-  private void finish(Origin origin) throws InterruptedException {
+  private boolean isFinished(Origin origin) throws InterruptedException {
     try {
-      Decision decision = decision(origin);
-      log.info("migration={} vm={} left disks here, the coordinator says {}", origin.migration(), origin.vm(),
-          decision.outcome());
-      switch (decision.outcome()) {
-        case COMMITTED -> copies.promote(origin);
-        case ABORTED, TAKEN_BACK -> copies.delete(origin);
-        case UNKNOWN, PENDING -> log.warn(
-            "migration={} vm={} left disks here that may be the only copy; they stay below incoming/",
+      Decision decision = ownership.resolveAtDestination(origin.vm(), origin.migration());
+      if (decision.outcome() == Outcome.PENDING) {
+        return false;
+      }
+      if (decision.outcome() == Outcome.COMMITTED) {
+        copies.promote(origin);
+        log.info("migration={} vm={} was committed: its disks have their names", origin.migration(), origin.vm());
+      } else if (Fate.of(decision) == Fate.COPIES) {
+        copies.delete(origin);
+        log.info("migration={} vm={} came to nothing: its disks are deleted here", origin.migration(), origin.vm());
+      } else {
+        log.warn("migration={} vm={} left disks here that may be the only copy; they stay below incoming/",
             origin.migration(), origin.vm());
       }
+      return true;
     } catch (IOException e) {
-      log.warn("migration={} vm={} left disks here that cannot be dealt with: {}", origin.migration(), origin.vm(),
-          e.getMessage());
-    }
-  }
-
-  private Decision decision(Origin origin) throws InterruptedException {
-    while (true) {
-      try {
-        Decision decision = ownership.resolveAtDestination(origin.vm(), origin.migration());
-        if (decision.outcome() != OwnershipClient.Outcome.PENDING) {
-          return decision;
-        }
-      } catch (UnreachableException | RuntimeException e) {
-        log.debug("the coordinator could not be asked: {}", e.getMessage());
+      if (troubled.add(origin)) {
+        log.warn("migration={} vm={} left disks here that cannot be dealt with now: {}", origin.migration(),
+            origin.vm(), e.getMessage());
       }
-      Thread.sleep(RETRY);
+      return false;
+    } catch (UnreachableException | RuntimeException e) {
+      log.debug("the coordinator could not be asked: {}", e.getMessage());
+      return false;
     }
   }
 }

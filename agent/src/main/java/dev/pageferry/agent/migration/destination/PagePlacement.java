@@ -63,12 +63,22 @@ final class PagePlacement implements PageSink {
       Consumer<Throwable> onFailure) {
     this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
     this.ram = vm.ram();
-    this.disks = disks.map(incoming -> new DiskPlacement(space, incoming, streamCount, this::failed));
     this.everWritten = vm.dirtyLog().everWritten();
     this.checksums = new ChecksumTable(space.pageCount());
+    checksums.prepare(0, ram.pageCount());
     this.streams = IntStream.range(0, streamCount).mapToObj(i -> new Stream()).toArray(Stream[]::new);
     this.ticker = ticker;
     this.onFailure = onFailure;
+    // Last: it starts threads, which nobody would end if something else failed.
+    this.disks = disks.map(incoming -> new DiskPlacement(space, incoming, streamCount, this::failed));
+  }
+
+  private boolean isOnDisk(long page) {
+    return !space.isRam(page);
+  }
+
+  private DiskPlacement disks() {
+    return disks.orElseThrow(() -> new IllegalStateException("pages of disks were let in, and none come"));
   }
 
   @Override
@@ -86,15 +96,15 @@ final class PagePlacement implements PageSink {
   }
 
   @Override
-  public boolean hasRoom(int stream, Runnable later) {
-    return disks.isEmpty() || disks.get().hasRoom(stream, later);
+  public boolean hasRoomOrTellLater(int stream, Runnable later) {
+    return disks.isEmpty() || disks.get().hasRoomOrTellLater(stream, later);
   }
 
   @Override
   public ByteBuffer runStarts(int stream, PageFrameMeta run) throws WireException {
     verify(stream, run);
-    if (!space.isRam(run.page(0)) && disks.isPresent()) {
-      return disks.get().runStarts(stream, run.count());
+    if (isOnDisk(run.page(0))) {
+      return disks().runStarts(stream, run.count());
     }
     return ram.window(run.page(0), run.count());
   }
@@ -104,8 +114,8 @@ final class PagePlacement implements PageSink {
     for (int i = 0; i < run.count(); i++) {
       verifyAndRecord(stream, run, i, window, i * PageSize.BYTES);
     }
-    if (!space.isRam(run.page(0)) && disks.isPresent()) {
-      disks.get().runArrived(stream, run.page(0), run.count(), window);
+    if (isOnDisk(run.page(0))) {
+      disks().runArrived(stream, run.page(0), run.count(), window);
     }
     countPlaced(stream, run.count());
   }
@@ -114,7 +124,7 @@ final class PagePlacement implements PageSink {
   public void batchStarts(int stream, PageFrameMeta batch) throws WireException {
     verify(stream, batch);
     for (int i = 0; i < batch.count(); i++) {
-      if (!space.isRam(batch.page(i))) {
+      if (isOnDisk(batch.page(i))) {
         throw new WireException(Fault.UNEXPECTED_FRAME, "page=%d is a disk's, which come in runs", batch.page(i));
       }
     }
@@ -133,8 +143,8 @@ final class PagePlacement implements PageSink {
   public void zeroRanges(int stream, PageFrameMeta ranges) throws WireException {
     verify(stream, ranges);
     for (int i = 0; i < ranges.count(); i++) {
-      if (!space.isRam(ranges.page(i)) && disks.isPresent()) {
-        zeroBlocks(stream, ranges.page(i), ranges.length(i), disks.get());
+      if (isOnDisk(ranges.page(i))) {
+        zeroBlocks(stream, ranges.page(i), ranges.length(i), disks());
         continue;
       }
       long end = ranges.page(i) + ranges.length(i);
@@ -298,7 +308,7 @@ final class PagePlacement implements PageSink {
           meta.checksum(index));
     }
     checksums.set(meta.page(index), checksum);
-    if (space.isRam(meta.page(index))) {
+    if (!isOnDisk(meta.page(index))) {
       everWritten.add(meta.page(index));
     }
   }

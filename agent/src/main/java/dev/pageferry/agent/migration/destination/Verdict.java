@@ -21,6 +21,7 @@ final class Verdict {
   private static final Duration RETRY = Duration.ofMillis(200);
 
   private final DestinationSession session;
+  private Fate diskFate = Fate.MAYBE_THE_DISKS;
 
   Verdict(DestinationSession session) {
     this.session = session;
@@ -31,6 +32,11 @@ final class Verdict {
     RUN,
     DISCARD,
     BACK_TO_PRE_COPY
+  }
+
+  /** After {@link Kind#DISCARD}: what the answer means for disks that came with the guest. */
+  Fate diskFate() {
+    return diskFate;
   }
 
   Kind await() throws InterruptedException {
@@ -61,6 +67,7 @@ final class Verdict {
         }
         session.log().info("the coordinator says {} epoch={}", decision.outcome(), decision.epoch());
         // A later epoch than ours means that the VM has moved on since: this copy is stale.
+        diskFate = Fate.of(decision);
         boolean ours = decision.epoch() == session.epoch().next().value();
         return switch (decision.outcome()) {
           case COMMITTED -> ours ? Kind.RUN : Kind.DISCARD;

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class DiskFeed implements PageFeed {
   private static final ByteBuffer ZERO_BLOCK = ByteBuffer.allocateDirect(PageSize.BYTES).asReadOnlyBuffer();
+  /** Sent at once, though a frame has room for more: a disk of zeros would be silent for long. */
+  private static final int MANY_ZERO_RANGES = 64;
   /** Until the reader has something. */
   private static final long POLL_NANOS = 100_000;
 
@@ -42,8 +44,8 @@ final class DiskFeed implements PageFeed {
   private @Nullable Stretch current;
   /** The next block of the current stretch. */
   private int next;
-  private final long[] zeroFirsts = new long[PageFrame.MAX_RANGES];
-  private final long[] zeroLengths = new long[PageFrame.MAX_RANGES];
+  private final long[] zeroFirsts = new long[MANY_ZERO_RANGES];
+  private final long[] zeroLengths = new long[MANY_ZERO_RANGES];
   private int zeroRanges;
   private long waitNanos;
   private long pagesSent;
@@ -73,7 +75,7 @@ final class DiskFeed implements PageFeed {
         waitNanos = POLL_NANOS;
       } else if (stretch.contents() == null) {
         return zeroRanges > 0 ? zeros(frame) : Result.END;
-      } else if (zeroRanges == PageFrame.MAX_RANGES) {
+      } else if (zeroRanges >= MANY_ZERO_RANGES) {
         return zeros(frame);
       } else if (fillFrom(stretch, stretch.contents(), frame)) {
         return filled(frame);
@@ -91,7 +93,7 @@ final class DiskFeed implements PageFeed {
 
   /** @return false if the stretch was at its end */
   private boolean fillFrom(Stretch stretch, ByteBuffer contents, PageFrame frame) {
-    while (next < stretch.pages() && isZero(contents, next) && zeroRanges < PageFrame.MAX_RANGES) {
+    while (next < stretch.pages() && isZero(contents, next) && zeroRanges < MANY_ZERO_RANGES) {
       addZero(stretch.firstPage() + next++);
     }
     int run = 0;
@@ -175,6 +177,8 @@ final class DiskFeed implements PageFeed {
       mirror.failed(e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (RuntimeException | Error e) {
+      mirror.failed(new IOException("a disk's reader failed: " + e, e));
     }
   }
 
@@ -184,6 +188,7 @@ final class DiskFeed implements PageFeed {
       while (run < PageFrame.MAX_PAGES && page + run < end && pages.contains(page + run)) {
         run++;
       }
+      checksums.prepare(page, page + run);
       ByteBuffer contents = mirror.takeBuffer();
       mirror.read(page, contents.clear().limit(run * PageSize.BYTES));
       read.add(new Stretch(page, run, contents));

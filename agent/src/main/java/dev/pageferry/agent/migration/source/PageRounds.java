@@ -25,6 +25,8 @@ final class PageRounds {
   private static final double MEASURABLE_SECONDS = 0.5;
   /** A data stream that takes nothing for so long is broken, however well the control stream is. */
   private static final Duration STUCK = Duration.ofSeconds(10);
+  /** Where disks are copied the streams wait for those, too: the source's to be read and the destination's to be written. */
+  private static final Duration STUCK_WITH_DISKS = Duration.ofSeconds(60);
 
   private final SourceSession session;
   private final RateLimiter limiter;
@@ -138,6 +140,7 @@ final class PageRounds {
     private long lastBytes = session.link.bytesSent();
     private long lastQueued = queuedBytes();
     private long lastMoveNanos = lastNanos;
+    private final Duration patience = session.mirror.isPresent() ? STUCK_WITH_DISKS : STUCK;
 
     ProgressMeter(Round round, long pages, int throttlePercent) {
       this.round = round;
@@ -154,9 +157,9 @@ final class PageRounds {
       if (queuedBytes() != lastQueued || session.options.maxBytesPerSecond() > 0) {
         lastQueued = queuedBytes();
         lastMoveNanos = session.ticker.nanos();
-      } else if (session.ticker.nanos() - lastMoveNanos > STUCK.toNanos()) {
+      } else if (session.ticker.nanos() - lastMoveNanos > patience.toNanos()) {
         throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
-            "the data streams took nothing for %d s in round %d".formatted(STUCK.toSeconds(), round.number()));
+            "the data streams took nothing for %d s in round %d".formatted(patience.toSeconds(), round.number()));
       }
     }
 

@@ -120,7 +120,7 @@ public final class SaveOperation {
       goesOn = true;
       Thread.ofVirtual().name("custody-" + operation).start(() -> {
         try (claim) {
-          custody.awaitDisks(epoch, () -> false);
+          custody.awaitDisks(epoch, () -> !environment.copies().has(guest));
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
         }

@@ -17,6 +17,7 @@ import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
@@ -58,6 +59,11 @@ public final class SourceMigration {
     /** It is of no use any more: the guest belongs to another host, or to nobody. */
     void givenAway(Guest guest);
 
+    /** Whether this copy is still among the guests of this host. */
+    default boolean has(Guest guest) {
+      return true;
+    }
+
     /** The guest is this host's again, under a later epoch: only ever one with disks. */
     default void takenBack(Guest guest, OwnershipEpoch epoch) {
       throw new IllegalStateException("VM %s was given back to a host that has no disks".formatted(
@@ -71,6 +77,8 @@ public final class SourceMigration {
   private final SourceJournal journal;
   private final Attempt attempt;
   private final CountDownLatch released = new CountDownLatch(1);
+  /** Set before {@link #released} is counted down. */
+  private volatile boolean runsElsewhere;
   /** The last epoch that was said to be over. */
   private final AtomicLong overEpoch = new AtomicLong();
 
@@ -97,7 +105,7 @@ public final class SourceMigration {
     }
   }
 
-  /** The session has tables as large as the guest has pages: the one place where the agent's own heap may be too small. */
+  /** The session has tables as large as the guest has pages, for which the agent's own heap may be too small. */
   private SourceSession session(SourceLink link) throws MigrationFailure {
     Optional<DiskMirror> mirror = Optional.empty();
     try {
@@ -255,8 +263,10 @@ public final class SourceMigration {
     }
     journal.handedOver(session.blackout.secondsSoFar());
     environment.copies().givenAway(order.guest());
-    if (decision.get().outcome() == Outcome.COMMITTED) {
+    if (runsElsewhere && decision.get().outcome() == Outcome.COMMITTED) {
       retireDisks();
+    } else if (order.manner() == Manner.SHARED_NOTHING) {
+      log.warn("its disks were copied, and stay here too: nobody has said that the VM runs elsewhere");
     }
   }
 
@@ -319,6 +329,10 @@ public final class SourceMigration {
   private void putBack(SourceSession session, OwnershipEpoch epoch, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
     journal.sent(session.link.bytesSent());
+    if (order.manner() == Manner.QUICK) {
+      // No row names it: the paused copy is the VM.
+      session.stateSaver.discard(StateFiles.name(order.guest().spec().id(), order.migration()), log);
+    }
     Custody custody = new Custody(order.guest(), environment.disks(), log);
     Optional<String> trouble = custody.putBack(epoch);
     if (trouble.isEmpty()) {
@@ -350,8 +364,12 @@ public final class SourceMigration {
    * The VM runs elsewhere, or nowhere: a copy kept for safety may go.
    *
    * @param over the last epoch whose copies are of no use any more
+   * @param elsewhere whether the VM is known to run on another host
    */
-  public void release(OwnershipEpoch over) {
+  public void release(OwnershipEpoch over, boolean elsewhere) {
+    if (elsewhere && order.epoch().compareTo(over) <= 0) {
+      runsElsewhere = true;
+    }
     overEpoch.accumulateAndGet(over.value(), Math::max);
     if (order.epoch().compareTo(over) <= 0) {
       released.countDown();

@@ -52,6 +52,7 @@ final class SourceSession implements AutoCloseable {
     this.failpoints = environment.failpoints();
     this.ticker = environment.ticker();
     this.checksums = new ChecksumTable(space.pageCount());
+    checksums.prepare(0, guest.ram().pageCount());
     this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker),
         new PageBitmap(space.pageCount()));
     this.blackout = new BlackoutClock(ticker);
