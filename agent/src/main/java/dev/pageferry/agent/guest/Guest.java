@@ -4,6 +4,7 @@ import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.PageStore;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Optional;
 
 /**
@@ -11,6 +12,9 @@ import java.util.Optional;
  * that lets its dirty log be harvested can be another.
  */
 public interface Guest {
+  /** The longest that a request to a disk may keep a vCPU from standing. */
+  Duration LONGEST_DRAIN = Duration.ofSeconds(5);
+
   VmSpec spec();
 
   PageStore ram();
@@ -19,6 +23,14 @@ public interface Guest {
 
   /** Adds a reason and waits until no vCPU runs. Registers and stores are visible to the caller from then on. */
   void pause(PauseReason reason) throws InterruptedException;
+
+  /**
+   * As {@link #pause}, for an operation that is to fail rather than to keep the guest from running for long.
+   *
+   * @throws IOException if a vCPU does not come to stand for {@link #LONGEST_DRAIN}, because a disk does not answer it; the
+   *     guest then runs on
+   */
+  void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException;
 
   /** Removes a reason; vCPUs run once there is none left. */
   void resume(PauseReason reason);

@@ -3,8 +3,10 @@ package dev.pageferry.agent.guest;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
+import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -191,12 +193,20 @@ final class Vcpu {
     LockSupport.unpark(thread);
   }
 
-  /** Waits until the vCPU stands still. From then on its registers and its stores are visible to the caller. */
-  void awaitStanding() throws InterruptedException {
+  /**
+   * Waits until the vCPU stands still. From then on its registers and its stores are visible to the caller.
+   *
+   * @return false if it does not in time
+   */
+  boolean awaitStanding(Deadline deadline) throws InterruptedException {
     synchronized (gate) {
       while (!standing) {
-        gate.wait();
+        if (deadline.hasPassed()) {
+          return false;
+        }
+        TimeUnit.NANOSECONDS.timedWait(gate, deadline.remainingNanos());
       }
+      return true;
     }
   }
 

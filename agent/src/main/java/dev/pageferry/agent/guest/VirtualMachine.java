@@ -6,8 +6,10 @@ import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -25,6 +27,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class VirtualMachine implements Guest, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VirtualMachine.class);
+  private static final Duration FOREVER = Duration.ofDays(365);
 
   private volatile VmSpec spec;
   private final PageStore ram;
@@ -183,6 +186,19 @@ public final class VirtualMachine implements Guest, AutoCloseable {
 
   @Override
   public synchronized void pause(PauseReason reason) throws InterruptedException {
+    boolean unused = pause(reason, Deadline.after(FOREVER, ticker));
+  }
+
+  @Override
+  public synchronized void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
+    if (!pause(reason, Deadline.after(LONGEST_DRAIN, ticker))) {
+      throw new IOException("a vCPU of VM %s did not come to stand within %d s: its disk does not answer".formatted(
+          spec.name(), LONGEST_DRAIN.toSeconds()));
+    }
+  }
+
+  /** @return false, the reason removed again, if a vCPU does not stand in time */
+  private boolean pause(PauseReason reason, Deadline deadline) throws InterruptedException {
     boolean isNew = pauseReasons.add(reason);
     paused = true;
     for (Vcpu each : vcpus) {
@@ -190,14 +206,22 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     }
     try {
       for (Vcpu each : vcpus) {
-        each.awaitStanding();
+        if (!each.awaitStanding(deadline)) {
+          undoPause(reason, isNew);
+          return false;
+        }
       }
+      return true;
     } catch (InterruptedException e) {
-      // The caller has no pause to end, so that the VM would stand for good.
-      if (isNew) {
-        resume(reason);
-      }
+      undoPause(reason, isNew);
       throw e;
+    }
+  }
+
+  /** The caller has no pause to end, so that the VM would stand for good. */
+  private void undoPause(PauseReason reason, boolean isNew) {
+    if (isNew) {
+      resume(reason);
     }
   }
 

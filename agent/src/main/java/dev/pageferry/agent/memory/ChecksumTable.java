@@ -1,6 +1,7 @@
 package dev.pageferry.agent.memory;
 
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +16,7 @@ public final class ChecksumTable {
   /** Pages in a chunk: a multiple of what one stream has of neighbours, and 256 KiB. */
   private static final int CHUNK_PAGES = 1 << 16;
 
+  private final long pageCount;
   /** A chunk comes into being with its first page that is not zero, or is prepared: a disk may be large and nearly empty. */
   private final AtomicReferenceArray<int @Nullable []> chunks;
   /** The sum over pages of mix(page, checksum) - mix(page, zero page): 0 for a table of zero pages. */
@@ -22,6 +24,7 @@ public final class ChecksumTable {
 
   /** A table in which every page is the zero page. */
   public ChecksumTable(long pageCount) {
+    this.pageCount = pageCount;
     chunks = new AtomicReferenceArray<>(Math.toIntExact(Math.ceilDiv(pageCount, (long) CHUNK_PAGES)));
   }
 
@@ -35,12 +38,12 @@ public final class ChecksumTable {
   }
 
   public int get(long page) {
-    int[] chunk = chunks.get((int) (page / CHUNK_PAGES));
+    int[] chunk = chunks.get((int) (Objects.checkIndex(page, pageCount) / CHUNK_PAGES));
     return chunk == null ? PageChecksum.OF_ZERO_PAGE : chunk[(int) (page % CHUNK_PAGES)];
   }
 
   public void set(long page, int checksum) {
-    int[] chunk = chunks.get((int) (page / CHUNK_PAGES));
+    int[] chunk = chunks.get((int) (Objects.checkIndex(page, pageCount) / CHUNK_PAGES));
     if (chunk == null) {
       if (checksum == PageChecksum.OF_ZERO_PAGE) {
         return;

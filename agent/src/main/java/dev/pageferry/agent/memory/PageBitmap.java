@@ -28,7 +28,7 @@ public final class PageBitmap {
     words[(int) (page >>> 6)] |= 1L << page;
   }
 
-  /** Adds all pages of another set of the same size. */
+  /** Adds all pages of another set of the same size, or of fewer pages. */
   public void addAll(PageBitmap other) {
     or(other.words);
   }

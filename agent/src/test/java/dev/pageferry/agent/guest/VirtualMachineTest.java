@@ -9,11 +9,14 @@ import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -63,6 +66,35 @@ final class VirtualMachineTest {
       vm.resume(last);
 
       assertThat(vm.awaitFirstStep(30_000)).isNotZero();
+    }
+  }
+
+  @Test
+  void aVmThatDoesNotComeToStandRunsOnWhereAnOperationWouldRatherFail() throws Exception {
+    CountDownLatch asked = new CountDownLatch(1);
+    CountDownLatch answered = new CountDownLatch(1);
+    RunPermit slow = () -> {
+      asked.countDown();
+      try {
+        answered.await();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return true;
+    };
+    AtomicLong seconds = new AtomicLong();
+    Ticker leaping = () -> TimeUnit.SECONDS.toNanos(seconds.incrementAndGet());
+    try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), slow, leaping)) {
+      vm.load(VirtualMachine.bootState(BUSY, List.of()), EnumSet.noneOf(PauseReason.class));
+      asked.await();
+      assertThatThrownBy(() -> vm.pauseOrRunOn(PauseReason.MIGRATION)).isInstanceOf(IOException.class)
+          .hasMessageContaining("its disk does not answer");
+      assertThat(vm.isPaused()).isFalse();
+      answered.countDown();
+      assertThat(vm.awaitFirstStep(30_000)).isNotZero();
+      vm.pause(PauseReason.MIGRATION);
+    } finally {
+      answered.countDown();
     }
   }
 

@@ -20,6 +20,11 @@ public final class AgentException extends Exception {
 
   private final Kind kind;
 
+  public AgentException(Kind kind, String message) {
+    super(message);
+    this.kind = kind;
+  }
+
   public AgentException(Kind kind, String message, Throwable cause) {
     super(message, cause);
     this.kind = kind;

@@ -40,6 +40,7 @@ final class MigrationRun {
   private static final Duration TOKEN_VALID_FOR = Duration.ofMinutes(2);
   private static final Duration RETRY = Duration.ofMillis(300);
   private static final Duration CHECK = Duration.ofSeconds(1);
+  private static final Duration SILENCE = Duration.ofSeconds(15);
   private static final SecureRandom RANDOM = new SecureRandom();
 
   private final MigrationId migration;
@@ -57,6 +58,7 @@ final class MigrationRun {
   /** When the source last said that it had not paused the guest yet; a blackout cannot have begun before. */
   private volatile @Nullable Long lastUnpausedNanos;
   private volatile @Nullable OutgoingStatus last;
+  private volatile long lastHeardNanos = System.nanoTime();
 
   MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
       Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory,
@@ -141,6 +143,11 @@ final class MigrationRun {
     });
     try {
       while (listener.isAlive() && !concludeIfDestinationLost()) {
+        if (isSourceSilent()) {
+          // Its connection may stay open for long: a process that is frozen closes nothing.
+          silence.complete(new AgentException(AgentException.Kind.UNREACHABLE, "it fell silent"));
+          break;
+        }
         listener.join(CHECK);
       }
     } finally {
@@ -149,6 +156,11 @@ final class MigrationRun {
       listener.join(CHECK);
     }
     return silence.getNow(null);
+  }
+
+  /** No heartbeat, and nothing heard of the migration itself: one of them alone may be late. */
+  private boolean isSourceSilent() {
+    return inventory.isLost(source, sourceIncarnation) && System.nanoTime() - lastHeardNanos > SILENCE.toNanos();
   }
 
   /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
@@ -171,6 +183,7 @@ final class MigrationRun {
   }
 
   private void heard(OutgoingStatus status) {
+    lastHeardNanos = System.nanoTime();
     last = status;
     MigrationStage.Name stage = status.getReport().getStage();
     if (stage == MigrationStage.Name.SETUP || stage == MigrationStage.Name.PRE_COPY) {

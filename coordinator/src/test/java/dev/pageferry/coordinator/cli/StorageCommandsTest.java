@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 /** Disks, saved VMs and quick migrations on the command line. */
 class StorageCommandsTest {
   private static final Disk DISK = Disk.newBuilder().setName("data").setFormat(Disk.Format.VHD).setSizeBytes(10L << 30)
-      .setVm("web").build();
+      .setVm("web").addHosts("a").addHosts("b").build();
 
   private FakeCluster cluster;
   private FerryRun ferry;
@@ -48,8 +48,8 @@ class StorageCommandsTest {
     assertThat(cluster.onlyRequest(CreateDiskRequest.class)).isEqualTo(CreateDiskRequest.newBuilder().setName("data")
         .setSizeBytes(10L << 30).setFormat(Disk.Format.VHD).build());
     assertThat(ferry.out()).isEqualTo("""
-        NAME  FORMAT  SIZE    VM
-        data  VHD     10 GiB  web
+        NAME  FORMAT  SIZE    VM   HOSTS
+        data  VHD     10 GiB  web  a,b
         """);
   }
 

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.ownership;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -10,6 +11,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
+import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.io.IOException;
@@ -101,6 +103,27 @@ class SavedRowsTest {
     beginRestore(again, "b");
     assertSays(ledger.resolve(VM, again), Outcome.ABORTED, "a", 1);
     assertThat(row()).isEqualTo(saved);
+  }
+
+  @Test
+  void aRowNamesTheStorageThatItsDisksAreOnWhereverTheyGo() throws Exception {
+    ledger.update(VM, row -> row.toBuilder().setStorageId("here").build());
+    MigrationRecord copying = MigrationRecord.newBuilder().setVmId(VM.value()).setSourceIncarnation("a-1")
+        .setDestinationIncarnation("b-1").setDestinationStorage("there").build();
+    ledger.begin(ledger.find(VM).orElseThrow(), M, copying, new HostId("b"));
+    assertThat(row().getStorageId()).isEqualTo("here");
+    ledger.commit(VM, M, Rows.ALL_LIVE);
+    assertThat(row().getStorageId()).isEqualTo("there");
+    ledger.giveBack(VM, M, Rows.ALL_LIVE);
+    assertThat(row().getStorageId()).isEqualTo("here");
+
+    ledger.begin(ledger.find(VM).orElseThrow(), N, copying, new HostId("b"));
+    ledger.resolve(VM, N);
+    assertThat(row().getStorageId()).isEqualTo("here");
+    MigrationId shared = new MigrationId("O");
+    Rows.begin(ledger, VM, shared, "b");
+    ledger.commit(VM, shared, Rows.ALL_LIVE);
+    assertThat(row().getStorageId()).as("disks on shared storage stay where they are").isEqualTo("here");
   }
 
   @Test

@@ -162,6 +162,16 @@ class RegistryServiceTest {
     assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).as("decided, not seen running").isEmpty();
 
     assertThat(heartbeat("b", status("db", 2)).getStaleVmsList()).isEmpty();
+    assertThat(heartbeat("a", status("db", 1)).getStaleVmsList())
+        .containsExactly(stale("db", 1).toBuilder().setRunsElsewhere(true).build());
+  }
+
+  @Test
+  void theOwnerOfAVmThatWasStoppedBeforeItWasSeenRunningIsNotSaidToRunIt() throws RequestException {
+    site.createVm("db", "a");
+    commit(site.migrate("db", "b"));
+    site.register("b");
+    site.machines().stop("db");
     assertThat(heartbeat("a", status("db", 1)).getStaleVmsList()).containsExactly(stale("db", 1));
   }
 

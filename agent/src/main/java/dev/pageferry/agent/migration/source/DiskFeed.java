@@ -44,12 +44,9 @@ final class DiskFeed implements PageFeed {
   private @Nullable Stretch current;
   /** The next block of the current stretch. */
   private int next;
-  private final long[] zeroFirsts = new long[MANY_ZERO_RANGES];
-  private final long[] zeroLengths = new long[MANY_ZERO_RANGES];
-  private int zeroRanges;
+  private final ZeroRanges zeros;
   private long waitNanos;
   private long pagesSent;
-  private long zeroPages;
   private volatile Counts counts = new Counts(0, 0, 0);
 
   DiskFeed(Round round, int stream, int streams, DiskMirror mirror, ChecksumTable checksums, RateLimiter limiter) {
@@ -60,11 +57,15 @@ final class DiskFeed implements PageFeed {
     this.mirror = mirror;
     this.firstDiskPage = mirror.firstPage();
     this.checksums = checksums;
+    this.zeros = new ZeroRanges(MANY_ZERO_RANGES, checksums);
     this.limiter = limiter;
   }
 
   @Override
   public Result fill(PageFrame frame) {
+    if (!started && pages.next(firstDiskPage, pages.pageCount()) < 0) {
+      return Result.END;
+    }
     startReading();
     waitNanos = limiter.waitNanos();
     while (waitNanos == 0) {
@@ -74,9 +75,9 @@ final class DiskFeed implements PageFeed {
         mirror.checkReadable();
         waitNanos = POLL_NANOS;
       } else if (stretch.contents() == null) {
-        return zeroRanges > 0 ? zeros(frame) : Result.END;
-      } else if (zeroRanges >= MANY_ZERO_RANGES) {
-        return zeros(frame);
+        return zeros.isEmpty() ? Result.END : sendZeros(frame);
+      } else if (zeros.isFull()) {
+        return sendZeros(frame);
       } else if (fillFrom(stretch, stretch.contents(), frame)) {
         return filled(frame);
       }
@@ -93,8 +94,8 @@ final class DiskFeed implements PageFeed {
 
   /** @return false if the stretch was at its end */
   private boolean fillFrom(Stretch stretch, ByteBuffer contents, PageFrame frame) {
-    while (next < stretch.pages() && isZero(contents, next) && zeroRanges < MANY_ZERO_RANGES) {
-      addZero(stretch.firstPage() + next++);
+    while (next < stretch.pages() && isZero(contents, next) && !zeros.isFull()) {
+      zeros.add(stretch.firstPage() + next++);
     }
     int run = 0;
     while (next + run < stretch.pages() && !isZero(contents, next + run)) {
@@ -117,22 +118,8 @@ final class DiskFeed implements PageFeed {
     return contents.slice(block * PageSize.BYTES, PageSize.BYTES).mismatch(ZERO_BLOCK.duplicate()) < 0;
   }
 
-  private void addZero(long page) {
-    int last = zeroRanges - 1;
-    if (last >= 0 && zeroFirsts[last] + zeroLengths[last] == page && page % PageFrame.BLOCK_PAGES != 0) {
-      zeroLengths[last]++;
-    } else {
-      zeroFirsts[zeroRanges] = page;
-      zeroLengths[zeroRanges] = 1;
-      zeroRanges++;
-    }
-    checksums.set(page, PageChecksum.OF_ZERO_PAGE);
-    zeroPages++;
-  }
-
-  private Result zeros(PageFrame frame) {
-    frame.startZeroRanges(round, zeroFirsts, zeroLengths, zeroRanges);
-    zeroRanges = 0;
+  private Result sendZeros(PageFrame frame) {
+    zeros.moveTo(frame, round);
     return filled(frame);
   }
 
@@ -149,7 +136,7 @@ final class DiskFeed implements PageFeed {
 
   private Result filled(PageFrame frame) {
     limiter.spend(frame.bytes());
-    counts = new Counts(pagesSent, zeroPages, 0);
+    counts = new Counts(pagesSent, zeros.pages(), 0);
     return Result.FILLED;
   }
 

@@ -34,7 +34,7 @@ final class Round {
     this.number = number;
     this.pages = pages;
     this.guestRuns = guestRuns;
-    this.skipped = new PageBitmap(pages.pageCount());
+    this.skipped = new PageBitmap(guest.ram().pageCount());
     this.memory = IntStream.range(0, streams)
         .mapToObj(stream -> new RoundFeed(this, stream, streams, guest, checksums, limiter)).toList();
     this.disks = mirror.isEmpty()
@@ -62,7 +62,7 @@ final class Round {
     skipped.add(page);
   }
 
-  /** Pages skipped; complete once the round has been written. */
+  /** Pages of RAM skipped; complete once the round has been written. */
   PageBitmap skipped() {
     return skipped;
   }

@@ -32,13 +32,10 @@ final class RoundFeed implements PageFeed {
   private long cursor;
   private final long[] batch = new long[PageFrame.MAX_PAGES];
   private int batched;
-  private final long[] zeroFirsts = new long[PageFrame.MAX_RANGES];
-  private final long[] zeroLengths = new long[PageFrame.MAX_RANGES];
-  private int zeroRanges;
+  private final ZeroRanges zeros;
   private long waitNanos;
 
   private long pagesSent;
-  private long zeroPages;
   private long skippedPages;
   /** What the migration's thread sees of the counts: as of the last frame. */
   private volatile Counts counts = new Counts(0, 0, 0);
@@ -54,6 +51,7 @@ final class RoundFeed implements PageFeed {
     this.guest = guest;
     this.ram = guest.ram();
     this.checksums = checksums;
+    this.zeros = new ZeroRanges(PageFrame.MAX_RANGES, checksums);
     this.limiter = limiter;
     this.cursor = (long) stream * PageFrame.BLOCK_PAGES;
   }
@@ -65,7 +63,7 @@ final class RoundFeed implements PageFeed {
       return Result.WAIT;
     }
     // A run that is too short for a frame of its own always fits what is left of the batch.
-    while (batched + SHORTEST_RUN <= PageFrame.MAX_PAGES && zeroRanges < PageFrame.MAX_RANGES) {
+    while (batched + SHORTEST_RUN <= PageFrame.MAX_PAGES && !zeros.isFull()) {
       long page = nextPage();
       if (page < 0) {
         break;
@@ -85,12 +83,11 @@ final class RoundFeed implements PageFeed {
       fillBatch(frame);
       return filled(frame);
     }
-    if (zeroRanges > 0) {
-      frame.startZeroRanges(round.number(), zeroFirsts, zeroLengths, zeroRanges);
-      zeroRanges = 0;
+    if (!zeros.isEmpty()) {
+      zeros.moveTo(frame, round.number());
       return filled(frame);
     }
-    counts = new Counts(pagesSent, zeroPages, skippedPages);
+    counts = new Counts(pagesSent, zeros.pages(), skippedPages);
     return Result.END;
   }
 
@@ -101,7 +98,7 @@ final class RoundFeed implements PageFeed {
 
   private Result filled(PageFrame frame) {
     limiter.spend(frame.bytes());
-    counts = new Counts(pagesSent, zeroPages, skippedPages);
+    counts = new Counts(pagesSent, zeros.pages(), skippedPages);
     return Result.FILLED;
   }
 
@@ -135,31 +132,16 @@ final class RoundFeed implements PageFeed {
       return false;
     }
     if (ram.isZero(page)) {
-      addZero(page);
+      zeros.add(page);
       return false;
     }
     return true;
   }
 
-  private void addZero(long page) {
-    int last = zeroRanges - 1;
-    boolean extendsLast = last >= 0 && zeroFirsts[last] + zeroLengths[last] == page
-        && page % PageFrame.BLOCK_PAGES != 0;
-    if (extendsLast) {
-      zeroLengths[last]++;
-    } else {
-      zeroFirsts[zeroRanges] = page;
-      zeroLengths[zeroRanges] = 1;
-      zeroRanges++;
-    }
-    checksums.set(page, PageChecksum.OF_ZERO_PAGE);
-    zeroPages++;
-  }
-
   /** How many neighbours from the given page on are to be sent with it, itself included. */
   private int extendRun(long first) {
     int run = 1;
-    while (run < PageFrame.MAX_PAGES && zeroRanges < PageFrame.MAX_RANGES) {
+    while (run < PageFrame.MAX_PAGES && !zeros.isFull()) {
       long page = first + run;
       if (page % PageFrame.BLOCK_PAGES == 0 || page >= ram.pageCount() || !round.pages().contains(page)
           || !take(page)) {

@@ -38,7 +38,7 @@ final class Save {
       }
       double stepsDuring = session.guest.stepsPerSecond();
       session.blackout.start();
-      session.guest.pause(PauseReason.MIGRATION);
+      session.guest.pauseOrRunOn(PauseReason.MIGRATION);
       session.journal.pausedAfter(stepsDuring);
       session.blackout.lap(Part.PAUSE);
       session.failpoints.at("source.save.paused");

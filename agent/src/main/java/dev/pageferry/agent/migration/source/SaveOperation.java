@@ -79,7 +79,7 @@ public final class SaveOperation {
         guest.disks().get().flush();
       }
       long start = environment.ticker().nanos();
-      guest.pause(PauseReason.MIGRATION);
+      guest.pauseOrRunOn(PauseReason.MIGRATION);
       environment.failpoints().at("save.paused");
       saved = saver.save(guest, epoch, StateFiles.name(guest.spec().id(), operation), packing,
           progress);

@@ -6,8 +6,10 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
+import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -40,7 +42,7 @@ final class StopAndCopy {
     CompletableFuture<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.start();
-    session.guest.pause(PauseReason.MIGRATION);
+    pause();
     // A vCPU stands only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
@@ -66,6 +68,14 @@ final class StopAndCopy {
     session.guest.resume(PauseReason.MIGRATION);
     session.link.receive(BackToPreCopy.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
     return false;
+  }
+
+  private void pause() throws MigrationFailure, InterruptedException {
+    try {
+      session.guest.pauseOrRunOn(PauseReason.MIGRATION);
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+    }
   }
 
   /** So that what remains to be flushed while the guest stands is small. */
