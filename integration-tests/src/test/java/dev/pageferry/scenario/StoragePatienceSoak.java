@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.journal.JournalReader.Journal;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.Failpoint;
 import dev.pageferry.support.StorageChecks;
 import dev.pageferry.support.TestCluster;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -66,5 +70,26 @@ class StoragePatienceSoak {
         });
     cluster.restartCoordinator();
     assertThat(cluster.vm("db").getSteps()).isGreaterThanOrEqualTo(last[0] - 2);
+  }
+
+  @Test
+  void aDestinationWithoutRoomForTheDisksLeavesTheVmWhereItWas() throws Exception {
+    cluster.close();
+    cluster = TestCluster.startWithOwnStorage("patience", "1GiB", "host-a", "host-b");
+    checks = new StorageChecks(cluster);
+    cluster.agent("host-b").kill();
+    cluster.agent("host-b").limitFiles(8 << 10);
+    cluster.restart("host-b");
+    cluster.createWithDisk("db", "host-a", 64, "diskmix", Map.of("rate", "40MB/s"), 20);
+    long steps = checks.stepsBeyond("db", 0);
+    Migration migration = cluster.awaitEnd(cluster.migrateWithDisks("db", "host-b").getId());
+    assertThat(migration.getState()).isEqualTo(Migration.State.FAILED);
+    assertThat(migration.getFailure().getMessage()).contains("db-disk");
+    cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
+    checks.stepsBeyond("db", steps);
+    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    try (Stream<Path> left = Files.list(cluster.storageOf("host-b").resolve("incoming/host-b"))) {
+      assertThat(left).isEmpty();
+    }
   }
 }
