@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -53,7 +54,12 @@ public final class DiskDirectory {
     }
     Path beingMade = directory.resolve("%s.%s%s".formatted(name, UUID.randomUUID(), BEING_MADE));
     try {
-      make(beingMade, format, sizeBytes, UUID.randomUUID());
+      try {
+        make(beingMade, format, sizeBytes, UUID.randomUUID());
+      } catch (IOException e) {
+        throw new DiskException("disk %s of %s cannot be made: %s".formatted(name, ByteSize.format(sizeBytes),
+            e.getMessage()), e);
+      }
       nameIt(beingMade, name, format);
     } finally {
       Files.deleteIfExists(beingMade);
@@ -162,8 +168,8 @@ public final class DiskDirectory {
       throw new DiskException("a disk of %d bytes is no positive number of sectors of 512 bytes".formatted(sizeBytes));
     }
     if (format == DiskFormat.VHD && sizeBytes > VhdFooter.MAX_SIZE_BYTES) {
-      throw new DiskException("a VHD has at most %s, %s asked for; use raw".formatted(
-          ByteSize.format(VhdFooter.MAX_SIZE_BYTES), ByteSize.format(sizeBytes)));
+      throw new DiskException("a VHD has at most %d bytes (%dGiB), %d asked for; use raw".formatted(
+          VhdFooter.MAX_SIZE_BYTES, VhdFooter.MAX_SIZE_BYTES >> 30, sizeBytes));
     }
   }
 
@@ -196,7 +202,8 @@ public final class DiskDirectory {
 
   private static Optional<DiskDescription> sound(Path file) throws IOException {
     Optional<DiskFormat> format = format(file);
-    if (format.isEmpty()) {
+    // A link leads who knows where, and to open a pipe may take for ever.
+    if (format.isEmpty() || !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
       return Optional.empty();
     }
     try {
@@ -253,12 +260,17 @@ public final class DiskDirectory {
       }
       return file;
     }
-    return find(name).orElseThrow(() -> new NoSuchFileException(path(name, DiskFormat.VHD).toString(), null,
+    Path file = find(name).orElseThrow(() -> new NoSuchFileException(path(name, DiskFormat.VHD).toString(), null,
         "disk %s does not exist on this storage".formatted(name)));
+    if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+      throw new DiskException("%s is no regular file, and no disk".formatted(file));
+    }
+    return file;
   }
 
   private Optional<Path> find(String name) {
-    return Stream.of(DiskFormat.values()).map(format -> path(name, format)).filter(Files::exists).findFirst();
+    return Stream.of(DiskFormat.values()).map(format -> path(name, format))
+        .filter(file -> Files.exists(file, LinkOption.NOFOLLOW_LINKS)).findFirst();
   }
 
   private Path path(String name, DiskFormat format) {

@@ -86,6 +86,10 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
     if (dataBytes <= 0) {
       throw new DiskException("%s has %d bytes, too few for a %s disk".formatted(file, channel.size(), format));
     }
+    if (format == DiskFormat.RAW && dataBytes % VhdFooter.SECTOR_BYTES != 0) {
+      throw new DiskException("%s has %d bytes, which are no whole sectors of %d".formatted(file, dataBytes,
+          VhdFooter.SECTOR_BYTES));
+    }
     return dataBytes;
   }
 

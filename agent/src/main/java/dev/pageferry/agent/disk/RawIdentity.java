@@ -84,6 +84,10 @@ final class RawIdentity {
     if (!Files.isRegularFile(path) && !isBlockDevice(path)) {
       throw new DiskException("%s is neither a file nor a block device".formatted(path));
     }
+    if (Files.isRegularFile(path) && (int) Files.getAttribute(path, "unix:nlink") > 1) {
+      // Its leases go by its path: under another name it would be another disk.
+      throw new DiskException("%s has more names than one (hard links); remove the others".formatted(path));
+    }
     return path.toRealPath();
   }
 

@@ -31,6 +31,9 @@ public final class SharedStorage implements AutoCloseable {
   private static final Duration LEASE_PATIENCE = Duration.ofSeconds(3);
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
+  private static final String MARKER = "pageferry-storage";
+
+  private final Path root;
   private final Path leases;
   private final Path savedStates;
   private final DiskDirectory disks;
@@ -55,6 +58,7 @@ public final class SharedStorage implements AutoCloseable {
 
   SharedStorage(Path root, StorageLease.Holder holder, Duration leaseDuration, Duration leaseInterval, BootClock clock,
       Consumer<DiskSet> onFenced) throws IOException {
+    this.root = root;
     this.leases = Files.createDirectories(root.resolve("leases"));
     this.savedStates = Files.createDirectories(root.resolve("saved"));
     this.disks = new DiskDirectory(root, Clock.systemUTC());
@@ -69,12 +73,12 @@ public final class SharedStorage implements AutoCloseable {
 
   /** Reads the storage's id; the first host to come makes one. */
   private static String identify(Path root) throws IOException {
-    Path file = root.resolve("pageferry-storage");
+    Path file = root.resolve(MARKER);
     try {
       return Files.readString(file).strip();
     } catch (NoSuchFileException e) {
       String made = UUID.randomUUID().toString();
-      Path beingMade = root.resolve("pageferry-storage." + made);
+      Path beingMade = root.resolve(MARKER + "." + made);
       try {
         Files.writeString(beingMade, made + "\n");
         Files.createLink(file, beingMade);
@@ -92,7 +96,14 @@ public final class SharedStorage implements AutoCloseable {
     return id;
   }
 
-  public DiskDirectory disks() {
+  /** @throws IOException if the storage that was opened is not there any more */
+  public DiskDirectory disks() throws IOException {
+    Path marker = root.resolve(MARKER);
+    String there = Files.exists(marker) ? Files.readString(marker).strip() : "none";
+    if (!there.equals(id)) {
+      throw new DiskException("storage %s is not there any more: its id is %s, expected %s; is it mounted?".formatted(
+          root, there, id));
+    }
     return disks;
   }
 

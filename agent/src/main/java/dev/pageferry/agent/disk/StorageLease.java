@@ -125,7 +125,7 @@ public final class StorageLease implements AutoCloseable {
           if (!troubled) {
             troubled = true;
             log.error("the lease of host {} cannot be renewed; guests stop when it expires: {}", initial.host(),
-                e.getMessage());
+                e.toString());
           }
         }
         TimeUnit.NANOSECONDS.sleep((lock == null ? RETRY : interval).toNanos());

@@ -27,9 +27,12 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
 
   public VmSpec {
     disks = List.copyOf(disks);
-    if (disks.size() > MAX_DISKS || disks.stream().map(DiskDescription::name).distinct().count() < disks.size()) {
-      throw new IllegalArgumentException("%d disks are more than %d, or one is named twice: %s".formatted(disks.size(),
-          MAX_DISKS, String.join(", ", disks.stream().map(DiskDescription::name).toList())));
+    if (disks.size() > MAX_DISKS) {
+      throw new IllegalArgumentException("%d disks are more than %d".formatted(disks.size(), MAX_DISKS));
+    }
+    if (disks.stream().map(DiskDescription::name).distinct().count() < disks.size()) {
+      throw new IllegalArgumentException("a disk is named twice: %s".formatted(
+          String.join(", ", disks.stream().map(DiskDescription::name).toList())));
     }
     program.verifyDisks(disks);
     if (vcpus < 1 || vcpus > MAX_VCPUS) {

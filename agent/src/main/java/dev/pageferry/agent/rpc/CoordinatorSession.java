@@ -56,7 +56,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     this.guests = guests;
     this.outgoing = outgoing;
     this.shutOut = shutOut;
-    this.thread = Thread.ofVirtual().name("heartbeat").unstarted(this::run);
+    // A platform thread: storage that hangs holds the carriers of virtual ones, and this host lives all the same.
+    this.thread = Thread.ofPlatform().daemon().name("heartbeat").unstarted(this::run);
   }
 
   /** Begins to register, and to beat once that worked. */

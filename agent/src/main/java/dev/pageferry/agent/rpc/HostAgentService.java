@@ -158,7 +158,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      hosted(request.getId()).vm().pauseForOperator(false);
+      VirtualMachine vm = hosted(request.getId()).vm();
+      vm.pauseForOperator(false);
+      if (vm.isPausedFor(PauseReason.FENCE)) {
+        throw new IllegalStateException(
+            "VM %s stands: its disks were closed here, because another host claimed them or their lease is damaged; stop it, then start it"
+                .formatted(vm.spec().name()));
+      }
       return StatusMessages.statusWithSpec(hosted(request.getId()));
     });
   }

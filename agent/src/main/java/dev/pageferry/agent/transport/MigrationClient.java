@@ -49,7 +49,9 @@ public final class MigrationClient implements MigrationConnector {
       throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_UNREACHABLE,
           "no connection to the destination's migration address %s: %s"
               .formatted(destination,
-                  connecting.cause() == null ? "no answer in time" : connecting.cause().getMessage()));
+                  connecting.cause() == null || connecting.cause().getMessage() == null
+                      ? "no answer in time"
+                      : connecting.cause().getMessage()));
     }
     return new NettySourceLink(migration, address, new StreamConnector(loops, congestionControl), control, bytesSent);
   }

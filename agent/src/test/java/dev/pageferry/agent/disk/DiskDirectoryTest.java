@@ -224,6 +224,44 @@ final class DiskDirectoryTest {
         .hasMessageContaining("type 3 is not fixed");
   }
 
+  @Test
+  void onlyRegularFilesOfWholeSectorsAreDisks() throws Exception {
+    Path directory = Files.createDirectories(storage.resolve("disks"));
+    Path outside = Files.write(storage.resolveSibling("outside"), new byte[4096]);
+    Files.createSymbolicLink(directory.resolve("link.raw"), outside);
+    Files.createDirectory(directory.resolve("directory.raw"));
+    Files.write(directory.resolve("odd.raw"), new byte[1000]);
+    assertThat(disks.list()).isEmpty();
+    for (String each : List.of("link", "directory")) {
+      assertThatThrownBy(() -> disks.show(each)).isInstanceOf(DiskException.class)
+          .hasMessageContaining("no regular file");
+      assertThatThrownBy(() -> disks.delete(each)).isInstanceOf(DiskException.class);
+      assertThatThrownBy(() -> disks.create(each, DiskFormat.RAW, 4096)).isInstanceOf(DiskExistsException.class);
+    }
+    assertThatThrownBy(() -> disks.show("odd")).hasMessageContaining("no whole sectors");
+    assertThat(outside).hasSize(4096);
+  }
+
+  @Test
+  void aPipeIsPassedByAndNotWaitedFor() throws Exception {
+    Path directory = Files.createDirectories(storage.resolve("disks"));
+    Process made = new ProcessBuilder("mkfifo", directory.resolve("pipe.raw").toString()).start();
+    assertThat(made.waitFor()).isZero();
+    assertThat(disks.list()).isEmpty();
+    assertThatThrownBy(() -> disks.show("pipe")).hasMessageContaining("no regular file");
+  }
+
+  @Test
+  void aFileWithTwoNamesIsNotPassedThrough() throws Exception {
+    Path file = Files.write(storage.resolveSibling("one-name"), new byte[4096]);
+    Path second = storage.resolveSibling("another-name");
+    Files.createLink(second, file);
+    assertThatThrownBy(() -> disks.show(file.toString())).hasMessageContaining("hard links");
+    Files.delete(second);
+    assertThat(disks.show(file.toString()).sizeBytes()).isEqualTo(4096);
+    Files.delete(file);
+  }
+
   private static void assumeQemuImg() {
     assumeTrue(Stream.of(System.getenv("PATH").split(":")).map(Path::of)
         .anyMatch(each -> Files.isExecutable(each.resolve("qemu-img"))), "qemu-img is not installed");

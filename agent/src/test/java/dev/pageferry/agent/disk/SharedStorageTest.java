@@ -71,6 +71,19 @@ final class SharedStorageTest {
   }
 
   @Test
+  void storageThatIsNotThereAnyMoreIsNotMadeAnew() throws Exception {
+    SharedStorage a = host("a", "m1");
+    Path marker = root.resolve("pageferry-storage");
+    String id = Files.readString(marker);
+    Files.delete(marker);
+    assertThatThrownBy(a::disks).isInstanceOf(DiskException.class).hasMessageContaining("is not there any more");
+    Files.writeString(marker, "another's\n");
+    assertThatThrownBy(a::disks).hasMessageContaining("its id is another's");
+    Files.writeString(marker, id);
+    assertThat(a.disks().list()).hasSize(2);
+  }
+
+  @Test
   void aReleasedDiskIsTheNextOwnersAtOnceAndNotTheLastOnes() throws Exception {
     SharedStorage a = host("a", "m1");
     SharedStorage b = host("b", "m2");

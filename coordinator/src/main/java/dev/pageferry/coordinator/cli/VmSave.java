@@ -51,8 +51,11 @@ final class VmSave implements Callable<Integer> {
       }
       Vm vm = end.getVm();
       session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
-      session.output().message("%s saved in %s: %s".formatted(name, Durations.format(end.getSeconds()),
-          ByteSize.format(end.getFileBytes())));
+      // None where its host was lost in the moment in which it was done.
+      session.output().message(end.getFileBytes() == 0
+          ? "%s saved; how large it is, its host could not say any more".formatted(name)
+          : "%s saved in %s: %s".formatted(name, Durations.format(end.getSeconds()),
+              ByteSize.format(end.getFileBytes())));
       return ExitCode.DONE;
     });
   }

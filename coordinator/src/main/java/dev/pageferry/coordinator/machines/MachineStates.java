@@ -38,7 +38,7 @@ public final class MachineStates {
         .setProgram(spec.getProgram())
         .putAllProgramArgs(spec.getProgramArgsMap())
         .addAllDisks(spec.getDisksList().stream().map(Disk::getName).toList())
-        .setSteps(status.map(VmStatus::getSteps).orElseGet(() -> stepsLastSeen(record)));
+        .setSteps(steps(record, status));
     if (spec.hasMemoryImage()) {
       vm.setMemoryImage(spec.getMemoryImage());
     }
@@ -46,6 +46,13 @@ public final class MachineStates {
       vm.setMemoryImageSha256(spec.getMemoryImageSha256());
     }
     return vm.build();
+  }
+
+  private long steps(VmRecord record, Optional<VmStatus> status) {
+    // What was saved counts, and not the last heartbeat before.
+    return record.getPhase() == VmRecord.Phase.SAVED && record.getSavedSteps() > 0
+        ? record.getSavedSteps()
+        : status.map(VmStatus::getSteps).orElseGet(() -> stepsLastSeen(record));
   }
 
   /** Between hosts nobody reports under the new epoch yet: steps must not seem to go back meanwhile. */

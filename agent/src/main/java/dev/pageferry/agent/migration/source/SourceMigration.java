@@ -96,7 +96,7 @@ public final class SourceMigration {
     try (SourceLink link = connect(); SourceSession session = session(link)) {
       run(session);
     } catch (MigrationFailure e) {
-      journal.failed(e, attempt.isCancelled());
+      journal.failed(attempt.reasonFor(e), attempt.isCancelled());
     } catch (InterruptedException e) {
       if (!attempt.isCancelled()) {
         throw e;
