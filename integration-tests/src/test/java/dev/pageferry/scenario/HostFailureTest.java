@@ -14,7 +14,9 @@ import dev.pageferry.support.TestCluster;
 import java.util.List;
 import java.util.Map;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,17 +27,26 @@ class HostFailureTest {
   private static final long HOST_MEMORY = 512L << 20;
   private static final Map<String, String> BUSY = Map.of("rate", "40MB/s", "workingSet", "8MiB");
 
-  private TestCluster cluster;
+  private static TestCluster cluster;
+
+  @BeforeAll
+  static void start() throws Exception {
+    cluster = TestCluster.start("failure", "512MiB", "host-a", "host-b", "host-c");
+  }
+
+  @AfterAll
+  static void stop() throws Exception {
+    cluster.close();
+  }
 
   @BeforeEach
-  void start() throws Exception {
-    cluster = TestCluster.start("failure", "512MiB", "host-a", "host-b", "host-c");
+  void createVm() {
     cluster.createWriter("vm", "host-a", 64, 2, BUSY);
   }
 
   @AfterEach
-  void stop() throws Exception {
-    cluster.close();
+  void heal() throws Exception {
+    cluster.heal();
   }
 
   @ParameterizedTest

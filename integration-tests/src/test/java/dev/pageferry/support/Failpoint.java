@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 
 /** A named place at which an agent is held from outside, until released. */
@@ -18,6 +19,15 @@ public final class Failpoint {
     reached = directory.resolve(name + ".reached");
     Files.deleteIfExists(reached);
     Files.writeString(hold, "");
+  }
+
+  /** Lets an agent go on wherever it is held. */
+  static void releaseAll(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path each : files.filter(file -> file.toString().matches(".*\\.(hold|reached)")).toList()) {
+        Files.deleteIfExists(each);
+      }
+    }
   }
 
   /** Waits until the agent stands there. A scenario that never gets there fails. */

@@ -79,6 +79,10 @@ public final class ServerProcess implements AutoCloseable {
         StandardCharsets.UTF_8);
   }
 
+  boolean isAlive() {
+    return process != null && process.isAlive();
+  }
+
   /** SIGKILL; returns once the process is gone. */
   public void kill() throws InterruptedException {
     running().destroyForcibly().waitFor();
@@ -110,13 +114,13 @@ public final class ServerProcess implements AutoCloseable {
 
   @Override
   public void close() throws IOException, InterruptedException {
-    if (process == null || !process.isAlive()) {
+    if (!isAlive()) {
       return;
     }
     thaw();
-    process.destroy();
-    if (!process.waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
-      process.destroyForcibly().waitFor();
+    running().destroy();
+    if (!running().waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
+      running().destroyForcibly().waitFor();
       throw new IllegalStateException("%s did not end on SIGTERM".formatted(program.getFileName()));
     }
   }

@@ -12,6 +12,7 @@ import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
@@ -215,6 +216,30 @@ public final class TestCluster implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of(program("coordinator").resolveSibling("ferry").toString()));
     command.addAll(List.of(arguments));
     return CommandResult.of(command, Map.of("FERRY_COORDINATOR", "127.0.0.1:" + port));
+  }
+
+  /** Brings back what a scenario has killed, frozen or held, and removes its VMs: the next one finds hosts as they were. */
+  public void heal() throws IOException, InterruptedException {
+    for (String host : agents.keySet()) {
+      Failpoint.releaseAll(directory.resolve(host));
+    }
+    atOnce(agents.values(), agent -> {
+      if (agent.isAlive()) {
+        agent.thaw();
+      } else {
+        agent.start(REGISTERED);
+      }
+    });
+    Awaitility.await("no VM is left").atMost(PATIENCE).ignoreException(StatusRuntimeException.class).until(() -> {
+      List<Vm> left = api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList();
+      left.forEach(each -> delete(each.getName()));
+      return true;
+    });
+    for (String host : agents.keySet()) {
+      Awaitility.await(host + " is free").atMost(PATIENCE).ignoreException(StatusRuntimeException.class)
+          .until(() -> host(host).getState() == Host.State.UP
+              && host(host).getMemoryFreeBytes() == host(host).getMemoryBytes());
+    }
   }
 
   public Failpoint hold(String host, String name) throws IOException {
