@@ -52,10 +52,7 @@ class SharedNothingTest {
     for (Vm each : cluster.api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList()) {
       cluster.delete(each.getName());
     }
-    for (Disk each : cluster.api().listDisks(ListDisksRequest.getDefaultInstance()).getDisksList()) {
-      cluster.api().deleteDisk(
-          DeleteDiskRequest.newBuilder().setName(each.getName()).setHost(each.getHosts(0)).build());
-    }
+    cluster.deleteDisks();
   }
 
   private List<String> files(String host, String directory) throws IOException {

@@ -16,8 +16,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -26,18 +27,23 @@ import org.junit.jupiter.params.provider.ValueSource;
 class StorageFailureTest {
   private static final Map<String, String> FAST = Map.of("rate", "4MB/s");
 
-  private TestCluster cluster;
-  private StorageChecks checks;
+  private static TestCluster cluster;
+  private static StorageChecks checks;
 
-  @BeforeEach
-  void start() throws Exception {
+  @BeforeAll
+  static void start() throws Exception {
     cluster = TestCluster.start("storage", "1GiB", "host-a", "host-b");
     checks = new StorageChecks(cluster);
   }
 
-  @AfterEach
-  void stop() throws Exception {
+  @AfterAll
+  static void stop() throws Exception {
     cluster.close();
+  }
+
+  @AfterEach
+  void heal() throws Exception {
+    cluster.heal();
   }
 
   @ParameterizedTest
@@ -188,6 +194,8 @@ class StorageFailureTest {
         .isEqualTo(Migration.State.COMPLETED);
     checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
     assertThat(cluster.verify("db").getIdentical()).isTrue();
+    cluster.agent("host-a").kill();
+    cluster.agent("host-a").limitFiles(0);
   }
 
   @Test

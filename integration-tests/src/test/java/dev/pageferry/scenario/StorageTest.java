@@ -6,9 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
-import dev.pageferry.proto.cluster.v1.ListDisksRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -50,9 +48,7 @@ class StorageTest {
     for (Vm each : cluster.api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList()) {
       cluster.delete(each.getName());
     }
-    for (Disk each : cluster.api().listDisks(ListDisksRequest.getDefaultInstance()).getDisksList()) {
-      cluster.api().deleteDisk(DeleteDiskRequest.newBuilder().setName(each.getName()).build());
-    }
+    cluster.deleteDisks();
   }
 
   private static JsonObject json(CommandResult result) {

@@ -5,6 +5,7 @@ import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.DigestVmRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
@@ -12,6 +13,7 @@ import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListDisksRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
@@ -233,12 +235,20 @@ public final class TestCluster implements AutoCloseable {
     Awaitility.await("no VM is left").atMost(PATIENCE).ignoreException(StatusRuntimeException.class).until(() -> {
       List<Vm> left = api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList();
       left.forEach(each -> delete(each.getName()));
+      deleteDisks();
       return true;
     });
     for (String host : agents.keySet()) {
       Awaitility.await(host + " is free").atMost(PATIENCE).ignoreException(StatusRuntimeException.class)
           .until(() -> host(host).getState() == Host.State.UP
               && host(host).getMemoryFreeBytes() == host(host).getMemoryBytes());
+    }
+  }
+
+  /** Deletes all disks that no VM has. */
+  public void deleteDisks() {
+    for (Disk each : api().listDisks(ListDisksRequest.getDefaultInstance()).getDisksList()) {
+      api().deleteDisk(DeleteDiskRequest.newBuilder().setName(each.getName()).setHost(each.getHosts(0)).build());
     }
   }
 
