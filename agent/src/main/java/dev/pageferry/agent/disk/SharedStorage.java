@@ -98,13 +98,18 @@ public final class SharedStorage implements AutoCloseable {
 
   /** @throws IOException if the storage that was opened is not there any more */
   public DiskDirectory disks() throws IOException {
+    requireThere();
+    return disks;
+  }
+
+  /** @throws IOException if the storage that was opened is not there any more, or another one is in its place */
+  public void requireThere() throws IOException {
     Path marker = root.resolve(MARKER);
     String there = Files.exists(marker) ? Files.readString(marker).strip() : "none";
     if (!there.equals(id)) {
       throw new DiskException("storage %s is not there any more: its id is %s, expected %s; is it mounted?".formatted(
           root, there, id));
     }
-    return disks;
   }
 
   /** Disks on their way from and to other storage. */
@@ -147,6 +152,7 @@ public final class SharedStorage implements AutoCloseable {
    * @throws DiskException if a host has it open
    */
   public void delete(String name) throws IOException {
+    requireThere();
     Optional<LockFile> lock = LockFile.tryLock(leases.resolve(DiskLease.key(name) + ".lock"));
     if (lock.isEmpty()) {
       throw new DiskException("disk %s is open on a host".formatted(name));

@@ -78,7 +78,9 @@ public final class GuestDisks {
    * @param dataBytes what they hold
    */
   public IncomingDisks prepare(VmSpec spec, IncomingDisks.Origin origin, long dataBytes) throws IOException {
-    return storageFor(spec).copies().prepare(spec.disks(), origin, dataBytes);
+    SharedStorage shared = storageFor(spec);
+    shared.requireThere();
+    return shared.copies().prepare(spec.disks(), origin, dataBytes);
   }
 
   /** Removes the disks of a VM that has them elsewhere now, as far as they were not opened after an epoch. */

@@ -79,6 +79,8 @@ final class SharedStorageTest {
     assertThatThrownBy(a::disks).isInstanceOf(DiskException.class).hasMessageContaining("is not there any more");
     Files.writeString(marker, "another's\n");
     assertThatThrownBy(a::disks).hasMessageContaining("its id is another's");
+    assertThatThrownBy(() -> a.delete("data")).as("not even one of the same name")
+        .hasMessageContaining("its id is another's");
     Files.writeString(marker, id);
     assertThat(a.disks().list()).hasSize(2);
   }
