@@ -11,15 +11,12 @@ import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
-import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceStatus;
-import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
@@ -29,7 +26,6 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CancelOutgoingResponse;
-import dev.pageferry.proto.agent.v1.Codec;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
@@ -48,7 +44,6 @@ import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.ListDisksResponse;
-import dev.pageferry.proto.agent.v1.OutgoingOptions;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
@@ -211,7 +206,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
           new OwnershipEpoch(request.getEpoch()),
-          manner(request.getQuick(), request.getSharedNothing()), request.getToken().toByteArray(),
+          OrderMessages.manner(request.getQuick(), request.getSharedNothing()), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
       return PrepareIncomingResponse.getDefaultInstance();
     });
@@ -226,30 +221,11 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           request.getDestinationHost(), request.getDestinationAddress());
       outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
           HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
-          options(request.getOptions()),
-          manner(request.hasQuick(), request.getSharedNothing()), packing(request.getQuick().getCodec())));
+          OrderMessages.options(request.getOptions()),
+          OrderMessages.manner(request.hasQuick(), request.getSharedNothing()),
+          OrderMessages.packing(request.getQuick().getCodec())));
       return StartOutgoingResponse.getDefaultInstance();
     });
-  }
-
-  private static Manner manner(boolean quick, boolean sharedNothing) {
-    if (quick && sharedNothing) {
-      throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
-    }
-    if (quick) {
-      return Manner.QUICK;
-    }
-    return sharedNothing ? Manner.SHARED_NOTHING : Manner.LIVE;
-  }
-
-  private static Packing packing(Codec.Name codec) {
-    return switch (codec) {
-      case CODEC_UNSPECIFIED, AUTO -> Packing.AUTO;
-      case NONE -> Packing.NONE;
-      case LZ4 -> Packing.LZ4;
-      case ZSTD -> Packing.ZSTD;
-      case UNRECOGNIZED -> throw new IllegalArgumentException("unknown codec of a saved state");
-    };
   }
 
   @Override
@@ -262,7 +238,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
       SaveOperation.Saved saved = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest,
           departures, claim)
-          .run(packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
+          .run(OrderMessages.packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
       return SaveVmUpdate.newBuilder().setProgress(progress.now())
           .setResult(SaveVmResult.newBuilder().setFileBytes(saved.fileBytes()).setSteps(saved.steps())
               .setSeconds(saved.seconds()))
@@ -321,19 +297,6 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   private static IOException noStorage() {
     return new IOException("this host has no shared storage; start its agent with --storage");
-  }
-
-  private static SourceOptions options(OutgoingOptions options) {
-    SourceOptions.OnStall onStall = switch (options.getOnStall()) {
-      case THROTTLE -> SourceOptions.OnStall.THROTTLE;
-      case SWITCH -> SourceOptions.OnStall.SWITCH;
-      case ABORT -> SourceOptions.OnStall.ABORT;
-      case ON_STALL_UNSPECIFIED, UNRECOGNIZED ->
-        throw new IllegalArgumentException("no policy for a stalled migration");
-    };
-    return new SourceOptions(Duration.ofMillis(options.getDowntimeLimitMillis()),
-        options.getMaxBandwidthBytesPerSecond(),
-        options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()));
   }
 
   @Override

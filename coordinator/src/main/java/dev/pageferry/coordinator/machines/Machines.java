@@ -88,7 +88,7 @@ public final class Machines {
 
   private Vm boot(VmId id, Host host, VmSpec spec, long epoch, boolean paused, boolean forceDisks)
       throws RequestException, ConflictException {
-    VmStatus status = ask(host, () -> agents.createVm(host.record().getAddress(),
+    VmStatus status = AgentQuestions.ask(host, () -> agents.createVm(host.record().getAddress(),
         CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).setForceDisks(forceDisks)
             .build()));
     Row row = ledger.update(id,
@@ -251,14 +251,14 @@ public final class Machines {
   public Vm pause(String name) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
-    VmStatus status = ask(host, () -> agents.pauseVm(host.record().getAddress(), row.id().value()));
+    VmStatus status = AgentQuestions.ask(host, () -> agents.pauseVm(host.record().getAddress(), row.id().value()));
     return states.vm(row.record(), Optional.of(status));
   }
 
   public Vm resume(String name) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
-    VmStatus status = ask(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
+    VmStatus status = AgentQuestions.ask(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
     return states.vm(row.record(), Optional.of(status));
   }
 
@@ -331,7 +331,7 @@ public final class Machines {
       agents.destroyVm(host.record().getAddress(), id.value(), Math.max(1, epoch));
     } catch (AgentException e) {
       if (e.kind() != AgentException.Kind.NOT_FOUND) {
-        throw translated(host, e);
+        throw AgentQuestions.translated(host, e);
       }
     }
   }
@@ -339,7 +339,7 @@ public final class Machines {
   public VmDigest digest(String name) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
-    var digest = ask(host, () -> agents.digestVm(host.record().getAddress(), row.id().value()));
+    var digest = AgentQuestions.ask(host, () -> agents.digestVm(host.record().getAddress(), row.id().value()));
     return VmDigest.newBuilder().setName(name).setHost(host.id().value()).setSteps(digest.getSteps())
         .setMemoryDigest(digest.getMemoryDigest()).setRegistersDigest(digest.getRegistersDigest()).build();
   }
@@ -347,7 +347,7 @@ public final class Machines {
   public void verify(String name, Consumer<VerifyVmUpdate> updates) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
-    ask(host, () -> {
+    AgentQuestions.ask(host, () -> {
       agents.verifyVm(host.record().getAddress(), row.id().value(), update -> {
         VerifyVmUpdate.Builder message = VerifyVmUpdate.newBuilder().setReplayedSteps(update.getReplayedSteps())
             .setTotalSteps(update.getTotalSteps());
@@ -384,28 +384,5 @@ public final class Machines {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; start it first", vm.getName(), vm.getState());
     }
     return usableHost(vm.getHost());
-  }
-
-  /** A question to an agent. */
-  interface Question<T> {
-    T answer() throws AgentException;
-  }
-
-  static <T> T ask(Host host, Question<T> question) throws RequestException {
-    try {
-      return question.answer();
-    } catch (AgentException e) {
-      throw translated(host, e);
-    }
-  }
-
-  private static RequestException translated(Host host, AgentException e) {
-    Kind kind = switch (e.kind()) {
-      case UNREACHABLE, REFUSED, NOT_FOUND -> Kind.REFUSED;
-      case INVALID -> Kind.INVALID;
-      case EXISTS -> Kind.EXISTS;
-      case FAILED -> Kind.FAILED;
-    };
-    return new RequestException(kind, "host %s: %s", host.id(), e.getMessage());
   }
 }

@@ -1,0 +1,47 @@
+package dev.pageferry.agent.rpc;
+
+import dev.pageferry.agent.migration.Manner;
+import dev.pageferry.agent.migration.source.SourceOptions;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.proto.agent.v1.Codec;
+import dev.pageferry.proto.agent.v1.OutgoingOptions;
+import java.time.Duration;
+
+/** How a guest is to be moved or saved, from the coordinator's messages. */
+final class OrderMessages {
+  private OrderMessages() {
+  }
+
+  static Manner manner(boolean quick, boolean sharedNothing) {
+    if (quick && sharedNothing) {
+      throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
+    }
+    if (quick) {
+      return Manner.QUICK;
+    }
+    return sharedNothing ? Manner.SHARED_NOTHING : Manner.LIVE;
+  }
+
+  static Packing packing(Codec.Name codec) {
+    return switch (codec) {
+      case CODEC_UNSPECIFIED, AUTO -> Packing.AUTO;
+      case NONE -> Packing.NONE;
+      case LZ4 -> Packing.LZ4;
+      case ZSTD -> Packing.ZSTD;
+      case UNRECOGNIZED -> throw new IllegalArgumentException("unknown codec of a saved state");
+    };
+  }
+
+  static SourceOptions options(OutgoingOptions options) {
+    SourceOptions.OnStall onStall = switch (options.getOnStall()) {
+      case THROTTLE -> SourceOptions.OnStall.THROTTLE;
+      case SWITCH -> SourceOptions.OnStall.SWITCH;
+      case ABORT -> SourceOptions.OnStall.ABORT;
+      case ON_STALL_UNSPECIFIED, UNRECOGNIZED ->
+        throw new IllegalArgumentException("no policy for a stalled migration");
+    };
+    return new SourceOptions(Duration.ofMillis(options.getDowntimeLimitMillis()),
+        options.getMaxBandwidthBytesPerSecond(),
+        options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()));
+  }
+}
