@@ -12,7 +12,6 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
-import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
@@ -20,6 +19,7 @@ import dev.pageferry.agent.migration.destination.DiskRecovery;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.rpc.AgentRpc;
 import dev.pageferry.agent.rpc.CoordinatorSession;
@@ -28,12 +28,14 @@ import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
+import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -45,10 +47,12 @@ import org.slf4j.LoggerFactory;
 final class Agent implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Agent.class);
   private static final int EXIT_SHUT_OUT = 1;
+  private static final int DEFAULT_VXLAN_PORT = 7440;
 
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
+  private final HostNetwork network;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
   private final MigrationServer migrationServer;
@@ -65,7 +69,14 @@ final class Agent implements AutoCloseable {
     Optional<SharedStorage> storage = openStorage(config, incarnation);
     GuestDisks disks = new GuestDisks(storage);
     Optional<SavedStates> savedStates = storage.map(shared -> new SavedStates(shared.savedStates()));
-    VmFactory factory = new VmFactory(memory, disks, ticker);
+    HostNetwork hostNetwork = new HostNetwork(config.hostId().value(), ticker);
+    network = hostNetwork;
+    HostPort vxlan = listenForVxlan(config, hostNetwork);
+    if (config.uplink().isPresent()) {
+      hostNetwork.useInterface(config.uplink().get());
+      log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
+    }
+    VmFactory factory = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
     AgentMetrics metrics = new AgentMetrics(guests, memory);
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
@@ -78,7 +89,6 @@ final class Agent implements AutoCloseable {
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
     incoming = new IncomingMigrations(factory, disks, savedStates, ownership, () -> lease.join().awaitLive(),
         this::adopt,
-        Announcer.NONE,
         MigrationLog::of, failpoints, ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(),
@@ -89,20 +99,36 @@ final class Agent implements AutoCloseable {
     session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
-        storage.map(SharedStorage::id).orElse("")), memory, guests, outgoing,
+        storage.map(SharedStorage::id).orElse(""), vxlan), memory, guests, outgoing, hostNetwork,
         Agent::endAtOnce);
     lease.complete(session);
     observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
-    log.info("host={} listening: grpc {} migration {} http {}", config.hostId(),
+    log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()),
-        config.advertised(config.http(), observability.port()));
+        config.advertised(config.http(), observability.port()), vxlan);
     Optional<DiskRecovery> diskRecovery = storage.map(shared -> DiskRecovery.ofEarlierLife(shared.copies(), ownership));
     session.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
       Rehearsal.start(ownership, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
     }
+  }
+
+  /** Agents on one machine that were told nothing do not get into each other's way. */
+  private static HostPort listenForVxlan(AgentConfig config, HostNetwork network)
+      throws IOException, InterruptedException {
+    HostPort asked = config.vxlanListen().orElse(new HostPort(config.migrationListen().host(), DEFAULT_VXLAN_PORT));
+    int port;
+    try {
+      port = network.listenForVxlan(new InetSocketAddress(asked.host(), asked.port()));
+    } catch (IOException e) {
+      if (config.vxlanListen().isPresent()) {
+        throw e;
+      }
+      port = network.listenForVxlan(new InetSocketAddress(asked.host(), 0));
+    }
+    return config.advertised(asked, port);
   }
 
   private Optional<SharedStorage> openStorage(AgentConfig config, Incarnation incarnation) throws IOException {
@@ -171,6 +197,7 @@ final class Agent implements AutoCloseable {
     rpc.close();
     loops.close();
     guests.close();
+    network.close();
     if (sharedStorage != null) {
       sharedStorage.close();
     }

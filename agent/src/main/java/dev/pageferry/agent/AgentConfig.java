@@ -1,5 +1,6 @@
 package dev.pageferry.agent;
 
+import dev.pageferry.agent.network.InterfaceUplink;
 import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.config.Settings;
@@ -17,6 +18,8 @@ import java.util.Optional;
  * @param listen gRPC, for the coordinator
  * @param migrationListen TCP, for other agents
  * @param http metrics and health
+ * @param vxlanListen UDP, frames of VMs from other hosts; without it the migration network's address
+ * @param uplink the real interface that one network is on
  * @param memoryBytes what this host may give to guests
  * @param advertise the host that others are told, where listening on a wildcard address
  * @param congestionControl of outgoing pages
@@ -25,11 +28,11 @@ import java.util.Optional;
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
-    long memoryBytes,
+    Optional<HostPort> vxlanListen, Optional<InterfaceUplink> uplink, long memoryBytes,
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
     Optional<Path> failpointDirectory) {
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
-      "advertise", "congestion-control", "storage", "vxlan-listen", "rehearse", "failpoint-dir");
+      "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -38,15 +41,15 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("listen", HostPort.parse("127.0.0.1:7410"), HostPort::parse),
         settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse),
         settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse),
+        settings.maybe("vxlan-listen", HostPort::parse), settings.maybe("uplink", InterfaceUplink::parse),
         settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
         settings.optional("congestion-control", new CongestionControl(CongestionControl.DEFAULT),
             CongestionControl::new),
         settings.maybe("storage", AgentConfig::directory),
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
         settings.maybe("failpoint-dir", Path::of));
-    // Part of the command line's contract; the virtual switch, which uses it, is not there yet.
-    settings.maybe("vxlan-listen", HostPort::parse);
-    if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard())) {
+    if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard()
+        || config.vxlanListen().filter(HostPort::isWildcard).isPresent())) {
       settings.problem("--advertise is missing: others cannot be told a wildcard address");
     }
     settings.check();

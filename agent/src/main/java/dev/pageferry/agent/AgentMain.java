@@ -54,10 +54,17 @@ public final class AgentMain extends ServerProgram {
           + "guests of this host have no disks.")
   @Nullable
   String storage;
-  @Option(names = "--vxlan-listen", paramLabel = "HOST:PORT", hidden = true,
-      description = "Reserved for the virtual switch.")
+  @Option(names = "--vxlan-listen", paramLabel = "HOST:PORT",
+      description = "VXLAN (UDP), the network of guests; all hosts of a cluster the same port where%n"
+          + "Linux hosts are to join. Default: the address of --migration-listen, port 7440%n"
+          + "or a free one.")
   @Nullable
   String vxlanListen;
+  @Option(names = "--uplink", paramLabel = "INTERFACE[@VNI]",
+      description = "Puts one network of guests (default 1) onto a real interface, in place of%n"
+          + "VXLAN; all hosts the same network. Needs CAP_NET_RAW.")
+  @Nullable
+  String uplink;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
   @Nullable
   String failpointDir;

@@ -8,7 +8,6 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
-import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -122,7 +121,7 @@ final class Rehearsal {
   private void run(EventLoops loops, BooleanSupplier wanted) throws Exception {
     long start = System.nanoTime();
     IncomingMigrations incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(), ownership, () -> {
-    }, (vm, epoch) -> closeSoon(vm), Announcer.NONE, (migration, vm) -> MigrationLog.SILENT,
+    }, (vm, epoch) -> closeSoon(vm), (migration, vm) -> MigrationLog.SILENT,
         new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
     int moves = 0;
@@ -152,7 +151,7 @@ final class Rehearsal {
           new Failpoints(Optional.empty()),
           Ticker.SYSTEM);
       SourceMigration source = new SourceMigration(
-          new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, destination, token,
+          new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, "itself", destination, token,
               new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE),
               Manner.LIVE, Packing.AUTO),
           environment);

@@ -10,6 +10,7 @@ import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
@@ -45,8 +46,10 @@ final class Coordinator implements AutoCloseable {
       Disks disks = new Disks(ledger, inventory, agents);
       Machines machines = new Machines(ledger, inventory, agents, disks);
       machines.recover();
+      NetworkMembers network = new NetworkMembers(store, inventory);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
-      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, migrations, HEARTBEAT_INTERVAL,
+      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations,
+          HEARTBEAT_INTERVAL,
           LEASE);
       observability = new ObservabilityServer(config.http(), metrics::scrape, () -> true);
     } catch (IOException | RuntimeException e) {

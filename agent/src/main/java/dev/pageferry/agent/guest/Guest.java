@@ -54,6 +54,13 @@ public interface Guest {
    */
   void releaseDisks(String migration) throws IOException;
 
+  /**
+   * The guest belongs to another host: switches here forget its network cards, and frames that they held go after it.
+   *
+   * @param host its name
+   */
+  void handOverNetwork(String host);
+
   /** Holds vCPUs back for this percentage of the time, 0 to 99. */
   void throttle(int percent);
 

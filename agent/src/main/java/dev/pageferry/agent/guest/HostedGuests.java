@@ -30,6 +30,7 @@ public final class HostedGuests {
       }
       guests.put(vm.spec().id(), new Hosted(vm, epoch));
     }
+    connect(vm, epoch);
     // Outside the monitor, here and below: a VM's disk may take its time, and other VMs come and go.
     if (before != null) {
       before.vm().close();
@@ -39,6 +40,13 @@ public final class HostedGuests {
   /** A VM that is here came back to this host before it left: it is here under a later epoch. */
   public synchronized void reown(Guest copy, OwnershipEpoch epoch) {
     guests.replaceAll((id, hosted) -> hosted.vm() == copy ? new Hosted(hosted.vm(), epoch) : hosted);
+    if (copy instanceof VirtualMachine vm) {
+      connect(vm, epoch);
+    }
+  }
+
+  private void connect(VirtualMachine vm, OwnershipEpoch epoch) {
+    vm.connect(() -> find(vm.spec().id()).filter(each -> each.vm() == vm && each.epoch().equals(epoch)).isPresent());
   }
 
   public Optional<Hosted> find(VmId id) {

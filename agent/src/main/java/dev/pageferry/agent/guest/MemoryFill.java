@@ -2,6 +2,7 @@ package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.service.ServiceMemory;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
 import java.io.IOException;
@@ -23,13 +24,20 @@ final class MemoryFill {
   }
 
   /**
-   * Fills zero-filled RAM as the spec says.
+   * Fills zero-filled RAM as the spec says. Where the VM has network cards, the end of it stays zero.
    *
    * @param written receives the pages that may no longer be zero
    * @return the SHA-256 of the image, where there is one
    * @throws IOException with a one-line reason if the image cannot be read, or is longer than RAM
    */
   static Optional<String> fill(VmSpec spec, PageStore ram, AtomicPageBitmap written) throws IOException {
+    Optional<String> sha256 = fillAll(spec, ram, written);
+    ServiceMemory services = spec.serviceMemory();
+    ram.zero(services.firstPage(), services.pages());
+    return sha256;
+  }
+
+  private static Optional<String> fillAll(VmSpec spec, PageStore ram, AtomicPageBitmap written) throws IOException {
     if (spec.image().isPresent()) {
       return Optional.of(load(spec.image().get(), ram, written));
     }

@@ -18,12 +18,15 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.LongStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Proves that a VM's memory is what its program wrote: builds a twin from the create request alone, replays it to the
  * same steps, and compares a 64-bit hash of every page, and all registers.
  */
 public final class TwinVerifier {
+  private static final Logger log = LoggerFactory.getLogger(TwinVerifier.class);
   private static final int STEPS_PER_CHECK = 1 << 18;
   private static final long PROGRESS_MILLIS = 200;
 
@@ -34,8 +37,10 @@ public final class TwinVerifier {
    *
    * @param steps steps of all vCPUs at which the two were compared
    * @param firstDifference the first page that differs, or the page count where only registers do
+   * @param networkPages pages at the end of RAM that the network fed, for which there is no twin; their own checker found them
+   *     right unless one of them is the first difference
    */
-  public record Result(long steps, OptionalLong firstDifference) {
+  public record Result(long steps, OptionalLong firstDifference, long networkPages) {
     public boolean identical() {
       return firstDifference.isEmpty();
     }
@@ -46,7 +51,8 @@ public final class TwinVerifier {
     void replayed(long steps, long totalSteps);
   }
 
-  private record Capture(GuestState state, long[] pageHashes) {
+  /** @param damage what the checker of the pages behind those has found */
+  private record Capture(GuestState state, long[] pageHashes, Optional<String> damage) {
   }
 
   public TwinVerifier(HostMemory memory) {
@@ -73,16 +79,17 @@ public final class TwinVerifier {
       }
       Capture capture = capture(vm);
       GuestState replayed = replay(spec, twin, capture.state(), progress);
-      return compare(capture, twin, replayed);
+      return compare(spec, capture, twin, replayed);
     }
   }
 
   private static Capture capture(VirtualMachine vm) throws InterruptedException {
-    return vm.takeWhilePaused(() -> new Capture(vm.state(), hashes(vm.ram())));
+    return vm.takeWhilePaused(() -> new Capture(vm.state(), hashes(vm.spec(), vm.ram()),
+        vm.network().flatMap(GuestNetwork::damage)));
   }
 
-  private static long[] hashes(PageStore ram) {
-    return LongStream.range(0, ram.pageCount()).parallel().map(ram::hash).toArray();
+  private static long[] hashes(VmSpec spec, PageStore ram) {
+    return LongStream.range(0, spec.serviceMemory().firstPage()).parallel().map(ram::hash).toArray();
   }
 
   private static GuestState replay(VmSpec spec, PageStore twin, GuestState target, Progress progress)
@@ -153,14 +160,20 @@ public final class TwinVerifier {
     }
   }
 
-  private static Result compare(Capture capture, PageStore twin, GuestState replayed) {
-    long[] expected = hashes(twin);
+  private static Result compare(VmSpec spec, Capture capture, PageStore twin, GuestState replayed) {
+    long networkPages = spec.serviceMemory().pages();
+    long[] expected = hashes(spec, twin);
     for (int page = 0; page < expected.length; page++) {
       if (expected[page] != capture.pageHashes()[page]) {
-        return new Result(capture.state().steps(), OptionalLong.of(page));
+        return new Result(capture.state().steps(), OptionalLong.of(page), networkPages);
       }
     }
+    if (capture.damage().isPresent()) {
+      log.warn("vm={} {}", spec.name(), capture.damage().get());
+      return new Result(capture.state().steps(), OptionalLong.of(expected.length), networkPages);
+    }
     boolean sameRegisters = replayed.equals(capture.state());
-    return new Result(capture.state().steps(), sameRegisters ? OptionalLong.empty() : OptionalLong.of(expected.length));
+    return new Result(capture.state().steps(),
+        sameRegisters ? OptionalLong.empty() : OptionalLong.of(spec.pageCount()), networkPages);
   }
 }

@@ -6,7 +6,6 @@ import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -34,12 +33,10 @@ final class Vcpu {
   private final Ticker ticker;
   private final Thread thread;
 
-  private final Object gate = new Object();
-  /** Guarded by {@link #gate}. */
-  private boolean standing;
-  private volatile boolean held = true;
-  private volatile boolean ended;
+  private final Gate gate = new Gate();
   private volatile long stepsDone;
+  private final Object firstStep = new Object();
+  /** Written under {@link #firstStep}. */
   private volatile long firstStepNanos;
   /** The disk failed the last request. */
   private boolean inTrouble;
@@ -73,17 +70,14 @@ final class Vcpu {
     } finally {
       // However the thread ends, nobody may wait for it any more: not a harvest, not a pause.
       dirtyLog.park();
-      synchronized (gate) {
-        standing = true;
-        gate.notifyAll();
-      }
+      gate.leave();
     }
   }
 
   private void runProgram() {
     standAtGate();
-    while (!ended) {
-      if (held) {
+    while (!gate.isEnded()) {
+      if (gate.isHeld()) {
         standAtGate();
         continue;
       }
@@ -155,18 +149,7 @@ final class Vcpu {
 
   private void standAtGate() {
     dirtyLog.park();
-    synchronized (gate) {
-      standing = true;
-      gate.notifyAll();
-      while (held && !ended) {
-        try {
-          gate.wait();
-        } catch (InterruptedException e) {
-          ended = true;
-        }
-      }
-      standing = false;
-    }
+    gate.stand();
     pacer.restart();
     dirtyLog.unpark();
   }
@@ -174,23 +157,22 @@ final class Vcpu {
   private void waitParked(long nanos) {
     dirtyLog.park();
     // hold() sets the flag before it unparks this thread, so that a pause does not wait for a slow program's next step.
-    if (!held && !ended) {
+    if (!gate.isHeld() && !gate.isEnded()) {
       LockSupport.parkNanos(nanos);
     }
     dirtyLog.unpark();
   }
 
   private void noteFirstStep() {
-    synchronized (gate) {
+    synchronized (firstStep) {
       firstStepNanos = ticker.nanos();
-      gate.notifyAll();
+      firstStep.notifyAll();
     }
   }
 
   /** Asks the vCPU to stand at its gate; {@link #awaitStanding} waits for it. */
   void hold() {
-    held = true;
-    LockSupport.unpark(thread);
+    gate.hold(thread);
   }
 
   /**
@@ -199,24 +181,15 @@ final class Vcpu {
    * @return false if it does not in time
    */
   boolean awaitStanding(Deadline deadline) throws InterruptedException {
-    synchronized (gate) {
-      while (!standing) {
-        if (deadline.hasPassed()) {
-          return false;
-        }
-        TimeUnit.NANOSECONDS.timedWait(gate, deadline.remainingNanos());
-      }
-      return true;
-    }
+    return gate.awaitStanding(deadline);
   }
 
   /** Lets the vCPU run. */
   void letGo() {
-    synchronized (gate) {
+    synchronized (firstStep) {
       firstStepNanos = 0;
-      held = false;
-      gate.notifyAll();
     }
+    gate.letGo();
   }
 
   /**
@@ -226,13 +199,13 @@ final class Vcpu {
    */
   long awaitFirstStep(long waitMillis) throws InterruptedException {
     long deadline = System.nanoTime() + waitMillis * 1_000_000;
-    synchronized (gate) {
+    synchronized (firstStep) {
       while (firstStepNanos == 0) {
         long left = (deadline - System.nanoTime()) / 1_000_000;
         if (left <= 0) {
           return 0;
         }
-        gate.wait(left);
+        firstStep.wait(left);
       }
       return firstStepNanos;
     }
@@ -243,13 +216,8 @@ final class Vcpu {
   }
 
   /** Ends the thread and waits for it. The registers keep their last values. */
-  void end() throws InterruptedException {
-    synchronized (gate) {
-      ended = true;
-      gate.notifyAll();
-    }
-    LockSupport.unpark(thread);
-    thread.join();
+  void end() {
+    gate.end(thread);
   }
 
   /** Steps done, as of a moment ago. */

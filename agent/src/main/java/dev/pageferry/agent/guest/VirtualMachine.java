@@ -6,6 +6,7 @@ import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -32,12 +34,14 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   private volatile VmSpec spec;
   private final PageStore ram;
   private final DirtyLog dirtyLog;
+  private final Optional<HostNetwork> hostNetwork;
   private final RunPermit permit;
   private final Ticker ticker;
 
   /** Guarded by this; vCPUs run only while it is empty. */
   private final Set<PauseReason> pauseReasons = EnumSet.noneOf(PauseReason.class);
   private volatile List<Vcpu> vcpus = List.of();
+  private volatile Optional<GuestNetwork> network = Optional.empty();
   private volatile StepMeter meter;
   /** Steps that the VM had done when it came to this host. */
   private volatile long stepsBrought;
@@ -51,9 +55,11 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** Whether there is a reason to pause; for those who must not wait for the monitor while a disk makes a pause long. */
   private volatile boolean paused;
 
-  private VirtualMachine(VmSpec spec, PageStore ram, RunPermit permit, Ticker ticker) {
+  private VirtualMachine(VmSpec spec, PageStore ram, Optional<HostNetwork> hostNetwork, RunPermit permit,
+      Ticker ticker) {
     this.spec = spec;
     this.ram = ram;
+    this.hostNetwork = hostNetwork;
     this.permit = permit;
     this.dirtyLog = new DirtyLog(ram.pageCount(), spec.vcpus());
     this.ticker = ticker;
@@ -65,11 +71,11 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    *
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
-  public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, RunPermit permit, Ticker ticker)
-      throws OutOfMemoryException, InterruptedException {
+  public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Optional<HostNetwork> network, RunPermit permit,
+      Ticker ticker) throws OutOfMemoryException, InterruptedException {
     PageStore ram = memory.allocate(spec.memoryBytes());
     try {
-      return new VirtualMachine(spec, ram, permit, ticker);
+      return new VirtualMachine(spec, ram, network, permit, ticker);
     } catch (RuntimeException | Error e) {
       ram.close();
       throw e;
@@ -104,7 +110,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
       spec.program().verify(i, state.vcpus().get(i));
     }
     // A migration may come back from stop-and-copy and bring a newer state later; nothing ran in between.
-    endVcpus();
+    endThreads();
     pauseReasons.clear();
     pauseReasons.addAll(reasons);
     paused = !pauseReasons.isEmpty();
@@ -116,10 +122,35 @@ public final class VirtualMachine implements Guest, AutoCloseable {
               spec.program().stepsPerSecondOfVcpu(), ticker));
     }
     vcpus = loaded;
+    // They stand by: until connect() the VM is another host's.
+    network = GuestNetwork.plugIn(spec, ram, dirtyLog, hostNetwork, permit, ticker);
     // Steps done on another host are no part of the rate on this one.
     meter = new StepMeter(ticker, state.steps());
     stepsBrought = state.steps();
     letGoIfNoReasonIsLeft();
+  }
+
+  /**
+   * The VM is this host's: its network cards are here, and everybody is told.
+   *
+   * @param isOurs whether it still is
+   */
+  public void connect(BooleanSupplier isOurs) {
+    network.ifPresent(each -> each.activate(isOurs));
+  }
+
+  @Override
+  public void handOverNetwork(String host) {
+    network.ifPresent(each -> each.handOver(host));
+  }
+
+  /** How the network cards came here; empty for a VM without any. */
+  public Optional<NetworkArrival> networkArrival() {
+    return network().map(GuestNetwork::arrival);
+  }
+
+  Optional<GuestNetwork> network() {
+    return network;
   }
 
   private Vcpu.Outside outside() {
@@ -201,17 +232,18 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   private boolean pause(PauseReason reason, Deadline deadline) throws InterruptedException {
     boolean isNew = pauseReasons.add(reason);
     paused = true;
-    for (Vcpu each : vcpus) {
-      each.hold();
-    }
+    Optional<GuestNetwork> cards = network;
+    vcpus.forEach(Vcpu::hold);
+    cards.ifPresent(GuestNetwork::hold);
     try {
+      boolean stands = cards.isEmpty() || cards.get().awaitStanding(deadline);
       for (Vcpu each : vcpus) {
-        if (!each.awaitStanding(deadline)) {
-          undoPause(reason, isNew);
-          return false;
-        }
+        stands = stands && each.awaitStanding(deadline);
       }
-      return true;
+      if (!stands) {
+        undoPause(reason, isNew);
+      }
+      return stands;
     } catch (InterruptedException e) {
       undoPause(reason, isNew);
       throw e;
@@ -271,9 +303,8 @@ public final class VirtualMachine implements Guest, AutoCloseable {
 
   private void letGoIfNoReasonIsLeft() {
     if (pauseReasons.isEmpty()) {
-      for (Vcpu each : vcpus) {
-        each.letGo();
-      }
+      vcpus.forEach(Vcpu::letGo);
+      network.ifPresent(GuestNetwork::letGo);
     }
   }
 
@@ -329,13 +360,13 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return vcpus.isEmpty() ? 0 : vcpus.getFirst().awaitFirstStep(waitMillis);
   }
 
-  /** Ends the vCPUs, lets go of the disks, and gives the memory back once nobody borrows it. Idempotent. */
+  /** Ends vCPUs and network cards, lets go of the disks, and gives the memory back once nobody borrows it. Idempotent. */
   @Override
   public void close() {
     synchronized (this) {
       closed = true;
     }
-    endVcpus();
+    endThreads();
     try {
       releaseDisks("");
     } catch (IOException e) {
@@ -344,20 +375,8 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     ram.close();
   }
 
-  private void endVcpus() {
-    boolean interrupted = false;
-    for (Vcpu each : vcpus) {
-      while (true) {
-        try {
-          each.end();
-          break;
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+  private void endThreads() {
+    network.ifPresent(GuestNetwork::close);
+    vcpus.forEach(Vcpu::end);
   }
 }

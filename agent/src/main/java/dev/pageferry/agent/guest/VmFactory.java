@@ -4,22 +4,31 @@ import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 
 /** Builds VMs of the built-in guest. */
 public final class VmFactory {
   private final HostMemory memory;
   private final GuestDisks disks;
+  private final Optional<HostNetwork> network;
   private final Ticker ticker;
 
-  public VmFactory(HostMemory memory, GuestDisks disks, Ticker ticker) {
+  public VmFactory(HostMemory memory, GuestDisks disks, Optional<HostNetwork> network, Ticker ticker) {
     this.memory = memory;
     this.disks = disks;
+    this.network = network;
     this.ticker = ticker;
+  }
+
+  /** For VMs without network cards. */
+  public VmFactory(HostMemory memory, GuestDisks disks, Ticker ticker) {
+    this(memory, disks, Optional.empty(), ticker);
   }
 
   /**
@@ -33,7 +42,7 @@ public final class VmFactory {
       throws IOException, OutOfMemoryException, InterruptedException {
     MemoryFill.checkImage(spec);
     disks.check(spec);
-    VirtualMachine vm = VirtualMachine.skeleton(spec, memory, disks.permit(), ticker);
+    VirtualMachine vm = VirtualMachine.skeleton(spec, memory, network, disks.permit(), ticker);
     try {
       MemoryFill.fill(spec, vm.ram(), vm.dirtyLog().everWritten()).ifPresent(vm::recordImageSha256);
       disks.open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), forceDisks));
@@ -48,6 +57,6 @@ public final class VmFactory {
 
   /** A VM with memory and no vCPUs, to receive a state into. */
   public VirtualMachine skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException {
-    return VirtualMachine.skeleton(spec, memory, disks.permit(), ticker);
+    return VirtualMachine.skeleton(spec, memory, network, disks.permit(), ticker);
   }
 }

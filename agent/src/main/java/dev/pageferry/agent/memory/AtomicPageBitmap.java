@@ -38,7 +38,7 @@ public final class AtomicPageBitmap {
     }
   }
 
-  private void orWord(int index, long bits) {
+  void orWord(int index, long bits) {
     if (bits != 0 && ((long) WORD.getOpaque(words, index) & bits) != bits) {
       WORD.getAndBitwiseOr(words, index, bits);
     }

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Which pages of a VM were written: since the last harvest by each vCPU, and ever.
+ * Which pages of a VM were written: since the last harvest, by each vCPU and by devices, and ever.
  *
  * <p>"Ever" counts every way by which a page can have stopped being zero: program stores, an image, a restored state,
  * pages received from another host. A migration's first round is that set, so that a VM that moved from A to B does
@@ -14,16 +14,23 @@ import java.util.stream.Stream;
 public final class DirtyLog {
   private final long pageCount;
   private final List<VcpuDirtyLog> vcpus;
+  private final DeviceDirtyLog devices;
   private final AtomicPageBitmap everWritten;
 
   public DirtyLog(long pageCount, int vcpuCount) {
     this.pageCount = pageCount;
     this.vcpus = Stream.generate(() -> new VcpuDirtyLog(pageCount)).limit(vcpuCount).toList();
+    this.devices = new DeviceDirtyLog(pageCount);
     this.everWritten = new AtomicPageBitmap(pageCount);
   }
 
   public VcpuDirtyLog vcpu(int index) {
     return vcpus.get(index);
+  }
+
+  /** Where devices mark what they have stored. */
+  public DeviceDirtyLog devices() {
+    return devices;
   }
 
   /** Where whoever fills memory other than a vCPU puts the pages it wrote. Any thread may add. */
@@ -33,7 +40,7 @@ public final class DirtyLog {
 
   /**
    * Takes all marks since the last harvest. When this returns, every store that preceded its mark's harvest is visible
-   * to this thread (see {@link VcpuDirtyLog}), so that pages may be copied. One harvester at a time.
+   * to this thread (see {@link VcpuDirtyLog}, {@link DeviceDirtyLog}), so that pages may be copied. One harvester at a time.
    *
    * @param into receives the pages, beside what it holds already
    */
@@ -44,6 +51,7 @@ public final class DirtyLog {
     for (VcpuDirtyLog each : vcpus) {
       each.collect(into, everWritten);
     }
+    devices.collect(into, everWritten);
   }
 
   /** Adds every page that was ever written and harvested. */
@@ -58,7 +66,7 @@ public final class DirtyLog {
         return true;
       }
     }
-    return false;
+    return devices.seemsDirty(page);
   }
 
   public long pageCount() {

@@ -90,6 +90,16 @@ public final class PageStore implements AutoCloseable {
         PageSize.BYTES);
   }
 
+  /** Copies bytes from a byte address on. Not torn only against writers of the same thread. */
+  public void read(long address, byte[] target) {
+    MemorySegment.copy(ram, ValueLayout.JAVA_BYTE, address, target, 0, target.length);
+  }
+
+  /** Copies bytes to a byte address on. */
+  public void write(long address, byte[] source) {
+    MemorySegment.copy(source, 0, ram, ValueLayout.JAVA_BYTE, address, source.length);
+  }
+
   /** Fills whole pages with zeros. */
   public void zero(long firstPage, long pages) {
     ram.asSlice(PageSize.bytesOf(firstPage), PageSize.bytesOf(pages)).fill((byte) 0);

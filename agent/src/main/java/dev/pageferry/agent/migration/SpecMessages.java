@@ -9,6 +9,9 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.network.Ipv4Address;
+import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.network.NetworkCard;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.migration.v1.SavedStateHeader;
 import dev.pageferry.proto.migration.v1.Vcpu;
@@ -29,19 +32,31 @@ public final class SpecMessages {
     spec.image().ifPresent(image -> message.setMemoryImage(image.toString()));
     spec.imageSha256().ifPresent(message::setMemoryImageSha256);
     spec.disks().forEach(disk -> message.addDisks(toProto(disk)));
+    spec.nics().forEach(nic -> message.addNics(toProto(nic)));
     return message.build();
   }
 
   /** @throws IllegalArgumentException naming the value that no VM can have */
   public static VmSpec fromProto(dev.pageferry.proto.agent.v1.VmSpec message) {
     VmSpec.checkMemory(message.getMemoryBytes(), message.getVcpus());
-    ProgramSpec program = new ProgramSpec(message.getProgram(), message.getProgramArgsMap(), message.getMemoryBytes(),
-        message.getVcpus());
+    ProgramSpec program = new ProgramSpec(message.getProgram(), message.getProgramArgsMap(),
+        VmSpec.programBytes(message.getMemoryBytes(), message.getNicsCount()), message.getVcpus());
     return new VmSpec(new VmId(message.getId()), Names.check("VM name", message.getName()), message.getMemoryBytes(),
         message.getVcpus(), program,
         message.hasMemoryImage() ? Optional.of(Path.of(message.getMemoryImage())) : Optional.empty(),
         message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty(),
-        message.getDisksList().stream().map(SpecMessages::fromProto).toList());
+        message.getDisksList().stream().map(SpecMessages::fromProto).toList(),
+        message.getNicsList().stream().map(SpecMessages::fromProto).toList());
+  }
+
+  private static dev.pageferry.proto.agent.v1.NetworkCard toProto(NetworkCard nic) {
+    return dev.pageferry.proto.agent.v1.NetworkCard.newBuilder().setMac(nic.mac().toString()).setVni(nic.vni())
+        .setAddress(nic.address().toString()).build();
+  }
+
+  private static NetworkCard fromProto(dev.pageferry.proto.agent.v1.NetworkCard message) {
+    return new NetworkCard(MacAddress.parse(message.getMac()), message.getVni(),
+        Ipv4Address.parse(message.getAddress()));
   }
 
   public static Disk toProto(DiskDescription disk) {

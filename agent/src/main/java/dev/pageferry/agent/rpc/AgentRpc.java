@@ -4,6 +4,7 @@ import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
@@ -62,11 +63,12 @@ public final class AgentRpc implements AutoCloseable {
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession newSession(Registration self, HostMemory memory, HostedGuests guests,
-      OutgoingMigrations outgoing, Consumer<String> shutOut) {
+      OutgoingMigrations outgoing, HostNetwork network, Consumer<String> shutOut) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
-        .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId()).build();
-    return new CoordinatorSession(coordinator, request, memory, guests, outgoing, shutOut);
+        .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
+        .setVxlanAddress(self.vxlanAddress().toString()).build();
+    return new CoordinatorSession(coordinator, request, memory, guests, outgoing, network, shutOut);
   }
 
   /**
@@ -75,7 +77,7 @@ public final class AgentRpc implements AutoCloseable {
    * @param storageId of the storage that it has; empty: none
    */
   public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress,
-      String version, String storageId) {
+      String version, String storageId, HostPort vxlanAddress) {
   }
 
   @Override

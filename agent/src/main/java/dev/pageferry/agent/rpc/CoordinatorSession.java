@@ -4,6 +4,7 @@ import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
+import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -35,11 +36,14 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private final HostMemory memory;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
+  private final HostNetwork network;
   private final Consumer<String> shutOut;
   private final Thread thread;
   private volatile long intervalMillis = RETRY_MILLIS;
   private boolean reachable = true;
   private boolean wasRegistered;
+  /** Of the tunnel ends that the network was told. */
+  private long networkVersion;
   /** On CLOCK_BOOTTIME; 0: not refused. */
   private long firstRefusalNanos;
   private volatile boolean registered;
@@ -48,13 +52,14 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
 
   /** @param shutOut told the reason when this process can be no host of the cluster any more */
   CoordinatorSession(ManagedChannel channel, RegisterRequest self, HostMemory memory, HostedGuests guests,
-      OutgoingMigrations outgoing, Consumer<String> shutOut) {
+      OutgoingMigrations outgoing, HostNetwork network, Consumer<String> shutOut) {
     this.channel = channel;
     this.stub = HostRegistryGrpc.newBlockingStub(channel);
     this.self = self;
     this.memory = memory;
     this.guests = guests;
     this.outgoing = outgoing;
+    this.network = network;
     this.shutOut = shutOut;
     // A platform thread: storage that hangs holds the carriers of virtual ones, and this host lives all the same.
     this.thread = Thread.ofPlatform().daemon().name("heartbeat").unstarted(this::run);
@@ -148,7 +153,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private void heartbeat() {
     HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId())
         .setIncarnation(self.getIncarnation())
-        .setMemoryFreeBytes(memory.freeBytes());
+        .setMemoryFreeBytes(memory.freeBytes()).setNetworkVersion(networkVersion);
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
       each.vm().stepsPerSecond();
@@ -162,6 +167,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
     renew(sent, response.getLeaseMillis());
     response.getStaleVmsList().forEach(this::drop);
+    if (response.hasNetwork()) {
+      network.tell(NetworkMessages.tunnelEnds(response.getNetwork()));
+      networkVersion = response.getNetwork().getVersion();
+    }
   }
 
   private synchronized void renew(long sentNanos, long leaseMillis) {

@@ -188,7 +188,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           (steps, total) -> observer.onNext(VerifyVmUpdate
               .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
       VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
-          .setIdentical(result.identical());
+          .setIdentical(result.identical()).setNetworkPages(result.networkPages());
       result.firstDifference().ifPresent(message::setFirstDifference);
       return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps())
           .setResult(message).build();
@@ -220,7 +220,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       log.info("migration={} vm={} is to go to host={} at {}", request.getMigrationId(), guest.spec().name(),
           request.getDestinationHost(), request.getDestinationAddress());
       outgoing.start(new SourceMigration.Order(new MigrationId(request.getMigrationId()), hosted.epoch(), guest,
-          HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
+          request.getDestinationHost(), HostPort.parse(request.getDestinationAddress()),
+          request.getToken().toByteArray(),
           OrderMessages.options(request.getOptions()),
           OrderMessages.manner(request.hasQuick(), request.getSharedNothing()),
           OrderMessages.packing(request.getQuick().getCodec())));

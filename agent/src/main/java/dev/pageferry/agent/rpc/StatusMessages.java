@@ -14,6 +14,7 @@ import dev.pageferry.proto.report.v1.MigrationProgress;
 import dev.pageferry.proto.report.v1.MigrationReport;
 import dev.pageferry.proto.report.v1.MigrationRound;
 import dev.pageferry.proto.report.v1.MigrationStage;
+import dev.pageferry.proto.report.v1.NetworkArrival;
 
 /** States of VMs and migrations as messages. */
 final class StatusMessages {
@@ -48,6 +49,11 @@ final class StatusMessages {
     status.blackout()
         .ifPresent(blackout -> report.setBlackoutSeconds(blackout.total()).setBlackout(blackout(blackout)));
     status.blackoutBoundSeconds().ifPresent(report::setBlackoutBoundSeconds);
+    status.arrival().ifPresent(arrival -> {
+      NetworkArrival.Builder network = NetworkArrival.newBuilder().setReachedBy(arrival.reachedBy());
+      arrival.firstFrameSeconds().ifPresent(network::setFirstFrameSeconds);
+      report.setNetwork(network);
+    });
     for (RoundReport each : status.rounds()) {
       report.addRounds(round(each)).setPagesSent(report.getPagesSent() + each.pagesSent())
           .setZeroPages(report.getZeroPages() + each.zeroPages());

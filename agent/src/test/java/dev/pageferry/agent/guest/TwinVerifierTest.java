@@ -38,7 +38,7 @@ final class TwinVerifierTest {
     try (VirtualMachine vm = Vms.boot(Vms.spec(program, PAGES, vcpus, "rate", "unlimited", "fill", fill))) {
       Vms.runSteps(vm, 50_000);
 
-      assertThat(verify(vm)).isEqualTo(new TwinVerifier.Result(vm.steps(), OptionalLong.empty()));
+      assertThat(verify(vm)).isEqualTo(new TwinVerifier.Result(vm.steps(), OptionalLong.empty(), 0));
     }
   }
 
@@ -88,7 +88,7 @@ final class TwinVerifierTest {
       vm.load(new GuestState(List.of(new Registers(new long[]{5, 0, 0, 0, 0, 0, 0, 1}))),
           EnumSet.of(PauseReason.OPERATOR));
 
-      assertThat(verify(vm)).isEqualTo(new TwinVerifier.Result(5, OptionalLong.of(PAGES)));
+      assertThat(verify(vm)).isEqualTo(new TwinVerifier.Result(5, OptionalLong.of(PAGES), 0));
     }
   }
 

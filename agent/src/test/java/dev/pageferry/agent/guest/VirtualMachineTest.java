@@ -12,6 +12,7 @@ import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -84,7 +85,8 @@ final class VirtualMachineTest {
     };
     AtomicLong seconds = new AtomicLong();
     Ticker leaping = () -> TimeUnit.SECONDS.toNanos(seconds.incrementAndGet());
-    try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), slow, leaping)) {
+    try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), Optional.empty(), slow,
+        leaping)) {
       vm.load(VirtualMachine.bootState(BUSY, List.of()), EnumSet.noneOf(PauseReason.class));
       asked.await();
       assertThatThrownBy(() -> vm.pauseOrRunOn(PauseReason.MIGRATION)).isInstanceOf(IOException.class)

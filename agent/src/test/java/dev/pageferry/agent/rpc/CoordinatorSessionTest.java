@@ -16,6 +16,7 @@ import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
+import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
@@ -51,6 +52,7 @@ final class CoordinatorSessionTest {
   private final Registry registry = new Registry();
   private final HostMemory memory = new HostMemory(MEMORY);
   private final HostedGuests guests = new HostedGuests();
+  private final HostNetwork network = new HostNetwork("host-a", Ticker.SYSTEM);
   private Server server;
   private ManagedChannel channel;
   private CoordinatorSession session;
@@ -94,7 +96,7 @@ final class CoordinatorSessionTest {
         });
     session = new CoordinatorSession(channel,
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory, guests, outgoing,
-        shutOut::add);
+        network, shutOut::add);
   }
 
   @AfterEach

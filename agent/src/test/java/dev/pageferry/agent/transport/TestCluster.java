@@ -79,7 +79,8 @@ final class TestCluster implements AutoCloseable {
   Move start(TestHost source, HostPort destination, VirtualMachine vm, SourceOptions options, Announced announced) {
     List<Guest> givenAway = new ArrayList<>();
     SourceMigration migration = new SourceMigration(
-        new SourceMigration.Order(announced.id(), announced.epoch(), vm, destination, announced.token(), options,
+        new SourceMigration.Order(announced.id(), announced.epoch(), vm, "destination", destination, announced.token(),
+            options,
             Manner.LIVE, Packing.AUTO),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
             ledger, GuestDisks.NONE, Optional.empty(), guest -> {

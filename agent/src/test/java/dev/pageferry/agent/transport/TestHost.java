@@ -7,7 +7,6 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
-import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.OwnershipClient;
@@ -40,7 +39,7 @@ final class TestHost implements AutoCloseable {
   TestHost(String name, EventLoops loops, OwnershipClient ownership) throws IOException, InterruptedException {
     this.name = name;
     incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(), ownership, () -> {
-    }, this::adopt, Announcer.NONE, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
+    }, this::adopt, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
         Ticker.SYSTEM);
     server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
   }

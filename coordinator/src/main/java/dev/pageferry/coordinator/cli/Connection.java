@@ -86,6 +86,11 @@ final class Connection implements AutoCloseable {
     stub = ClusterGrpc.newBlockingStub(channel);
   }
 
+  /** A second way to the same coordinator, which goes on when this one begins anew. */
+  Connection another() {
+    return new Connection(coordinator);
+  }
+
   HostPort coordinator() {
     return coordinator;
   }

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.common.network.NetworkCard;
 import dev.pageferry.common.units.Bandwidth;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
@@ -77,6 +78,45 @@ final class Converters {
         case "raw" -> Disk.Format.RAW;
         default -> throw new TypeConversionException("'%s' is neither vhd nor raw".formatted(text));
       };
+    }
+  }
+
+  /** A network card, as an operator writes it. */
+  static final class Card implements ITypeConverter<String> {
+    @Override
+    public String convert(String text) {
+      try {
+        NetworkCard unused = NetworkCard.parse(text);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(String.valueOf(e.getMessage()));
+      }
+      return text;
+    }
+  }
+
+  /** The number of a virtual network. */
+  static final class Vni implements ITypeConverter<Integer> {
+    @Override
+    public Integer convert(String text) {
+      try {
+        return NetworkCard.parseVni(text);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(String.valueOf(e.getMessage()));
+      }
+    }
+  }
+
+  /** A duration in nanoseconds, at least a tenth of a millisecond. */
+  static final class Interval implements ITypeConverter<Long> {
+    private static final long LEAST_NANOS = 100_000;
+
+    @Override
+    public Long convert(String text) {
+      long nanos = positive(text, () -> Durations.parse(text).toNanos());
+      if (nanos < LEAST_NANOS) {
+        throw new TypeConversionException("'%s' is less than 100us".formatted(text));
+      }
+      return nanos;
     }
   }
 

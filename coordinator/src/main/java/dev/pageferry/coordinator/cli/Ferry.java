@@ -82,8 +82,10 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     Ferry ferry = new Ferry(surroundings);
     CommandLine root = new CommandLine(ferry).addSubcommand(new HostCommands(ferry))
         .addSubcommand(new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
-            .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry)))
+            .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
+            .addSubcommand(new VmPingCommand(ferry)))
         .addSubcommand(new DiskCommands(ferry))
+        .addSubcommand(new VtepCommands(ferry))
         .addSubcommand(new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
             .addSubcommand(new MigrateQuick(ferry)))
         .addSubcommand(new MigrationCommands(ferry));

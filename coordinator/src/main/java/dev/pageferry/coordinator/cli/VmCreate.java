@@ -47,6 +47,11 @@ final class VmCreate implements Callable<Integer> {
       description = "A disk by its name, or the absolute path of a raw file or block device; repeatable.")
   private List<String> disks = new ArrayList<>();
 
+  @Option(names = "--nic", paramLabel = "MAC[@VNI][,ip=ADDRESS]", converter = Converters.Card.class,
+      description = "A network card on a network, 1 to 16777215 (default 1), and the address that the guest answers%n"
+          + "on (default 10 and the last three bytes of MAC); repeatable.")
+  private List<String> nics = new ArrayList<>();
+
   @Option(names = "--paused", description = "Does not start the vCPUs.")
   private boolean paused;
 
@@ -67,7 +72,8 @@ final class VmCreate implements Callable<Integer> {
   private CreateVmRequest request() {
     CreateVmRequest.Builder request = CreateVmRequest.newBuilder().setName(name).setHost(host)
         .setMemoryBytes(memoryBytes)
-        .setVcpus(vcpus).setProgram(program).putAllProgramArgs(arguments()).setPaused(paused).addAllDisks(disks);
+        .setVcpus(vcpus).setProgram(program).putAllProgramArgs(arguments()).setPaused(paused).addAllDisks(disks)
+        .addAllNics(nics);
     if (memoryImage != null) {
       request.setMemoryImage(memoryImage);
     }

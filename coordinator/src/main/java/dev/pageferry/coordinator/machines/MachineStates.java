@@ -6,6 +6,7 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.NetworkCard;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -38,6 +39,8 @@ public final class MachineStates {
         .setProgram(spec.getProgram())
         .putAllProgramArgs(spec.getProgramArgsMap())
         .addAllDisks(spec.getDisksList().stream().map(Disk::getName).toList())
+        .addAllNics(spec.getNicsList().stream().map(each -> each.getMac() + "@" + each.getVni()).toList())
+        .addAllAddresses(spec.getNicsList().stream().map(NetworkCard::getAddress).toList())
         .setSteps(steps(record, status));
     if (spec.hasMemoryImage()) {
       vm.setMemoryImage(spec.getMemoryImage());

@@ -44,6 +44,8 @@ public final class Machines {
   private final Disks disks;
   private final MachineStates states;
   private final BusyVms busy = new BusyVms();
+  /** Held from the look whether addresses are free until they are taken. */
+  private final Object naming = new Object();
   private final SavedMachines saved;
 
   public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks) {
@@ -74,8 +76,11 @@ public final class Machines {
         .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).setStorageId(storageOf(host, spec)).build();
     VmId id = new VmId(spec.getId());
     return busy.exclusively(id, spec.getName(), () -> {
-      if (!ledger.add(record)) {
-        throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
+      synchronized (naming) {
+        RequestedCards.requireFree(ledger, spec.getNicsList());
+        if (!ledger.add(record)) {
+          throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
+        }
       }
       try {
         return boot(id, host, spec, 1, request.getPaused(), false);
@@ -119,7 +124,7 @@ public final class Machines {
       if (request.hasMemoryImage()) {
         spec.setMemoryImage(request.getMemoryImage());
       }
-      return spec.build();
+      return spec.addAllNics(RequestedCards.parse(request.getNicsList())).build();
     } catch (IllegalArgumentException e) {
       throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
     }
@@ -353,7 +358,8 @@ public final class Machines {
             .setTotalSteps(update.getTotalSteps());
         if (update.hasResult()) {
           VmVerification.Builder result = VmVerification.newBuilder().setName(name).setHost(host.id().value())
-              .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical());
+              .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical())
+              .setNetworkPages(update.getResult().getNetworkPages());
           if (update.getResult().hasFirstDifference()) {
             result.setFirstDifference(update.getResult().getFirstDifference());
           }

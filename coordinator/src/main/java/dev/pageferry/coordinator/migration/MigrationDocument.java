@@ -78,6 +78,9 @@ final class MigrationDocument {
     if (report.hasBlackout()) {
       next.setBlackout(report.getBlackout()).setBlackoutSeconds(report.getBlackoutSeconds());
     }
+    if (report.hasNetwork()) {
+      next.setNetwork(report.getNetwork());
+    }
     if (report.hasBlackoutBoundSeconds()) {
       next.setBlackoutBoundSeconds(report.getBlackoutBoundSeconds());
     }

@@ -4,8 +4,10 @@ import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestedHost;
+import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
@@ -14,6 +16,8 @@ import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
 import dev.pageferry.proto.cluster.v1.DeleteDiskResponse;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmResponse;
+import dev.pageferry.proto.cluster.v1.DeleteVtepRequest;
+import dev.pageferry.proto.cluster.v1.DeleteVtepResponse;
 import dev.pageferry.proto.cluster.v1.DigestVmRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.GetDiskRequest;
@@ -21,6 +25,7 @@ import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.JoinNetworkRequest;
 import dev.pageferry.proto.cluster.v1.ListDisksRequest;
 import dev.pageferry.proto.cluster.v1.ListDisksResponse;
 import dev.pageferry.proto.cluster.v1.ListHostsRequest;
@@ -29,9 +34,12 @@ import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
+import dev.pageferry.proto.cluster.v1.ListVtepsRequest;
+import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
@@ -44,6 +52,7 @@ import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
+import dev.pageferry.proto.cluster.v1.Vtep;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -57,8 +66,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final Machines machines;
   private final MigrationSupervisor migrations;
   private final Disks disks;
+  private final NetworkMembers network;
 
-  ClusterService(HostInventory inventory, Machines machines, Disks disks, MigrationSupervisor migrations) {
+  ClusterService(HostInventory inventory, Machines machines, Disks disks, NetworkMembers network,
+      MigrationSupervisor migrations) {
+    this.network = network;
     this.disks = disks;
     this.inventory = inventory;
     this.machines = machines;
@@ -83,6 +95,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
         .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
         .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
         .setVms(host.vms().size()).setVersion(host.record().getVersion());
+    if (!host.record().getVxlanAddress().isEmpty()) {
+      message.setVxlanAddress(host.record().getVxlanAddress());
+    }
     if (!host.record().getStorageId().isEmpty()) {
       message.setStorageId(host.record().getStorageId());
     }
@@ -193,6 +208,51 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
       disks.delete(request.getName(), request.getHost());
       return DeleteDiskResponse.getDefaultInstance();
     });
+  }
+
+  @Override
+  public void listVteps(ListVtepsRequest request, StreamObserver<ListVtepsResponse> observer) {
+    Refusals.answer(observer, () -> ListVtepsResponse.newBuilder().addAllVteps(network.list()).build());
+  }
+
+  @Override
+  public void addVtep(AddVtepRequest request, StreamObserver<Vtep> observer) {
+    Refusals.answer(observer, () -> network.add(request.getName(), request.getAddress(), request.getVni()));
+  }
+
+  @Override
+  public void deleteVtep(DeleteVtepRequest request, StreamObserver<DeleteVtepResponse> observer) {
+    Refusals.answer(observer, () -> {
+      network.delete(request.getName());
+      return DeleteVtepResponse.getDefaultInstance();
+    });
+  }
+
+  @Override
+  public void joinNetwork(JoinNetworkRequest request, StreamObserver<NetworkJoined> observer) {
+    ServerCallStreamObserver<NetworkJoined> call = (ServerCallStreamObserver<NetworkJoined>) observer;
+    AtomicReference<NetworkMembers.@Nullable Visit> visit = new AtomicReference<>();
+    // Set before the call's method returns, as gRPC demands; it runs after that.
+    call.setOnCancelHandler(() -> leave(visit));
+    try {
+      visit.set(network.visit(request.getAddress(), request.getVni()));
+      boolean unused = network.awaitKnown();
+      if (call.isCancelled()) {
+        leave(visit);
+      } else {
+        call.onNext(NetworkJoined.newBuilder().addAllVteps(network.hosts()).build());
+      }
+    } catch (InterruptedException | RequestException | RuntimeException e) {
+      leave(visit);
+      observer.onError(Refusals.status(e).asRuntimeException());
+    }
+  }
+
+  private static void leave(AtomicReference<NetworkMembers.@Nullable Visit> visit) {
+    NetworkMembers.Visit visiting = visit.getAndSet(null);
+    if (visiting != null) {
+      visiting.close();
+    }
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -35,14 +36,14 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @throws IOException if the address cannot be listened on
    */
   public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
-      Disks disks,
-      MigrationSupervisor migrations,
+      Disks disks, NetworkMembers network, MigrationSupervisor migrations,
       Duration heartbeatInterval, Duration lease) throws IOException {
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-        .permitKeepAliveWithoutCalls(true).addService(new ClusterService(inventory, machines, disks, migrations))
-        .addService(new RegistryService(inventory, ledger, heartbeatInterval, lease))
+        .permitKeepAliveWithoutCalls(true)
+        .addService(new ClusterService(inventory, machines, disks, network, migrations))
+        .addService(new RegistryService(inventory, ledger, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     List.of(ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)

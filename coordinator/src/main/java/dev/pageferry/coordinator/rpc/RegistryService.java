@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Registration;
+import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -13,6 +14,7 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
@@ -24,12 +26,15 @@ import java.util.Optional;
 final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
+  private final NetworkMembers network;
   private final Duration heartbeatInterval;
   private final Duration lease;
 
-  RegistryService(HostInventory inventory, OwnershipLedger ledger, Duration heartbeatInterval, Duration lease) {
+  RegistryService(HostInventory inventory, OwnershipLedger ledger, NetworkMembers network, Duration heartbeatInterval,
+      Duration lease) {
     this.inventory = inventory;
     this.ledger = ledger;
+    this.network = network;
     this.heartbeatInterval = heartbeatInterval;
     this.lease = lease;
   }
@@ -43,6 +48,7 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
           HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
               .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
               .setVersion(request.getVersion()).setStorageId(request.getStorageId())
+              .setVxlanAddress(request.getVxlanAddress())
               .build(),
           request.getMemoryFreeBytes());
       RegisterResponse.Builder response = RegisterResponse.newBuilder()
@@ -71,6 +77,11 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
         return HeartbeatResponse.newBuilder().setUnknown(true).build();
       }
       HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
+      network.heard(id, request.getNetworkVersion());
+      NetworkDirectory directory = network.directoryFor(id);
+      if (directory.getVersion() != request.getNetworkVersion()) {
+        response.setNetwork(directory);
+      }
       for (VmStatus each : request.getVmsList()) {
         if (isStale(id, each)) {
           response.addStaleVms(StaleVm.newBuilder().setId(each.getId()).setEpoch(each.getEpoch())

@@ -9,6 +9,7 @@ import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.RecordStore;
@@ -45,6 +46,7 @@ public final class FakeSite implements AutoCloseable {
   private final Disks disks;
   private final Machines machines;
   private final MigrationSupervisor migrations;
+  private final NetworkMembers network;
   private final List<Migration> metered = new CopyOnWriteArrayList<>();
 
   public FakeSite(Path directory) throws IOException {
@@ -66,6 +68,7 @@ public final class FakeSite implements AutoCloseable {
     disks = new Disks(ledger, inventory, agents);
     machines = new Machines(ledger, inventory, agents, disks);
     migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);
+    network = new NetworkMembers(store, inventory);
   }
 
   /** The same records and the same hosts under a new process of the coordinator, which has heard of no host yet. */
@@ -115,6 +118,10 @@ public final class FakeSite implements AutoCloseable {
   public void timeOutAllBut(String... hosts) {
     ticker.advance(HOST_TIMEOUT);
     heartbeat(hosts);
+  }
+
+  public NetworkMembers network() {
+    return network;
   }
 
   public Vm createVm(String name, String host) throws RequestException {

@@ -6,7 +6,6 @@ import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.Manner;
@@ -41,7 +40,7 @@ final class DestinationMigration {
   record Environment(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipClient ownership, HostLease lease,
       ActiveGuests activeGuests,
-      Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
+      MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
   }
 
   /** How far it has come. */

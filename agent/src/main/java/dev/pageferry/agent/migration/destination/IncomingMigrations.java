@@ -4,7 +4,6 @@ import com.google.protobuf.ByteString;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
-import dev.pageferry.agent.migration.Announcer;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
@@ -65,9 +64,9 @@ public final class IncomingMigrations implements IncomingDirectory {
   public IncomingMigrations(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipClient ownership, HostLease lease,
       ActiveGuests activeGuests,
-      Announcer announcer, MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
+      MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
     environment = new DestinationMigration.Environment(factory, disks, savedStates, ownership, lease, activeGuests,
-        announcer, logs,
+        logs,
         failpoints, ticker);
   }
 

@@ -3,9 +3,10 @@ package dev.pageferry.agent.migration.destination;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.CleanedUp;
+import dev.pageferry.proto.report.v1.NetworkArrival;
 import java.time.Duration;
 
-/** Stage 6: tells the network where the guest is now, and the source how it runs here. */
+/** Stage 6: tells the source how the guest runs here, and how the network found it; it was announced when it came to life. */
 final class NetworkCleanup {
   /** Long enough for a rate of steps that means something. Announcements go on after it. */
   private static final Duration SETTLING = Duration.ofMillis(250);
@@ -22,9 +23,14 @@ final class NetworkCleanup {
     Ticker ticker = session.environment().ticker();
     long start = ticker.nanos();
     long stepsBefore = vm.steps();
-    session.environment().announcer().announce(session.spec().id(), session.epoch().next());
     Thread.sleep(SETTLING);
     double rate = (vm.steps() - stepsBefore) / ticker.secondsSince(start);
-    session.link().send(CleanedUp.newBuilder().setGuestStepsPerSecond(rate).build());
+    CleanedUp.Builder done = CleanedUp.newBuilder().setGuestStepsPerSecond(rate);
+    vm.networkArrival().ifPresent(arrival -> {
+      NetworkArrival.Builder message = NetworkArrival.newBuilder().setReachedBy(arrival.reachedBy());
+      arrival.firstFrameSeconds().ifPresent(message::setFirstFrameSeconds);
+      done.setNetwork(message);
+    });
+    session.link().send(done.build());
   }
 }

@@ -21,6 +21,8 @@ final class Activation {
   void run(long committedEpoch) throws MigrationFailure, InterruptedException {
     session.link.send(Go.newBuilder().setEpoch(committedEpoch).build());
     session.blackout.lap(Part.COMMIT);
+    // Behind GO, and on another thread: what is held for the VM need not be there before it is.
+    session.guest.handOverNetwork(session.destinationHost);
     session.failpoints.at("source.activation.go-sent");
     Running running = session.link.receive(Running.class, Deadline.after(RUNNING_TIMEOUT, session.ticker));
     session.journal.guestRunsAtDestination(session.blackout.report(running.getResumeSeconds()),

@@ -1,9 +1,12 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.source.SourceStatus.Arrival;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.CleanedUp;
+import dev.pageferry.proto.report.v1.NetworkArrival;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.OptionalDouble;
 
 /** Stage 6: the destination announces the VM; the source hears how the guest runs there and is done. */
@@ -18,12 +21,20 @@ final class NetworkCleanup {
 
   void run() throws InterruptedException {
     OptionalDouble after = OptionalDouble.empty();
+    Optional<Arrival> arrival = Optional.empty();
     try {
       CleanedUp done = session.link.receive(CleanedUp.class, Deadline.after(CLEANUP_TIMEOUT, session.ticker));
       after = done.hasGuestStepsPerSecond() ? OptionalDouble.of(done.getGuestStepsPerSecond()) : after;
+      arrival = done.hasNetwork() ? Optional.of(arrival(done.getNetwork())) : arrival;
     } catch (MigrationFailure e) {
-      // The VM runs there; only a figure of the report is missing.
+      // The VM runs there; only figures of the report are missing.
     }
-    session.journal.completed(after);
+    session.journal.completed(after, arrival);
+  }
+
+  private static Arrival arrival(NetworkArrival message) {
+    return new Arrival(message.hasFirstFrameSeconds()
+        ? OptionalDouble.of(message.getFirstFrameSeconds())
+        : OptionalDouble.empty(), message.getReachedBy());
   }
 }

@@ -4,6 +4,7 @@ import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.RoundReport;
+import dev.pageferry.agent.migration.source.SourceStatus.Arrival;
 import dev.pageferry.agent.migration.source.SourceStatus.Failure;
 import dev.pageferry.agent.migration.source.SourceStatus.GuestSpeed;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
@@ -49,6 +50,7 @@ final class SourceJournal {
   private double totalSeconds;
   private @Nullable BlackoutReport blackout;
   private OptionalDouble blackoutBound = OptionalDouble.empty();
+  private Optional<Arrival> arrival = Optional.empty();
   private long bytesSent;
   private double throughput;
   private GuestSpeed speed = new GuestSpeed(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
@@ -142,7 +144,8 @@ final class SourceJournal {
     state = State.RUNNING;
   }
 
-  synchronized void completed(OptionalDouble stepsPerSecondAfter) {
+  synchronized void completed(OptionalDouble stepsPerSecondAfter, Optional<Arrival> network) {
+    arrival = network;
     speed = new GuestSpeed(speed.before(), speed.during(), stepsPerSecondAfter);
     end(State.COMPLETED);
   }
@@ -170,7 +173,7 @@ final class SourceJournal {
     return new SourceStatus(state, stage, Optional.ofNullable(failure), progress, setupSeconds,
         totalSeconds > 0 ? totalSeconds : ticker.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound,
         bytesSent,
-        throughput, speed, List.copyOf(rounds));
+        throughput, speed, List.copyOf(rounds), arrival);
   }
 
   private void end(State last) {

@@ -42,9 +42,11 @@ public final class SourceMigration {
   /**
    * What is to be moved, and where.
    *
+   * @param destinationHost its name
    * @param packing of its state, where that goes by a file
    */
-  public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, HostPort destination, byte[] token,
+  public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, String destinationHost,
+      HostPort destination, byte[] token,
       SourceOptions options, Manner manner, Packing packing) {
   }
 
@@ -262,6 +264,9 @@ public final class SourceMigration {
       }
     }
     journal.handedOver(session.blackout.secondsSoFar());
+    if (decision.get().outcome() == Outcome.COMMITTED) {
+      order.guest().handOverNetwork(order.destinationHost());
+    }
     environment.copies().givenAway(order.guest());
     if (runsElsewhere && decision.get().outcome() == Outcome.COMMITTED) {
       retireDisks();

@@ -17,6 +17,7 @@ import java.util.Optional;
 final class SourceSession implements AutoCloseable {
   final MigrationId migration;
   final OwnershipEpoch epoch;
+  final String destinationHost;
   final Guest guest;
   final SourceLink link;
   final Attempt attempt;
@@ -40,6 +41,7 @@ final class SourceSession implements AutoCloseable {
       SourceJournal journal, PageSpace space, Optional<DiskMirror> mirror) {
     this.migration = order.migration();
     this.epoch = order.epoch();
+    this.destinationHost = order.destinationHost();
     this.guest = order.guest();
     this.options = order.options();
     this.link = link;

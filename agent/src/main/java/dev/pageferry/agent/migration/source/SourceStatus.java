@@ -17,7 +17,7 @@ import java.util.OptionalDouble;
 public record SourceStatus(State state, MigrationStage stage, Optional<Failure> failure, Progress progress,
     double setupSeconds,
     double totalSeconds, Optional<BlackoutReport> blackout, OptionalDouble blackoutBoundSeconds, long bytesSent,
-    double throughputBytesPerSecond, GuestSpeed guestSpeed, List<RoundReport> rounds) {
+    double throughputBytesPerSecond, GuestSpeed guestSpeed, List<RoundReport> rounds, Optional<Arrival> arrival) {
 
   /** How far, or how it ended. */
   public enum State {
@@ -55,6 +55,10 @@ public record SourceStatus(State state, MigrationStage stage, Optional<Failure> 
   public record Progress(int round, long remainingBytes, double bytesPerSecond, OptionalDouble expectedSeconds,
       int throttlePercent,
       double done) {
+  }
+
+  /** How the network found the guest at the destination; see there. */
+  public record Arrival(OptionalDouble firstFrameSeconds, int reachedBy) {
   }
 
   /** Guest steps per second. */

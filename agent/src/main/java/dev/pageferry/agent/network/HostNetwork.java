@@ -1,0 +1,226 @@
+package dev.pageferry.agent.network;
+
+import dev.pageferry.agent.network.SwitchPort.PortService;
+import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.time.Ticker;
+import io.netty.channel.EventLoop;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The network of a host: its switch, on an event loop of its own, and the uplinks. All calls are from any thread and do not
+ * block; what they ask is done on the loop, in the order in which one thread asked.
+ */
+public final class HostNetwork implements AutoCloseable {
+  /** Frames of one port that are forwarded before it is the next one's turn. */
+  private static final int PORT_BUDGET = 32;
+  /** Frames that are forwarded before sockets are looked at again. */
+  private static final int ROUND_BUDGET = 512;
+
+  private final MultiThreadIoEventLoopGroup group;
+  private final EventLoop loop;
+  private final SwitchCounters counters = new SwitchCounters();
+  private final Ticker ticker;
+  private final MacAddress self;
+  private final VirtualSwitch theSwitch;
+  private final Announcements announcements;
+  private final Queue<SwitchPort> ready = new ConcurrentLinkedQueue<>();
+  private final PortService service = new LoopService();
+  private volatile @Nullable VxlanUplink vxlan;
+  private volatile @Nullable PacketUplink packets;
+
+  /** @param hostId gives the switch its own address, for answers to probes */
+  public HostNetwork(String hostId, Ticker ticker) {
+    this.ticker = ticker;
+    // Locally administered, for one station.
+    this.self = new MacAddress(0x02_00_00_00_00_00L | (hostId.hashCode() & 0xFFFF_FFFFL));
+    IoHandlerFactory handlers = Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    this.group = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("switch", true), handlers);
+    this.loop = group.next();
+    this.theSwitch = new VirtualSwitch(this::uplinkOf, this::probed, counters, ticker);
+    this.announcements = new Announcements(theSwitch, this::flush, loop);
+  }
+
+  /**
+   * Begins to listen for VXLAN. Nothing is sent or taken before {@link #tell}.
+   *
+   * @return the port that is bound
+   */
+  public int listenForVxlan(InetSocketAddress address) throws IOException, InterruptedException {
+    VxlanUplink uplink = VxlanUplink.listen(loop, address, theSwitch::fromUplink, counters);
+    vxlan = uplink;
+    return uplink.port();
+  }
+
+  /**
+   * Puts one network onto a real interface, in place of VXLAN.
+   *
+   * @throws IOException if there is no such interface, or this process may not use it
+   */
+  public void useInterface(InterfaceUplink uplink) throws IOException {
+    int vni = uplink.vni();
+    packets = PacketUplink.open(uplink.networkInterface(), vni,
+        frame -> theSwitch.fromUplink(PacketUplink.Wire.INSTANCE, vni, frame, Uplink.Learning.ALLOWED), loop, counters);
+  }
+
+  /** Names the other ends of VXLAN tunnels, all of them. */
+  public void tell(List<TunnelEnd> ends) {
+    VxlanUplink uplink = vxlan;
+    if (uplink != null) {
+      TunnelEnds known = new TunnelEnds(ends);
+      loop.execute(() -> {
+        uplink.tell(known);
+        theSwitch.retain(known.all());
+      });
+    }
+  }
+
+  /** Plugs a card in. Its port stands by: it holds what comes, until {@link #activate}. */
+  public SwitchPort attach(NetworkCard card) {
+    SwitchPort port = new SwitchPort(card, service, counters, ticker);
+    loop.execute(() -> theSwitch.attach(port));
+    return port;
+  }
+
+  /** The VM is this host's: its address is here, and it may send. Idempotent. */
+  public void activate(SwitchPort port) {
+    loop.execute(() -> theSwitch.activate(port));
+  }
+
+  /**
+   * The VM belongs to another host: its address is forgotten here at once. What was held for it, and what still comes for a
+   * while, is passed on.
+   *
+   * @param host where it went
+   */
+  public void handOver(SwitchPort port, String host) {
+    loop.execute(() -> {
+      theSwitch.handOver(port, remoteEnd(port.card().vni(), host));
+      flush();
+    });
+  }
+
+  /** Unplugs a card. Idempotent. */
+  public void detach(SwitchPort port) {
+    loop.execute(() -> theSwitch.detach(port));
+  }
+
+  /**
+   * Announces a VM that is here now, in the background.
+   *
+   * @param isOurs whether it still is; asked before every frame
+   * @return counts the switches that have proved that they can reach it
+   */
+  public AtomicInteger announce(List<SwitchPort> ports, BooleanSupplier isOurs) {
+    return announcements.start(ports, isOurs);
+  }
+
+  public SwitchCounters counters() {
+    return counters;
+  }
+
+  private @Nullable Uplink uplinkOf(int vni) {
+    PacketUplink wire = packets;
+    return wire != null && wire.vni() == vni ? wire : vxlan;
+  }
+
+  private @Nullable RemoteEnd remoteEnd(int vni, String host) {
+    VxlanUplink uplink = vxlan;
+    return uplink == null || uplinkOf(vni) != uplink ? null : uplink.ends().named(host).orElse(null);
+  }
+
+  private Optional<byte[]> probed(int vni, byte[] frame) {
+    Optional<ReachabilityProbe> probe = ReachabilityProbe.of(frame);
+    if (probe.isEmpty()) {
+      counters.drop(Drop.MALFORMED_FRAME);
+      return Optional.empty();
+    }
+    if (probe.get().isQuestion()) {
+      return Optional.of(probe.get().answer(self).frame());
+    }
+    announcements.answered(probe.get().nonce());
+    return Optional.empty();
+  }
+
+  private void flush() {
+    VxlanUplink uplink = vxlan;
+    if (uplink != null) {
+      uplink.flush();
+    }
+  }
+
+  @Override
+  public void close() {
+    VxlanUplink uplink = vxlan;
+    if (uplink != null) {
+      uplink.close();
+    }
+    PacketUplink wire = packets;
+    if (wire != null) {
+      loop.submit(wire::close).syncUninterruptibly();
+    }
+    group.shutdownGracefully();
+  }
+
+  /** Serves ports in turn, so that one that sends without end does not keep others waiting. */
+  private final class LoopService implements PortService {
+    @Override
+    public void schedule(SwitchPort port) {
+      ready.add(port);
+      loop.execute(this::serve);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+      loop.execute(task);
+    }
+
+    @Override
+    public void drain(SwitchPort port) {
+      forward(port, SwitchPort.QUEUE_FRAMES);
+      flush();
+    }
+
+    private void serve() {
+      int left = ROUND_BUDGET;
+      for (SwitchPort port = ready.poll(); port != null; port = ready.poll()) {
+        left -= forward(port, PORT_BUDGET);
+        // Before the port is said to be empty: whoever waits for that takes its frames to have left.
+        flush();
+        if (port.isServedAgain()) {
+          ready.add(port);
+        }
+        if (left <= 0) {
+          // Sockets have their turn first.
+          loop.execute(this::serve);
+          break;
+        }
+      }
+    }
+
+    private int forward(SwitchPort port, int budget) {
+      int done = 0;
+      for (byte[] frame = port.poll(); frame != null; frame = port.poll()) {
+        theSwitch.fromPort(port, frame);
+        if (++done == budget) {
+          break;
+        }
+      }
+      return done;
+    }
+  }
+}

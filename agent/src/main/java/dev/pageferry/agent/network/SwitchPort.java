@@ -1,0 +1,152 @@
+package dev.pageferry.agent.network;
+
+import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.time.Ticker;
+import java.time.Duration;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a VM's network card is plugged into the switch. The card's thread sends and takes; the switch's loop does the rest.
+ * Both queues are bounded; a frame that does not fit is dropped and counted.
+ */
+public final class SwitchPort {
+  /** Frames that each direction holds. */
+  static final int QUEUE_FRAMES = 256;
+  /** What was held for longer answers a question that nobody asks any more. */
+  static final Duration LONGEST_HOLD = Duration.ofSeconds(5);
+  private static final Duration LONGEST_DRAIN = Duration.ofSeconds(1);
+
+  /** Whether the card takes part. */
+  enum State {
+    /** Frames from elsewhere are held for it; the VM may still be on another host, so that nothing is sent. */
+    STANDBY,
+    LIVE,
+    /** The VM is on another host, or nowhere. */
+    GONE
+  }
+
+  private record Held(byte[] frame, long sinceNanos) {
+  }
+
+  private final NetworkCard card;
+  private final PortService service;
+  private final SwitchCounters counters;
+  private final Ticker ticker;
+  private final BlockingQueue<byte[]> toSwitch = new ArrayBlockingQueue<>(QUEUE_FRAMES);
+  private final BlockingQueue<Held> toCard = new ArrayBlockingQueue<>(QUEUE_FRAMES);
+  /** Whether the port is among those that the loop will serve. */
+  private final AtomicBoolean scheduled = new AtomicBoolean();
+  /** Written by the loop. */
+  private volatile State state = State.STANDBY;
+  private volatile @Nullable Thread reader;
+
+  /** How a port is served by the loop. */
+  interface PortService {
+    /** The port has frames for the switch. */
+    void schedule(SwitchPort port);
+
+    /** Runs something on the loop, behind all that was asked before. */
+    void execute(Runnable task);
+
+    /** Forwards all that the port has; on the loop. */
+    void drain(SwitchPort port);
+  }
+
+  SwitchPort(NetworkCard card, PortService service, SwitchCounters counters, Ticker ticker) {
+    this.card = card;
+    this.service = service;
+    this.counters = counters;
+    this.ticker = ticker;
+  }
+
+  public NetworkCard card() {
+    return card;
+  }
+
+  /** Names the thread to wake when a frame comes. It may be woken for nothing. */
+  public void wakes(@Nullable Thread thread) {
+    reader = thread;
+  }
+
+  /** Sends a frame, or drops it where the switch does not keep up. The array is the switch's from then on. */
+  public void send(byte[] frame) {
+    if (!toSwitch.offer(frame)) {
+      counters.drop(Drop.PORT_FULL);
+      return;
+    }
+    if (scheduled.compareAndSet(false, true)) {
+      service.schedule(this);
+    }
+  }
+
+  /** The next frame for the card, or null if there is none now. */
+  public byte @Nullable [] take() {
+    while (true) {
+      Held held = toCard.poll();
+      if (held == null) {
+        return null;
+      }
+      if (ticker.nanos() - held.sinceNanos() <= LONGEST_HOLD.toNanos()) {
+        return held.frame();
+      }
+      counters.drop(Drop.HELD_TOO_LONG);
+    }
+  }
+
+  /** Whether {@link #take} may have something. */
+  public boolean hasFrames() {
+    return !toCard.isEmpty();
+  }
+
+  /** Waits until all that was sent has left the switch: a frame that leaves later could call the VM back from where it went. */
+  public void awaitSent() throws InterruptedException {
+    if (!scheduled.get() && toSwitch.isEmpty()) {
+      return;
+    }
+    CountDownLatch sent = new CountDownLatch(1);
+    service.execute(() -> {
+      service.drain(this);
+      sent.countDown();
+    });
+    boolean unused = sent.await(LONGEST_DRAIN.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  // What follows is the loop's.
+
+  State state() {
+    return state;
+  }
+
+  void become(State next) {
+    state = next;
+  }
+
+  /** Holds a frame for the card. */
+  void deliver(byte[] frame) {
+    if (!toCard.offer(new Held(frame, ticker.nanos()))) {
+      counters.drop(Drop.CARD_FULL);
+      return;
+    }
+    LockSupport.unpark(reader);
+  }
+
+  /** The next frame from the card. */
+  byte @Nullable [] poll() {
+    return toSwitch.poll();
+  }
+
+  /** The loop is done with the port for now. @return whether it is to be served again at once */
+  boolean isServedAgain() {
+    if (!toSwitch.isEmpty()) {
+      return true;
+    }
+    scheduled.set(false);
+    return !toSwitch.isEmpty() && scheduled.compareAndSet(false, true);
+  }
+}

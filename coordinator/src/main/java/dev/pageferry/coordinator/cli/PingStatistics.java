@@ -1,0 +1,106 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.PingBucket;
+import dev.pageferry.proto.cluster.v1.VmPing;
+import java.util.Arrays;
+
+/** What came of echo requests that were sent one after another. Any thread may tell and ask. */
+final class PingStatistics {
+  /** Sequence numbers have 16 bits, and begin anew. */
+  private static final int SEQUENCES = 1 << 16;
+  /** Buckets double from here on. */
+  private static final double FIRST_BUCKET_SECONDS = 0.0001;
+  private static final int BUCKETS = 20;
+
+  private final long[] sentNanos = new long[SEQUENCES];
+  private final boolean[] outstanding = new boolean[SEQUENCES];
+  private final int[] buckets = new int[BUCKETS + 1];
+  private long[] roundTripNanos = new long[1024];
+  private int sent;
+  private int received;
+  private int duplicates;
+  private long firstSentNanos;
+  private long lastAnswerNanos;
+  private long longestGapNanos;
+
+  synchronized void sent(int sequence, long nanos) {
+    if (sent == 0) {
+      firstSentNanos = nanos;
+    }
+    sent++;
+    sentNanos[sequence] = nanos;
+    outstanding[sequence] = true;
+  }
+
+  synchronized void answered(int sequence, long nanos) {
+    if (!outstanding[sequence]) {
+      duplicates++;
+      return;
+    }
+    outstanding[sequence] = false;
+    longestGapNanos = Math.max(longestGapNanos, gapUntil(nanos));
+    lastAnswerNanos = nanos;
+    if (received == roundTripNanos.length) {
+      roundTripNanos = Arrays.copyOf(roundTripNanos, received * 2);
+    }
+    long roundTrip = nanos - sentNanos[sequence];
+    roundTripNanos[received++] = roundTrip;
+    buckets[bucket(roundTrip / 1e9)]++;
+  }
+
+  /** Nothing more will be sent. Silence at the end is a gap, too. */
+  synchronized void ended(long nanos) {
+    if (sent > received) {
+      longestGapNanos = Math.max(longestGapNanos, gapUntil(nanos));
+    }
+  }
+
+  private long gapUntil(long nanos) {
+    return sent == 0 ? 0 : nanos - (received == 0 ? firstSentNanos : lastAnswerNanos);
+  }
+
+  synchronized boolean isComplete() {
+    return received >= sent;
+  }
+
+  synchronized int received() {
+    return received;
+  }
+
+  /** For how long there was no answer by now. */
+  synchronized long silentNanos(long nowNanos) {
+    return gapUntil(nowNanos);
+  }
+
+  synchronized VmPing.Builder toProto() {
+    VmPing.Builder ping = VmPing.newBuilder().setSent(sent).setReceived(received).setLost(sent - received)
+        .setDuplicates(duplicates).setLongestGapSeconds(longestGapNanos / 1e9);
+    if (received > 0) {
+      long[] sorted = Arrays.copyOf(roundTripNanos, received);
+      Arrays.sort(sorted);
+      ping.setMinSeconds(sorted[0] / 1e9).setMedianSeconds(sorted[received / 2] / 1e9)
+          .setP99Seconds(sorted[(int) Math.min(received - 1L, received * 99L / 100)] / 1e9)
+          .setMaxSeconds(sorted[received - 1] / 1e9);
+    }
+    int first = 0;
+    int last = BUCKETS;
+    while (first <= BUCKETS && buckets[first] == 0) {
+      first++;
+    }
+    while (last >= first && buckets[last] == 0) {
+      last--;
+    }
+    for (int i = first; i <= last; i++) {
+      ping.addHistogram(PingBucket.newBuilder().setUpToSeconds(FIRST_BUCKET_SECONDS * (1L << i)).setCount(buckets[i]));
+    }
+    return ping;
+  }
+
+  private static int bucket(double seconds) {
+    int bucket = 0;
+    while (bucket < BUCKETS && seconds > FIRST_BUCKET_SECONDS * (1L << bucket)) {
+      bucket++;
+    }
+    return bucket;
+  }
+}

@@ -1,0 +1,44 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.PingBucket;
+import dev.pageferry.proto.cluster.v1.VmPing;
+
+/** What came of a ping, for people to read. */
+final class PingText {
+  private static final int WIDEST_BAR = 40;
+
+  private PingText() {
+  }
+
+  static String of(VmPing ping) {
+    StringBuilder text = new StringBuilder(details(ping).text());
+    int most = ping.getHistogramList().stream().mapToInt(PingBucket::getCount).max().orElse(1);
+    for (PingBucket each : ping.getHistogramList()) {
+      text.append("  up to %9s  %7d  %s%n".formatted(millis(each.getUpToSeconds()), each.getCount(),
+          "#".repeat((int) Math.ceilDiv((long) each.getCount() * WIDEST_BAR, most))));
+    }
+    return text.toString();
+  }
+
+  private static Details details(VmPing ping) {
+    Details details = new Details().add("name", ping.getName())
+        .add("card", "%s %s".formatted(ping.getNic(), ping.getAddress())).add("sent", ping.getSent())
+        .add("received", ping.getReceived()).add("lost", "%d (%.1f %%)".formatted(ping.getLost(),
+            ping.getSent() == 0 ? 0 : 100.0 * ping.getLost() / ping.getSent()))
+        .add("duplicates", ping.getDuplicates()).add("longest gap", millis(ping.getLongestGapSeconds()));
+    return ping.hasMedianSeconds()
+        ? details.add("round trip", "min %s, median %s, p99 %s, max %s".formatted(millis(ping.getMinSeconds()),
+            millis(ping.getMedianSeconds()), millis(ping.getP99Seconds()), millis(ping.getMaxSeconds())))
+        : details;
+  }
+
+  /** One line while it goes on. */
+  static String line(VmPing ping) {
+    return "ping: %d sent, %d lost, longest gap %s".formatted(ping.getSent(), ping.getLost(),
+        millis(ping.getLongestGapSeconds()));
+  }
+
+  private static String millis(double seconds) {
+    return "%.2f ms".formatted(seconds * 1e3);
+  }
+}

@@ -1,0 +1,75 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmPing;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code ferry vm ping}. */
+@Command(name = "ping", sortOptions = false,
+    description = "Pings the VM from a client on its network: loss, longest gap, round trips.", footer = {"",
+        "The client joins the network as a tunnel end of its own while it pings, so hosts must be",
+        "able to reach this machine by UDP. Ctrl-C ends it and shows what came of it."})
+final class VmPingCommand implements Callable<Integer> {
+  private final Session.Opener ferry;
+
+  @Parameters(paramLabel = "NAME", description = "Name of the VM.")
+  private String name = "";
+
+  @Option(names = "--interval", paramLabel = "TIME", converter = Converters.Interval.class,
+      description = "Between two requests (default 1ms).")
+  private long intervalNanos = 1_000_000;
+
+  @Option(names = "--count", paramLabel = "N", converter = Converters.Count.class,
+      description = "Requests (default 1000).")
+  private int count = 1000;
+
+  @Option(names = "--card", paramLabel = "N", converter = Converters.Count.class,
+      description = "The VM's N-th network card (default 1).")
+  private int cardNumber = 1;
+
+  VmPingCommand(Session.Opener ferry) {
+    this.ferry = ferry;
+  }
+
+  @Override
+  public Integer call() {
+    return ferry.inSession(session -> {
+      Vm vm = session.connection().read(stub -> stub.getVm(GetVmRequest.newBuilder().setName(name).build()));
+      requireCard(vm, cardNumber);
+      try (Pinger pinger = new Pinger(session.connection().another(), vm, cardNumber - 1);
+          Surroundings.Registration interrupts = session.surroundings().interrupts()
+              .register(() -> show(session, interrupted(pinger)))) {
+        VmPing ping = pinger.run(intervalNanos, count);
+        interrupts.close();
+        show(session, ping);
+        if (ping.getReceived() == 0) {
+          throw new Failure(ExitCode.FAILED,
+              "VM %s answered none of %d requests; see 'ferry vm show %s'".formatted(name, ping.getSent(), name));
+        }
+        return ExitCode.DONE;
+      }
+    });
+  }
+
+  private static VmPing interrupted(Pinger pinger) {
+    pinger.stop();
+    return pinger.report();
+  }
+
+  private static void show(Session session, VmPing ping) {
+    session.output().document(ping, palette -> PingText.of(ping));
+  }
+
+  /** Refuses to ping a VM that has no such network card. */
+  static void requireCard(Vm vm, int number) {
+    if (vm.getNicsCount() < number) {
+      throw new Failure(ExitCode.REFUSED,
+          "VM %s has %d network cards; nothing to ping; create it with --nic MAC[@VNI]".formatted(vm.getName(),
+              vm.getNicsCount()));
+    }
+  }
+}

@@ -1,0 +1,198 @@
+package dev.pageferry.coordinator.network;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.coordinator.store.RecordStore.Transaction;
+import dev.pageferry.coordinator.store.RecordStore.Versioned;
+import dev.pageferry.proto.cluster.v1.Vtep;
+import dev.pageferry.proto.records.v1.TunnelEndRecord;
+import dev.pageferry.proto.registry.v1.NetworkDirectory;
+import dev.pageferry.proto.registry.v1.TunnelEnd;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * All ends of VXLAN tunnels: the hosts, those that operators added, and visitors, which are there as long as somebody keeps
+ * them. Hosts hear of changes with their next heartbeat.
+ */
+public final class NetworkMembers {
+  private static final String ADDED = "tunnel-ends/";
+  /** Each costs every host a copy of every frame that is for all. */
+  private static final int MAX_ADDED = 256;
+  private static final int MAX_VISITORS = 256;
+  private static final Duration LONGEST_WAIT = Duration.ofSeconds(5);
+
+  private final RecordStore store;
+  private final HostInventory inventory;
+  /** Guarded by this, as all that changes the members. */
+  private final Map<String, Vtep> visitors = new TreeMap<>();
+  private final Map<HostId, Long> known = new ConcurrentHashMap<>();
+  private long visits;
+
+  public NetworkMembers(RecordStore store, HostInventory inventory) {
+    this.store = store;
+    this.inventory = inventory;
+  }
+
+  /** Somebody who is on a network until this is closed. */
+  public interface Visit extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /** The hosts, and what operators added. */
+  public List<Vtep> list() {
+    List<Vtep> all = new ArrayList<>(hosts());
+    all.addAll(added());
+    return all;
+  }
+
+  /** Those of hosts. */
+  public List<Vtep> hosts() {
+    return inventory.list().stream().map(Host::record).filter(each -> !each.getVxlanAddress().isEmpty())
+        .map(each -> Vtep.newBuilder().setName(each.getId()).setAddress(each.getVxlanAddress()).setHost(true).build())
+        .toList();
+  }
+
+  private List<Vtep> added() {
+    return store.list(ADDED).stream().map(NetworkMembers::parse)
+        .map(each -> Vtep.newBuilder().setName(each.getName()).setAddress(each.getAddress()).setVni(each.getVni())
+            .build())
+        .toList();
+  }
+
+  /** Lets a tunnel end into the networks, or into one, for good. */
+  public synchronized Vtep add(String name, String address, int vni) throws RequestException {
+    checkReachable(address, vni);
+    try {
+      Names.check("VTEP name", name);
+    } catch (IllegalArgumentException e) {
+      throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
+    }
+    if (inventory.find(new HostId(name)).isPresent()) {
+      throw new RequestException(Kind.EXISTS, "%s is a host; choose another name", name);
+    }
+    if (added().size() >= MAX_ADDED) {
+      throw new RequestException(Kind.REFUSED, "there are %d tunnel ends already; delete one", MAX_ADDED);
+    }
+    requireFree(address);
+    TunnelEndRecord record = TunnelEndRecord.newBuilder().setName(name).setAddress(address).setVni(vni).build();
+    if (!store.commit(new Transaction().ifAbsent(ADDED + name).put(ADDED + name, record.toByteArray()))) {
+      throw new RequestException(Kind.EXISTS, "VTEP %s exists already; choose another name", name);
+    }
+    return Vtep.newBuilder().setName(name).setAddress(address).setVni(vni).build();
+  }
+
+  private void requireFree(String address) throws RequestException {
+    Optional<Vtep> other = list().stream().filter(each -> each.getAddress().equals(address)).findAny();
+    if (other.isPresent()) {
+      throw new RequestException(Kind.REFUSED, "%s is %s's address already", address, other.get().getName());
+    }
+  }
+
+  private static void checkReachable(String address, int vni) throws RequestException {
+    try {
+      HostPort parsed = HostPort.parse(address);
+      if (parsed.port() == 0 || parsed.isWildcard()) {
+        throw new IllegalArgumentException("nothing can be sent to %s".formatted(address));
+      }
+      if (vni != 0) {
+        NetworkCard.checkVni(vni);
+      }
+    } catch (IllegalArgumentException e) {
+      throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** Shuts a tunnel end out again. */
+  public synchronized void delete(String name) throws RequestException {
+    Optional<Versioned> there = store.get(ADDED + name);
+    if (there.isEmpty()) {
+      throw new RequestException(Kind.NOT_FOUND, "VTEP %s does not exist, or is a host; see 'ferry vtep list'", name);
+    }
+    store.commit(new Transaction().delete(ADDED + name));
+  }
+
+  /** Lets somebody into a network for a while. */
+  public synchronized Visit visit(String address, int vni) throws RequestException {
+    checkReachable(address, vni);
+    if (visitors.size() >= MAX_VISITORS) {
+      throw new RequestException(Kind.REFUSED, "there are %d visitors already; try again later", MAX_VISITORS);
+    }
+    requireFree(address);
+    // No host or operator can choose a name with a slash.
+    String name = "visitor/" + ++visits;
+    visitors.put(name, Vtep.newBuilder().setName(name).setAddress(address).setVni(vni).build());
+    return () -> leave(name);
+  }
+
+  private synchronized void leave(String name) {
+    visitors.remove(name);
+  }
+
+  /** What a host is to know: all members but itself. The version tells different ones apart. */
+  public synchronized NetworkDirectory directoryFor(HostId host) {
+    NetworkDirectory.Builder directory = NetworkDirectory.newBuilder();
+    List<Vtep> members = new ArrayList<>(list());
+    members.addAll(visitors.values());
+    long version = 1;
+    for (Vtep each : members) {
+      if (!each.getHost() || !each.getName().equals(host.value())) {
+        TunnelEnd end = TunnelEnd.newBuilder().setName(each.getName()).setAddress(each.getAddress())
+            .setVni(each.getVni()).build();
+        directory.addEnds(end);
+        version = version * 0x9E3779B97F4A7C15L + end.toByteString().hashCode();
+      }
+    }
+    // 0 is for hosts that know of nobody.
+    return directory.setVersion(version == 0 ? 1 : version).build();
+  }
+
+  /** A host says which version it has. */
+  public void heard(HostId host, long version) {
+    known.put(host, version);
+  }
+
+  /**
+   * Waits until all hosts that are up have the present version, or for some seconds.
+   *
+   * @return whether they have
+   */
+  public boolean awaitKnown() throws InterruptedException {
+    long end = System.nanoTime() + LONGEST_WAIT.toNanos();
+    while (!isKnown()) {
+      if (System.nanoTime() - end > 0) {
+        return false;
+      }
+      TimeUnit.MILLISECONDS.sleep(20);
+    }
+    return true;
+  }
+
+  private boolean isKnown() {
+    return inventory.list().stream().filter(each -> each.isUp() && !each.record().getVxlanAddress().isEmpty())
+        .allMatch(each -> directoryFor(each.id()).getVersion() == known.getOrDefault(each.id(), 0L));
+  }
+
+  private static TunnelEndRecord parse(Versioned stored) {
+    try {
+      return TunnelEndRecord.parseFrom(stored.value());
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
+    }
+  }
+}
