@@ -77,7 +77,7 @@ final class Agent implements AutoCloseable {
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
     VmFactory factory = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
-    AgentMetrics metrics = new AgentMetrics(guests, memory);
+    AgentMetrics metrics = new AgentMetrics(guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator());
     OwnershipClient ownership = rpc.ownership();
     SourceMigration.Environment departures = new SourceMigration.Environment(

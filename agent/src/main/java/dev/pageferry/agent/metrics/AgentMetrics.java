@@ -5,6 +5,8 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.agent.network.Drop;
+import dev.pageferry.agent.network.SwitchCounters;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.FunctionCounter;
@@ -19,6 +21,7 @@ import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /** What this host measures, in Prometheus' names and base units. No label has an unbounded number of values. */
@@ -47,7 +50,7 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   /** Held here: the counter below refers to it weakly. */
   private final StepCount steps = new StepCount();
 
-  public AgentMetrics(HostedGuests guests, HostMemory memory) {
+  public AgentMetrics(HostedGuests guests, HostMemory memory, SwitchCounters network) {
     this.guests = guests;
     Gauge.builder("ferry.migration.dirty.pages", dirtyPages, AtomicLong::get)
         .description("Pages that the guest had written during the round of a migration that ended last")
@@ -65,8 +68,26 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
         .register(registry);
     FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
         .description("Steps done by guests on this host").register(registry);
+    bindSwitch(network);
     new JvmMemoryMetrics().bindTo(registry);
     bindGc();
+  }
+
+  private void bindSwitch(SwitchCounters network) {
+    switched("forwarded", network, SwitchCounters::forwarded);
+    switched("flooded", network, SwitchCounters::flooded);
+    switched("relayed", network, SwitchCounters::relayed);
+    for (Drop reason : Drop.values()) {
+      FunctionCounter.builder("ferry.switch.dropped", network, counters -> counters.dropped(reason))
+          .tag("reason", reason.name().toLowerCase(Locale.ROOT)).baseUnit("frames")
+          .description("Frames and datagrams that went no further").register(registry);
+    }
+  }
+
+  private void switched(String outcome, SwitchCounters network, ToDoubleFunction<SwitchCounters> count) {
+    FunctionCounter.builder("ferry.switch", network, count).tag("outcome", outcome).baseUnit("frames")
+        .description("Frames that the virtual switch sent to one receiver, to all of a network, or after a moved VM")
+        .register(registry);
   }
 
   @SuppressWarnings("resource") // lives as long as the process

@@ -22,7 +22,7 @@ public enum Drop {
   CARD_FULL,
   /** Held for a VM for too long. */
   HELD_TOO_LONG,
-  /** Held for a VM that went where nothing can be passed on to. */
+  /** Held for a VM that went to a host whose tunnel end is not known. */
   LEFT_BEHIND,
   /** A VM sends faster than the switch forwards. */
   PORT_FULL,

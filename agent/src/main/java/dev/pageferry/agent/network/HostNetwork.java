@@ -1,6 +1,7 @@
 package dev.pageferry.agent.network;
 
 import dev.pageferry.agent.network.SwitchPort.PortService;
+import dev.pageferry.agent.network.VirtualSwitch.UplinkOf;
 import dev.pageferry.common.network.MacAddress;
 import dev.pageferry.common.network.NetworkCard;
 import dev.pageferry.common.time.Ticker;
@@ -51,7 +52,7 @@ public final class HostNetwork implements AutoCloseable {
     IoHandlerFactory handlers = Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
     this.group = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("switch", true), handlers);
     this.loop = group.next();
-    this.theSwitch = new VirtualSwitch(this::uplinkOf, this::probed, counters, ticker);
+    this.theSwitch = new VirtualSwitch(new Uplinks(), this::probed, counters, ticker);
     this.announcements = new Announcements(theSwitch, this::flush, loop);
   }
 
@@ -74,7 +75,7 @@ public final class HostNetwork implements AutoCloseable {
   public void useInterface(InterfaceUplink uplink) throws IOException {
     int vni = uplink.vni();
     packets = PacketUplink.open(uplink.networkInterface(), vni,
-        frame -> theSwitch.fromUplink(PacketUplink.Wire.INSTANCE, vni, frame, Uplink.Learning.ALLOWED), loop, counters);
+        new FromInterface(vni), loop, counters);
   }
 
   /** Names the other ends of VXLAN tunnels, all of them. */
@@ -109,7 +110,7 @@ public final class HostNetwork implements AutoCloseable {
    */
   public void handOver(SwitchPort port, String host) {
     loop.execute(() -> {
-      theSwitch.handOver(port, remoteEnd(port.card().vni(), host));
+      theSwitch.handOver(port, tunnelEnd(host));
       flush();
     });
   }
@@ -133,14 +134,9 @@ public final class HostNetwork implements AutoCloseable {
     return counters;
   }
 
-  private @Nullable Uplink uplinkOf(int vni) {
-    PacketUplink wire = packets;
-    return wire != null && wire.vni() == vni ? wire : vxlan;
-  }
-
-  private @Nullable RemoteEnd remoteEnd(int vni, String host) {
+  private @Nullable TunnelEnd tunnelEnd(String host) {
     VxlanUplink uplink = vxlan;
-    return uplink == null || uplinkOf(vni) != uplink ? null : uplink.ends().named(host).orElse(null);
+    return uplink == null ? null : uplink.ends().named(host).orElse(null);
   }
 
   private Optional<byte[]> probed(int vni, byte[] frame) {
@@ -174,6 +170,37 @@ public final class HostNetwork implements AutoCloseable {
       loop.submit(wire::close).syncUninterruptibly();
     }
     group.shutdownGracefully();
+  }
+
+  private final class Uplinks implements UplinkOf {
+    @Override
+    public @Nullable Uplink of(int vni) {
+      PacketUplink wire = packets;
+      return wire != null && wire.vni() == vni ? wire : vxlan;
+    }
+
+    @Override
+    public @Nullable Uplink tunnels() {
+      return vxlan;
+    }
+  }
+
+  private final class FromInterface implements PacketUplink.Receiver {
+    private final int vni;
+
+    FromInterface(int vni) {
+      this.vni = vni;
+    }
+
+    @Override
+    public void received(byte[] frame) {
+      theSwitch.fromUplink(PacketUplink.Wire.INSTANCE, vni, frame, Uplink.Learning.ALLOWED);
+    }
+
+    @Override
+    public void flush() {
+      HostNetwork.this.flush();
+    }
   }
 
   /** Serves ports in turn, so that one that sends without end does not keep others waiting. */

@@ -3,7 +3,6 @@ package dev.pageferry.agent.network;
 import dev.pageferry.agent.os.PacketSocket;
 import dev.pageferry.agent.os.PacketSocket.Packet;
 import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.UdpDatagram;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -33,6 +32,9 @@ final class PacketUplink implements Uplink, AutoCloseable {
   /** Takes frames that came, on the loop. */
   interface Receiver {
     void received(byte[] frame);
+
+    /** What became of the frames may go out; there are no more for now. */
+    void flush();
   }
 
   private final String networkInterface;
@@ -102,9 +104,6 @@ final class PacketUplink implements Uplink, AutoCloseable {
       counters.drop(Drop.MALFORMED_FRAME);
       return;
     }
-    if (packet.isChecksumPending()) {
-      UdpDatagram.completeChecksum(packet.frame());
-    }
     if (!received.offer(packet.frame())) {
       counters.drop(Drop.UPLINK_FULL);
     } else if (scheduled.compareAndSet(false, true)) {
@@ -120,6 +119,7 @@ final class PacketUplink implements Uplink, AutoCloseable {
       }
       receiver.received(frame);
     }
+    receiver.flush();
     if (received.isEmpty()) {
       scheduled.set(false);
       if (received.isEmpty() || !scheduled.compareAndSet(false, true)) {
@@ -137,12 +137,6 @@ final class PacketUplink implements Uplink, AutoCloseable {
   @Override
   public void flood(int network, byte[] frame) {
     write(frame);
-  }
-
-  /** A frame of a client's, sent from here, would tell the bridge that the client is here. */
-  @Override
-  public boolean canRelay() {
-    return false;
   }
 
   private void write(byte[] frame) {

@@ -11,7 +11,7 @@ public final class SwitchCounters {
   private final LongAdder relayed = new LongAdder();
   private final Map<Drop, LongAdder> drops = new EnumMap<>(Drop.class);
 
-  SwitchCounters() {
+  public SwitchCounters() {
     for (Drop each : Drop.values()) {
       drops.put(each, new LongAdder());
     }

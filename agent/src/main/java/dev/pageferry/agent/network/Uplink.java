@@ -13,7 +13,4 @@ interface Uplink {
 
   /** Sends to everybody who is on the network. */
   void flood(int vni, byte[] frame);
-
-  /** Whether frames that are held for a VM can be passed on to the host that it has moved to. */
-  boolean canRelay();
 }

@@ -37,7 +37,7 @@ final class VirtualSwitch {
   private final Map<Integer, List<SwitchPort>> networks = new HashMap<>();
   private final Map<StationKey, Relay> relays = new LinkedHashMap<>();
 
-  private record Relay(RemoteEnd end, long untilNanos) {
+  private record Relay(TunnelEnd end, long untilNanos) {
   }
 
   /** Which uplink a network has. */
@@ -45,6 +45,13 @@ final class VirtualSwitch {
     /** The uplink; null: the network ends at this host. */
     @Nullable
     Uplink of(int vni);
+
+    /**
+     * How frames are passed on to one other host, whatever uplink their network has: sent from here onto a real interface, a
+     * client's frame would tell the bridge there that the client is here. Null: not at all.
+     */
+    @Nullable
+    Uplink tunnels();
   }
 
   /** What becomes of reachability probes. */
@@ -89,30 +96,34 @@ final class VirtualSwitch {
    *
    * @param end where it went; null where that is not known
    */
-  void handOver(SwitchPort port, @Nullable RemoteEnd end) {
+  void handOver(SwitchPort port, @Nullable TunnelEnd end) {
     StationKey station = StationKey.of(port.card());
-    Uplink uplink = uplinks.of(station.vni());
-    port.become(State.GONE);
     detach(port);
-    boolean relays = end != null && uplink != null && uplink.canRelay();
-    if (end != null && relays) {
-      learned.learn(station, end);
+    if (end != null) {
       relay(station, end);
     }
     for (byte[] held = port.take(); held != null; held = port.take()) {
-      if (end != null && uplink != null && relays) {
-        // Whoever floods, floods to the destination too, which holds such frames itself.
-        if (!EthernetFrame.destination(held).isGroup()) {
-          counters.relay();
-          uplink.send(end, station.vni(), held, Learning.FORBIDDEN);
-        }
-      } else {
-        counters.drop(Drop.LEFT_BEHIND);
+      // Whoever floods, floods to the destination too, which holds such frames itself.
+      if (!EthernetFrame.destination(held).isGroup()) {
+        passOn(station.vni(), held, end);
       }
     }
   }
 
-  private void relay(StationKey station, RemoteEnd end) {
+  private void passOn(int vni, byte[] frame, @Nullable TunnelEnd end) {
+    Uplink tunnels = uplinks.tunnels();
+    if (end == null || tunnels == null) {
+      counters.drop(Drop.LEFT_BEHIND);
+    } else {
+      counters.relay();
+      tunnels.send(end, vni, frame, Learning.FORBIDDEN);
+    }
+  }
+
+  private void relay(StationKey station, TunnelEnd end) {
+    if (uplinks.of(station.vni()) == uplinks.tunnels()) {
+      learned.learn(station, end);
+    }
     relays.remove(station);
     if (relays.size() >= MAX_RELAYS) {
       relays.remove(relays.keySet().iterator().next());
@@ -223,9 +234,9 @@ final class VirtualSwitch {
   private void learn(StationKey sender, RemoteEnd end) {
     learned.learn(sender, end);
     Relay relay = relays.get(sender);
-    if (relay != null && !relay.end().equals(end)) {
+    if (relay != null && end instanceof TunnelEnd next && !relay.end().equals(next)) {
       // It moved on before the relay ended.
-      relays.put(sender, new Relay(end, relay.untilNanos()));
+      relays.put(sender, new Relay(next, relay.untilNanos()));
     }
   }
 
@@ -247,15 +258,13 @@ final class VirtualSwitch {
       return;
     }
     Relay relay = relays.get(station);
-    Uplink uplink = uplinks.of(station.vni());
-    if (relay == null || uplink == null) {
+    if (relay == null) {
       counters.drop(Drop.NOT_HERE);
     } else if (ticker.nanos() - relay.untilNanos() > 0 || relay.end().equals(from)) {
       relays.remove(station);
       counters.drop(Drop.NOT_HERE);
     } else {
-      counters.relay();
-      uplink.send(relay.end(), station.vni(), frame, Learning.FORBIDDEN);
+      passOn(station.vni(), frame, relay.end());
     }
   }
 
@@ -270,7 +279,7 @@ final class VirtualSwitch {
   /** Forgets what was behind tunnel ends that are not there any more. */
   void retain(Set<TunnelEnd> ends) {
     learned.retain(ends);
-    relays.values().removeIf(each -> each.end() instanceof TunnelEnd && !ends.contains(each.end()));
+    relays.values().removeIf(each -> !ends.contains(each.end()));
   }
 
   private List<SwitchPort> portsOf(int vni) {

@@ -105,11 +105,6 @@ final class VxlanUplink implements Uplink {
     }
   }
 
-  @Override
-  public boolean canRelay() {
-    return true;
-  }
-
   private void write(TunnelEnd end, int vni, byte[] frame, Learning learning) {
     // Netty queues what the kernel does not take, without bound; so not a frame more than that.
     if (!channel.isWritable()) {

@@ -40,7 +40,6 @@ public final class PacketSocket implements AutoCloseable {
   private static final int PACKET_IGNORE_OUTGOING = 23;
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_TRUNC = 0x20;
-  private static final int TP_STATUS_CSUMNOTREADY = 1 << 3;
   private static final int TP_STATUS_VLAN_VALID = 1 << 4;
   private static final int EPERM = 1;
   private static final int EINTR = 4;
@@ -84,9 +83,8 @@ public final class PacketSocket implements AutoCloseable {
    *
    * @param frame without check sequence; cut off if it was longer than could be taken
    * @param isWhole whether it is all of it, and had no VLAN tag that the kernel took off
-   * @param isChecksumPending the sender, on this machine, left the transport checksum to a network card that never saw it
    */
-  public record Packet(byte[] frame, boolean isWhole, boolean isChecksumPending) {
+  public record Packet(byte[] frame, boolean isWhole) {
   }
 
   private final int descriptor;
@@ -203,8 +201,7 @@ public final class PacketSocket implements AutoCloseable {
     int status = auxiliaryStatus();
     boolean truncated = (message.get(JAVA_INT, MSG_FLAGS) & MSG_TRUNC) != 0;
     byte[] frame = receiveBuffer.asSlice(0, bytes).toArray(JAVA_BYTE);
-    return new Packet(frame, !truncated && (status & TP_STATUS_VLAN_VALID) == 0,
-        (status & TP_STATUS_CSUMNOTREADY) != 0);
+    return new Packet(frame, !truncated && (status & TP_STATUS_VLAN_VALID) == 0);
   }
 
   private int auxiliaryStatus() {

@@ -188,7 +188,10 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           (steps, total) -> observer.onNext(VerifyVmUpdate
               .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
       VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
-          .setIdentical(result.identical()).setNetworkPages(result.networkPages());
+          .setIdentical(result.identical());
+      if (result.networkPages() > 0) {
+        message.setNetworkPages(result.networkPages());
+      }
       result.firstDifference().ifPresent(message::setFirstDifference);
       return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps())
           .setResult(message).build();

@@ -12,6 +12,7 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.network.SwitchCounters;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
@@ -30,7 +31,7 @@ final class AgentMetricsTest {
 
   private final HostMemory memory = new HostMemory(MEMORY);
   private final HostedGuests guests = new HostedGuests();
-  private final AgentMetrics metrics = new AgentMetrics(guests, memory);
+  private final AgentMetrics metrics = new AgentMetrics(guests, memory, new SwitchCounters());
   private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
 
   @AfterEach

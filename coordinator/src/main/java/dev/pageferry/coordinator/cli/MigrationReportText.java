@@ -7,6 +7,7 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.report.v1.Blackout;
 import dev.pageferry.proto.report.v1.GuestSpeed;
 import dev.pageferry.proto.report.v1.MigrationRound;
+import dev.pageferry.proto.report.v1.NetworkArrival;
 import java.util.List;
 import java.util.Locale;
 
@@ -51,11 +52,24 @@ final class MigrationReportText {
     if (migration.hasBlackout()) {
       parts(details, migration.getBlackout());
     }
+    if (migration.hasNetwork()) {
+      details.add("network", network(migration.getNetwork()));
+    }
+    if (migration.hasProbe()) {
+      details.add("seen from outside", PingText.line(migration.getProbe()));
+    }
     return details
         .add("sent", "%s in %d pages, besides %d zero pages".formatted(ByteSize.format(migration.getBytesSent()),
             migration.getPagesSent(), migration.getZeroPages()))
         .add("throughput", Bandwidth.format(migration.getThroughputBytesPerSecond()))
         .add("guest steps/s", speed(migration.getGuestStepsPerSecond())).text();
+  }
+
+  private static String network(NetworkArrival arrival) {
+    String first = arrival.hasFirstFrameSeconds()
+        ? "first frame after %s".formatted(millis(arrival.getFirstFrameSeconds()))
+        : "no frame yet";
+    return "%s, reached by the switches of %d hosts".formatted(first, arrival.getReachedBy());
   }
 
   private static void parts(Details details, Blackout blackout) {

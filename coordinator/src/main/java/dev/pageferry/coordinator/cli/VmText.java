@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** VMs for people to read. */
 final class VmText {
@@ -29,7 +30,13 @@ final class VmText {
         .add("memory", ByteSize.format(vm.getMemoryBytes())).add("vcpus", vm.getVcpus()).add("program", vm.getProgram())
         .add("program args", pairs(vm.getProgramArgsMap())).add("memory image", vm.getMemoryImage())
         .add("memory image sha256", vm.getMemoryImageSha256()).add("steps", vm.getSteps())
-        .add("disks", String.join(", ", vm.getDisksList())).add("nics", String.join(", ", vm.getNicsList()));
+        .add("disks", String.join(", ", vm.getDisksList())).add("nics", nics(vm));
+  }
+
+  private static String nics(Vm vm) {
+    return IntStream.range(0, vm.getNicsCount())
+        .mapToObj(i -> i < vm.getAddressesCount() ? vm.getNics(i) + " " + vm.getAddresses(i) : vm.getNics(i))
+        .collect(Collectors.joining(", "));
   }
 
   static Details details(VmDigest digest) {
@@ -40,6 +47,10 @@ final class VmText {
   static Details details(VmVerification result) {
     Details details = new Details().add("name", result.getName()).add("host", result.getHost())
         .add("steps", result.getSteps()).add("identical", result.getIdentical() ? "yes" : "no");
+    if (result.hasNetworkPages()) {
+      details.add("without a twin", "%d pages that the network fed; their own checker looked at them".formatted(
+          result.getNetworkPages()));
+    }
     return result.hasFirstDifference()
         ? details.add("first difference", "page " + result.getFirstDifference())
         : details;

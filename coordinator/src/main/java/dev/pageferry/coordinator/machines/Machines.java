@@ -358,8 +358,10 @@ public final class Machines {
             .setTotalSteps(update.getTotalSteps());
         if (update.hasResult()) {
           VmVerification.Builder result = VmVerification.newBuilder().setName(name).setHost(host.id().value())
-              .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical())
-              .setNetworkPages(update.getResult().getNetworkPages());
+              .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical());
+          if (update.getResult().hasNetworkPages()) {
+            result.setNetworkPages(update.getResult().getNetworkPages());
+          }
           if (update.getResult().hasFirstDifference()) {
             result.setFirstDifference(update.getResult().getFirstDifference());
           }

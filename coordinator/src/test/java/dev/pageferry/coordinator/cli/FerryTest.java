@@ -195,7 +195,7 @@ final class FerryTest {
   @Test
   void helpNamesNoCommandThatDoesNotWorkYet() {
     ferry.run("vm", "--help");
-    assertThat(ferry.out()).contains("save").doesNotContain("ping", "dirty-rate");
+    assertThat(ferry.out()).contains("save", "ping").doesNotContain("dirty-rate");
 
     ferry.run("migrate", "--help");
     assertThat(ferry.out()).contains("live", "quick").doesNotContain("plan");
