@@ -8,13 +8,14 @@ import dev.pageferry.agent.service.DamagedException;
 import dev.pageferry.agent.service.DeviceMemory;
 import dev.pageferry.agent.service.GuestServices;
 import dev.pageferry.common.network.EthernetFrame;
+import dev.pageferry.common.network.MacAddress;
 import dev.pageferry.common.network.NetworkCard;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -41,7 +42,7 @@ final class GuestNetwork {
   /** On the ticker; 0: none yet. */
   private volatile long firstFrameNanos;
   private volatile long activatedNanos;
-  private volatile AtomicInteger reachedBy = new AtomicInteger();
+  private volatile Set<MacAddress> reachedBy = Set.of();
 
   private GuestNetwork(String vm, List<NetworkCard> cards, GuestServices services, HostNetwork network,
       RunPermit permit,
@@ -139,7 +140,7 @@ final class GuestNetwork {
     OptionalDouble firstFrame = firstFrameNanos == 0
         ? OptionalDouble.empty()
         : OptionalDouble.of((firstFrameNanos - activatedNanos) / 1e9);
-    return new NetworkArrival(firstFrame, reachedBy.get());
+    return new NetworkArrival(firstFrame, reachedBy.size());
   }
 
   /**

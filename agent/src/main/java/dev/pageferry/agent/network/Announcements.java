@@ -1,14 +1,16 @@
 package dev.pageferry.agent.network;
 
 import dev.pageferry.common.network.ArpPacket;
+import dev.pageferry.common.network.MacAddress;
 import dev.pageferry.common.network.NetworkCard;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -18,6 +20,10 @@ import java.util.function.BooleanSupplier;
  */
 final class Announcements {
   static final List<Integer> AT_MILLIS = List.of(0, 50, 200, 450, 800);
+  /** Twice: a question may get lost, too. */
+  private static final int ASK_UNTIL_MILLIS = 50;
+  /** More switches than a cluster has. */
+  private static final int MAX_ANSWERS = 1024;
   /** Probes are asked for so long that late answers are not taken for another's. */
   private static final int FORGET_AT_MILLIS = 2000;
 
@@ -25,7 +31,7 @@ final class Announcements {
   private final Runnable flush;
   private final ScheduledExecutorService loop;
   private final SecureRandom random = new SecureRandom();
-  private final ConcurrentMap<Long, AtomicInteger> asked = new ConcurrentHashMap<>();
+  private final ConcurrentMap<Long, Set<MacAddress>> asked = new ConcurrentHashMap<>();
 
   /**
    * @param flush hands what was sent to the kernel
@@ -42,15 +48,15 @@ final class Announcements {
    *
    * @param isOurs whether the VM still is this host's, under the epoch under which it came; asked before every frame, since a
    *     frame that is sent after the VM has moved on would call it back
-   * @return counts the switches that have answered
+   * @return the switches that have answered; grows
    */
-  AtomicInteger start(List<SwitchPort> ports, BooleanSupplier isOurs) {
-    AtomicInteger answers = new AtomicInteger();
+  Set<MacAddress> start(List<SwitchPort> ports, BooleanSupplier isOurs) {
+    Set<MacAddress> answers = ConcurrentHashMap.newKeySet();
     for (SwitchPort each : ports) {
       long nonce = random.nextLong();
       asked.put(nonce, answers);
       for (int millis : AT_MILLIS) {
-        Runnable announce = () -> announce(each, nonce, millis == 0, isOurs);
+        Runnable announce = () -> announce(each, nonce, millis, isOurs);
         if (millis == 0) {
           loop.execute(announce);
         } else {
@@ -66,12 +72,14 @@ final class Announcements {
     var unused = loop.schedule(task, millis, TimeUnit.MILLISECONDS);
   }
 
-  private void announce(SwitchPort port, long nonce, boolean isFirst, BooleanSupplier isOurs) {
+  private void announce(SwitchPort port, long nonce, int millis, BooleanSupplier isOurs) {
     NetworkCard card = port.card();
-    List<byte[]> frames = isFirst
-        ? List.of(ArpPacket.reverse(card.mac()), ArpPacket.gratuitous(card.mac(), card.address()),
-            ReachabilityProbe.question(card.mac(), nonce).frame())
-        : List.of(ArpPacket.reverse(card.mac()), ArpPacket.gratuitous(card.mac(), card.address()));
+    List<byte[]> frames = new ArrayList<>();
+    frames.add(ArpPacket.reverse(card.mac()));
+    frames.add(ArpPacket.gratuitous(card.mac(), card.address()));
+    if (millis <= ASK_UNTIL_MILLIS) {
+      frames.add(ReachabilityProbe.question(card.mac(), nonce).frame());
+    }
     for (byte[] each : frames) {
       if (isOurs.getAsBoolean()) {
         theSwitch.announce(port, each);
@@ -81,10 +89,10 @@ final class Announcements {
   }
 
   /** A switch has answered a probe; answers to nobody's question are ignored. */
-  void answered(long nonce) {
-    AtomicInteger answers = asked.get(nonce);
-    if (answers != null) {
-      answers.incrementAndGet();
+  void answered(ReachabilityProbe answer) {
+    Set<MacAddress> answers = asked.get(answer.nonce());
+    if (answers != null && answers.size() < MAX_ANSWERS) {
+      answers.add(answer.sender());
     }
   }
 }

@@ -17,8 +17,8 @@ import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -124,9 +124,9 @@ public final class HostNetwork implements AutoCloseable {
    * Announces a VM that is here now, in the background.
    *
    * @param isOurs whether it still is; asked before every frame
-   * @return counts the switches that have proved that they can reach it
+   * @return the switches that have proved that they can reach it; grows
    */
-  public AtomicInteger announce(List<SwitchPort> ports, BooleanSupplier isOurs) {
+  public Set<MacAddress> announce(List<SwitchPort> ports, BooleanSupplier isOurs) {
     return announcements.start(ports, isOurs);
   }
 
@@ -148,7 +148,7 @@ public final class HostNetwork implements AutoCloseable {
     if (probe.get().isQuestion()) {
       return Optional.of(probe.get().answer(self).frame());
     }
-    announcements.answered(probe.get().nonce());
+    announcements.answered(probe.get());
     return Optional.empty();
   }
 

@@ -19,10 +19,10 @@ final class Activation {
 
   /** @throws MigrationFailure if the destination does not report; it may run the guest all the same */
   void run(long committedEpoch) throws MigrationFailure, InterruptedException {
+    // Ahead of GO, so that this host's switch has let go of the VM's addresses when it hears that they are there.
+    session.guest.handOverNetwork(session.destinationHost);
     session.link.send(Go.newBuilder().setEpoch(committedEpoch).build());
     session.blackout.lap(Part.COMMIT);
-    // Behind GO, and on another thread: what is held for the VM need not be there before it is.
-    session.guest.handOverNetwork(session.destinationHost);
     session.failpoints.at("source.activation.go-sent");
     Running running = session.link.receive(Running.class, Deadline.after(RUNNING_TIMEOUT, session.ticker));
     session.journal.guestRunsAtDestination(session.blackout.report(running.getResumeSeconds()),
