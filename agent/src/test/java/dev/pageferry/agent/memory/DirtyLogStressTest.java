@@ -22,8 +22,8 @@ import org.openjdk.jcstress.infra.collectors.DiskReadCollector;
 import org.openjdk.jcstress.infra.collectors.TestResult;
 
 /**
- * Runs the schedules of {@link DirtyLogStress} and {@link BrokenDirtyLogStress} millions of times under jcstress, and
- * reads what came out.
+ * Runs the schedules of {@link DirtyLogStress}, {@link DeviceDirtyLogStress} and of their broken counterparts millions of
+ * times under jcstress, and reads what came out.
  */
 final class DirtyLogStressTest {
   private static final Path DIRECTORY = Path.of("target", "jcstress").toAbsolutePath();
@@ -42,7 +42,8 @@ final class DirtyLogStressTest {
         "-c", "2", "-af", "NONE", "-spinStyle", "THREAD_YIELD",
         "-jvmArgs", "-XX:+UseSerialGC -Xmx256m", "-hs", "128", "-pth", "false",
         "-sc", "false", "-f", "1", "-iters", "1", "-time", "400",
-        "-t", "dev.pageferry.agent.memory.(Broken)?DirtyLogStress", "-r", DIRECTORY.resolve("report").toString())
+        "-t", "dev.pageferry.agent.memory.(Broken)?(Device)?DirtyLogStress", "-r",
+        DIRECTORY.resolve("report").toString())
         .directory(DIRECTORY.toFile()).redirectErrorStream(true).redirectOutput(Redirect.to(log.toFile())).start();
     try {
       assertThat(harness.waitFor(TIME_LIMIT_MINUTES, TimeUnit.MINUTES)).as("jcstress ended in time; see %s", log)
@@ -81,16 +82,16 @@ final class DirtyLogStressTest {
   }
 
   static List<String> realSchedules() {
-    return schedulesOf(DirtyLogStress.class);
+    return schedulesOf(DirtyLogStress.class, DeviceDirtyLogStress.class);
   }
 
   static List<String> brokenSchedules() {
-    return schedulesOf(BrokenDirtyLogStress.class);
+    return schedulesOf(BrokenDirtyLogStress.class, BrokenDeviceDirtyLogStress.class);
   }
 
-  private static List<String> schedulesOf(Class<?> holder) {
-    return Arrays.stream(holder.getDeclaredClasses()).map(each -> holder.getName() + "." + each.getSimpleName())
-        .sorted().toList();
+  private static List<String> schedulesOf(Class<?>... holders) {
+    return Arrays.stream(holders).flatMap(holder -> Arrays.stream(holder.getDeclaredClasses())
+        .map(each -> holder.getName() + "." + each.getSimpleName())).sorted().toList();
   }
 
   @ParameterizedTest
