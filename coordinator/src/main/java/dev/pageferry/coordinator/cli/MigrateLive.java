@@ -41,6 +41,11 @@ final class MigrateLive implements Callable<Integer> {
       description = "Copies the VM's disks too: for hosts that do not share the storage that they are on.")
   private boolean sharedNothing;
 
+  @Option(names = "--probe", order = 54,
+      description = "With --watch: pings the VM every millisecond meanwhile, as 'ferry vm ping' does, and shows the"
+          + " outage that a client saw.")
+  private boolean probe;
+
   MigrateLive(Session.Opener ferry) {
     this.ferry = ferry;
   }
@@ -55,7 +60,17 @@ final class MigrateLive implements Callable<Integer> {
               MigrationLimits.MAX_STREAMS));
     }
     MigrateLiveRequest request = request();
-    return common.run(ferry, stub -> stub.migrateLive(request));
+    if (!probe) {
+      return common.run(ferry, stub -> stub.migrateLive(request));
+    }
+    if (!common.watch()) {
+      throw new Failure(ExitCode.USAGE, "--probe shows its findings beside the progress; add --watch");
+    }
+    return ferry.inSession(session -> {
+      try (Probe pinging = new Probe(session, common.name())) {
+        return common.run(session, stub -> stub.migrateLive(request), pinging);
+      }
+    });
   }
 
   private MigrateLiveRequest request() {

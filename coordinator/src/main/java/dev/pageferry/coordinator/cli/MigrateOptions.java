@@ -54,17 +54,24 @@ final class MigrateOptions {
     }
   }
 
+  boolean watch() {
+    return watch;
+  }
+
   /** Starts a migration, and follows it unless told to detach. */
   int run(Session.Opener ferry, Function<ClusterBlockingStub, Migration> start) {
-    return ferry.inSession(session -> {
-      if (detach) {
-        Migration accepted = session.connection().change(start::apply);
-        session.output().document(accepted, palette -> accepted.getId() + "\n");
-        return ExitCode.DONE;
-      }
-      try (MigrationWatch following = new MigrationWatch(session, watch)) {
-        return following.run(session.connection().change(start::apply).getId());
-      }
-    });
+    return ferry.inSession(session -> run(session, start, MigrationWatch.Companion.NONE));
+  }
+
+  /** As above, with something that goes on beside it. */
+  int run(Session session, Function<ClusterBlockingStub, Migration> start, MigrationWatch.Companion companion) {
+    if (detach) {
+      Migration accepted = session.connection().change(start::apply);
+      session.output().document(accepted, palette -> accepted.getId() + "\n");
+      return ExitCode.DONE;
+    }
+    try (MigrationWatch following = new MigrationWatch(session, watch, companion)) {
+      return following.run(session.connection().change(start::apply).getId());
+    }
   }
 }

@@ -44,7 +44,7 @@ final class MigrationCommands extends CommandGroup {
   int watch(@Parameters(paramLabel = "ID", description = ID) String id) {
     return ferry.inSession(session -> {
       String fullId = migration(session, id).getId();
-      try (MigrationWatch watch = new MigrationWatch(session, true)) {
+      try (MigrationWatch watch = new MigrationWatch(session, true, MigrationWatch.Companion.NONE)) {
         return watch.run(fullId);
       }
     });

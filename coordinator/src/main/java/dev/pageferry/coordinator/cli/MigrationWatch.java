@@ -16,6 +16,7 @@ final class MigrationWatch implements AutoCloseable {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
 
   private final Session session;
+  private final Companion companion;
   private final boolean everyDocument;
   private final ProgressDisplay display;
   private final Surroundings.Registration interrupts;
@@ -24,14 +25,39 @@ final class MigrationWatch implements AutoCloseable {
   private @Nullable Migration last;
   private @Nullable Migration furthest;
 
+  /** Something that goes on beside a migration, and adds to what is shown of it. */
+  interface Companion {
+    /** For those who only watch. */
+    Companion NONE = new Companion() {
+      @Override
+      public String line() {
+        return "";
+      }
+
+      @Override
+      public Migration finish(Migration end) {
+        return end;
+      }
+    };
+
+    /** Its part of a line of progress; empty for none. */
+    String line();
+
+    /** Ends it. @return the final document with what it found out */
+    Migration finish(Migration end);
+  }
+
   /**
    * Begins to mind Ctrl-C.
    *
    * @param watch
    *          whether to show progress: documents on stdout for JSON, else lines or a bar on stderr
+   * @param companion
+   *          what goes on beside the migration
    */
-  MigrationWatch(Session session, boolean watch) {
+  MigrationWatch(Session session, boolean watch, Companion companion) {
     this.session = session;
+    this.companion = companion;
     everyDocument = watch && session.output().isJson();
     display = ProgressDisplay.of(session, watch && !everyDocument);
     interrupts = session.surroundings().interrupts().register(this::interrupted);
@@ -40,9 +66,13 @@ final class MigrationWatch implements AutoCloseable {
   /** Follows the migration and gives the exit code that says how it ended. */
   int run(String id) {
     this.id = id;
-    Migration end = follow();
+    Migration followed = follow();
     display.close();
     interrupts.close();
+    Migration end = companion.finish(followed);
+    if (everyDocument && !end.equals(followed)) {
+      session.output().documentLine(end);
+    }
     if (!everyDocument) {
       session.output().document(end, palette -> MigrationReportText.of(end, palette));
     }
@@ -98,7 +128,9 @@ final class MigrationWatch implements AutoCloseable {
     Migration shown = furthest;
     if (shown == null || !isBefore(migration, shown)) {
       furthest = migration;
-      display.show(MigrationProgressText.of(migration));
+      Progress progress = MigrationProgressText.of(migration);
+      String beside = companion.line();
+      display.show(beside.isEmpty() ? progress : progress.with(beside));
     }
   }
 

@@ -34,7 +34,7 @@ final class PingText {
 
   /** One line while it goes on. */
   static String line(VmPing ping) {
-    return "ping: %d sent, %d lost, longest gap %s".formatted(ping.getSent(), ping.getLost(),
+    return "ping: %d sent, %d without an answer, longest gap %s".formatted(ping.getSent(), ping.getLost(),
         millis(ping.getLongestGapSeconds()));
   }
 

@@ -14,4 +14,9 @@ record Progress(String headline, String details, double done) {
   String line() {
     return details.isEmpty() ? headline : headline + ": " + details;
   }
+
+  /** The same, with more details. */
+  Progress with(String more) {
+    return new Progress(headline, details.isEmpty() ? more : details + "; " + more, done);
+  }
 }

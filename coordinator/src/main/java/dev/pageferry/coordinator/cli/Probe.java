@@ -1,0 +1,50 @@
+package dev.pageferry.coordinator.cli;
+
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmPing;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/** Pings a VM while it moves. */
+final class Probe implements MigrationWatch.Companion, AutoCloseable {
+  private static final long INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+  /** What comes back to normal behind a move is seen, too. */
+  private static final long AFTERWARDS_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+
+  private final Pinger pinger;
+  private final Thread thread;
+
+  /** @throws Failure if the VM does not answer before it moves */
+  Probe(Session session, String name) {
+    Vm vm = session.connection().read(stub -> stub.getVm(GetVmRequest.newBuilder().setName(name).build()));
+    VmPingCommand.requireCard(vm, 1);
+    pinger = new Pinger(session.connection().another(), vm, 0);
+    thread = Thread.ofPlatform().daemon().name("probe").start(() -> {
+      VmPing unused = pinger.run(INTERVAL_NANOS, 0);
+    });
+  }
+
+  @Override
+  public String line() {
+    return PingText.line(pinger.report());
+  }
+
+  @Override
+  public Migration finish(Migration end) {
+    LockSupport.parkNanos(AFTERWARDS_NANOS);
+    pinger.stop();
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return end.toBuilder().setProbe(pinger.report()).build();
+  }
+
+  @Override
+  public void close() {
+    pinger.close();
+  }
+}
