@@ -42,7 +42,8 @@ class DependencyRulesTest {
   @ArchTest
   // The command tunes the event loop of its gRPC channel, to start and end fast.
   static final ArchRule nettyStaysInTransport = noClasses().that().resideInAPackage("dev.pageferry..").and()
-      .resideOutsideOfPackages(AGENT + ".transport..", COORDINATOR + ".cli..").should().dependOnClassesThat()
+      .resideOutsideOfPackages(AGENT + ".transport..", AGENT + ".network..", COORDINATOR + ".cli..").should()
+      .dependOnClassesThat()
       .resideInAPackage("io.netty..");
   @ArchTest
   static final ArchRule grpcStaysAtTheEdges = noClasses().that().resideInAPackage("dev.pageferry..").and()
@@ -65,6 +66,15 @@ class DependencyRulesTest {
   static final ArchRule disksKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".disk..").should()
       .onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".disk..", AGENT + ".os..", "dev.pageferry.common..",
           "java..", "org.slf4j..", "org.jspecify.."));
+  @ArchTest
+  static final ArchRule theNetworkKnowsNothingOfGuests = classes().that().resideInAPackage(AGENT + ".network..")
+      .should()
+      .onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".network..", AGENT + ".os..", "dev.pageferry.common..",
+          "java..", "io.netty..", "org.slf4j..", "org.jspecify.."));
+  @ArchTest
+  static final ArchRule servicesKnowOnlyMemoryAndPackets = classes().that().resideInAPackage(AGENT + ".service..")
+      .should().onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".service..", AGENT + ".memory..",
+          "dev.pageferry.common..", "java..", "org.jspecify.."));
   @ArchTest
   static final ArchRule savedStatesKnowNothingOfGuests = classes().that().resideInAPackage(AGENT + ".savedstate..")
       .should().onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".savedstate..", AGENT + ".codec..",

@@ -51,6 +51,7 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
     if (vcpus < 1 || vcpus > MAX_VCPUS) {
       throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));
     }
+    checkMemory(memoryBytes, vcpus);
     checkMemory(programBytes(memoryBytes, nics.size()), vcpus);
     if (image.isPresent() && program.fill() == ProgramSpec.Fill.RANDOM) {
       throw new IllegalArgumentException("fill=random and a memory image exclude each other");

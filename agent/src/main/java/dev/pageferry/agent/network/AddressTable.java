@@ -26,7 +26,7 @@ final class AddressTable {
   private long nextSweepNanos;
 
   private static final class Entry {
-    private RemoteEnd end;
+    private final RemoteEnd end;
     private long seenNanos;
 
     Entry(RemoteEnd end, long seenNanos) {
@@ -51,12 +51,12 @@ final class AddressTable {
       }
       return;
     }
-    known.seenNanos = now;
     if (!known.end.equals(end)) {
-      uncount(known.end);
-      countOfEnd.merge(end, 1, Integer::sum);
-      known.end = end;
+      forget(station);
+      learn(station, end);
+      return;
     }
+    known.seenNanos = now;
   }
 
   private boolean hasRoom(RemoteEnd end, long now) {

@@ -44,10 +44,11 @@ public final class GuestServices {
   private Optional<byte[]> answer(NetworkCard card, byte[] frame) {
     return switch (EthernetFrame.type(frame)) {
       case EthernetFrame.TYPE_ARP -> ArpPacket.of(frame)
-          .filter(arp -> arp.operation() == ArpPacket.REQUEST && arp.target().equals(card.address()))
+          .filter(arp -> arp.operation() == ArpPacket.REQUEST && arp.target().equals(card.address())
+              && arp.senderMac().isStation())
           .map(arp -> arp.reply(card.mac()));
       case EthernetFrame.TYPE_IPV4 -> Ipv4Packet.of(frame)
-          .filter(packet -> packet.destination().equals(card.address())
+          .filter(packet -> packet.destination().equals(card.address()) && packet.source().isHost()
               && EthernetFrame.destination(frame).equals(card.mac()))
           .flatMap(this::answer);
       default -> Optional.empty();
@@ -64,7 +65,9 @@ public final class GuestServices {
 
   private Optional<byte[]> answer(UdpDatagram datagram) {
     return switch (datagram.destinationPort()) {
-      case ECHO_PORT -> Optional.of(datagram.reply(datagram.data()));
+      // Two that echo would never end.
+      case ECHO_PORT -> Optional.of(datagram).filter(each -> each.sourcePort() != ECHO_PORT)
+          .map(each -> each.reply(each.data()));
       case KeyValueStore.PORT -> store.answer(datagram.data()).map(datagram::reply);
       default -> Optional.empty();
     };

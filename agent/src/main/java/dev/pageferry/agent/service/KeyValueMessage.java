@@ -14,7 +14,7 @@ import java.util.Optional;
  *  7  bytes of the key (1)
  *  8  client, chosen at random, not 0 (8)
  * 16  number of the request (8)
- * 24  request: 0; answer: how often the key was changed (8)
+ * 24  request: 0; answer: how often the key was changed since it was put there (8)
  * 32  bytes of the value (2)
  * 34  key, value
  * </pre>
@@ -43,7 +43,7 @@ record KeyValueMessage(Operation operation, boolean isAnswer, Status status, byt
     NOT_FOUND,
     /** No room near the key's place. */
     FULL,
-    /** An older request than the client's last, or the first one again from a client that is not known any more. */
+    /** An older request than the client's last. */
     STALE,
     /** The request makes no sense: too long, or no number where one is needed. */
     BAD_REQUEST,

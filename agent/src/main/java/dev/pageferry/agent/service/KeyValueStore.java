@@ -66,10 +66,15 @@ final class KeyValueStore {
     }
     KeyValueMessage answer = change(request);
     // With the change, in one step of the card: a migration sees both or neither.
+    new Session(request.client(), request.number(), answer.status(), answer.version(), tick()).write(memory, address);
+    return answer;
+  }
+
+  /** What tells which session was changed longest ago. */
+  private long tick() {
     long now = memory.getLong(layout.changes()) + 1;
     memory.putLong(layout.changes(), now);
-    new Session(request.client(), request.number(), answer.status(), answer.version(), now).write(memory, address);
-    return answer;
+    return now;
   }
 
   private KeyValueMessage change(KeyValueMessage request) throws DamagedException {

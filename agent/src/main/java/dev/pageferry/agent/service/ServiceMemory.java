@@ -56,7 +56,7 @@ public record ServiceMemory(long firstPage, int cards, int slots) {
     return PageSize.bytesOf(firstPage + card * RING_PAGES);
   }
 
-  /** Eight bytes that count the changes that the key-value store has done. */
+  /** Eight bytes that count the changes that clients of the key-value store have asked for. */
   long changes() {
     return received(0) + Long.BYTES;
   }

@@ -3,8 +3,8 @@ package dev.pageferry.agent.service;
 /**
  * What the key-value store remembers of a client, so that a request that comes again is answered again and not done again.
  * Five numbers of eight bytes in guest RAM:
- * client, its last change's number, the answer's status, the answer's version, and when that was by the store's count of
- * changes.
+ * client, its last change's number, the answer's status, the answer's version, and when that was, by the store's count
+ * of changes.
  *
  * @param client never 0; a session of zeros is free
  */

@@ -13,7 +13,7 @@ import java.util.zip.CRC32C;
  *  4  state: 0 free, 1 taken, 2 deleted (1)
  *  5  bytes of the key (1)
  *  6  bytes of the value (2)
- *  8  version: how often the key was changed (8)
+ *  8  version: how often the key was changed since it was put there (8)
  * 16  key (48)
  * 64  value (192)
  * </pre>
@@ -26,6 +26,7 @@ record Slot(State state, byte[] key, byte[] value, long version) {
   static final int MAX_VALUE_BYTES = 192;
   private static final int KEY = 16;
   private static final int VALUE = KEY + MAX_KEY_BYTES;
+  private static final byte[] ZEROS = new byte[BYTES];
   private static final Slot FREE = new Slot(State.FREE, new byte[0], new byte[0], 0);
 
   enum State {
@@ -39,7 +40,7 @@ record Slot(State state, byte[] key, byte[] value, long version) {
   static Slot decode(byte[] bytes) throws DamagedException {
     ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     int state = bytes[4];
-    if (in.getInt(0) == 0 && state == 0) {
+    if (Arrays.equals(bytes, ZEROS)) {
       return FREE;
     }
     int keyBytes = bytes[5] & 0xFF;

@@ -16,6 +16,7 @@ import dev.pageferry.proto.cluster.v1.Vtep;
 import dev.pageferry.proto.records.v1.TunnelEndRecord;
 import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.TunnelEnd;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -98,10 +99,18 @@ public final class NetworkMembers {
   }
 
   private void requireFree(String address) throws RequestException {
-    Optional<Vtep> other = list().stream().filter(each -> each.getAddress().equals(address)).findAny();
+    List<Vtep> all = new ArrayList<>(list());
+    all.addAll(visitors.values());
+    // By what names stand for: two ends at one socket could not be told apart.
+    Optional<Vtep> other = all.stream().filter(each -> socket(each.getAddress()).equals(socket(address))).findAny();
     if (other.isPresent()) {
       throw new RequestException(Kind.REFUSED, "%s is %s's address already", address, other.get().getName());
     }
+  }
+
+  private static InetSocketAddress socket(String address) {
+    HostPort parsed = HostPort.parse(address);
+    return new InetSocketAddress(parsed.host(), parsed.port());
   }
 
   private static void checkReachable(String address, int vni) throws RequestException {

@@ -1,0 +1,97 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.pageferry.support.CommandResult;
+import dev.pageferry.support.NamespaceLab;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** VMs between hosts in namespaces, with the kernel's own bridge, VXLAN device and ping on the other side. */
+class KernelNetworkTest {
+  private static final String MAC = "02:00:00:00:00:05";
+  private static final Pattern LOSS = Pattern.compile("(\\d+) packets transmitted, (\\d+) received");
+
+  @BeforeAll
+  static void requireNamespaces() throws Exception {
+    Optional<String> obstacle = NamespaceLab.obstacle();
+    assumeTrue(obstacle.isEmpty(), "SKIPPED: " + obstacle.orElse(""));
+  }
+
+  private static void createVm(NamespaceLab lab) throws Exception {
+    done(lab.ferry("vm", "create", "web", "--host", "host-a", "--memory", "64MiB", "--nic",
+        MAC + "@7,ip=10.98.0.5", "--program", "hotset"));
+  }
+
+  private static void move(NamespaceLab lab, String to) throws Exception {
+    done(lab.ferry("migrate", "live", "web", "--to", to));
+  }
+
+  private static void done(CommandResult result) {
+    assertThat(result.exitCode()).as(result.errors()).isZero();
+  }
+
+  @Test
+  void theBridgeLearnsTheNewPortBeforeTheVmItselfSendsAnything() throws Exception {
+    try (NamespaceLab lab = new NamespaceLab("--uplink", "eth0@7")) {
+      createVm(lab);
+      assertThat(lab.bridgeTable()).containsPattern(MAC + " dev to-host-a ");
+
+      move(lab, "host-b");
+      // Nobody asked the VM for anything, so that it had nothing to send.
+      assertThat(lab.bridgeTable()).containsPattern(MAC + " dev to-host-b ").doesNotContainPattern(
+          MAC + " dev to-host-a ");
+
+      lab.in("client", "ip", "addr", "add", "10.98.0.9/24", "dev", "eth0");
+      assertThatPingGoesOnThroughMoves(lab, "host-a", "host-b");
+    }
+  }
+
+  @Test
+  void aLinuxHostWithTheKernelsVxlanDeviceReachesTheVmBeforeDuringAndAfterMoves() throws Exception {
+    try (NamespaceLab lab = new NamespaceLab()) {
+      createVm(lab);
+      done(lab.ferry("vtep", "add", "client", "--address", NamespaceLab.address("client") + ":4789", "--vni", "7"));
+      lab.in("client", "ip", "link", "add", "vx7", "type", "vxlan", "id", "7", "dstport", "4789", "local",
+          NamespaceLab.address("client"));
+      for (String host : new String[]{"host-a", "host-b"}) {
+        lab.in("client", "bridge", "fdb", "append", "00:00:00:00:00:00", "dev", "vx7", "dst",
+            NamespaceLab.address(host));
+      }
+      lab.in("client", "ip", "addr", "add", "10.98.0.9/24", "dev", "vx7");
+      lab.in("client", "ip", "link", "set", "vx7", "up");
+
+      assertThatPingGoesOnThroughMoves(lab, "host-b", "host-a");
+      assertThat(lab.in("client", "bridge", "fdb", "show", "dev", "vx7"))
+          .contains(MAC + " dst " + NamespaceLab.address("host-a"));
+    }
+  }
+
+  private static void assertThatPingGoesOnThroughMoves(NamespaceLab lab, String... hosts) throws Exception {
+    Awaitility.await("the VM answers").ignoreExceptions()
+        .until(() -> lab.in("client", "ping", "-c", "1", "-W", "1", "10.98.0.5").contains("1 received"));
+    CompletableFuture<String> ping = CompletableFuture.supplyAsync(() -> {
+      try {
+        return lab.in("client", "ping", "-q", "-i", "0.01", "-w", "8", "10.98.0.5");
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
+      }
+    });
+    for (String host : hosts) {
+      move(lab, host);
+    }
+    Matcher outcome = LOSS.matcher(ping.get());
+    assertThat(outcome.find()).isTrue();
+    int sent = Integer.parseInt(outcome.group(1));
+    int received = Integer.parseInt(outcome.group(2));
+    // A frame or two may be lost; a VM that is cut off for a second would lose a hundred.
+    assertThat(received).as("answers to %d requests", sent).isGreaterThan(sent * 9 / 10);
+    assertThat(lab.in("client", "ping", "-c", "1", "-W", "2", "10.98.0.5")).contains("1 received");
+  }
+}
