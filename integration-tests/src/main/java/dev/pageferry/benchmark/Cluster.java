@@ -3,7 +3,9 @@ package dev.pageferry.benchmark;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import dev.pageferry.common.config.HostPort;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -86,6 +88,26 @@ final class Cluster implements AutoCloseable {
       return move;
     }
 
+    /** Moves it to the other host while a client pings it. */
+    Probed moveWithProbe() {
+      String other = "host-a".equals(host) ? "host-b" : "host-a";
+      long start = System.nanoTime();
+      Children.Result result = run(MOVE_LIMIT, List.of("migrate", "live", name, "--to", other, "--watch", "--probe"));
+      if (result.exitCode() != 0) {
+        throw new BenchmarkException("migrate live --probe: " + result.complaint());
+      }
+      // A document a line; the last one is final.
+      JsonObject last = parse(result.output().strip().lines().reduce((before, line) -> line).orElse(""), "migrate");
+      Move move = Move.parse(last, (System.nanoTime() - start) / 1e9);
+      host = move.destination();
+      return new Probed(move, last.getAsJsonObject("probe"));
+    }
+
+    /** Pings it so many times, a millisecond apart. */
+    JsonObject ping(int count) {
+      return ferry(COMMAND_LIMIT, List.of("vm", "ping", name, "--count", Integer.toString(count))).document();
+    }
+
     /** @return seconds from the pause until its state was whole on stable storage */
     double save() {
       return secondsSaid(run(MOVE_LIMIT, List.of("vm", "save", name)), " saved in ");
@@ -134,6 +156,34 @@ final class Cluster implements AutoCloseable {
         Thread.sleep(BETWEEN_LOOKS);
       }
     }
+  }
+
+  /** A move, and what a client saw meanwhile. */
+  record Probed(Move move, JsonObject probe) {
+  }
+
+  /**
+   * Lets a tunnel end into a network.
+   *
+   * @return where the hosts take VXLAN
+   */
+  List<InetSocketAddress> letIn(String name, String address, int vni) {
+    ferry(COMMAND_LIMIT, List.of("vtep", "add", name, "--address", address, "--vni", Integer.toString(vni)));
+    JsonObject vteps = ferry(COMMAND_LIMIT, List.of("vtep", "list")).document();
+    List<InetSocketAddress> hosts = new ArrayList<>();
+    vteps.getAsJsonArray("vteps").forEach(each -> {
+      JsonObject vtep = each.getAsJsonObject();
+      if (vtep.get("host").getAsBoolean()) {
+        HostPort socket = HostPort.parse(vtep.get("address").getAsString());
+        hosts.add(new InetSocketAddress(socket.host(), socket.port()));
+      }
+    });
+    return hosts;
+  }
+
+  /** Ends what {@link #letIn} began. */
+  void shutOut(String name) {
+    ferry(COMMAND_LIMIT, List.of("vtep", "delete", name));
   }
 
   /** Makes a disk, deleted with the cluster's storage. */
@@ -196,10 +246,14 @@ final class Cluster implements AutoCloseable {
   }
 
   private static JsonObject parse(Children.Result result, String what) {
+    return parse(result.output(), what + " (" + result.complaint() + ")");
+  }
+
+  private static JsonObject parse(String output, String what) {
     try {
-      return JsonParser.parseString(result.output()).getAsJsonObject();
+      return JsonParser.parseString(output).getAsJsonObject();
     } catch (JsonParseException | IllegalStateException e) {
-      throw new BenchmarkException("ferry " + what + " printed no JSON object: " + result.complaint(), e);
+      throw new BenchmarkException("ferry " + what + " printed no JSON object", e);
     }
   }
 

@@ -11,6 +11,7 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.socket.DatagramChannel;
 import io.netty.channel.socket.DatagramPacket;
@@ -63,10 +64,18 @@ final class VxlanUplink implements Uplink {
         ? EpollDatagramChannel.class
         : NioDatagramChannel.class;
     Inbound inbound = new Inbound(receiver, counters);
-    var bound = new Bootstrap().group(loop).channel(type).option(ChannelOption.SO_RCVBUF, SOCKET_BUFFER_BYTES)
+    Bootstrap bootstrap = new Bootstrap().group(loop).channel(type);
+    int buffers = 1;
+    if (Epoll.isAvailable()) {
+      // One recvmmsg(2) for many datagrams, each with a part of the buffer of its own.
+      buffers = READS_AT_ONCE;
+      bootstrap.option(EpollChannelOption.MAX_DATAGRAM_PAYLOAD_SIZE, RECEIVE_BYTES);
+    }
+    var bound = bootstrap.option(ChannelOption.SO_RCVBUF, SOCKET_BUFFER_BYTES)
         .option(ChannelOption.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        .option(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES).maxMessagesPerRead(
-            READS_AT_ONCE))
+        .option(ChannelOption.RECVBUF_ALLOCATOR,
+            new FixedRecvByteBufAllocator(buffers * RECEIVE_BYTES).maxMessagesPerRead(
+                READS_AT_ONCE))
         .handler(inbound).bind(address).await();
     if (!bound.isSuccess()) {
       throw new IOException("cannot listen for VXLAN on %s:%d: %s".formatted(address.getHostString(),

@@ -10,6 +10,8 @@ import java.util.concurrent.locks.LockSupport;
 /** Pings a VM while it moves. */
 final class Probe implements MigrationWatch.Companion, AutoCloseable {
   private static final long INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+  /** How it is before the move is seen, too. */
+  private static final long BEFOREHAND_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
   /** What comes back to normal behind a move is seen, too. */
   private static final long AFTERWARDS_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
 
@@ -24,6 +26,7 @@ final class Probe implements MigrationWatch.Companion, AutoCloseable {
     thread = Thread.ofPlatform().daemon().name("probe").start(() -> {
       VmPing unused = pinger.run(INTERVAL_NANOS, 0);
     });
+    LockSupport.parkNanos(BEFOREHAND_NANOS);
   }
 
   @Override
