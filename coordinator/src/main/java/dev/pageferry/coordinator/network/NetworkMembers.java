@@ -34,8 +34,7 @@ public final class NetworkMembers {
   private static final String ADDED = "tunnel-ends/";
   /** Each costs every host a copy of every frame that is for all. */
   private static final int MAX_ADDED = 256;
-  private static final int MAX_VISITORS = 256;
-  private static final Duration LONGEST_WAIT = Duration.ofSeconds(5);
+  static final int MAX_VISITORS = 256;
 
   private final RecordStore store;
   private final HostInventory inventory;
@@ -177,12 +176,12 @@ public final class NetworkMembers {
   }
 
   /**
-   * Waits until all hosts that are up have the present version, or for some seconds.
+   * Waits until all hosts that are up have the present version.
    *
-   * @return whether they have
+   * @return whether they have it in time
    */
-  public boolean awaitKnown() throws InterruptedException {
-    long end = System.nanoTime() + LONGEST_WAIT.toNanos();
+  public boolean awaitKnown(Duration patience) throws InterruptedException {
+    long end = System.nanoTime() + patience.toNanos();
     while (!isKnown()) {
       if (System.nanoTime() - end > 0) {
         return false;

@@ -56,12 +56,16 @@ import dev.pageferry.proto.cluster.v1.Vtep;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** What operators ask. Each call has a virtual thread of its own and may block. */
 final class ClusterService extends ClusterGrpc.ClusterImplBase {
+  /** Some heartbeats; a host that is slower than that hears of a visitor later. */
+  private static final Duration JOINING = Duration.ofSeconds(5);
+
   private final HostInventory inventory;
   private final Machines machines;
   private final MigrationSupervisor migrations;
@@ -236,7 +240,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     call.setOnCancelHandler(() -> leave(visit));
     try {
       visit.set(network.visit(request.getAddress(), request.getVni()));
-      boolean unused = network.awaitKnown();
+      boolean unused = network.awaitKnown(JOINING);
       if (call.isCancelled()) {
         leave(visit);
       } else {

@@ -62,6 +62,24 @@ class MachinesTest {
   }
 
   @Test
+  void twoVmsOfOneNetworkHaveDifferentAddressesOnDifferentNetworksTheyNeedNot() throws RequestException {
+    Vm one = machines.create(withCard("one", "02:00:00:00:00:01@7"));
+    assertThat(one.getNicsList()).containsExactly("02:00:00:00:00:01@7");
+    assertThat(one.getAddressesList()).containsExactly("10.0.0.1");
+
+    refused(Kind.REFUSED, () -> machines.create(withCard("two", "02:00:00:00:00:01@7,ip=10.0.0.2")),
+        "MAC address 02:00:00:00:00:01 is VM one's on network 7");
+    refused(Kind.REFUSED, () -> machines.create(withCard("two", "02:00:00:00:00:02@7,ip=10.0.0.1")),
+        "address 10.0.0.1 is VM one's on network 7");
+    refused(Kind.INVALID, () -> machines.create(withCard("two", "02:00:00:00:00")), "is not a MAC address");
+    assertThat(machines.create(withCard("two", "02:00:00:00:00:01@8")).getNicsList()).hasSize(1);
+  }
+
+  private static dev.pageferry.proto.cluster.v1.CreateVmRequest withCard(String name, String nic) {
+    return FakeSite.request(name, "a").toBuilder().addNics(nic).build();
+  }
+
+  @Test
   void aVmThatIsToBePausedIsCreatedPaused() throws RequestException {
     assertThat(machines.create(FakeSite.request("db", "a").toBuilder().setPaused(true).build()).getState())
         .isEqualTo(Vm.State.PAUSED);
