@@ -102,6 +102,7 @@ final class Agent implements AutoCloseable {
         storage.map(SharedStorage::id).orElse(""), vxlan), memory, guests, outgoing, hostNetwork,
         Agent::endAtOnce);
     lease.complete(session);
+    hostNetwork.permitWhile(session::isAttentive);
     observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
     log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),
         config.advertised(config.listen(), port),

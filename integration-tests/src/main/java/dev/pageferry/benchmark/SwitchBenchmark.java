@@ -77,8 +77,8 @@ public class SwitchBenchmark {
       InetAddress loopback = InetAddress.getLoopbackAddress();
       int portOfOne = one.listenForVxlan(new InetSocketAddress(loopback, 0));
       int portOfOther = other.listenForVxlan(new InetSocketAddress(loopback, 0));
-      one.tell(List.of(new TunnelEnd("host-b", new InetSocketAddress(loopback, portOfOther), 0)));
-      other.tell(List.of(new TunnelEnd("host-a", new InetSocketAddress(loopback, portOfOne), 0)));
+      one.tell(List.of(new TunnelEnd("host-b", new InetSocketAddress(loopback, portOfOther), 0, false)));
+      other.tell(List.of(new TunnelEnd("host-a", new InetSocketAddress(loopback, portOfOne), 0, false)));
       from = live(one, sender);
       to = live(other, receiver);
     }
@@ -115,8 +115,12 @@ public class SwitchBenchmark {
           FRAME_BYTES - EthernetFrame.HEADER_BYTES));
     }
     int arrived = 0;
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
     while (arrived < FRAMES) {
       if (to.take() == null) {
+        if (System.nanoTime() - deadline > 0) {
+          throw new IllegalStateException("%d of %d frames arrived".formatted(arrived, FRAMES));
+        }
         Thread.onSpinWait();
       } else {
         arrived++;

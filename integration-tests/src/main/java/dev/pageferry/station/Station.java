@@ -33,8 +33,6 @@ import org.jspecify.annotations.Nullable;
 public final class Station implements AutoCloseable {
   private static final int RECEIVE_BYTES = 2048;
   private static final Duration ASK_AGAIN = Duration.ofMillis(100);
-  /** The receiver is not to learn from this frame; see the agents' VXLAN uplink. */
-  private static final int DO_NOT_LEARN = 0x40;
 
   private final int vni;
   private final MacAddress mac;
@@ -147,7 +145,7 @@ public final class Station implements AutoCloseable {
     if (!EthernetFrame.isWellFormed(frame)) {
       return;
     }
-    if ((datagram[1] & DO_NOT_LEARN) == 0) {
+    if (VxlanHeader.mayBeLearned(ByteBuffer.wrap(datagram).getLong())) {
       ends.put(EthernetFrame.source(frame), from);
     }
     if (EthernetFrame.type(frame) == EthernetFrame.TYPE_RARP) {

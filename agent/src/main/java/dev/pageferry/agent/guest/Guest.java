@@ -21,13 +21,16 @@ public interface Guest {
 
   DirtyLog dirtyLog();
 
-  /** Adds a reason and waits until no vCPU runs. Registers and stores are visible to the caller from then on. */
+  /**
+   * Adds a reason and waits until no vCPU runs and no network card works. Registers and stores are visible to the caller from
+   * then on, and all frames are on their way.
+   */
   void pause(PauseReason reason) throws InterruptedException;
 
   /**
    * As {@link #pause}, for an operation that is to fail rather than to keep the guest from running for long.
    *
-   * @throws IOException if a vCPU does not come to stand for {@link #LONGEST_DRAIN}, because a disk does not answer it; the
+   * @throws IOException if a vCPU or network card does not come to stand for {@link #LONGEST_DRAIN}, because a disk does not answer it; the
    *     guest then runs on
    */
   void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException;
@@ -59,7 +62,7 @@ public interface Guest {
    *
    * @param host its name
    */
-  void handOverNetwork(String host);
+  void handOverNetwork(String host) throws InterruptedException;
 
   /** Holds vCPUs back for this percentage of the time, 0 to 99. */
   void throttle(int percent);

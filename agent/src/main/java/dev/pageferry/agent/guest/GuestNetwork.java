@@ -12,10 +12,16 @@ import dev.pageferry.common.network.MacAddress;
 import dev.pageferry.common.network.NetworkCard;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -23,12 +29,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A VM's network cards: a thread that takes frames from their ports and sends what the guest answers. It stands while the VM
- * is paused, and works only while this host may run guests; frames wait in their ports meanwhile.
+ * is paused, and works only while this host may run the VM; frames wait in their ports meanwhile.
  */
 final class GuestNetwork {
   /** Frames of one card that are taken before the pause is looked at, and the next card. */
   private static final int FRAMES_AT_ONCE = 16;
   private static final long IDLE_NANOS = 500_000_000;
+  /** Longer than a busy loop takes; a longer wait would be felt as an outage. */
+  private static final Duration LONGEST_HANDOVER = Duration.ofMillis(100);
   private static final long PERMISSION_POLL_NANOS = 5_000_000;
   private static final Logger log = LoggerFactory.getLogger(GuestNetwork.class);
 
@@ -41,7 +49,10 @@ final class GuestNetwork {
   private final Thread thread;
   /** On the ticker; 0: none yet. */
   private volatile long firstFrameNanos;
+  /** Of the card's thread. */
+  private boolean inTrouble;
   private volatile long activatedNanos;
+  private volatile boolean leaving;
   private volatile Set<MacAddress> reachedBy = Set.of();
 
   private GuestNetwork(String vm, List<NetworkCard> cards, GuestServices services, HostNetwork network,
@@ -82,7 +93,7 @@ final class GuestNetwork {
       while (!gate.isEnded()) {
         if (gate.isHeld()) {
           stand();
-        } else if (!permit.isLive()) {
+        } else if (!isPermitted()) {
           LockSupport.parkNanos(PERMISSION_POLL_NANOS);
         } else if (!serve() && ports.stream().noneMatch(SwitchPort::hasFrames)) {
           LockSupport.parkNanos(IDLE_NANOS);
@@ -90,6 +101,9 @@ final class GuestNetwork {
       }
     } catch (InterruptedException e) {
       log.debug("{} is interrupted, and ends", thread.getName());
+    } catch (RuntimeException | Error e) {
+      log.error("{} ends; the VM is not reached any more", thread.getName(), e);
+      throw e;
     } finally {
       gate.leave();
     }
@@ -98,7 +112,9 @@ final class GuestNetwork {
   /** Whoever sees this thread stand has all frames on their way, and all stores of theirs in RAM and marked. */
   private void stand() throws InterruptedException {
     for (SwitchPort each : ports) {
-      each.awaitSent();
+      while (!each.awaitSent() && !gate.isEnded()) {
+        log.warn("{} waits for the switch", thread.getName());
+      }
     }
     gate.stand();
   }
@@ -127,7 +143,11 @@ final class GuestNetwork {
     try {
       services.receive(card, frame).ifPresent(ports.get(card)::send);
     } catch (RuntimeException e) {
-      log.error("{} could not deal with a frame of {} bytes", thread.getName(), frame.length, e);
+      if (!inTrouble) {
+        inTrouble = true;
+        log.error("{} could not deal with a frame of {} bytes; further ones are not logged", thread.getName(),
+            frame.length, e);
+      }
     }
   }
 
@@ -151,12 +171,33 @@ final class GuestNetwork {
   void activate(BooleanSupplier isOurs) {
     activatedNanos = ticker.nanos();
     ports.forEach(network::activate);
-    reachedBy = network.announce(ports, () -> isOurs.getAsBoolean() && permit.isLive());
+    leaving = false;
+    reachedBy = network.announce(ports, () -> !leaving && isOurs.getAsBoolean() && isPermitted());
   }
 
-  /** The VM is on another host now. */
-  void handOver(String host) {
-    ports.forEach(each -> network.handOver(each, host));
+  private boolean isPermitted() {
+    return permit.isLive() && network.isPermitted();
+  }
+
+  /**
+   * The VM stands to be handed over, or goes on. From the pause on it may be another host's any moment, without this one
+   * knowing: nothing is announced.
+   */
+  void leaves(boolean begins) {
+    leaving = begins;
+  }
+
+  /** The VM is on another host now. Waits a moment for the switch to know that. */
+  void handOver(String host) throws InterruptedException {
+    List<Future<?>> done = new ArrayList<>();
+    ports.forEach(each -> done.add(network.handOver(each, host)));
+    for (Future<?> each : done) {
+      try {
+        each.get(LONGEST_HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
+      } catch (ExecutionException | TimeoutException e) {
+        log.warn("{}: the switch has not handed it over: {}", thread.getName(), e.toString());
+      }
+    }
   }
 
   void hold() {

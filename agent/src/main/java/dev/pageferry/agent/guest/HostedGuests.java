@@ -39,9 +39,10 @@ public final class HostedGuests {
 
   /** A VM that is here came back to this host before it left: it is here under a later epoch. */
   public synchronized void reown(Guest copy, OwnershipEpoch epoch) {
-    guests.replaceAll((id, hosted) -> hosted.vm() == copy ? new Hosted(hosted.vm(), epoch) : hosted);
-    if (copy instanceof VirtualMachine vm) {
-      connect(vm, epoch);
+    Hosted hosted = guests.get(copy.spec().id());
+    if (hosted != null && hosted.vm() == copy) {
+      guests.put(copy.spec().id(), new Hosted(hosted.vm(), epoch));
+      connect(hosted.vm(), epoch);
     }
   }
 

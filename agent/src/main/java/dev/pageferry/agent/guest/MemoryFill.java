@@ -60,10 +60,11 @@ final class MemoryFill {
     if (!Files.isRegularFile(image) || !Files.isReadable(image)) {
       throw new IOException("memory image %s is not a readable file on this host".formatted(image));
     }
-    if (Files.size(image) > spec.memoryBytes()) {
+    long room = PageSize.bytesOf(spec.serviceMemory().firstPage());
+    if (Files.size(image) > room) {
       throw new IOException(
           "memory image %s has %s, more than the VM's %s".formatted(image, ByteSize.format(Files.size(image)),
-              ByteSize.format(spec.memoryBytes())));
+              ByteSize.format(room)));
     }
   }
 

@@ -186,6 +186,7 @@ final class Vcpu {
 
   /** Lets the vCPU run. */
   void letGo() {
+    // Ahead of the gate, or the first step could be noted and then forgotten.
     synchronized (firstStep) {
       firstStepNanos = 0;
     }

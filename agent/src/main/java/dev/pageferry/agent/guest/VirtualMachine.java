@@ -140,8 +140,10 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   }
 
   @Override
-  public void handOverNetwork(String host) {
-    network.ifPresent(each -> each.handOver(host));
+  public void handOverNetwork(String host) throws InterruptedException {
+    if (network.isPresent()) {
+      network.get().handOver(host);
+    }
   }
 
   /** How the network cards came here; empty for a VM without any. */
@@ -223,14 +225,19 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   @Override
   public synchronized void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
     if (!pause(reason, Deadline.after(LONGEST_DRAIN, ticker))) {
-      throw new IOException("a vCPU of VM %s did not come to stand within %d s: its disk does not answer".formatted(
-          spec.name(), LONGEST_DRAIN.toSeconds()));
+      throw new IOException(
+          "VM %s did not come to stand within %d s: a disk or the switch does not answer a vCPU or network card"
+              .formatted(
+                  spec.name(), LONGEST_DRAIN.toSeconds()));
     }
   }
 
   /** @return false, the reason removed again, if a vCPU does not stand in time */
   private boolean pause(PauseReason reason, Deadline deadline) throws InterruptedException {
     boolean isNew = pauseReasons.add(reason);
+    if (reason == PauseReason.MIGRATION) {
+      network.ifPresent(each -> each.leaves(true));
+    }
     paused = true;
     Optional<GuestNetwork> cards = network;
     vcpus.forEach(Vcpu::hold);
@@ -296,6 +303,9 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   @Override
   public synchronized void resume(PauseReason reason) {
     if (pauseReasons.remove(reason)) {
+      if (reason == PauseReason.MIGRATION) {
+        network.ifPresent(each -> each.leaves(false));
+      }
       paused = !pauseReasons.isEmpty();
       letGoIfNoReasonIsLeft();
     }

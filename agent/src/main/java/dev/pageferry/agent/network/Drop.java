@@ -12,7 +12,7 @@ public enum Drop {
   FOREIGN_NETWORK,
   /** A VM sent with an address that is not its card's. */
   SPOOFED,
-  /** A VM sent before its card was activated, or after it had moved. */
+  /** A VM sent before its card was activated, after it had moved, or while its host may run nobody. */
   SILENT,
   /** Somebody else sends with the address of a VM that is here. */
   ADDRESS_CLAIMED,
@@ -27,5 +27,7 @@ public enum Drop {
   /** A VM sends faster than the switch forwards. */
   PORT_FULL,
   /** The uplink's socket takes no more. */
-  UPLINK_FULL
+  UPLINK_FULL,
+  /** The switch could not deal with it. */
+  FAILED
 }

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.network;
 
 import dev.pageferry.agent.network.SwitchPort.PortService;
+import dev.pageferry.agent.network.VirtualSwitch.Tunnels;
 import dev.pageferry.agent.network.VirtualSwitch.UplinkOf;
 import dev.pageferry.common.network.MacAddress;
 import dev.pageferry.common.network.NetworkCard;
@@ -19,18 +20,24 @@ import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The network of a host: its switch, on an event loop of its own, and the uplinks. All calls are from any thread and do not
- * block; what they ask is done on the loop, in the order in which one thread asked.
+ * The network of a host: its switch, on an event loop of its own, and the uplinks. Calls are from any thread and, but for
+ * opening and closing, do not block; what they ask is done on the loop, in the order in which one thread asked.
  */
 public final class HostNetwork implements AutoCloseable {
   /** Frames of one port that are forwarded before it is the next one's turn. */
   private static final int PORT_BUDGET = 32;
   /** Frames that are forwarded before sockets are looked at again. */
   private static final int ROUND_BUDGET = 512;
+
+  private static final Logger log = LoggerFactory.getLogger(HostNetwork.class);
 
   private final MultiThreadIoEventLoopGroup group;
   private final EventLoop loop;
@@ -41,6 +48,8 @@ public final class HostNetwork implements AutoCloseable {
   private final Announcements announcements;
   private final Queue<SwitchPort> ready = new ConcurrentLinkedQueue<>();
   private final PortService service = new LoopService();
+  private final AtomicBoolean serving = new AtomicBoolean();
+  private volatile BooleanSupplier permission = () -> true;
   private volatile @Nullable VxlanUplink vxlan;
   private volatile @Nullable PacketUplink packets;
 
@@ -90,6 +99,16 @@ public final class HostNetwork implements AutoCloseable {
     }
   }
 
+  /** VMs of this host send only while this says so. */
+  public void permitWhile(BooleanSupplier permitted) {
+    permission = permitted;
+  }
+
+  /** Whether VMs of this host may send. */
+  public boolean isPermitted() {
+    return permission.getAsBoolean();
+  }
+
   /** Plugs a card in. Its port stands by: it holds what comes, until {@link #activate}. */
   public SwitchPort attach(NetworkCard card) {
     SwitchPort port = new SwitchPort(card, service, counters, ticker);
@@ -107,9 +126,10 @@ public final class HostNetwork implements AutoCloseable {
    * while, is passed on.
    *
    * @param host where it went
+   * @return done when that is done
    */
-  public void handOver(SwitchPort port, String host) {
-    loop.execute(() -> {
+  public Future<?> handOver(SwitchPort port, String host) {
+    return loop.submit(() -> {
       theSwitch.handOver(port, tunnelEnd(host));
       flush();
     });
@@ -136,7 +156,7 @@ public final class HostNetwork implements AutoCloseable {
 
   private @Nullable TunnelEnd tunnelEnd(String host) {
     VxlanUplink uplink = vxlan;
-    return uplink == null ? null : uplink.ends().named(host).orElse(null);
+    return uplink == null ? null : uplink.ends().host(host).orElse(null);
   }
 
   private Optional<byte[]> probed(int vni, byte[] frame) {
@@ -180,7 +200,7 @@ public final class HostNetwork implements AutoCloseable {
     }
 
     @Override
-    public @Nullable Uplink tunnels() {
+    public @Nullable Tunnels tunnels() {
       return vxlan;
     }
   }
@@ -208,7 +228,13 @@ public final class HostNetwork implements AutoCloseable {
     @Override
     public void schedule(SwitchPort port) {
       ready.add(port);
-      loop.execute(this::serve);
+      serveSoon();
+    }
+
+    private void serveSoon() {
+      if (serving.compareAndSet(false, true)) {
+        loop.execute(this::serve);
+      }
     }
 
     @Override
@@ -223,31 +249,46 @@ public final class HostNetwork implements AutoCloseable {
     }
 
     private void serve() {
+      serving.set(false);
       int left = ROUND_BUDGET;
-      for (SwitchPort port = ready.poll(); port != null; port = ready.poll()) {
+      for (SwitchPort port = ready.poll(); port != null && left > 0; port = left > 0 ? ready.poll() : null) {
         left -= forward(port, PORT_BUDGET);
         // Before the port is said to be empty: whoever waits for that takes its frames to have left.
         flush();
         if (port.isServedAgain()) {
           ready.add(port);
         }
-        if (left <= 0) {
-          // Sockets have their turn first.
-          loop.execute(this::serve);
-          break;
-        }
+      }
+      if (!ready.isEmpty()) {
+        // Sockets have their turn first.
+        serveSoon();
       }
     }
 
     private int forward(SwitchPort port, int budget) {
       int done = 0;
+      boolean permitted = isPermitted();
       for (byte[] frame = port.poll(); frame != null; frame = port.poll()) {
-        theSwitch.fromPort(port, frame);
+        if (permitted) {
+          forward(port, frame);
+        } else {
+          counters.drop(Drop.SILENT);
+        }
         if (++done == budget) {
           break;
         }
       }
       return done;
+    }
+
+    /** A frame that cannot be dealt with is not to end the forwarding of others. */
+    private void forward(SwitchPort port, byte[] frame) {
+      try {
+        theSwitch.fromPort(port, frame);
+      } catch (RuntimeException | Error e) {
+        counters.drop(Drop.FAILED);
+        log.debug("a frame of {} was not forwarded", port.card(), e);
+      }
     }
   }
 }

@@ -117,7 +117,12 @@ final class PacketUplink implements Uplink, AutoCloseable {
       if (frame == null) {
         break;
       }
-      receiver.received(frame);
+      try {
+        receiver.received(frame);
+      } catch (RuntimeException | Error e) {
+        counters.drop(Drop.FAILED);
+        log.debug("a frame of {} bytes was not forwarded", frame.length, e);
+      }
     }
     receiver.flush();
     if (received.isEmpty()) {

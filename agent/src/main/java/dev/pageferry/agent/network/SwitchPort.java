@@ -27,8 +27,10 @@ public final class SwitchPort {
     /** Frames from elsewhere are held for it; the VM may still be on another host, so that nothing is sent. */
     STANDBY,
     LIVE,
-    /** The VM is on another host, or nowhere. */
-    GONE
+    /** The VM is on another host; it may be given back. */
+    GONE,
+    /** Unplugged for good. */
+    CLOSED
   }
 
   private record Held(byte[] frame, long sinceNanos) {
@@ -104,17 +106,21 @@ public final class SwitchPort {
     return !toCard.isEmpty();
   }
 
-  /** Waits until all that was sent has left the switch: a frame that leaves later could call the VM back from where it went. */
-  public void awaitSent() throws InterruptedException {
+  /**
+   * Waits until all that was sent has left the switch: a frame that leaves later could call the VM back from where it went.
+   *
+   * @return false if it has not in time
+   */
+  public boolean awaitSent() throws InterruptedException {
     if (!scheduled.get() && toSwitch.isEmpty()) {
-      return;
+      return true;
     }
     CountDownLatch sent = new CountDownLatch(1);
     service.execute(() -> {
       service.drain(this);
       sent.countDown();
     });
-    boolean unused = sent.await(LONGEST_DRAIN.toMillis(), TimeUnit.MILLISECONDS);
+    return sent.await(LONGEST_DRAIN.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   // What follows is the loop's.
@@ -127,11 +133,13 @@ public final class SwitchPort {
     state = next;
   }
 
-  /** Holds a frame for the card. */
+  /** Holds a frame for the card; where there is no room, in place of the one that was held longest. */
   void deliver(byte[] frame) {
-    if (!toCard.offer(new Held(frame, ticker.nanos()))) {
-      counters.drop(Drop.CARD_FULL);
-      return;
+    Held held = new Held(frame, ticker.nanos());
+    while (!toCard.offer(held)) {
+      if (toCard.poll() != null) {
+        counters.drop(Drop.CARD_FULL);
+      }
     }
     LockSupport.unpark(reader);
   }

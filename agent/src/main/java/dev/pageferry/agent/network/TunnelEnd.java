@@ -8,9 +8,10 @@ import java.net.InetSocketAddress;
  *
  * @param name of the host, or of whoever was let in
  * @param address resolved; where datagrams go to
- * @param vni the one network that it is on; 0: all
+ * @param vni the one network that it is on; 0: all, as only hosts are
+ * @param anyPort whether its datagrams come from ports that change, as those of Linux do (RFC 7348, section 5)
  */
-public record TunnelEnd(String name, InetSocketAddress address, int vni) implements RemoteEnd {
+public record TunnelEnd(String name, InetSocketAddress address, int vni, boolean anyPort) implements RemoteEnd {
   /** For ends that are on all networks. */
   public static final int ALL_NETWORKS = 0;
 
@@ -21,6 +22,10 @@ public record TunnelEnd(String name, InetSocketAddress address, int vni) impleme
     if (vni != ALL_NETWORKS) {
       NetworkCard.checkVni(vni);
     }
+  }
+
+  boolean isHost() {
+    return vni == ALL_NETWORKS;
   }
 
   boolean isOn(int network) {

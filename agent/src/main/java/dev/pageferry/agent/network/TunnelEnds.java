@@ -2,48 +2,59 @@ package dev.pageferry.agent.network;
 
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tunnel ends that this host was told of. Immutable.
- *
- * <p>Hosts of ours send from the port that they listen on; a Linux host sends from ports that change (RFC 7348, section 5),
- * so that one alone at its address is known by the address.
+ * The tunnel ends that this host was told of. Immutable. One that sends from any port is known by its IP address, behind those
+ * at that address that are known by their port: a machine may have a Linux device, a host's agent and somebody who pings.
  */
 final class TunnelEnds {
   static final TunnelEnds NONE = new TunnelEnds(List.of());
 
   private final Map<InetSocketAddress, TunnelEnd> bySocket = new HashMap<>();
-  private final Map<InetAddress, List<TunnelEnd>> byAddress = new HashMap<>();
-  private final Map<String, TunnelEnd> byName = new HashMap<>();
+  private final Map<InetAddress, List<TunnelEnd>> byAddress;
+  private final Map<String, TunnelEnd> hosts = new HashMap<>();
 
   TunnelEnds(List<TunnelEnd> ends) {
+    byAddress = ends.stream().filter(TunnelEnd::anyPort)
+        .collect(Collectors.groupingBy(each -> each.address().getAddress()));
     for (TunnelEnd each : ends) {
       bySocket.put(each.address(), each);
-      byAddress.computeIfAbsent(each.address().getAddress(), address -> new ArrayList<>()).add(each);
-      byName.put(each.name(), each);
+      if (each.isHost()) {
+        hosts.put(each.name(), each);
+      }
     }
   }
 
-  /** Who sent a datagram; null if nobody that is known. */
+  /** Whether anybody who is known may send from there. */
+  boolean isKnown(InetSocketAddress from) {
+    return bySocket.containsKey(from) || byAddress.containsKey(from.getAddress());
+  }
+
+  /** Who sent a datagram of a network; null if nobody that is known and on it. */
   @Nullable
-  TunnelEnd sender(InetSocketAddress from) {
+  TunnelEnd sender(InetSocketAddress from, int vni) {
     TunnelEnd exact = bySocket.get(from);
-    if (exact != null) {
+    if (exact != null && exact.isOn(vni)) {
       return exact;
     }
-    List<TunnelEnd> atAddress = byAddress.getOrDefault(from.getAddress(), List.of());
-    return atAddress.size() == 1 ? atAddress.getFirst() : null;
+    for (TunnelEnd each : byAddress.getOrDefault(from.getAddress(), List.of())) {
+      if (each.isOn(vni)) {
+        return each;
+      }
+    }
+    return null;
   }
 
-  Optional<TunnelEnd> named(String name) {
-    return Optional.ofNullable(byName.get(name));
+  /** A host's end. */
+  Optional<TunnelEnd> host(String name) {
+    return Optional.ofNullable(hosts.get(name));
   }
 
   Set<TunnelEnd> all() {

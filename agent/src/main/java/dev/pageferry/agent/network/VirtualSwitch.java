@@ -51,7 +51,13 @@ final class VirtualSwitch {
      * client's frame would tell the bridge there that the client is here. Null: not at all.
      */
     @Nullable
-    Uplink tunnels();
+    Tunnels tunnels();
+  }
+
+  /** An uplink to single hosts, and to others beside them. */
+  interface Tunnels extends Uplink {
+    /** Sends to those who are on the network and are no hosts. */
+    void tellOthers(int vni, byte[] frame);
   }
 
   /** What becomes of reachability probes. */
@@ -73,7 +79,7 @@ final class VirtualSwitch {
     StationKey station = StationKey.of(port.card());
     SwitchPort before = ports.put(station, port);
     if (before != null) {
-      before.become(State.GONE);
+      before.become(State.CLOSED);
       portsOf(station.vni()).remove(before);
     }
     networks.computeIfAbsent(station.vni(), vni -> new ArrayList<>()).add(port);
@@ -81,6 +87,9 @@ final class VirtualSwitch {
 
   /** The VM is this host's: from now on its card may send, and its address is here. */
   void activate(SwitchPort port) {
+    if (port.state() == State.CLOSED) {
+      return;
+    }
     StationKey station = StationKey.of(port.card());
     if (ports.get(station) != port) {
       attach(port);
@@ -97,8 +106,13 @@ final class VirtualSwitch {
    * @param end where it went; null where that is not known
    */
   void handOver(SwitchPort port, @Nullable TunnelEnd end) {
+    if (port.state() != State.LIVE) {
+      return;
+    }
     StationKey station = StationKey.of(port.card());
-    detach(port);
+    // The port first, so that what comes from now on is relayed and not held; then what was held.
+    remove(port);
+    port.become(State.GONE);
     if (end != null) {
       relay(station, end);
     }
@@ -111,7 +125,7 @@ final class VirtualSwitch {
   }
 
   private void passOn(int vni, byte[] frame, @Nullable TunnelEnd end) {
-    Uplink tunnels = uplinks.tunnels();
+    Tunnels tunnels = uplinks.tunnels();
     if (end == null || tunnels == null) {
       counters.drop(Drop.LEFT_BEHIND);
     } else {
@@ -131,9 +145,13 @@ final class VirtualSwitch {
     relays.put(station, new Relay(end, ticker.nanos() + RELAY.toNanos()));
   }
 
-  /** Unplugs a card. */
+  /** Unplugs a card for good. */
   void detach(SwitchPort port) {
-    port.become(State.GONE);
+    remove(port);
+    port.become(State.CLOSED);
+  }
+
+  private void remove(SwitchPort port) {
     StationKey station = StationKey.of(port.card());
     if (ports.remove(station, port)) {
       List<SwitchPort> network = portsOf(station.vni());
@@ -173,9 +191,11 @@ final class VirtualSwitch {
       return;
     }
     Optional<RemoteEnd> end = learned.find(station);
-    if (uplink != null && end.isPresent()) {
+    // Somebody who pings may be behind a tunnel though the network is on a real interface.
+    Uplink way = end.isPresent() && end.get() instanceof TunnelEnd ? uplinks.tunnels() : uplink;
+    if (way != null && end.isPresent()) {
       counters.forward();
-      uplink.send(end.get(), vni, frame, Learning.ALLOWED);
+      way.send(end.get(), vni, frame, Learning.ALLOWED);
     } else {
       flood(uplink, vni, frame);
     }
@@ -234,7 +254,7 @@ final class VirtualSwitch {
   private void learn(StationKey sender, RemoteEnd end) {
     learned.learn(sender, end);
     Relay relay = relays.get(sender);
-    if (relay != null && end instanceof TunnelEnd next && !relay.end().equals(next)) {
+    if (relay != null && end instanceof TunnelEnd next && next.isHost() && !relay.end().equals(next)) {
       // It moved on before the relay ended.
       relays.put(sender, new Relay(next, relay.untilNanos()));
     }
@@ -270,9 +290,15 @@ final class VirtualSwitch {
 
   /** Sends a frame of this host itself, about a VM that is here, to everybody else. */
   void announce(SwitchPort port, byte[] frame) {
-    if (port.state() == State.LIVE) {
-      deliverToAll(port.card().vni(), frame, port);
-      flood(uplinks.of(port.card().vni()), port.card().vni(), frame);
+    if (port.state() != State.LIVE) {
+      return;
+    }
+    int vni = port.card().vni();
+    deliverToAll(vni, frame, port);
+    flood(uplinks.of(vni), vni, frame);
+    Tunnels tunnels = uplinks.tunnels();
+    if (tunnels != null && uplinks.of(vni) != tunnels) {
+      tunnels.tellOthers(vni, frame);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.network;
 
+import dev.pageferry.agent.network.VirtualSwitch.Tunnels;
 import dev.pageferry.common.network.EthernetFrame;
 import dev.pageferry.common.network.VxlanHeader;
 import io.netty.bootstrap.Bootstrap;
@@ -10,6 +11,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollDatagramChannel;
@@ -26,15 +28,16 @@ import org.slf4j.LoggerFactory;
  * VXLAN over UDP (RFC 7348): frames in datagrams to the tunnel ends that the coordinator named, copied to each of them where
  * a frame is for all. On the switch's loop.
  *
- * <p>A frame that is passed on for another host has the bit "D" (do not learn) set, 40 in the second byte, as in
- * draft-smith-vxlan-group-policy; receivers that do not know it ignore it as reserved.
+ * <p>A frame that is passed on for another host says that its sender is not to be learned, by a flag that only hosts of ours
+ * understand, and only they get it.
  */
-final class VxlanUplink implements Uplink {
+final class VxlanUplink implements Tunnels {
   private static final Logger log = LoggerFactory.getLogger(VxlanUplink.class);
-  private static final long DO_NOT_LEARN = 0x40L << 48;
   /** More than a datagram may have, so that one that is too long shows. */
   private static final int RECEIVE_BYTES = 2048;
   private static final int SOCKET_BUFFER_BYTES = 4 << 20;
+  /** All that a port can hold, before the kernel takes any of it. */
+  private static final WriteBufferWaterMark QUEUE_BYTES = new WriteBufferWaterMark(512 << 10, 1 << 20);
   /** Datagrams read before the loop turns to ports again. */
   private static final int READS_AT_ONCE = 64;
 
@@ -72,7 +75,7 @@ final class VxlanUplink implements Uplink {
       bootstrap.option(EpollChannelOption.MAX_DATAGRAM_PAYLOAD_SIZE, RECEIVE_BYTES);
     }
     var bound = bootstrap.option(ChannelOption.SO_RCVBUF, SOCKET_BUFFER_BYTES)
-        .option(ChannelOption.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        .option(ChannelOption.SO_SNDBUF, SOCKET_BUFFER_BYTES).option(ChannelOption.WRITE_BUFFER_WATER_MARK, QUEUE_BYTES)
         .option(ChannelOption.RECVBUF_ALLOCATOR,
             new FixedRecvByteBufAllocator(buffers * RECEIVE_BYTES).maxMessagesPerRead(
                 READS_AT_ONCE))
@@ -114,14 +117,26 @@ final class VxlanUplink implements Uplink {
     }
   }
 
+  @Override
+  public void tellOthers(int vni, byte[] frame) {
+    for (TunnelEnd each : ends.all()) {
+      if (!each.isHost() && each.isOn(vni)) {
+        write(each, vni, frame, Learning.ALLOWED);
+      }
+    }
+  }
+
   private void write(TunnelEnd end, int vni, byte[] frame, Learning learning) {
+    if (!channel.isWritable()) {
+      channel.flush();
+    }
     // Netty queues what the kernel does not take, without bound; so not a frame more than that.
     if (!channel.isWritable()) {
       counters.drop(Drop.UPLINK_FULL);
       return;
     }
     ByteBuf datagram = channel.alloc().directBuffer(VxlanHeader.BYTES + frame.length);
-    datagram.writeLong(VxlanHeader.encode(vni) | (learning == Learning.FORBIDDEN ? DO_NOT_LEARN : 0));
+    datagram.writeLong(learning == Learning.FORBIDDEN ? VxlanHeader.encodeRelayed(vni) : VxlanHeader.encode(vni));
     datagram.writeBytes(frame);
     channel.write(new DatagramPacket(datagram, end.address()), channel.voidPromise());
   }
@@ -149,12 +164,11 @@ final class VxlanUplink implements Uplink {
     @Override
     protected void channelRead0(ChannelHandlerContext context, DatagramPacket datagram) {
       VxlanUplink known = uplink;
-      TunnelEnd end = known == null ? null : known.ends.sender(datagram.sender());
-      if (end == null) {
+      ByteBuf bytes = datagram.content();
+      if (known == null || !known.ends.isKnown(datagram.sender())) {
         counters.drop(Drop.UNKNOWN_SENDER);
         return;
       }
-      ByteBuf bytes = datagram.content();
       if (bytes.readableBytes() < VxlanHeader.BYTES + EthernetFrame.HEADER_BYTES
           || bytes.readableBytes() > VxlanHeader.BYTES + EthernetFrame.MAX_BYTES) {
         counters.drop(Drop.MALFORMED_DATAGRAM);
@@ -162,14 +176,15 @@ final class VxlanUplink implements Uplink {
       }
       long header = bytes.readLong();
       int vni = VxlanHeader.vni(header);
+      TunnelEnd end = known.ends.sender(datagram.sender(), vni);
       if (vni < 0) {
         counters.drop(Drop.MALFORMED_DATAGRAM);
-      } else if (!end.isOn(vni)) {
+      } else if (end == null) {
         counters.drop(Drop.FOREIGN_NETWORK);
       } else {
         byte[] frame = new byte[bytes.readableBytes()];
         bytes.readBytes(frame);
-        receiver.received(end, vni, frame, (header & DO_NOT_LEARN) == 0 ? Learning.ALLOWED : Learning.FORBIDDEN);
+        receiver.received(end, vni, frame, VxlanHeader.mayBeLearned(header) ? Learning.ALLOWED : Learning.FORBIDDEN);
       }
     }
 

@@ -5,19 +5,23 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.network.TunnelEnd;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +31,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
   private static final long CALL_SECONDS = 2;
   private static final long RETRY_MILLIS = 500;
+  /** Longer than two calls that are not answered, shorter than any lease. */
+  private static final Duration ATTENTION = Duration.ofSeconds(6);
   /** Longer than a coordinator waits for the life before of a host that has moved to another address. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
@@ -43,10 +49,13 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private boolean reachable = true;
   private boolean wasRegistered;
   /** Of the tunnel ends that the network was told. */
-  private long networkVersion;
+  private volatile long networkVersion;
+  private final AtomicBoolean resolving = new AtomicBoolean();
   /** On CLOCK_BOOTTIME; 0: not refused. */
   private long firstRefusalNanos;
   private volatile boolean registered;
+  /** When the coordinator was asked last, whatever came of it; on CLOCK_BOOTTIME, nanoseconds. */
+  private volatile long askedNanos = Linux.bootTimeNanos();
   /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
   private long leaseEndNanos;
 
@@ -75,6 +84,14 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     return registered;
   }
 
+  /**
+   * Whether this host has asked the coordinator lately, with an answer or without. One that was frozen or suspended for long
+   * has not, and may have been replaced meanwhile: its VMs must not be heard before it knows.
+   */
+  public boolean isAttentive() {
+    return Linux.bootTimeNanos() - askedNanos < ATTENTION.toNanos();
+  }
+
   @Override
   public synchronized void awaitLive() throws InterruptedException {
     while (Linux.bootTimeNanos() >= leaseEndNanos) {
@@ -87,6 +104,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     try {
       while (!Thread.interrupted()) {
         beat();
+        askedNanos = Linux.bootTimeNanos();
         Thread.sleep(intervalMillis);
       }
     } catch (InterruptedException e) {
@@ -167,9 +185,21 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
     renew(sent, response.getLeaseMillis());
     response.getStaleVmsList().forEach(this::drop);
-    if (response.hasNetwork()) {
-      network.tell(NetworkMessages.tunnelEnds(response.getNetwork()));
-      networkVersion = response.getNetwork().getVersion();
+    if (response.hasNetwork() && resolving.compareAndSet(false, true)) {
+      // Looking names up may take long, and others wait for the next heartbeat.
+      Thread.ofVirtual().name("network-members").start(() -> tell(response.getNetwork()));
+    }
+  }
+
+  private void tell(NetworkDirectory directory) {
+    try {
+      List<TunnelEnd> ends = NetworkMessages.tunnelEnds(directory);
+      network.tell(ends);
+      if (ends.size() == directory.getEndsCount()) {
+        networkVersion = directory.getVersion();
+      }
+    } finally {
+      resolving.set(false);
     }
   }
 

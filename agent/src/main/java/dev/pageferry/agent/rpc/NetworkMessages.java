@@ -16,13 +16,14 @@ final class NetworkMessages {
   private NetworkMessages() {
   }
 
-  /** All ends that can be reached; names are looked up here, which may take a while. */
+  /** All ends whose names can be looked up, which may take a while. */
   static List<TunnelEnd> tunnelEnds(NetworkDirectory directory) {
     List<TunnelEnd> ends = new ArrayList<>();
     for (var each : directory.getEndsList()) {
       try {
         HostPort address = HostPort.parse(each.getAddress());
-        ends.add(new TunnelEnd(each.getName(), new InetSocketAddress(address.host(), address.port()), each.getVni()));
+        ends.add(new TunnelEnd(each.getName(), new InetSocketAddress(address.host(), address.port()), each.getVni(),
+            each.getAnyPort()));
       } catch (IllegalArgumentException e) {
         log.warn("tunnel end {} is left out: {}", each.getName(), e.getMessage());
       }

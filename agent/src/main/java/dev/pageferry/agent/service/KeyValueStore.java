@@ -3,6 +3,7 @@ package dev.pageferry.agent.service;
 import dev.pageferry.agent.service.KeyValueMessage.Status;
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import java.util.zip.CRC32C;
 
 /**
  * A key-value store over datagrams whose whole state is guest RAM. A client numbers its changes 1, 2, 3, … and sends the next
@@ -66,7 +67,7 @@ final class KeyValueStore {
     }
     KeyValueMessage answer = change(request);
     // With the change, in one step of the card: a migration sees both or neither.
-    new Session(request.client(), request.number(), answer.status(), answer.version(), tick()).write(memory, address);
+    write(address, new Session(request.client(), request.number(), answer.status(), answer.version(), tick()).encode());
     return answer;
   }
 
@@ -149,7 +150,26 @@ final class KeyValueStore {
   }
 
   private void put(int place, Slot slot) {
-    memory.write(layout.slot(place), slot.encode());
+    write(layout.slot(place), slot.encode());
+  }
+
+  /** Memory of the store, and with it the fingerprint of all of it. */
+  private void write(long address, byte[] bytes) {
+    long before = fingerprint(address, memory.read(address, bytes.length));
+    memory.write(address, bytes);
+    memory.putLong(layout.fingerprint(),
+        memory.getLong(layout.fingerprint()) ^ before ^ fingerprint(address, bytes));
+  }
+
+  /** Zero for zeros. Depends on where they are, so that two that changed places show. */
+  private static long fingerprint(long address, byte[] bytes) {
+    boolean zeros = true;
+    for (int i = 0; zeros && i < bytes.length; i++) {
+      zeros = bytes[i] == 0;
+    }
+    CRC32C crc = new CRC32C();
+    crc.update(bytes);
+    return zeros ? 0 : mixed(crc.getValue() << 32 ^ address);
   }
 
   /** Where the client's session is, or is to be. */
@@ -172,19 +192,28 @@ final class KeyValueStore {
   }
 
   /**
-   * Checks every slot.
+   * Checks every slot and session, and that none of them is older than the last change.
    *
    * @return keys that are there
    * @throws DamagedException naming the first slot that does not hold what was written
    */
   int check() throws DamagedException {
     int taken = 0;
+    long fingerprint = 0;
+    for (int i = 0; i < ServiceMemory.SESSIONS; i++) {
+      fingerprint ^= fingerprint(layout.session(i), memory.read(layout.session(i), Session.BYTES));
+    }
     for (int i = 0; i < layout.slots(); i++) {
       try {
         taken += slot(i).state() == Slot.State.TAKEN ? 1 : 0;
+        fingerprint ^= fingerprint(layout.slot(i), memory.read(layout.slot(i), Slot.BYTES));
       } catch (DamagedException e) {
         throw new DamagedException("slot %d: %s".formatted(i, e.getMessage()));
       }
+    }
+    if (fingerprint != memory.getLong(layout.fingerprint())) {
+      throw new DamagedException("the key-value store has fingerprint %016x, expected %016x: a change is missing"
+          .formatted(fingerprint, memory.getLong(layout.fingerprint())));
     }
     return taken;
   }

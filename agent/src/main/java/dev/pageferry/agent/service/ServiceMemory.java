@@ -5,8 +5,8 @@ import dev.pageferry.common.units.ByteSize;
 
 /**
  * The end of guest RAM, which belongs to the network cards and the services behind them; programs do not write there. From
- * its beginning: for each card a ring of receive buffers, its first page the card's counters; the sessions of the key-value
- * store; its slots.
+ * its beginning: for each card a page of counters (the first card's has those of the store, too) and a ring of receive buffers; the sessions
+ * of the key-value store; its slots.
  *
  * @param firstPage of guest RAM that belongs to it
  * @param cards network cards, each with a ring
@@ -59,6 +59,11 @@ public record ServiceMemory(long firstPage, int cards, int slots) {
   /** Eight bytes that count the changes that clients of the key-value store have asked for. */
   long changes() {
     return received(0) + Long.BYTES;
+  }
+
+  /** Eight bytes that change with every slot and session: the exclusive or of what each holds. */
+  long fingerprint() {
+    return changes() + Long.BYTES;
   }
 
   /** The buffer for the n-th frame of a card. */

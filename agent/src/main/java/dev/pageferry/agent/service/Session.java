@@ -1,5 +1,8 @@
 package dev.pageferry.agent.service;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
 /**
  * What the key-value store remembers of a client, so that a request that comes again is answered again and not done again.
  * Five numbers of eight bytes in guest RAM:
@@ -20,11 +23,8 @@ record Session(long client, long number, KeyValueMessage.Status status, long ver
         memory.getLong(address + 24), memory.getLong(address + 32));
   }
 
-  void write(DeviceMemory memory, long address) {
-    memory.putLong(address, client);
-    memory.putLong(address + 8, number);
-    memory.putLong(address + 16, status.ordinal());
-    memory.putLong(address + 24, version);
-    memory.putLong(address + 32, used);
+  byte[] encode() {
+    return ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(client).putLong(number)
+        .putLong(status.ordinal()).putLong(version).putLong(used).array();
   }
 }

@@ -100,7 +100,7 @@ final class GuestNetworkTest {
       vm.pause(PauseReason.MIGRATION);
       client.send(ping(1));
       client.send(ping(2));
-      client.awaitSent();
+      assertThat(client.awaitSent()).isTrue();
       assertThat(takeAnswer()).isEmpty();
 
       vm.resume(PauseReason.MIGRATION);
@@ -121,7 +121,7 @@ final class GuestNetworkTest {
       vm.dirtyLog().harvest(drained);
       String before = VmDigest.of(vm).memoryDigest();
       client.send(ping(300));
-      client.awaitSent();
+      assertThat(client.awaitSent()).isTrue();
 
       PageBitmap after = new PageBitmap(vm.ram().pageCount());
       vm.dirtyLog().harvest(after);
@@ -157,7 +157,7 @@ final class GuestNetworkTest {
       vm.load(VirtualMachine.bootState(vm.spec(), List.of()), EnumSet.noneOf(PauseReason.class));
       guests.adopt(vm, new OwnershipEpoch(1));
       client.send(ping(1));
-      client.awaitSent();
+      assertThat(client.awaitSent()).isTrue();
       assertThat(takeAnswer()).isEmpty();
 
       permitted.set(true);

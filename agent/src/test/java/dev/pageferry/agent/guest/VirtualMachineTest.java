@@ -90,7 +90,7 @@ final class VirtualMachineTest {
       vm.load(VirtualMachine.bootState(BUSY, List.of()), EnumSet.noneOf(PauseReason.class));
       asked.await();
       assertThatThrownBy(() -> vm.pauseOrRunOn(PauseReason.MIGRATION)).isInstanceOf(IOException.class)
-          .hasMessageContaining("its disk does not answer");
+          .hasMessageContaining("did not come to stand");
       assertThat(vm.isPaused()).isFalse();
       answered.countDown();
       assertThat(vm.awaitFirstStep(30_000)).isNotZero();

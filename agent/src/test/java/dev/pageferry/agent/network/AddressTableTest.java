@@ -257,7 +257,7 @@ final class AddressTableTest {
   void anEndUnderAnotherAddressIsAnotherOne() {
     table.learn(station(1), A);
 
-    table.retain(Set.of(new TunnelEnd(A.name(), B.address(), 0)));
+    table.retain(Set.of(new TunnelEnd(A.name(), B.address(), 0, false)));
 
     assertThat(table.find(station(1))).isEmpty();
   }
@@ -302,6 +302,7 @@ final class AddressTableTest {
   }
 
   private static TunnelEnd end(int number) {
-    return new TunnelEnd("host-" + number, new InetSocketAddress(InetAddress.getLoopbackAddress(), 4000 + number), 0);
+    return new TunnelEnd("host-" + number, new InetSocketAddress(InetAddress.getLoopbackAddress(), 4000 + number), 0,
+        false);
   }
 }

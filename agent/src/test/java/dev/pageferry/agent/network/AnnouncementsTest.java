@@ -6,6 +6,7 @@ import static dev.pageferry.agent.network.Frames.mac;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.network.SwitchPort.PortService;
+import dev.pageferry.agent.network.VirtualSwitch.Tunnels;
 import dev.pageferry.agent.network.VirtualSwitch.UplinkOf;
 import dev.pageferry.common.network.ArpPacket;
 import dev.pageferry.common.network.EthernetFrame;
@@ -25,7 +26,12 @@ final class AnnouncementsTest {
   private final EmbeddedChannel loop = new EmbeddedChannel();
   private final List<byte[]> sent = new ArrayList<>();
   private final SwitchCounters counters = new SwitchCounters();
-  private final Uplink wire = new Uplink() {
+  private final Tunnels wire = new Tunnels() {
+    @Override
+    public void tellOthers(int vni, byte[] frame) {
+      throw new AssertionError("all of them are on the same uplink");
+    }
+
     @Override
     public void send(RemoteEnd end, int vni, byte[] frame, Learning learning) {
       throw new AssertionError("an announcement is for all");
@@ -44,7 +50,7 @@ final class AnnouncementsTest {
     }
 
     @Override
-    public Uplink tunnels() {
+    public Tunnels tunnels() {
       return wire;
     }
   }, (vni, probe) -> Optional.empty(), counters, () -> 1);

@@ -38,6 +38,6 @@ final class Frames {
   }
 
   static TunnelEnd host(String name, int number) {
-    return new TunnelEnd(name, new InetSocketAddress("127.0.0." + number, 4789), TunnelEnd.ALL_NETWORKS);
+    return new TunnelEnd(name, new InetSocketAddress("127.0.0." + number, 4789), TunnelEnd.ALL_NETWORKS, false);
   }
 }

@@ -40,7 +40,7 @@ final class HostNetworkTest {
     port = network.listenForVxlan(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     client = new DatagramSocket(0, InetAddress.getLoopbackAddress());
     client.setSoTimeout(10_000);
-    network.tell(List.of(new TunnelEnd("client", (InetSocketAddress) client.getLocalSocketAddress(), VNI)));
+    network.tell(List.of(new TunnelEnd("client", (InetSocketAddress) client.getLocalSocketAddress(), VNI, false)));
   }
 
   @AfterEach
@@ -63,10 +63,18 @@ final class HostNetworkTest {
     return Arrays.copyOf(packet.getData(), packet.getLength());
   }
 
-  private SwitchPort live(int number) {
+  private SwitchPort live(int number) throws Exception {
     SwitchPort plugged = network.attach(card(number));
     network.activate(plugged);
+    awaitLoop();
     return plugged;
+  }
+
+  /** Sockets are served by the same loop, and may be served first. */
+  private void awaitLoop() throws Exception {
+    SwitchPort barrier = network.attach(card(99));
+    var unused = network.handOver(barrier, "nowhere").get();
+    network.detach(barrier);
   }
 
   @Test
@@ -158,7 +166,7 @@ final class HostNetworkTest {
   void aLinuxHostIsKnownByItsAddressWhicheverPortItSendsFrom() throws Exception {
     SwitchPort card = live(1);
     try (DatagramSocket sender = new DatagramSocket(0, InetAddress.getByName("127.0.0.8"))) {
-      network.tell(List.of(new TunnelEnd("linux", new InetSocketAddress("127.0.0.8", 4789), VNI)));
+      network.tell(List.of(new TunnelEnd("linux", new InetSocketAddress("127.0.0.8", 4789), VNI, true)));
       byte[] datagram = vxlan(VNI, frame(CLIENT, 1));
       await().pollInterval(20, TimeUnit.MILLISECONDS).until(() -> {
         sender.send(new DatagramPacket(datagram, datagram.length, InetAddress.getLoopbackAddress(), port));
@@ -196,9 +204,45 @@ final class HostNetworkTest {
       card.send(broadcast(1));
     }
 
-    card.awaitSent();
+    assertThat(card.awaitSent()).isTrue();
 
     assertThat(network.counters().flooded()).isEqualTo(SwitchPort.QUEUE_FRAMES);
+  }
+
+  @Test
+  void allThatIsHeldForAVmGoesAfterItHoweverLargeItsFramesAre() throws Exception {
+    network.tell(List.of(new TunnelEnd("client", (InetSocketAddress) client.getLocalSocketAddress(), VNI, false),
+        new TunnelEnd("host-b", (InetSocketAddress) client.getLocalSocketAddress(), 0, false)));
+    client.setReceiveBufferSize(4 << 20);
+    SwitchPort card = live(1);
+    SwitchPort neighbour = live(2);
+    byte[] frame = Arrays.copyOf(frame(2, 1), EthernetFrame.MAX_BYTES);
+    for (int i = 0; i < SwitchPort.QUEUE_FRAMES; i++) {
+      neighbour.send(frame.clone());
+    }
+    neighbour.awaitSent();
+
+    network.handOver(card, "host-b").get();
+
+    assertThat(network.counters().relayed()).isEqualTo(SwitchPort.QUEUE_FRAMES);
+    assertThat(network.counters().dropped(Drop.UPLINK_FULL)).isZero();
+    byte[] passedOn = receive();
+    assertThat(VxlanHeader.mayBeLearned(ByteBuffer.wrap(passedOn).getLong())).isFalse();
+  }
+
+  @Test
+  void whileThisHostMayRunNobodyItsVmsAreNotHeard() throws Exception {
+    SwitchPort card = live(1);
+    network.permitWhile(() -> false);
+    card.send(frame(1, CLIENT));
+    assertThat(card.awaitSent()).isTrue();
+    assertThat(network.counters().dropped(Drop.SILENT)).isEqualTo(1);
+
+    network.permitWhile(() -> true);
+    card.send(frame(1, CLIENT));
+
+    assertThat(receive()).isEqualTo(vxlan(VNI, frame(1, CLIENT)));
+    assertThat(network.counters().flooded()).isEqualTo(1);
   }
 
   @Test

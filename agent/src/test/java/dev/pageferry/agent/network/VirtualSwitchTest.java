@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.network.SwitchPort.PortService;
 import dev.pageferry.agent.network.Uplink.Learning;
+import dev.pageferry.agent.network.VirtualSwitch.Tunnels;
 import dev.pageferry.agent.network.VirtualSwitch.UplinkOf;
 import dev.pageferry.common.network.EthernetFrame;
 import dev.pageferry.common.network.MacAddress;
@@ -28,18 +29,21 @@ final class VirtualSwitchTest {
   private static final TunnelEnd HOST_B = host("host-b", 2);
   private static final TunnelEnd HOST_C = host("host-c", 3);
   private static final int CLIENT = 100;
+  /** A network on a real interface. */
+  private static final int WIRED_VNI = 9;
 
   private long now = 1;
   private final Recorded tunnels = new Recorded();
+  private final Recorded wire = new Recorded();
   private final SwitchCounters counters = new SwitchCounters();
   private final VirtualSwitch theSwitch = new VirtualSwitch(new UplinkOf() {
     @Override
     public Uplink of(int vni) {
-      return tunnels;
+      return vni == WIRED_VNI ? wire : tunnels;
     }
 
     @Override
-    public Uplink tunnels() {
+    public Tunnels tunnels() {
       return tunnels;
     }
   }, (vni, probe) -> Optional.empty(), counters, () -> now);
@@ -48,8 +52,9 @@ final class VirtualSwitchTest {
   }
 
   /** What left the host. */
-  private static final class Recorded implements Uplink {
+  private static final class Recorded implements Tunnels {
     private final List<Sent> sent = new ArrayList<>();
+    private int told;
 
     @Override
     public void send(RemoteEnd end, int vni, byte[] frame, Learning learning) {
@@ -59,6 +64,11 @@ final class VirtualSwitchTest {
     @Override
     public void flood(int vni, byte[] frame) {
       sent.add(new Sent(null, vni, frame, Learning.ALLOWED));
+    }
+
+    @Override
+    public void tellOthers(int vni, byte[] frame) {
+      told++;
     }
 
     List<@Nullable RemoteEnd> receivers() {
@@ -345,6 +355,70 @@ final class VirtualSwitchTest {
   }
 
   @Test
+  void aSecondHandOverChangesNothing() {
+    SwitchPort neighbour = live(card(2));
+    SwitchPort port = live(card(1));
+    theSwitch.handOver(port, HOST_B);
+    fromHost(HOST_C, broadcast(1));
+
+    theSwitch.handOver(port, HOST_B);
+    theSwitch.fromPort(neighbour, frame(2, 1));
+
+    assertThat(tunnels.receivers()).containsExactly(HOST_C);
+  }
+
+  @Test
+  void aClosedPortDoesNotComeBack() {
+    SwitchPort port = live(card(1));
+    theSwitch.detach(port);
+    theSwitch.activate(port);
+
+    fromHost(HOST_B, frame(CLIENT, 1));
+    fromHost(HOST_B, broadcast(1));
+
+    assertThat(taken(port)).isEmpty();
+    assertThat(counters.dropped(Drop.ADDRESS_CLAIMED)).isZero();
+  }
+
+  @Test
+  void onlyAHostMakesARelayFollowIt() {
+    SwitchPort port = live(card(1));
+    TunnelEnd visitor = new TunnelEnd("visitor/1", HOST_C.address(), VNI, false);
+    theSwitch.handOver(port, HOST_B);
+    fromHost(visitor, broadcast(1));
+
+    fromHost(HOST_C, frame(CLIENT, 1));
+
+    assertThat(tunnels.receivers()).containsExactly(HOST_B);
+  }
+
+  @Test
+  void aVisitorOfANetworkOnAnInterfaceIsAnsweredThroughItsTunnelAndHearsAnnouncements() {
+    TunnelEnd visitor = new TunnelEnd("visitor/1", HOST_C.address(), WIRED_VNI, false);
+    SwitchPort port = live(card(1, WIRED_VNI));
+    theSwitch.fromUplink(visitor, WIRED_VNI, frame(CLIENT, 1), Learning.ALLOWED);
+
+    theSwitch.fromPort(port, frame(1, CLIENT));
+    theSwitch.fromPort(port, frame(1, 55));
+    theSwitch.announce(port, broadcast(1));
+
+    assertThat(tunnels.receivers()).containsExactly(visitor);
+    assertThat(wire.receivers()).containsExactly(null, null);
+    assertThat(tunnels.told).isEqualTo(1);
+  }
+
+  @Test
+  void whatIsHeldForAVmOnAnInterfaceGoesAfterItThroughTheTunnel() {
+    SwitchPort port = live(card(1, WIRED_VNI));
+    theSwitch.fromUplink(PacketUplink.Wire.INSTANCE, WIRED_VNI, frame(CLIENT, 1), Learning.ALLOWED);
+
+    theSwitch.handOver(port, HOST_B);
+
+    assertThat(tunnels.receivers()).containsExactly(HOST_B);
+    assertThat(wire.sent).isEmpty();
+  }
+
+  @Test
   void whereNobodyKnowsTheDestinationWhatIsHeldIsDroppedAndCounted() {
     SwitchPort port = live(card(1));
     fromHost(HOST_C, frame(CLIENT, 1));
@@ -390,15 +464,19 @@ final class VirtualSwitchTest {
 
   @Test
   void framesThatNobodyTakesFillABoundedQueueAndNoMore() {
+    byte[] last = new byte[0];
     SwitchPort port = live(card(1));
     SwitchPort neighbour = live(card(2));
 
     for (int i = 0; i < 10_000; i++) {
-      fromHost(HOST_B, frame(CLIENT, 1));
+      byte[] frame = frame(CLIENT, 1);
+      last = frame;
+      fromHost(HOST_B, frame);
     }
     fromHost(HOST_B, frame(CLIENT, 2));
 
-    assertThat(taken(port)).hasSize(SwitchPort.QUEUE_FRAMES);
+    // The newest are those that somebody still waits for.
+    assertThat(taken(port)).hasSize(SwitchPort.QUEUE_FRAMES).last().isSameAs(last);
     assertThat(counters.dropped(Drop.CARD_FULL)).isEqualTo(10_000 - SwitchPort.QUEUE_FRAMES);
     assertThat(taken(neighbour)).hasSize(1);
   }

@@ -18,6 +18,8 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -377,6 +379,20 @@ final class KeyValueStoreTest {
     assertThat(guest.ram.isZero(0)).as("the program's page is as it was, seed=%d", seed).isTrue();
   }
 
+  @Test
+  void aPageThatIsOlderThanTheLastChangeIsFound() throws Exception {
+    put("a", "first");
+    int place = takenSlots().getFirst();
+    byte[] older = guest.bytes(guest.layout.slot(place), Slot.BYTES);
+    put("a", "second");
+    assertThat(store.check()).isEqualTo(1);
+
+    guest.ram.write(guest.layout.slot(place), older);
+    assertThatThrownBy(store::check).isInstanceOf(DamagedException.class).hasMessageContaining("a change is missing");
+    wipe(guest.layout.slot(place), Slot.BYTES);
+    assertThatThrownBy(store::check).isInstanceOf(DamagedException.class).hasMessageContaining("a change is missing");
+  }
+
   /** Keys whose place is the same, which is not the store's first. */
   private List<String> keysOfOnePlace(int count) {
     List<String> keys = new ArrayList<>();
@@ -391,6 +407,7 @@ final class KeyValueStoreTest {
       }
       wipe(guest.layout.slot(place), Slot.BYTES);
     }
+    acceptWhatWasWiped();
     return keys;
   }
 
@@ -409,7 +426,19 @@ final class KeyValueStoreTest {
       }
       wipe(guest.layout.session(place), Session.BYTES);
     }
+    acceptWhatWasWiped();
     return clients;
+  }
+
+  /** The store takes its memory as it is now for what it has written. */
+  private void acceptWhatWasWiped() {
+    try {
+      int unused = store.check();
+    } catch (DamagedException e) {
+      Matcher found = Pattern.compile("has fingerprint ([0-9a-f]{16})").matcher(String.valueOf(e.getMessage()));
+      assertThat(found.find()).as(e.getMessage()).isTrue();
+      guest.ram.putLong(guest.layout.fingerprint(), Long.parseUnsignedLong(found.group(1), 16));
+    }
   }
 
   private void wipe(long address, int bytes) {

@@ -15,6 +15,8 @@ public final class VxlanHeader {
   /** The port that IANA has assigned. */
   public static final int PORT = 4789;
   private static final int VNI_IS_VALID = 0x08;
+  /** In the second byte: the receiver is not to learn where the frame's sender is (draft-smith-vxlan-group-policy). */
+  private static final long DO_NOT_LEARN = 0x40L << 48;
 
   private VxlanHeader() {
   }
@@ -22,6 +24,16 @@ public final class VxlanHeader {
   /** The first eight bytes as a number, to be written in network order. */
   public static long encode(int vni) {
     return (long) VNI_IS_VALID << 56 | (long) vni << 8;
+  }
+
+  /** The same for a frame that is passed on for another host. Linux drops it: it refuses flags that it does not know. */
+  public static long encodeRelayed(int vni) {
+    return encode(vni) | DO_NOT_LEARN;
+  }
+
+  /** Whether where the datagram comes from is where the frame's sender is. */
+  public static boolean mayBeLearned(long header) {
+    return (header & DO_NOT_LEARN) == 0;
   }
 
   /** @return the VNI, or -1 if the flag that says that there is one is not set */

@@ -35,6 +35,11 @@ final class MigrationWatch implements AutoCloseable {
       }
 
       @Override
+      public boolean addsToTheEnd() {
+        return false;
+      }
+
+      @Override
       public Migration finish(Migration end) {
         return end;
       }
@@ -42,6 +47,9 @@ final class MigrationWatch implements AutoCloseable {
 
     /** Its part of a line of progress; empty for none. */
     String line();
+
+    /** Whether {@link #finish} changes the document. */
+    boolean addsToTheEnd();
 
     /** Ends it. @return the final document with what it found out */
     Migration finish(Migration end);
@@ -70,7 +78,7 @@ final class MigrationWatch implements AutoCloseable {
     display.close();
     interrupts.close();
     Migration end = companion.finish(followed);
-    if (everyDocument && !end.equals(followed)) {
+    if (everyDocument && companion.addsToTheEnd()) {
       session.output().documentLine(end);
     }
     if (!everyDocument) {
@@ -122,7 +130,8 @@ final class MigrationWatch implements AutoCloseable {
   private void update(Migration migration) {
     updates++;
     last = migration;
-    if (everyDocument) {
+    boolean comesAgain = companion.addsToTheEnd() && MigrationOutcome.isFinal(migration, false);
+    if (everyDocument && !comesAgain) {
       session.output().documentLine(migration);
     }
     Migration shown = furthest;

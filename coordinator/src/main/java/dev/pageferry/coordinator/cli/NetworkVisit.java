@@ -1,7 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
 import dev.pageferry.common.config.HostPort;
-import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.JoinNetworkRequest;
 import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.Vtep;
@@ -10,12 +9,19 @@ import io.grpc.Context.CancellableContext;
 import java.net.DatagramSocket;
 import java.net.InetSocketAddress;
 import java.net.SocketException;
-import java.util.Iterator;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 
 /** Being on a network of VMs for a while: the coordinator tells all hosts of this process' socket, until this is closed. */
 final class NetworkVisit implements AutoCloseable {
+  private static final Duration BEFORE_JOINING_AGAIN = Duration.ofMillis(200);
+
   private final CancellableContext call = Context.ROOT.withCancellation();
+  private final Connection connection;
+  private final JoinNetworkRequest request;
+  private final CompletableFuture<NetworkJoined> joined = new CompletableFuture<>();
   private final List<InetSocketAddress> hosts;
 
   /**
@@ -25,20 +31,39 @@ final class NetworkVisit implements AutoCloseable {
    * @throws Failure if the coordinator does not let us in
    */
   NetworkVisit(Connection connection, HostPort address, int vni) {
-    JoinNetworkRequest request = JoinNetworkRequest.newBuilder().setAddress(address.toString()).setVni(vni).build();
+    this.connection = connection;
+    this.request = JoinNetworkRequest.newBuilder().setAddress(address.toString()).setVni(vni).build();
+    Thread.ofVirtual().name("network-visit").start(call.wrap(this::stay));
     try {
-      // The call goes on behind the first message, and with it the visit.
-      NetworkJoined joined = call.wrap(() -> connection.patiently((ClusterGrpc.ClusterBlockingStub stub) -> {
-        Iterator<NetworkJoined> messages = stub.joinNetwork(request);
-        return messages.next();
-      })).call();
-      hosts = sockets(joined.getVtepsList());
-    } catch (Failure e) {
+      hosts = sockets(joined.get().getVtepsList());
+    } catch (ExecutionException e) {
       close();
-      throw e;
-    } catch (Exception e) {
+      throw e.getCause() instanceof Failure failure
+          ? failure
+          : new Failure(ExitCode.FAILED,
+              "the network could not be joined; %s; try again".formatted(e.getCause()), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
       close();
-      throw new Failure(ExitCode.FAILED, "the network could not be joined; %s; try again".formatted(e), e);
+      throw new Failure(ExitCode.FAILED, "interrupted while joining the network; nothing was pinged; try again", e);
+    }
+  }
+
+  /** A coordinator that comes back does not know its visitors any more: joins again, until this is closed. */
+  private void stay() {
+    while (!call.isCancelled()) {
+      try {
+        connection.stream(stub -> stub.joinNetwork(request), joined::complete);
+      } catch (Failure e) {
+        if (joined.completeExceptionally(e)) {
+          return;
+        }
+      }
+      try {
+        Thread.sleep(BEFORE_JOINING_AGAIN);
+      } catch (InterruptedException e) {
+        return;
+      }
     }
   }
 

@@ -72,26 +72,43 @@ final class PingStatistics {
     return gapUntil(nowNanos);
   }
 
-  synchronized VmPing.Builder toProto() {
-    VmPing.Builder ping = VmPing.newBuilder().setSent(sent).setReceived(received).setLost(sent - received)
-        .setDuplicates(duplicates).setLongestGapSeconds(longestGapNanos / 1e9);
-    if (received > 0) {
-      long[] sorted = Arrays.copyOf(roundTripNanos, received);
-      Arrays.sort(sorted);
-      ping.setMinSeconds(sorted[0] / 1e9).setMedianSeconds(sorted[received / 2] / 1e9)
-          .setP99Seconds(sorted[(int) Math.min(received - 1L, received * 99L / 100)] / 1e9)
-          .setMaxSeconds(sorted[received - 1] / 1e9);
+  /** What there is to say in short; cheap. */
+  synchronized String line() {
+    return PingText.line(sent, sent - received, longestGapNanos / 1e9);
+  }
+
+  VmPing.Builder toProto() {
+    VmPing.Builder ping = VmPing.newBuilder();
+    long[] roundTrips;
+    int[] counts;
+    synchronized (this) {
+      ping.setSent(sent).setReceived(received).setLost(sent - received).setDuplicates(duplicates)
+          .setLongestGapSeconds(longestGapNanos / 1e9);
+      roundTrips = Arrays.copyOf(roundTripNanos, received);
+      counts = buckets.clone();
     }
+    // Outside: whoever sends must not wait for this.
+    Arrays.sort(roundTrips);
+    int answers = roundTrips.length;
+    if (answers > 0) {
+      ping.setMinSeconds(roundTrips[0] / 1e9).setMedianSeconds(roundTrips[answers / 2] / 1e9)
+          .setP99Seconds(roundTrips[(int) Math.min(answers - 1L, answers * 99L / 100)] / 1e9)
+          .setMaxSeconds(roundTrips[answers - 1] / 1e9);
+    }
+    return addHistogram(ping, counts);
+  }
+
+  private static VmPing.Builder addHistogram(VmPing.Builder ping, int[] counts) {
     int first = 0;
     int last = BUCKETS;
-    while (first <= BUCKETS && buckets[first] == 0) {
+    while (first <= BUCKETS && counts[first] == 0) {
       first++;
     }
-    while (last >= first && buckets[last] == 0) {
+    while (last >= first && counts[last] == 0) {
       last--;
     }
     for (int i = first; i <= last; i++) {
-      ping.addHistogram(PingBucket.newBuilder().setUpToSeconds(FIRST_BUCKET_SECONDS * (1L << i)).setCount(buckets[i]));
+      ping.addHistogram(PingBucket.newBuilder().setUpToSeconds(FIRST_BUCKET_SECONDS * (1L << i)).setCount(counts[i]));
     }
     return ping;
   }

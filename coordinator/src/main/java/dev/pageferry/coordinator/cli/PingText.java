@@ -32,10 +32,13 @@ final class PingText {
         : details;
   }
 
-  /** One line while it goes on. */
+  /** In one line. */
   static String line(VmPing ping) {
-    return "ping: %d sent, %d without an answer, longest gap %s".formatted(ping.getSent(), ping.getLost(),
-        millis(ping.getLongestGapSeconds()));
+    return line(ping.getSent(), ping.getLost(), ping.getLongestGapSeconds());
+  }
+
+  static String line(int sent, int lost, double longestGapSeconds) {
+    return "ping: %d sent, %d without an answer, longest gap %s".formatted(sent, lost, millis(longestGapSeconds));
   }
 
   private static String millis(double seconds) {

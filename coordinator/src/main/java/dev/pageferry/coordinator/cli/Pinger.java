@@ -38,7 +38,6 @@ final class Pinger implements AutoCloseable {
   /** A client asks again where an address is that has fallen silent for so long. */
   private static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long LAST_ANSWERS_NANOS = TimeUnit.SECONDS.toNanos(2);
-  private static final long DO_NOT_LEARN = 0x40L << 48;
 
   private final Vm vm;
   private final NetworkCard card;
@@ -152,6 +151,11 @@ final class Pinger implements AutoCloseable {
     statistics.ended(System.nanoTime());
   }
 
+  /** Its part of a line of progress. */
+  String line() {
+    return statistics.line();
+  }
+
   VmPing report() {
     return statistics.toProto().setName(vm.getName()).setNic(card.toString()).setAddress(card.address().toString())
         .build();
@@ -184,7 +188,7 @@ final class Pinger implements AutoCloseable {
           byte[] frame = new byte[buffer.remaining()];
           buffer.get(frame);
           if (VxlanHeader.vni(header) == card.vni() && EthernetFrame.isWellFormed(frame)) {
-            received(from, (header & DO_NOT_LEARN) == 0, frame, now);
+            received(from, VxlanHeader.mayBeLearned(header), frame, now);
           }
         }
       } catch (ClosedChannelException e) {

@@ -31,7 +31,12 @@ final class Probe implements MigrationWatch.Companion, AutoCloseable {
 
   @Override
   public String line() {
-    return PingText.line(pinger.report());
+    return pinger.line();
+  }
+
+  @Override
+  public boolean addsToTheEnd() {
+    return true;
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmPing;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -40,12 +41,14 @@ final class VmPingCommand implements Callable<Integer> {
     return ferry.inSession(session -> {
       Vm vm = session.connection().read(stub -> stub.getVm(GetVmRequest.newBuilder().setName(name).build()));
       requireCard(vm, cardNumber);
+      requireThere(vm);
+      AtomicBoolean shown = new AtomicBoolean();
       try (Pinger pinger = new Pinger(session.connection().another(), vm, cardNumber - 1);
           Surroundings.Registration interrupts = session.surroundings().interrupts()
-              .register(() -> show(session, interrupted(pinger)))) {
+              .register(() -> show(session, interrupted(pinger), shown))) {
         VmPing ping = pinger.run(intervalNanos, count);
         interrupts.close();
-        show(session, ping);
+        show(session, ping, shown);
         if (ping.getReceived() == 0) {
           throw new Failure(ExitCode.FAILED,
               "VM %s answered none of %d requests; see 'ferry vm show %s'".formatted(name, ping.getSent(), name));
@@ -60,8 +63,19 @@ final class VmPingCommand implements Callable<Integer> {
     return pinger.report();
   }
 
-  private static void show(Session session, VmPing ping) {
-    session.output().document(ping, palette -> PingText.of(ping));
+  /** Once, whoever is first: the end of the ping, or Ctrl-C. */
+  private static void show(Session session, VmPing ping, AtomicBoolean shown) {
+    if (shown.compareAndSet(false, true)) {
+      session.output().document(ping, palette -> PingText.of(ping));
+    }
+  }
+
+  private static void requireThere(Vm vm) {
+    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.SAVED || vm.getState() == Vm.State.FAILED) {
+      throw new Failure(ExitCode.REFUSED,
+          "VM %s is %s; nobody would answer; start it with 'ferry vm start %s'".formatted(vm.getName(), vm.getState(),
+              vm.getName()));
+    }
   }
 
   /** Refuses to ping a VM that has no such network card. */

@@ -10,6 +10,9 @@ import java.util.List;
 
 /** The network cards of a new VM, as an operator wrote them. */
 final class RequestedCards {
+  /** As many as agents take. */
+  private static final int MAX_CARDS = 8;
+
   private RequestedCards() {
   }
 
@@ -19,6 +22,20 @@ final class RequestedCards {
       NetworkCard card = NetworkCard.parse(each);
       cards.add(dev.pageferry.proto.agent.v1.NetworkCard.newBuilder().setMac(card.mac().toString()).setVni(card.vni())
           .setAddress(card.address().toString()).build());
+    }
+    if (cards.size() > MAX_CARDS) {
+      throw new IllegalArgumentException("%d network cards are more than %d".formatted(cards.size(), MAX_CARDS));
+    }
+    for (int i = 0; i < cards.size(); i++) {
+      for (var other : cards.subList(0, i)) {
+        var card = cards.get(i);
+        if (card.getVni() == other.getVni()
+            && (card.getMac().equals(other.getMac()) || card.getAddress().equals(other.getAddress()))) {
+          throw new IllegalArgumentException(
+              "two network cards of one VM have the same address on network %d: %s %s, %s %s"
+                  .formatted(card.getVni(), other.getMac(), other.getAddress(), card.getMac(), card.getAddress()));
+        }
+      }
     }
     return cards;
   }

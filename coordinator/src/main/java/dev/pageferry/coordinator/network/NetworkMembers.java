@@ -16,7 +16,7 @@ import dev.pageferry.proto.cluster.v1.Vtep;
 import dev.pageferry.proto.records.v1.TunnelEndRecord;
 import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.TunnelEnd;
-import java.net.InetSocketAddress;
+import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -31,6 +31,7 @@ import java.util.concurrent.TimeUnit;
  * them. Hosts hear of changes with their next heartbeat.
  */
 public final class NetworkMembers {
+  private static final String VISITOR = "visitor/";
   private static final String ADDED = "tunnel-ends/";
   /** Each costs every host a copy of every frame that is for all. */
   private static final int MAX_ADDED = 256;
@@ -76,8 +77,11 @@ public final class NetworkMembers {
   }
 
   /** Lets a tunnel end into the networks, or into one, for good. */
-  public synchronized Vtep add(String name, String address, int vni) throws RequestException {
-    checkReachable(address, vni);
+  public synchronized Vtep add(String name, String wanted, int vni) throws RequestException {
+    String address = checkReachable(wanted, vni);
+    if (vni == 0) {
+      throw new RequestException(Kind.INVALID, "VTEP %s needs a network; give --vni", name);
+    }
     try {
       Names.check("VTEP name", name);
     } catch (IllegalArgumentException e) {
@@ -100,27 +104,24 @@ public final class NetworkMembers {
   private void requireFree(String address) throws RequestException {
     List<Vtep> all = new ArrayList<>(list());
     all.addAll(visitors.values());
-    // By what names stand for: two ends at one socket could not be told apart.
-    Optional<Vtep> other = all.stream().filter(each -> socket(each.getAddress()).equals(socket(address))).findAny();
+    Optional<Vtep> other = all.stream().filter(each -> each.getAddress().equals(address)).findAny();
     if (other.isPresent()) {
       throw new RequestException(Kind.REFUSED, "%s is %s's address already", address, other.get().getName());
     }
   }
 
-  private static InetSocketAddress socket(String address) {
-    HostPort parsed = HostPort.parse(address);
-    return new InetSocketAddress(parsed.host(), parsed.port());
-  }
-
-  private static void checkReachable(String address, int vni) throws RequestException {
+  /** @return the address in one form; a name would have to be looked up, by every host, again and again */
+  private static String checkReachable(String address, int vni) throws RequestException {
     try {
       HostPort parsed = HostPort.parse(address);
-      if (parsed.port() == 0 || parsed.isWildcard()) {
+      InetAddress literal = InetAddress.ofLiteral(parsed.host());
+      if (parsed.port() == 0 || literal.isAnyLocalAddress()) {
         throw new IllegalArgumentException("nothing can be sent to %s".formatted(address));
       }
       if (vni != 0) {
         NetworkCard.checkVni(vni);
       }
+      return new HostPort(literal.getHostAddress(), parsed.port()).toString();
     } catch (IllegalArgumentException e) {
       throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
     }
@@ -136,14 +137,17 @@ public final class NetworkMembers {
   }
 
   /** Lets somebody into a network for a while. */
-  public synchronized Visit visit(String address, int vni) throws RequestException {
-    checkReachable(address, vni);
+  public synchronized Visit visit(String wanted, int vni) throws RequestException {
+    String address = checkReachable(wanted, vni);
+    if (vni == 0) {
+      throw new RequestException(Kind.INVALID, "%s names no network to visit", address);
+    }
     if (visitors.size() >= MAX_VISITORS) {
       throw new RequestException(Kind.REFUSED, "there are %d visitors already; try again later", MAX_VISITORS);
     }
     requireFree(address);
     // No host or operator can choose a name with a slash.
-    String name = "visitor/" + ++visits;
+    String name = VISITOR + ++visits;
     visitors.put(name, Vtep.newBuilder().setName(name).setAddress(address).setVni(vni).build());
     return () -> leave(name);
   }
@@ -161,7 +165,7 @@ public final class NetworkMembers {
     for (Vtep each : members) {
       if (!each.getHost() || !each.getName().equals(host.value())) {
         TunnelEnd end = TunnelEnd.newBuilder().setName(each.getName()).setAddress(each.getAddress())
-            .setVni(each.getVni()).build();
+            .setVni(each.getVni()).setAnyPort(!each.getHost() && !each.getName().startsWith(VISITOR)).build();
         directory.addEnds(end);
         version = version * 0x9E3779B97F4A7C15L + end.toByteString().hashCode();
       }
@@ -186,7 +190,7 @@ public final class NetworkMembers {
       if (System.nanoTime() - end > 0) {
         return false;
       }
-      TimeUnit.MILLISECONDS.sleep(20);
+      TimeUnit.MILLISECONDS.sleep(50);
     }
     return true;
   }

@@ -25,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 /** The coordinator's gRPC server. */
 public final class CoordinatorRpc implements AutoCloseable {
   private static final long PERMITTED_KEEP_ALIVE_SECONDS = 5;
+  private static final long KEEP_ALIVE_SECONDS = 20;
   private static final long CLOSE_SECONDS = 2;
 
   private final HealthStatusManager health = new HealthStatusManager();
@@ -41,7 +42,8 @@ public final class CoordinatorRpc implements AutoCloseable {
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-        .permitKeepAliveWithoutCalls(true)
+        // Whoever listens and is gone without a word is noticed.
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
         .addService(new ClusterService(inventory, machines, disks, network, migrations))
         .addService(new RegistryService(inventory, ledger, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))

@@ -264,9 +264,6 @@ public final class SourceMigration {
       }
     }
     journal.handedOver(session.blackout.secondsSoFar());
-    if (decision.get().outcome() == Outcome.COMMITTED) {
-      order.guest().handOverNetwork(order.destinationHost());
-    }
     environment.copies().givenAway(order.guest());
     if (runsElsewhere && decision.get().outcome() == Outcome.COMMITTED) {
       retireDisks();
