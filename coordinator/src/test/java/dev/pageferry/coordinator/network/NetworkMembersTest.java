@@ -84,7 +84,8 @@ final class NetworkMembersTest {
 
     NetworkMembers afterwards = new NetworkMembers(store, inventory);
     assertThat(afterwards.directoryFor(A).getEndsList())
-        .contains(TunnelEnd.newBuilder().setName("desk").setAddress("10.0.0.30:4789").setVni(7).build());
+        .contains(TunnelEnd.newBuilder().setName("desk").setAddress("10.0.0.30:4789").setVni(7).setAnyPort(true)
+            .build());
     assertThat(afterwards.list()).extracting(Vtep::getName, Vtep::getHost)
         .contains(tuple("desk", false), tuple("a", true));
 
