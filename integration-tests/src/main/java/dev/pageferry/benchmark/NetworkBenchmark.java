@@ -30,6 +30,7 @@ public final class NetworkBenchmark implements Callable<Integer> {
       run.measure(new OutageScenario(bench));
       run.measure(new ConversationScenario(bench));
     });
+    run.measure(new BridgeScenario(run.bench(null)));
     return run.report("network-");
   }
 }
