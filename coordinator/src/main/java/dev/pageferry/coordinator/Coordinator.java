@@ -46,7 +46,7 @@ final class Coordinator implements AutoCloseable {
       Disks disks = new Disks(ledger, inventory, agents);
       Machines machines = new Machines(ledger, inventory, agents, disks);
       machines.recover();
-      NetworkMembers network = new NetworkMembers(store, inventory);
+      NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations,
           HEARTBEAT_INTERVAL,

@@ -10,9 +10,10 @@ import java.util.regex.Pattern;
  */
 public record Ipv4Address(int bits) {
   public static final Ipv4Address ANY = new Ipv4Address(0);
-  private static final Pattern TEXT = Pattern.compile("(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})");
+  private static final Pattern TEXT = Pattern.compile(
+      "(0|[1-9]\\d{0,2})\\.(0|[1-9]\\d{0,2})\\.(0|[1-9]\\d{0,2})\\.(0|[1-9]\\d{0,2})");
 
-  /** @throws IllegalArgumentException if the text is not four numbers up to 255 */
+  /** @throws IllegalArgumentException if the text is not four numbers up to 255, without leading zeros (octal for some) */
   public static Ipv4Address parse(String text) {
     Matcher parts = TEXT.matcher(text);
     long bits = 0;

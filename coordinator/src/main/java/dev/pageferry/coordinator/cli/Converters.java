@@ -112,7 +112,12 @@ final class Converters {
 
     @Override
     public Long convert(String text) {
-      long nanos = positive(text, () -> Durations.parse(text).toNanos());
+      long nanos;
+      try {
+        nanos = Durations.parse(text).toNanos();
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(String.valueOf(e.getMessage()));
+      }
       if (nanos < LEAST_NANOS) {
         throw new TypeConversionException("'%s' is less than 100us".formatted(text));
       }

@@ -58,6 +58,8 @@ final class NetworkVisit implements AutoCloseable {
         if (joined.completeExceptionally(e)) {
           return;
         }
+        // At once, and not when the channel's own back-off is over: the hosts forget us soon.
+        connection.reconnect();
       }
       try {
         Thread.sleep(BEFORE_JOINING_AGAIN);

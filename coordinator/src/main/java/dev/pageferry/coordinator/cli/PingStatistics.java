@@ -20,6 +20,7 @@ final class PingStatistics {
   private int received;
   private int duplicates;
   private long firstSentNanos;
+  private long lastSentNanos;
   private long lastAnswerNanos;
   private long longestGapNanos;
 
@@ -28,6 +29,7 @@ final class PingStatistics {
       firstSentNanos = nanos;
     }
     sent++;
+    lastSentNanos = nanos;
     sentNanos[sequence] = nanos;
     outstanding[sequence] = true;
   }
@@ -48,11 +50,9 @@ final class PingStatistics {
     buckets[bucket(roundTrip / 1e9)]++;
   }
 
-  /** Nothing more will be sent. Silence at the end is a gap, too. */
-  synchronized void ended(long nanos) {
-    if (sent > received) {
-      longestGapNanos = Math.max(longestGapNanos, gapUntil(nanos));
-    }
+  /** Nothing more will be sent. Silence at the end is a gap, too, as long as somebody asked. */
+  synchronized void ended() {
+    longestGapNanos = Math.max(longestGapNanos, gapUntil(lastSentNanos));
   }
 
   private long gapUntil(long nanos) {

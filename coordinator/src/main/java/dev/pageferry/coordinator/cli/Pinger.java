@@ -148,7 +148,7 @@ final class Pinger implements AutoCloseable {
     while (!statistics.isComplete() && System.nanoTime() - end < 0) {
       LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
     }
-    statistics.ended(System.nanoTime());
+    statistics.ended();
   }
 
   /** Its part of a line of progress. */

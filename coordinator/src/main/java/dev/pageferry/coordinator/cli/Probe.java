@@ -22,7 +22,13 @@ final class Probe implements MigrationWatch.Companion, AutoCloseable {
   Probe(Session session, String name) {
     Vm vm = session.connection().read(stub -> stub.getVm(GetVmRequest.newBuilder().setName(name).build()));
     VmPingCommand.requireCard(vm, 1);
-    pinger = new Pinger(session.connection().another(), vm, 0);
+    VmPingCommand.requireThere(vm);
+    try {
+      pinger = new Pinger(session.connection().another(), vm, 0);
+    } catch (Failure e) {
+      throw new Failure(e.exitCode(), "%s; nothing was moved, leave out --probe to move it all the same".formatted(
+          e.getMessage()), e);
+    }
     thread = Thread.ofPlatform().daemon().name("probe").start(() -> {
       VmPing unused = pinger.run(INTERVAL_NANOS, 0);
     });

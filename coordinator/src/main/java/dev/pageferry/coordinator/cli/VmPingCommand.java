@@ -70,11 +70,11 @@ final class VmPingCommand implements Callable<Integer> {
     }
   }
 
-  private static void requireThere(Vm vm) {
-    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.SAVED || vm.getState() == Vm.State.FAILED) {
-      throw new Failure(ExitCode.REFUSED,
-          "VM %s is %s; nobody would answer; start it with 'ferry vm start %s'".formatted(vm.getName(), vm.getState(),
-              vm.getName()));
+  /** Refuses to ping a VM that would not answer. */
+  static void requireThere(Vm vm) {
+    if (vm.getState() != Vm.State.RUNNING && vm.getState() != Vm.State.MIGRATING) {
+      throw new Failure(ExitCode.REFUSED, "VM %s is %s; nobody would answer; %s".formatted(vm.getName(), vm.getState(),
+          "'ferry vm %s %s' first".formatted(vm.getState() == Vm.State.PAUSED ? "resume" : "start", vm.getName())));
     }
   }
 
@@ -82,8 +82,10 @@ final class VmPingCommand implements Callable<Integer> {
   static void requireCard(Vm vm, int number) {
     if (vm.getNicsCount() < number) {
       throw new Failure(ExitCode.REFUSED,
-          "VM %s has %d network cards; nothing to ping; create it with --nic MAC[@VNI]".formatted(vm.getName(),
-              vm.getNicsCount()));
+          vm.getNicsCount() == 0
+              ? "VM %s has no network card; nothing to ping; create it with --nic MAC[@VNI]".formatted(vm.getName())
+              : "VM %s has no network card %d; it has 1 to %d; see 'ferry vm show %s'".formatted(vm.getName(), number,
+                  vm.getNicsCount(), vm.getName()));
     }
   }
 }

@@ -5,6 +5,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.time.Ticker;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.request.RequestException;
@@ -31,6 +32,7 @@ import java.util.concurrent.TimeUnit;
  * them. Hosts hear of changes with their next heartbeat.
  */
 public final class NetworkMembers {
+  private static final Duration VISITORS_COME_AGAIN = Duration.ofSeconds(5);
   private static final String VISITOR = "visitor/";
   private static final String ADDED = "tunnel-ends/";
   /** Each costs every host a copy of every frame that is for all. */
@@ -39,14 +41,28 @@ public final class NetworkMembers {
 
   private final RecordStore store;
   private final HostInventory inventory;
+  private final Ticker ticker;
+  private final long openedNanos;
+  private final boolean isRestart;
   /** Guarded by this, as all that changes the members. */
   private final Map<String, Vtep> visitors = new TreeMap<>();
   private final Map<HostId, Long> known = new ConcurrentHashMap<>();
   private long visits;
 
-  public NetworkMembers(RecordStore store, HostInventory inventory) {
+  public NetworkMembers(RecordStore store, HostInventory inventory, Ticker ticker) {
     this.store = store;
     this.inventory = inventory;
+    this.ticker = ticker;
+    this.openedNanos = ticker.nanos();
+    this.isRestart = !inventory.list().isEmpty();
+  }
+
+  /**
+   * Whether the members are all here. Visitors of an earlier process of this coordinator need a moment to come again; until
+   * then hosts go on with what they know.
+   */
+  public boolean isComplete() {
+    return !isRestart || ticker.nanos() - openedNanos > VISITORS_COME_AGAIN.toNanos();
   }
 
   /** Somebody who is on a network until this is closed. */
@@ -110,11 +126,20 @@ public final class NetworkMembers {
     }
   }
 
+  private static InetAddress literal(String host) {
+    try {
+      return InetAddress.ofLiteral(host);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("'%s' is not an IP address; a VTEP is named by its number, not by a name"
+          .formatted(host), e);
+    }
+  }
+
   /** @return the address in one form; a name would have to be looked up, by every host, again and again */
   private static String checkReachable(String address, int vni) throws RequestException {
     try {
       HostPort parsed = HostPort.parse(address);
-      InetAddress literal = InetAddress.ofLiteral(parsed.host());
+      InetAddress literal = literal(parsed.host());
       if (parsed.port() == 0 || literal.isAnyLocalAddress()) {
         throw new IllegalArgumentException("nothing can be sent to %s".formatted(address));
       }
@@ -130,8 +155,12 @@ public final class NetworkMembers {
   /** Shuts a tunnel end out again. */
   public synchronized void delete(String name) throws RequestException {
     Optional<Versioned> there = store.get(ADDED + name);
+    if (there.isEmpty() && hosts().stream().anyMatch(each -> each.getName().equals(name))) {
+      throw new RequestException(Kind.REFUSED, "%s is a host, and on the networks as long as its agent is registered",
+          name);
+    }
     if (there.isEmpty()) {
-      throw new RequestException(Kind.NOT_FOUND, "VTEP %s does not exist, or is a host; see 'ferry vtep list'", name);
+      throw new RequestException(Kind.NOT_FOUND, "VTEP %s does not exist; see 'ferry vtep list'", name);
     }
     store.commit(new Transaction().delete(ADDED + name));
   }

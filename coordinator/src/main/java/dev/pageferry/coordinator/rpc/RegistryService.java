@@ -79,7 +79,8 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
       HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
       network.heard(id, request.getNetworkVersion());
       NetworkDirectory directory = network.directoryFor(id);
-      if (directory.getVersion() != request.getNetworkVersion()) {
+      boolean knowsSome = request.getNetworkVersion() != 0;
+      if (directory.getVersion() != request.getNetworkVersion() && (network.isComplete() || !knowsSome)) {
         response.setNetwork(directory);
       }
       for (VmStatus each : request.getVmsList()) {

@@ -28,7 +28,7 @@ final class PingStatisticsTest {
     statistics.answered(1, millis(9));
     statistics.answered(3, millis(10));
     statistics.answered(2, millis(11));
-    statistics.ended(millis(500));
+    statistics.ended();
 
     VmPing ping = statistics.toProto().build();
     assertThat(ping.getLongestGapSeconds()).isEqualTo(0.008, EXACTLY);
@@ -44,18 +44,32 @@ final class PingStatisticsTest {
     statistics.sent(0, millis(0));
     statistics.answered(0, millis(1));
     statistics.sent(1, millis(2));
-    statistics.ended(millis(101));
+    statistics.sent(2, millis(101));
+    statistics.ended();
 
     VmPing ping = statistics.toProto().build();
-    assertThat(ping.getLost()).isEqualTo(1);
+    assertThat(ping.getLost()).isEqualTo(2);
     assertThat(ping.getLongestGapSeconds()).isEqualTo(0.1, EXACTLY);
+  }
+
+  @Test
+  void aRequestThatIsLostInTheMiddleDoesNotMakeTheWaitForItAGap() {
+    statistics.sent(0, millis(0));
+    statistics.sent(1, millis(1));
+    statistics.sent(2, millis(2));
+    statistics.answered(0, millis(1));
+    statistics.answered(2, millis(3));
+    statistics.ended();
+
+    assertThat(statistics.toProto().getLongestGapSeconds()).isEqualTo(0.002, EXACTLY);
+    assertThat(statistics.toProto().getLost()).isEqualTo(1);
   }
 
   @Test
   void whereNobodyAnswersAllOfItIsAGap() {
     statistics.sent(0, millis(0));
-    statistics.sent(1, millis(1));
-    statistics.ended(millis(51));
+    statistics.sent(1, millis(51));
+    statistics.ended();
 
     VmPing ping = statistics.toProto().build();
     assertThat(ping.getLongestGapSeconds()).isEqualTo(0.051, EXACTLY);

@@ -68,7 +68,7 @@ public final class FakeSite implements AutoCloseable {
     disks = new Disks(ledger, inventory, agents);
     machines = new Machines(ledger, inventory, agents, disks);
     migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);
-    network = new NetworkMembers(store, inventory);
+    network = new NetworkMembers(store, inventory, ticker);
   }
 
   /** The same records and the same hosts under a new process of the coordinator, which has heard of no host yet. */

@@ -30,6 +30,8 @@ final class NetworkMembersTest {
   private static final HostId A = new HostId("a");
   private static final HostId B = new HostId("b");
 
+  private long now = 1;
+
   @TempDir
   private Path directory;
 
@@ -41,7 +43,7 @@ final class NetworkMembersTest {
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
     inventory = new HostInventory(store, Duration.ofSeconds(5), Duration.ZERO, () -> 1);
-    members = new NetworkMembers(store, inventory);
+    members = new NetworkMembers(store, inventory, () -> now);
     register("a", "10.0.0.1:4789");
     register("b", "10.0.0.2:4789");
   }
@@ -82,7 +84,7 @@ final class NetworkMembersTest {
   void whatAnOperatorAddedIsToldToAllHostsAndSurvivesARestart() throws RequestException {
     members.add("desk", "10.0.0.30:4789", 7);
 
-    NetworkMembers afterwards = new NetworkMembers(store, inventory);
+    NetworkMembers afterwards = new NetworkMembers(store, inventory, () -> now);
     assertThat(afterwards.directoryFor(A).getEndsList())
         .contains(TunnelEnd.newBuilder().setName("desk").setAddress("10.0.0.30:4789").setVni(7).setAnyPort(true)
             .build());
@@ -104,6 +106,16 @@ final class NetworkMembersTest {
   }
 
   @Test
+  void visitorsHaveAMomentToComeAgainAfterARestart() {
+    assertThat(members.isComplete()).as("nobody was there before").isTrue();
+
+    NetworkMembers afterwards = new NetworkMembers(store, inventory, () -> now);
+    assertThat(afterwards.isComplete()).isFalse();
+    now += Duration.ofSeconds(6).toNanos();
+    assertThat(afterwards.isComplete()).isTrue();
+  }
+
+  @Test
   void theVersionTellsDifferentDirectoriesApartAndIsTheSameForTheSame() throws RequestException {
     NetworkDirectory before = members.directoryFor(A);
     members.add("desk", "10.0.0.30:4789", 7);
@@ -113,7 +125,7 @@ final class NetworkMembersTest {
 
     assertThat(with.getVersion()).isNotEqualTo(before.getVersion()).isNotZero();
     assertThat(after).isEqualTo(before);
-    assertThat(new NetworkMembers(store, inventory).directoryFor(A)).isEqualTo(before);
+    assertThat(new NetworkMembers(store, inventory, () -> now).directoryFor(A)).isEqualTo(before);
   }
 
   @Test
@@ -138,7 +150,8 @@ final class NetworkMembersTest {
     refused(Kind.REFUSED, "a's address", () -> members.add("desk", "10.0.0.1:4789", 7));
     refused(Kind.REFUSED, "a's address", () -> members.visit("10.0.0.1:4789", 7));
     refused(Kind.NOT_FOUND, "nobody", () -> members.delete("nobody"));
-    refused(Kind.NOT_FOUND, "is a host", () -> members.delete("a"));
+    refused(Kind.REFUSED, "is a host", () -> members.delete("a"));
+    refused(Kind.INVALID, "IP address", () -> members.add("desk", "localhost:4789", 7));
     members.add("desk", "10.0.0.9:4789", 7);
     refused(Kind.EXISTS, "exists already", () -> members.add("desk", "10.0.0.8:4789", 7));
   }
