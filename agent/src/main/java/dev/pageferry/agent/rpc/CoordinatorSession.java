@@ -54,7 +54,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** On CLOCK_BOOTTIME; 0: not refused. */
   private long firstRefusalNanos;
   private volatile boolean registered;
-  /** When the coordinator was asked last, whatever came of it; on CLOCK_BOOTTIME, nanoseconds. */
+  /** When the coordinator was asked last, and took this host for a host or did not answer; on CLOCK_BOOTTIME, nanoseconds. */
   private volatile long askedNanos = Linux.bootTimeNanos();
   /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
   private long leaseEndNanos;
@@ -85,8 +85,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   }
 
   /**
-   * Whether this host has asked the coordinator lately, with an answer or without. One that was frozen or suspended for long
-   * has not, and may have been replaced meanwhile: its VMs must not be heard before it knows.
+   * Whether this host has asked the coordinator lately, and was not told that it is none. One that was frozen or suspended for
+   * long has not, and may have been replaced meanwhile: its VMs must not be heard before it knows.
    */
   public boolean isAttentive() {
     return Linux.bootTimeNanos() - askedNanos < ATTENTION.toNanos();
@@ -104,7 +104,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     try {
       while (!Thread.interrupted()) {
         beat();
-        askedNanos = Linux.bootTimeNanos();
+        // A host that is not known may have been replaced: it is heard again when that is clear.
+        if (registered || !reachable) {
+          askedNanos = Linux.bootTimeNanos();
+        }
         Thread.sleep(intervalMillis);
       }
     } catch (InterruptedException e) {
