@@ -151,10 +151,6 @@ final class GuestNetwork {
     }
   }
 
-  List<SwitchPort> ports() {
-    return ports;
-  }
-
   /** How the cards came here, as far as is known by now. */
   NetworkArrival arrival() {
     OptionalDouble firstFrame = firstFrameNanos == 0
@@ -187,13 +183,14 @@ final class GuestNetwork {
     leaving = begins;
   }
 
-  /** The VM is on another host now. Waits a moment for the switch to know that. */
+  /** The VM is on another host now. Waits a moment, one for all cards, for the switch to know that. */
   void handOver(String host) throws InterruptedException {
+    Deadline deadline = Deadline.after(LONGEST_HANDOVER, ticker);
     List<Future<?>> done = new ArrayList<>();
     ports.forEach(each -> done.add(network.handOver(each, host)));
     for (Future<?> each : done) {
       try {
-        each.get(LONGEST_HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
+        each.get(Math.max(0, deadline.remainingNanos()), TimeUnit.NANOSECONDS);
       } catch (ExecutionException | TimeoutException e) {
         log.warn("{}: the switch has not handed it over: {}", thread.getName(), e.toString());
       }

@@ -55,7 +55,7 @@ final class NetworkVisit implements AutoCloseable {
       try {
         connection.stream(stub -> stub.joinNetwork(request), joined::complete);
       } catch (Failure e) {
-        if (joined.completeExceptionally(e)) {
+        if (call.isCancelled() || joined.completeExceptionally(e)) {
           return;
         }
         // At once, and not when the channel's own back-off is over: the hosts forget us soon.
