@@ -138,8 +138,8 @@ class MixedVersionsSoak {
   /** @return steps acknowledged in the end */
   private long killDuring(TestCluster cluster, StorageChecks checks, Operation operation, boolean coordinatorChanges,
       long steps) throws Exception {
-    String victim = random.nextInt(4) == 0 ? COORDINATOR : HOSTS.get(random.nextInt(2));
-    boolean changes = random.nextBoolean() && (coordinatorChanges || !victim.equals(COORDINATOR));
+    String victim = random.nextInt(coordinatorChanges ? 2 : 4) == 0 ? COORDINATOR : HOSTS.get(random.nextInt(2));
+    boolean changes = victim.equals(COORDINATOR) ? coordinatorChanges : random.nextBoolean();
     int delayMillis = random.nextInt(LONGEST_DELAY_MILLIS);
     String to = elsewhere(cluster);
     long records = lastRecords(cluster);
