@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
@@ -26,12 +28,11 @@ final class Coordinator implements AutoCloseable {
   private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
   /** A host that was silent for that long is down. */
   private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
-  /** Two heartbeats missed. */
-  private static final Duration RESTART_SILENCE = Duration.ofMillis(2500);
   /** How long a host may start VMs that it received, counted from when it sent its last answered heartbeat. */
   private static final Duration LEASE = Duration.ofSeconds(10);
 
   private final RecordStore store;
+  private final Task stallWatch;
   private final AgentClient agents = new GrpcAgentClient();
   private final MigrationSupervisor migrations;
   private final CoordinatorRpc rpc;
@@ -40,14 +41,15 @@ final class Coordinator implements AutoCloseable {
   Coordinator(CoordinatorConfig config) throws IOException {
     store = SqliteRecordStore.open(config.data());
     try {
-      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
+      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
+      stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
       OwnershipLedger ledger = new OwnershipLedger(store);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
       Disks disks = new Disks(ledger, inventory, agents);
-      Machines machines = new Machines(ledger, inventory, agents, disks);
+      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
+      Machines machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving);
       machines.recover();
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
-      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations,
           HEARTBEAT_INTERVAL,
           LEASE);
@@ -68,6 +70,7 @@ final class Coordinator implements AutoCloseable {
     migrations.close();
     rpc.close();
     agents.close();
+    stallWatch.interrupt();
     store.close();
   }
 }

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.rpc;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -44,7 +45,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
-        .addService(new ClusterService(inventory, machines, disks, network, migrations))
+        .addService(
+            new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations))
         .addService(new RegistryService(inventory, ledger, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.rpc;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.StoreException;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,6 +43,7 @@ final class Refusals {
         case FAILED -> Status.INTERNAL;
       }).withDescription(refused.getMessage());
       case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage());
+      case StatusRuntimeException status -> status.getStatus();
       case StoreException store -> {
         log.error("the records failed", store);
         yield Status.INTERNAL.withDescription(store.getMessage());

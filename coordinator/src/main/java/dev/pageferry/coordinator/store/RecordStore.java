@@ -22,6 +22,9 @@ public interface RecordStore extends AutoCloseable {
   /** Records whose keys begin with the prefix, in key order. */
   List<Versioned> list(String prefix);
 
+  /** Of the last transaction that was applied; does not wait for one that is being written. */
+  long revision();
+
   /** Applies all writes if all comparisons hold, and nothing otherwise. */
   boolean commit(Transaction transaction);
 

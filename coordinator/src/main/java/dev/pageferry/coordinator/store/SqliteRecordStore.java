@@ -23,11 +23,13 @@ public final class SqliteRecordStore implements RecordStore {
   private static final String FILE = "coordinator.db";
 
   private final Connection connection;
+  private volatile long revision;
   /** By their text; parsed once, because a commit is a part of every blackout. Guarded by this. */
   private final Map<String, PreparedStatement> statements = new HashMap<>();
 
-  private SqliteRecordStore(Connection connection) {
+  private SqliteRecordStore(Connection connection, long revision) {
     this.connection = connection;
+    this.revision = revision;
   }
 
   /**
@@ -48,6 +50,7 @@ public final class SqliteRecordStore implements RecordStore {
   private static SqliteRecordStore connect(String file) throws IOException {
     try {
       Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+      long revision;
       try (Statement statement = connection.createStatement()) {
         statement.execute("PRAGMA locking_mode=EXCLUSIVE");
         statement.execute("PRAGMA journal_mode=WAL");
@@ -57,12 +60,16 @@ public final class SqliteRecordStore implements RecordStore {
         statement.execute(
             "CREATE TABLE IF NOT EXISTS store (only INTEGER PRIMARY KEY CHECK (only = 0), revision INTEGER NOT NULL)");
         statement.execute("INSERT OR IGNORE INTO store VALUES (0, 0)");
+        try (ResultSet rows = statement.executeQuery("SELECT revision FROM store")) {
+          rows.next();
+          revision = rows.getLong(1);
+        }
       } catch (SQLException e) {
         connection.close();
         throw e;
       }
       connection.setAutoCommit(false);
-      return new SqliteRecordStore(connection);
+      return new SqliteRecordStore(connection, revision);
     } catch (SQLException e) {
       throw new IOException(
           "records in %s cannot be opened (is another coordinator using them?): %s".formatted(file, e.getMessage()), e);
@@ -102,15 +109,21 @@ public final class SqliteRecordStore implements RecordStore {
   }
 
   @Override
+  public long revision() {
+    return revision;
+  }
+
+  @Override
   public synchronized boolean commit(Transaction transaction) {
     try {
-      boolean applied = apply(transaction);
-      if (applied) {
+      Optional<Long> applied = apply(transaction);
+      if (applied.isPresent()) {
         connection.commit();
+        revision = applied.get();
       } else {
         connection.rollback();
       }
-      return applied;
+      return applied.isPresent();
     } catch (SQLException e) {
       try {
         connection.rollback();
@@ -121,17 +134,18 @@ public final class SqliteRecordStore implements RecordStore {
     }
   }
 
-  private boolean apply(Transaction transaction) throws SQLException {
+  /** @return the revision that wrote it, if all comparisons held */
+  private Optional<Long> apply(Transaction transaction) throws SQLException {
     for (Transaction.Comparison each : transaction.comparisons()) {
       if (revision(each.key()) != each.revision()) {
-        return false;
+        return Optional.empty();
       }
     }
-    long revision = nextRevision();
+    long next = nextRevision();
     for (Transaction.Write each : transaction.writes()) {
-      write(each, revision);
+      write(each, next);
     }
-    return true;
+    return Optional.of(next);
   }
 
   private long revision(String key) throws SQLException {
