@@ -34,7 +34,6 @@ import java.util.Optional;
 public final class IncomingMigrations implements IncomingDirectory {
   /** Data streams that a source may open. */
   private static final int SESSION_KEY_BYTES = 32;
-  /** Each keeps the page tables of its guest until it is forgotten. */
   private static final int MAX_REMEMBERED = 16;
   private static final Duration DISCARD_WAIT = Duration.ofSeconds(10);
 
@@ -51,7 +50,16 @@ public final class IncomingMigrations implements IncomingDirectory {
   private record Expectation(VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
   }
 
-  private record Active(DestinationMigration migration, Thread thread) {
+  /** A migration on its way, or how one ended: nothing that holds the guest, its memory or its tables. */
+  private sealed interface Arrival {
+    record Active(DestinationMigration migration, Thread thread) implements Arrival {
+      State state() {
+        return State.valueOf(migration.phase().name());
+      }
+    }
+
+    record Ended(State state) implements Arrival {
+    }
   }
 
   private final DestinationMigration.Environment environment;
@@ -59,7 +67,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Guarded by this. */
   private final Map<MigrationId, Expectation> expected = new HashMap<>();
   /** Guarded by this; the oldest ended ones are forgotten. */
-  private final Map<MigrationId, Active> started = new LinkedHashMap<>();
+  private final Map<MigrationId, Arrival> started = new LinkedHashMap<>();
 
   public IncomingMigrations(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipClient ownership, HostLease lease,
@@ -89,7 +97,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   }
 
   private void endOthersOf(MigrationId migration, VmSpec spec) throws InterruptedException {
-    for (Map.Entry<MigrationId, Active> each : startedNow().entrySet()) {
+    for (Map.Entry<MigrationId, Arrival.Active> each : activeNow().entrySet()) {
       boolean other = !each.getKey().equals(migration)
           && each.getValue().migration().session().spec().id().equals(spec.id());
       if (other && each.getValue().thread().isAlive()
@@ -101,8 +109,14 @@ public final class IncomingMigrations implements IncomingDirectory {
     }
   }
 
-  private synchronized Map<MigrationId, Active> startedNow() {
-    return new LinkedHashMap<>(started);
+  private synchronized Map<MigrationId, Arrival.Active> activeNow() {
+    Map<MigrationId, Arrival.Active> active = new LinkedHashMap<>();
+    started.forEach((id, arrival) -> {
+      if (arrival instanceof Arrival.Active each) {
+        active.put(id, each);
+      }
+    });
+    return active;
   }
 
   @Override
@@ -140,11 +154,22 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   private void start(DestinationSession session) {
     DestinationMigration migration = new DestinationMigration(session);
-    Thread thread = Thread.ofVirtual().name("incoming-" + session.migration()).unstarted(migration::run);
-    started.put(session.migration(), new Active(migration, thread));
-    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().thread().isAlive()
-        && !each.getKey().equals(session.migration()));
+    Thread thread = Thread.ofVirtual().name("incoming-" + session.migration()).unstarted(() -> {
+      try {
+        migration.run();
+      } finally {
+        ended(session.migration());
+      }
+    });
+    started.put(session.migration(), new Arrival.Active(migration, thread));
+    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && each.getValue() instanceof Arrival.Ended);
     thread.start();
+  }
+
+  private synchronized void ended(MigrationId migration) {
+    if (started.get(migration) instanceof Arrival.Active active) {
+      started.replace(migration, new Arrival.Ended(active.state()));
+    }
   }
 
   /** Whether there has been none yet, and none is expected. */
@@ -157,13 +182,16 @@ public final class IncomingMigrations implements IncomingDirectory {
     if (expected.containsKey(migration)) {
       return State.EXPECTED;
     }
-    Active active = started.get(migration);
-    return active == null ? State.UNKNOWN : State.valueOf(active.migration().phase().name());
+    return switch (started.get(migration)) {
+      case null -> State.UNKNOWN;
+      case Arrival.Active active -> active.state();
+      case Arrival.Ended ended -> ended.state();
+    };
   }
 
   /** Ends all migrations; a guest that is READY is lost here, its fate is the coordinator's to decide. */
   public void close() {
-    startedNow().values().forEach(each -> each.thread().interrupt());
+    activeNow().values().forEach(each -> each.thread().interrupt());
   }
 
   private static MigrationId migrationId(Hello hello) throws MigrationFailure {

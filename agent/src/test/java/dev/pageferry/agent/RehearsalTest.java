@@ -1,0 +1,66 @@
+package dev.pageferry.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.transport.CongestionControl;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.VmId;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class RehearsalTest {
+  /** Notes which of its questions named a VM. */
+  private static final class Coordinator implements OwnershipClient {
+    private final List<String> named = new CopyOnWriteArrayList<>();
+    private final AtomicInteger probes = new AtomicInteger();
+
+    private Decision asked(VmId vm) {
+      named.add(vm.value());
+      return new Decision(Outcome.UNKNOWN, "", 0);
+    }
+
+    @Override
+    public Decision commit(VmId vm, MigrationId migration) {
+      return asked(vm);
+    }
+
+    @Override
+    public Decision resolve(VmId vm, MigrationId migration) {
+      return asked(vm);
+    }
+
+    @Override
+    public Decision noteSaved(VmId vm, MigrationId migration) {
+      return asked(vm);
+    }
+
+    @Override
+    public Decision giveBack(VmId vm, MigrationId migration) {
+      return asked(vm);
+    }
+
+    @Override
+    public CompletableFuture<Duration> probe(Duration atMost) {
+      probes.incrementAndGet();
+      return CompletableFuture.completedFuture(Duration.ZERO);
+    }
+  }
+
+  @Test
+  void aRehearsalAsksTheCoordinatorForNoVmThatDoesNotExist() {
+    Coordinator coordinator = new Coordinator();
+    AtomicInteger moves = new AtomicInteger();
+    Rehearsal.start(coordinator, new CongestionControl(CongestionControl.DEFAULT), () -> moves.getAndIncrement() < 3);
+    await().atMost(Duration.ofSeconds(40)).until(() -> moves.get() > 3);
+    assertThat(coordinator.named).isEmpty();
+    assertThat(coordinator.probes.get()).isGreaterThanOrEqualTo(3);
+  }
+}
