@@ -10,6 +10,8 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.incarnation.IncarnationLock;
+import dev.pageferry.agent.incarnation.RunDirectory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
 import dev.pageferry.agent.migration.Failpoints;
@@ -49,6 +51,7 @@ final class Agent implements AutoCloseable {
   private static final int EXIT_SHUT_OUT = 1;
   private static final int DEFAULT_VXLAN_PORT = 7440;
 
+  private final IncarnationLock lock;
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
@@ -63,6 +66,9 @@ final class Agent implements AutoCloseable {
 
   Agent(AgentConfig config, String version) throws IOException, InterruptedException {
     Incarnation incarnation = new Incarnation(UUID.randomUUID().toString());
+    // Before anything of the host is touched that another agent of it may have.
+    lock = IncarnationLock.take(RunDirectory.open(config.runDirectory(), System.getenv()), config.hostId(),
+        config.coordinator(), incarnation);
     Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     HostMemory memory = new HostMemory(config.memoryBytes());
@@ -99,7 +105,8 @@ final class Agent implements AutoCloseable {
     session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
-        storage.map(SharedStorage::id).orElse(""), vxlan), memory, guests, outgoing, hostNetwork,
+        storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
+        hostNetwork,
         Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
@@ -186,7 +193,7 @@ final class Agent implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() throws IOException, InterruptedException {
     if (recovery != null) {
       recovery.interrupt();
     }
@@ -202,5 +209,6 @@ final class Agent implements AutoCloseable {
     if (sharedStorage != null) {
       sharedStorage.close();
     }
+    lock.close();
   }
 }

@@ -146,26 +146,38 @@ public final class TestCluster implements AutoCloseable {
   }
 
   private void addHost(String host, String memory) throws IOException, InterruptedException {
-    // A fixed port: from another address a restarted agent would have to wait until the one before is surely gone.
-    ServerProcess agent = agentProcess(host, memory, "127.0.0.1:" + freePort(), directory.resolve(host + ".log"));
+    // A fixed port: others find a restarted agent where the one before was.
+    ServerProcess agent = agentProcess(host, memory, "127.0.0.1:" + freePort(), directory.resolve(host + ".log"),
+        "run");
     agents.put(host, agent);
   }
 
-  /** Starts another agent under the name of a host that has one, and waits until it is refused. The caller closes it. */
+  /**
+   * Starts another agent under the name of a host that has one, as if on another machine, and waits until it is refused. The
+   * caller closes it.
+   */
   public ServerProcess startImpostor(String host, String memory) throws IOException {
-    ServerProcess impostor = agentProcess(host, memory, "127.0.0.1:0", directory.resolve(host + "-impostor.log"));
+    ServerProcess impostor = agentProcess(host, memory, "127.0.0.1:0", directory.resolve(host + "-impostor.log"),
+        "run-elsewhere");
     impostor.start(REFUSED);
     return impostor;
   }
 
-  private ServerProcess agentProcess(String host, String memory, String listen, Path log) throws IOException {
+  /** Starts another agent of a host on the same machine. */
+  public void startTwin(String host, String memory) throws IOException {
+    ServerProcess twin = agentProcess(host, memory, "127.0.0.1:0", directory.resolve(host + "-twin.log"), "run");
+    twin.start(REGISTERED);
+  }
+
+  private ServerProcess agentProcess(String host, String memory, String listen, Path log, String runDirectory)
+      throws IOException {
     Path failpoints = Files.createDirectories(directory.resolve(host));
     return new ServerProcess(program("agent"),
         List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
             "--migration-listen", "127.0.0.1:0",
             "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
             Files.createDirectories(storageOf(host)).toString(),
-            "--failpoint-dir", failpoints.toString()),
+            "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString()),
         log);
   }
 

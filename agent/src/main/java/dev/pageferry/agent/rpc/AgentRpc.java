@@ -5,7 +5,9 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ManagedChannel;
@@ -17,6 +19,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -67,17 +70,21 @@ public final class AgentRpc implements AutoCloseable {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
         .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
-        .setVxlanAddress(self.vxlanAddress().toString()).build();
-    return new CoordinatorSession(coordinator, request, memory, guests, outgoing, network, shutOut);
+        .setVxlanAddress(self.vxlanAddress().toString()).setBootId(self.bootId())
+        .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
+    return new CoordinatorSession(coordinator, request, memory, guests, outgoing, network, Linux::bootTimeNanos,
+        shutOut);
   }
 
   /**
    * Who this host says it is.
    *
    * @param storageId of the storage that it has; empty: none
+   * @param bootId of the kernel that it runs on
+   * @param ended its incarnations that are known to have ended on that boot, newest first
    */
   public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress,
-      String version, String storageId, HostPort vxlanAddress) {
+      String version, String storageId, HostPort vxlanAddress, String bootId, List<Incarnation> ended) {
   }
 
   @Override
