@@ -57,10 +57,11 @@ class RehearsalTest {
   @Test
   void aRehearsalAsksTheCoordinatorForNoVmThatDoesNotExist() {
     Coordinator coordinator = new Coordinator();
-    AtomicInteger moves = new AtomicInteger();
-    Rehearsal.start(coordinator, new CongestionControl(CongestionControl.DEFAULT), () -> moves.getAndIncrement() < 3);
-    await().atMost(Duration.ofSeconds(40)).until(() -> moves.get() > 3);
+    AtomicInteger looks = new AtomicInteger();
+    // Asked before each move: the second time, one is over.
+    Rehearsal.start(coordinator, new CongestionControl(CongestionControl.DEFAULT), () -> looks.getAndIncrement() < 1);
+    await().atMost(Duration.ofSeconds(40)).until(() -> looks.get() > 1);
     assertThat(coordinator.named).isEmpty();
-    assertThat(coordinator.probes.get()).isGreaterThanOrEqualTo(3);
+    assertThat(coordinator.probes.get()).isPositive();
   }
 }
