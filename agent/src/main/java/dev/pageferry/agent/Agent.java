@@ -11,6 +11,8 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.hosting.VmCreation;
+import dev.pageferry.agent.incarnation.IncarnationLock;
+import dev.pageferry.agent.incarnation.RunDirectory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
 import dev.pageferry.agent.migration.Failpoints;
@@ -57,6 +59,7 @@ final class Agent implements AutoCloseable {
   /** How long this agent's end waits for the row's word about guests that are in doubt here. */
   private static final Duration SETTLING = Duration.ofSeconds(30);
 
+  private final IncarnationLock lock;
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
@@ -71,6 +74,9 @@ final class Agent implements AutoCloseable {
 
   Agent(AgentConfig config, String version) throws IOException, InterruptedException {
     Incarnation incarnation = new Incarnation(UUID.randomUUID().toString());
+    // Before anything of the host is touched that another agent of it may have.
+    lock = IncarnationLock.take(RunDirectory.open(config.runDirectory(), System.getenv()), config.hostId(),
+        config.coordinator(), incarnation);
     Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     HostMemory memory = new HostMemory(config.memoryBytes());
@@ -107,7 +113,8 @@ final class Agent implements AutoCloseable {
             savedStates));
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
-        storage.map(SharedStorage::id).orElse(""), vxlan), memory, guests, outgoing, incoming, hostNetwork,
+        storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
+        incoming, hostNetwork,
         Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
@@ -196,7 +203,7 @@ final class Agent implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() throws IOException, InterruptedException {
     if (recovery != null) {
       recovery.interrupt();
     }
@@ -213,5 +220,6 @@ final class Agent implements AutoCloseable {
     if (sharedStorage != null) {
       sharedStorage.close();
     }
+    lock.close();
   }
 }

@@ -25,14 +25,15 @@ import java.util.Optional;
  * @param congestionControl of outgoing pages
  * @param storage the directory that hosts share, where disks are
  * @param rehearse whether to move a few tiny guests from this host to itself at start
+ * @param runDirectory where the lock of this host's agent is; none: where it is by default
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
     Optional<HostPort> vxlanListen, Optional<InterfaceUplink> uplink, long memoryBytes,
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
-    Optional<Path> failpointDirectory) {
+    Optional<Path> runDirectory, Optional<Path> failpointDirectory) {
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
-      "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "failpoint-dir");
+      "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -47,7 +48,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
             CongestionControl::new),
         settings.maybe("storage", AgentConfig::directory),
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
-        settings.maybe("failpoint-dir", Path::of));
+        settings.maybe("run-dir", Path::of), settings.maybe("failpoint-dir", Path::of));
     if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard()
         || config.vxlanListen().filter(HostPort::isWildcard).isPresent())) {
       settings.problem("--advertise is missing: others cannot be told a wildcard address");

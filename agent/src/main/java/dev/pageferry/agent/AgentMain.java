@@ -65,6 +65,12 @@ public final class AgentMain extends ServerProgram {
           + "VXLAN; all hosts the same network. Needs CAP_NET_RAW.")
   @Nullable
   String uplink;
+  @Option(names = "--run-dir", paramLabel = "DIR",
+      description = "Local directory for this host's lock, by which a restarted agent proves that%n"
+          + "the one before has ended; made if it is missing. Default: /run/pageferry for root,%n"
+          + "else $XDG_RUNTIME_DIR/pageferry or pageferry-UID among temporary files.")
+  @Nullable
+  String runDir;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
   @Nullable
   String failpointDir;

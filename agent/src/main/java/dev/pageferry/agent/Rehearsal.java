@@ -49,6 +49,7 @@ final class Rehearsal {
   private static final int MOVES = 150;
   private static final Duration LONGEST = Duration.ofSeconds(15);
   private static final Duration ONE_MOVE = Duration.ofSeconds(5);
+  private static final Duration ONE_QUESTION = Duration.ofSeconds(1);
   private static final long GUEST_BYTES = 8L << 20;
   private static final HostPort ANY_PORT = new HostPort("127.0.0.1", 0);
 
@@ -59,7 +60,7 @@ final class Rehearsal {
 
   /**
    * Grants every commit, since nobody but this rehearsal knows its guests, and walks the way to the coordinator and back
-   * all the same.
+   * all the same: by a probe, which asks for no VM.
    */
   private static final class Granting implements OwnershipClient {
     private final OwnershipClient coordinator;
@@ -71,7 +72,7 @@ final class Rehearsal {
     @Override
     public Decision commit(VmId vm, MigrationId migration) throws InterruptedException {
       // Nobody else knows this VM: the way there and back is walked without a word of it. If it is closed it stays cold.
-      Optional<Duration> unused = coordinator.probe(ONE_MOVE).await(ONE_MOVE);
+      Optional<Duration> unused = coordinator.probe(ONE_QUESTION).await(ONE_QUESTION);
       return new Decision(Outcome.COMMITTED, "rehearsal", 2);
     }
 

@@ -31,12 +31,11 @@ final class Coordinator implements AutoCloseable {
   private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
   /** A host that was silent for that long is down. */
   private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
-  /** Two heartbeats missed. */
-  private static final Duration RESTART_SILENCE = Duration.ofMillis(2500);
   /** How long a host may start VMs that it received, counted from when it sent its last answered heartbeat. */
   private static final Duration LEASE = Duration.ofSeconds(10);
 
   private final RecordStore store;
+  private final Task stallWatch;
   private final AgentClient agents;
   private final MigrationSupervisor migrations;
   private final CoordinatorRpc rpc;
@@ -47,16 +46,17 @@ final class Coordinator implements AutoCloseable {
     store = SqliteRecordStore.open(config.data());
     Machines machines;
     try {
-      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
+      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
+      stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
       RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, new SecureRandom());
       agents = new GrpcAgentClient(history::stamp);
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);
       Disks disks = new Disks(ledger, inventory, agents);
-      machines = new Machines(ledger, inventory, agents, disks);
-      NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
+      machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving);
+      NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
           repairs,
@@ -87,6 +87,7 @@ final class Coordinator implements AutoCloseable {
     migrations.close();
     rpc.close();
     agents.close();
+    stallWatch.interrupt();
     store.close();
   }
 }

@@ -105,7 +105,7 @@ final class BridgeScenario implements Scenario {
       Children.Running agent = start(host, "agent", "--host-id", host, "--coordinator", COORDINATOR + ":7400",
           "--listen",
           address(host) + ":7410", "--migration-listen", address(host) + ":7420", "--http", "127.0.0.1:0", "--memory",
-          "512MiB", "--uplink", "eth0@7");
+          "512MiB", "--uplink", "eth0@7", "--run-dir", "target/bench/bridge-run-" + prefix);
       agents.add(agent);
       open.add(agent);
     }

@@ -1,6 +1,7 @@
 package dev.pageferry.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
@@ -196,6 +197,19 @@ class HostFailureTest {
     } finally {
       impostor.close();
     }
+  }
+
+  @Test
+  void aRestartedAgentIsTakenInAtOnceAndASecondOneOnItsMachineDoesNotStart() throws Exception {
+    cluster.agent("host-a").kill();
+    // It proves that the one before has ended: the coordinator never tells it to wait.
+    cluster.restart("host-a");
+    assertThat(cluster.logged("host-a", "does not take this host in")).isFalse();
+    cluster.awaitVm("vm", Vm.State.FAILED, "host-a");
+    assertThat(cluster.vm("vm").getReason()).contains("the agent of host host-a ended");
+
+    assertThatThrownBy(() -> cluster.startTwin("host-a", "128MiB"))
+        .hasStackTraceContaining("another agent of host-a runs here");
   }
 
   @Test

@@ -101,7 +101,8 @@ public final class NamespaceLab implements AutoCloseable {
     String address = address(host);
     List<String> arguments = new ArrayList<>(List.of("--host-id", host, "--coordinator", COORDINATOR + ":7400",
         "--listen", address + ":7410", "--migration-listen", address + ":7420", "--vxlan-listen", address + ":4789",
-        "--http", "127.0.0.1:0", "--memory", "512MiB", "--rehearse", "false"));
+        "--http", "127.0.0.1:0", "--memory", "512MiB", "--rehearse", "false", "--run-dir",
+        directory.resolve("run-of-" + host).toString()));
     arguments.addAll(List.of(options));
     start(host, "agent", REGISTERED, arguments.toArray(String[]::new));
   }

@@ -171,38 +171,49 @@ public final class TestCluster implements AutoCloseable {
   }
 
   private void addHost(String host, String memory, Distribution distribution) throws IOException, InterruptedException {
-    // A fixed port: from another address a restarted agent would have to wait until the one before is surely gone.
-    List<String> arguments = agentArguments(host, memory, "127.0.0.1:" + freePort());
+    // A fixed port: others find a restarted agent where the one before was.
+    List<String> arguments = agentArguments(host, memory, "127.0.0.1:" + freePort(), "run");
     agentArguments.put(host, arguments);
     agents.put(host, new ServerProcess(distribution.program("ferry-agent"),
         distribution.understood("ferry-agent", arguments), directory.resolve(host + ".log")));
   }
 
-  /** Starts another agent under the name of a host that has one, and waits until it is refused. The caller closes it. */
+  /**
+   * Starts another agent under the name of a host that has one, as if on another machine, and waits until it is refused. The
+   * caller closes it.
+   */
   public ServerProcess startImpostor(String host, String memory) throws IOException {
     ServerProcess impostor = new ServerProcess(Distribution.PRESENT.program("ferry-agent"),
-        agentArguments(host, memory, "127.0.0.1:0"), directory.resolve(host + "-impostor.log"));
+        agentArguments(host, memory, "127.0.0.1:0", "run-elsewhere"), directory.resolve(host + "-impostor.log"));
     impostor.start(REFUSED);
     return impostor;
+  }
+
+  /** Starts another agent of a host on the same machine. */
+  public void startTwin(String host, String memory) throws IOException {
+    ServerProcess twin = new ServerProcess(Distribution.PRESENT.program("ferry-agent"),
+        agentArguments(host, memory, "127.0.0.1:0", "run"), directory.resolve(host + "-twin.log"));
+    twin.start(REGISTERED);
   }
 
   /** Starts another agent for a host whose agent is silent, and waits until it is taken in. The caller closes it. */
   public ServerProcess startReplacement(String host, String memory, Distribution distribution)
       throws IOException, InterruptedException {
     ServerProcess replacement = new ServerProcess(distribution.program("ferry-agent"),
-        distribution.understood("ferry-agent", agentArguments(host, memory, "127.0.0.1:0")),
+        distribution.understood("ferry-agent", agentArguments(host, memory, "127.0.0.1:0", "run-elsewhere")),
         directory.resolve(host + "-replacement.log"));
     replacement.start(REGISTERED);
     return replacement;
   }
 
-  private List<String> agentArguments(String host, String memory, String listen) throws IOException {
+  private List<String> agentArguments(String host, String memory, String listen, String runDirectory)
+      throws IOException {
     Path failpoints = Files.createDirectories(directory.resolve(host));
     return List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
         "--migration-listen", "127.0.0.1:0",
         "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
         Files.createDirectories(storageOf(host)).toString(),
-        "--failpoint-dir", failpoints.toString());
+        "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString());
   }
 
   /** Where the coordinator keeps its records. */

@@ -9,6 +9,7 @@ import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
@@ -21,6 +22,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -79,17 +81,21 @@ public final class AgentRpc implements AutoCloseable {
         .setIncarnation(incarnation.value())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
         .setMemoryBytes(ram.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
-        .setVxlanAddress(self.vxlanAddress().toString()).build();
-    return new CoordinatorSession(coordinator, memory, request, ram, guests, outgoing, incoming, network, shutOut);
+        .setVxlanAddress(self.vxlanAddress().toString()).setBootId(self.bootId())
+        .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
+    return new CoordinatorSession(coordinator, memory, request, ram, guests, outgoing, incoming, network,
+        Linux::bootTimeNanos, shutOut);
   }
 
   /**
    * Who this host says it is.
    *
    * @param storageId of the storage that it has; empty: none
+   * @param bootId of the kernel that it runs on
+   * @param ended its incarnations that are known to have ended on that boot, newest first
    */
-  public record Registration(HostPort address, HostPort migrationAddress,
-      String version, String storageId, HostPort vxlanAddress) {
+  public record Registration(HostPort address, HostPort migrationAddress, String version, String storageId,
+      HostPort vxlanAddress, String bootId, List<Incarnation> ended) {
   }
 
   @Override

@@ -7,10 +7,10 @@ import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.network.TunnelEnd;
-import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -34,9 +34,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
   private static final long CALL_SECONDS = 2;
   private static final long RETRY_MILLIS = 500;
-  /** Longer than two calls that are not answered, shorter than any lease. */
-  private static final Duration ATTENTION = Duration.ofSeconds(6);
-  /** Longer than a coordinator waits for the life before of a host that has moved to another address. */
+  /** As long as another agent has the name and is heard: it may be the one before, which the coordinator still hears ending. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
   private final ManagedChannel channel;
@@ -55,18 +53,24 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** Of the tunnel ends that the network was told. */
   private volatile long networkVersion;
   private final AtomicBoolean resolving = new AtomicBoolean();
-  /** On CLOCK_BOOTTIME; 0: not refused. */
+  /** On the boot clock; 0: not refused. */
   private long firstRefusalNanos;
+  private RegisterResponse.Refusal lastRefusal = RegisterResponse.Refusal.NONE;
+  /** When the last call was sent, on the boot clock. */
+  private long sentNanos;
   private volatile boolean registered;
-  /** When the coordinator was asked last, and took this host for a host or did not answer; on CLOCK_BOOTTIME, nanoseconds. */
-  private volatile long askedNanos = Linux.bootTimeNanos();
-  /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
+  private final Attention attention;
+  private final Ticker bootClock;
+  /** On the boot clock; guarded by this. */
   private long leaseEndNanos;
 
-  /** @param shutOut told the reason when this process can be no host of the cluster any more */
+  /**
+   * @param bootClock runs on while the machine is suspended
+   * @param shutOut told the reason when this process can be no host of the cluster any more
+   */
   CoordinatorSession(ManagedChannel channel, RecordsMemory records, RegisterRequest self, HostMemory memory,
       HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming, HostNetwork network,
-      Consumer<String> shutOut) {
+      Ticker bootClock, Consumer<String> shutOut) {
     this.channel = channel;
     this.stub = HostRegistryGrpc.newBlockingStub(channel).withInterceptors(records);
     this.incoming = incoming;
@@ -75,6 +79,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     this.guests = guests;
     this.outgoing = outgoing;
     this.network = network;
+    this.bootClock = bootClock;
+    this.attention = new Attention(bootClock);
     this.shutOut = shutOut;
     // A platform thread: storage that hangs holds the carriers of virtual ones, and this host lives all the same.
     this.thread = Thread.ofPlatform().daemon().name("heartbeat").unstarted(this::run);
@@ -92,15 +98,15 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
 
   /**
    * Whether this host has asked the coordinator lately, and was not told that it is none. One that was frozen or suspended for
-   * long has not, and may have been replaced meanwhile: its VMs must not be heard before it knows.
+   * long has not, and may have been replaced meanwhile: its VMs must not be heard before it knows. See {@link Attention}.
    */
   public boolean isAttentive() {
-    return Linux.bootTimeNanos() - askedNanos < ATTENTION.toNanos();
+    return attention.holds();
   }
 
   @Override
   public synchronized void awaitLive() throws InterruptedException {
-    while (Linux.bootTimeNanos() >= leaseEndNanos) {
+    while (bootClock.nanos() >= leaseEndNanos) {
       // The clock may jump over the lease's end while this thread sleeps, so look again now and then.
       wait(intervalMillis);
     }
@@ -110,10 +116,6 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     try {
       while (!Thread.interrupted()) {
         beat();
-        // A host that is not known may have been replaced: it is heard again when that is clear.
-        if (registered || !reachable) {
-          askedNanos = Linux.bootTimeNanos();
-        }
         Thread.sleep(intervalMillis);
       }
     } catch (InterruptedException e) {
@@ -127,12 +129,17 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
         register();
       } else {
         heartbeat();
+        if (!registered) {
+          // Not known any more: its VMs are not heard before that is clear, so it is asked at once.
+          register();
+        }
       }
       if (!reachable) {
         reachable = true;
         log.info("the coordinator answers again");
       }
     } catch (StatusRuntimeException e) {
+      attention.unanswered(sentNanos);
       channel.resetConnectBackoff();
       if (reachable) {
         reachable = false;
@@ -144,16 +151,25 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
   }
 
+  /** Read before a call is sent: what its answer permits counts from here, wherever this thread is frozen meanwhile. */
+  private long sends() {
+    sentNanos = bootClock.nanos();
+    return sentNanos;
+  }
+
   private void register() {
-    long sent = Linux.bootTimeNanos();
+    long sent = sends();
     RegisterResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
         .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
     intervalMillis = Math.max(50, response.getHeartbeatIntervalMillis());
     if (response.getRefusal() != RegisterResponse.Refusal.NONE) {
+      attention.denied();
       refused(response);
       return;
     }
     firstRefusalNanos = 0;
+    lastRefusal = RegisterResponse.Refusal.NONE;
+    attention.answered(sent);
     wasRegistered = true;
     renew(sent, response.getLeaseMillis());
     registered = true;
@@ -161,18 +177,30 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   }
 
   /**
-   * A host that was taken in once and is refused now has been replaced while it was silent: its VMs are down by the
-   * coordinator's word and may run elsewhere, so that nothing may go on here. One that was never taken in asks again for a
-   * while, in case it is the restart of the one whose name it has.
+   * A host that was superseded has been replaced while it was silent: its VMs are down by the coordinator's word and may run
+   * elsewhere, so that nothing may go on here. Any other refusal of a host that was taken in once says nothing of its guests
+   * (the coordinator's records may be older than this host): it goes on asking, unheard. One that was never taken in asks as
+   * long as it is told to wait; where another agent has its name and lives, for a while, in case that is the one whose restart
+   * it is.
    */
   private void refused(RegisterResponse response) {
-    long now = Linux.bootTimeNanos();
+    long now = bootClock.nanos();
     if (firstRefusalNanos == 0) {
       firstRefusalNanos = now;
+    }
+    RegisterResponse.Refusal refusal = response.getRefusal();
+    if (refusal != lastRefusal) {
+      lastRefusal = refusal;
       log.warn("the coordinator does not take this host in: {}", response.getReason());
     }
-    boolean gaveUp = now - firstRefusalNanos > PATIENCE.toNanos();
-    if (wasRegistered || gaveUp || response.getRefusal() == RegisterResponse.Refusal.SUPERSEDED) {
+    boolean gaveUp = !wasRegistered && now - firstRefusalNanos > PATIENCE.toNanos();
+    boolean isOver = switch (refusal) {
+      case SUPERSEDED -> true;
+      case WAIT, NONE -> false;
+      // A later version's, too.
+      case TAKEN, UNRECOGNIZED -> gaveUp;
+    };
+    if (isOver) {
       shutOut.accept(response.getReason());
     }
   }
@@ -188,12 +216,14 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     });
     incoming.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
         .setMigrationId(each.migration().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
-    long sent = Linux.bootTimeNanos();
+    long sent = sends();
     HeartbeatResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS).heartbeat(request.build());
     if (response.getUnknown()) {
+      attention.denied();
       registered = false;
       return;
     }
+    attention.answered(sent);
     renew(sent, response.getLeaseMillis());
     response.getStaleVmsList().forEach(this::drop);
     if (response.hasNetwork() && resolving.compareAndSet(false, true)) {

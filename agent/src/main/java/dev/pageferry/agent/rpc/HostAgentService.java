@@ -14,6 +14,7 @@ import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.agent.migration.source.Departure;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
@@ -300,7 +301,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void watchOutgoing(WatchOutgoingRequest request, StreamObserver<OutgoingStatus> observer) {
-    SourceMigration migration = outgoing.find(new MigrationId(request.getMigrationId())).orElse(null);
+    Departure migration = outgoing.find(new MigrationId(request.getMigrationId())).orElse(null);
     if (migration == null) {
       observer.onError(Refusals.notFound("migration", request.getMigrationId()));
       return;
@@ -320,7 +321,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void cancelOutgoing(CancelOutgoingRequest request, StreamObserver<CancelOutgoingResponse> observer) {
     Refusals.answer(observer, () -> {
-      SourceMigration migration = outgoing.find(new MigrationId(request.getMigrationId()))
+      Departure migration = outgoing.find(new MigrationId(request.getMigrationId()))
           .orElseThrow(() -> Refusals.notFound("migration", request.getMigrationId()));
       return CancelOutgoingResponse.newBuilder().setAccepted(migration.cancel()).build();
     });

@@ -23,6 +23,7 @@ import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
@@ -38,18 +39,19 @@ import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.StreamObserver;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /** What an agent makes of the coordinator's answers; the registry on the other end of the socket is the test's. */
 @Timeout(60)
@@ -63,6 +65,8 @@ final class CoordinatorSessionTest {
   private Server server;
   private ManagedChannel channel;
   private CoordinatorSession session;
+  /** How long this host has been frozen altogether, on its clock. */
+  private final AtomicLong frozenNanos = new AtomicLong();
   private final List<String> shutOut = new CopyOnWriteArrayList<>();
 
   /** Answers as it is told, and remembers what it was asked. */
@@ -70,11 +74,14 @@ final class CoordinatorSessionTest {
     private final List<RegisterRequest> registrations = new CopyOnWriteArrayList<>();
     private final List<HeartbeatRequest> heartbeats = new CopyOnWriteArrayList<>();
     private volatile RegisterResponse.Refusal refusal = RegisterResponse.Refusal.NONE;
+    private volatile Runnable whileAsked = () -> {
+    };
     private volatile HeartbeatResponse answer = HeartbeatResponse.newBuilder().setLeaseMillis(60_000).build();
 
     @Override
     public void register(RegisterRequest request, StreamObserver<RegisterResponse> observer) {
       registrations.add(request);
+      whileAsked.run();
       observer.onNext(RegisterResponse.newBuilder().setHeartbeatIntervalMillis(50).setLeaseMillis(60_000)
           .setRefusal(refusal).setReason("as the test wants it").build());
       observer.onCompleted();
@@ -83,6 +90,7 @@ final class CoordinatorSessionTest {
     @Override
     public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
       heartbeats.add(request);
+      whileAsked.run();
       observer.onNext(answer);
       observer.onCompleted();
     }
@@ -108,7 +116,7 @@ final class CoordinatorSessionTest {
         new IncomingMigrations(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
             line, () -> {
             }, guests::adopt, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
-        network, shutOut::add);
+        network, () -> Linux.bootTimeNanos() + frozenNanos.get(), shutOut::add);
   }
 
   @AfterEach
@@ -146,14 +154,87 @@ final class CoordinatorSessionTest {
     assertThat(shutOut).isEmpty();
   }
 
-  @ParameterizedTest
-  @EnumSource(value = RegisterResponse.Refusal.class, names = {"TAKEN", "SUPERSEDED"})
-  void aHostThatWasReplacedWhileItWasSilentIsShutOut(RegisterResponse.Refusal refusal) throws Exception {
+  @Test
+  void aHostThatIsFrozenWhileItAsksWakesUnheard() throws Exception {
+    session.start();
+    Awaitility.await().until(() -> registry.heartbeats.size() > 1);
+    assertThat(session.isAttentive()).isTrue();
+
+    List<Boolean> attentive = new CopyOnWriteArrayList<>();
+    AtomicInteger questions = new AtomicInteger();
+    registry.whileAsked = () -> {
+      // Frozen with a question on its way; the second question finds what the answer to the first has made of it.
+      if (questions.getAndIncrement() == 0) {
+        frozenNanos.addAndGet(Duration.ofHours(1).toNanos());
+      }
+      attentive.add(session.isAttentive());
+    };
+    Awaitility.await().until(() -> attentive.size() >= 2);
+    assertThat(attentive.subList(0, 2)).containsExactly(false, false);
+    Awaitility.await().until(session::isAttentive);
+  }
+
+  @Test
+  void aHostThatTheCoordinatorDoesNotKnowIsUnheardAtOnce() throws Exception {
+    session.start();
+    Awaitility.await().until(() -> registry.heartbeats.size() > 1);
+    registry.refusal = RegisterResponse.Refusal.WAIT;
+    registry.answer = HeartbeatResponse.newBuilder().setUnknown(true).build();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    assertThat(session.isAttentive()).isFalse();
+    assertThat(shutOut).isEmpty();
+
+    registry.answer = HeartbeatResponse.newBuilder().setLeaseMillis(60_000).build();
+    registry.refusal = RegisterResponse.Refusal.NONE;
+    Awaitility.await().until(session::isAttentive);
+  }
+
+  /** As after records of the coordinator that went back in time: they name another agent, which says nothing of the guests. */
+  @Test
+  void aHostThatWasTakenInAndFindsItsNameTakenGoesOnAskingForAsLongAsItTakes() throws Exception {
+    boot("db", 1);
+    session.start();
+    Awaitility.await().until(session::isRegistered);
+    registry.refusal = RegisterResponse.Refusal.TAKEN;
+    registry.answer = HeartbeatResponse.newBuilder().setUnknown(true).build();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    frozenNanos.addAndGet(Duration.ofHours(1).toNanos());
+    int asked = registry.registrations.size();
+    Awaitility.await().until(() -> registry.registrations.size() > asked + 2);
+
+    assertThat(shutOut).isEmpty();
+    assertThat(session.isAttentive()).isFalse();
+    assertThat(guests.find(new VmId("db"))).isPresent();
+  }
+
+  @Test
+  void aHostThatWasNeverTakenInGivesUpANameThatIsTakenForLong() {
+    registry.refusal = RegisterResponse.Refusal.TAKEN;
+    session.start();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    assertThat(shutOut).isEmpty();
+    frozenNanos.addAndGet(Duration.ofMinutes(1).toNanos());
+    Awaitility.await().until(() -> !shutOut.isEmpty());
+  }
+
+  @Test
+  void aHostThatIsToldToWaitAsksForAsLongAsItTakes() {
+    registry.refusal = RegisterResponse.Refusal.WAIT;
+    session.start();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    frozenNanos.addAndGet(Duration.ofDays(1).toNanos());
+    int asked = registry.registrations.size();
+    Awaitility.await().until(() -> registry.registrations.size() > asked + 2);
+    assertThat(shutOut).isEmpty();
+  }
+
+  @Test
+  void aHostThatWasReplacedWhileItWasSilentIsShutOut() throws Exception {
     boot("db", 1);
     session.start();
     Awaitility.await().until(session::isRegistered);
 
-    registry.refusal = refusal;
+    registry.refusal = RegisterResponse.Refusal.SUPERSEDED;
     registry.answer = HeartbeatResponse.newBuilder().setUnknown(true).build();
 
     Awaitility.await().until(() -> !shutOut.isEmpty());

@@ -1,6 +1,8 @@
 package dev.pageferry.coordinator.inventory;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
@@ -15,7 +17,9 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -23,30 +27,41 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The hosts. Who a host is survives a restart of the coordinator; whether it lives does not, and is known again with its
- * next heartbeat.
+ * next heartbeat. Nothing is written under this object's monitor, so that no heartbeat waits for a disk here.
  */
 public final class HostInventory {
   private static final Logger log = LoggerFactory.getLogger(HostInventory.class);
   private static final String HOSTS = "hosts/";
   /** More lives of one host than can still be about. */
   private static final int MAX_SUPERSEDED = 64;
+  /** Two heartbeats missed: whoever was heard since has not ended, as far as can be told. */
+  private static final Duration JUST_NOW = Duration.ofMillis(2500);
 
   private final RecordStore store;
   private final Duration timeout;
-  private final Duration restartSilence;
+  private final Duration lease;
   private final Ticker ticker;
-  private final long openedNanos;
-  /** Guarded by this. */
-  private final Map<HostId, Entry> hosts = new TreeMap<>((a, b) -> a.value().compareTo(b.value()));
+  /** Guarded by this, as all that follows. */
+  private final OwnStalls stalls;
+  private final Map<HostId, HostEntry> hosts = new TreeMap<>((a, b) -> a.value().compareTo(b.value()));
+  /** Hosts whose record is being written. */
+  private final Map<HostId, Writing> writing = new HashMap<>();
 
-  private static final class Entry {
-    private HostRecord record;
-    private @Nullable Long lastHeardNanos;
-    private long memoryFreeBytes;
-    private Map<VmId, VmStatus> vms = new HashMap<>();
+  /** What is being written of a host. */
+  private enum Writing {
+    /** The same incarnation, or the first. */
+    ITSELF,
+    /** The end of the incarnation that is known: it is not heard any more, unless the write fails. */
+    ITS_END
+  }
 
-    Entry(HostRecord record) {
-      this.record = record;
+  /** What a registration would change: refused, or a record in place of another. */
+  private sealed interface Plan {
+    record Refuse(Registration refusal) implements Plan {
+    }
+
+    /** @param before none: the host's first */
+    record Write(@Nullable HostRecord before, HostRecord next, Writing kind, boolean needsWord) implements Plan {
     }
   }
 
@@ -55,8 +70,11 @@ public final class HostInventory {
    *
    * @param isUp heard of within the time-out
    * @param vms what its last heartbeat said
+   * @param reportedRevision rows that this revision of the records had, or an earlier one, are older than its last two
+   *     heartbeats; 0: there were fewer
    */
-  public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms) {
+  public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms,
+      long reportedRevision) {
     public HostId id() {
       return new HostId(record.getId());
     }
@@ -64,67 +82,171 @@ public final class HostInventory {
     public Incarnation incarnation() {
       return new Incarnation(record.getIncarnation());
     }
+
+    /** Whether an operator has said that this incarnation is off for good. */
+    public boolean isConfirmedDead() {
+      return record.getConfirmedDead().equals(record.getIncarnation());
+    }
   }
 
   /**
    * @param timeout a host that was not heard of for that long is down
-   * @param restartSilence an agent that is not heard of for that long has ended if another one registers at its address
+   * @param lease how long what a heartbeat's answer permits can last
    */
-  public HostInventory(RecordStore store, Duration timeout, Duration restartSilence, Ticker ticker) {
+  public HostInventory(RecordStore store, Duration timeout, Duration lease, Ticker ticker) {
     this.store = store;
     this.timeout = timeout;
-    this.restartSilence = restartSilence;
+    this.lease = lease;
     this.ticker = ticker;
-    this.openedNanos = ticker.nanos();
+    this.stalls = new OwnStalls(ticker);
     store.list(HOSTS).forEach(stored -> {
       HostRecord record = parse(stored.value(), stored.key());
-      hosts.put(new HostId(record.getId()), new Entry(record));
+      hosts.put(new HostId(record.getId()), new HostEntry(record, stalls.awakeSinceNanos()));
     });
   }
 
-  /** What became of a registration. */
-  public enum Registration {
-    ACCEPTED,
-    /** The host's name belongs to an agent that was heard of just now. */
-    TAKEN,
-    /** Another incarnation has taken the place of this one, for good. */
-    SUPERSEDED
+  /** Begins to notice when this process did not run for a while; see {@link OwnStalls}. The caller ends the task. */
+  public Task noticeStalls(Scheduler scheduler) {
+    tick();
+    return scheduler.start("own-stalls", () -> {
+      try {
+        while (true) {
+          scheduler.sleep(OwnStalls.TICK);
+          tick();
+        }
+      } catch (InterruptedException e) {
+        // The coordinator ends.
+      }
+    });
+  }
+
+  /** This process runs. */
+  synchronized void tick() {
+    stalls.begin();
+    long unused = now();
+  }
+
+  /** The clock for judgements of silence; guarded by this. */
+  private long now() {
+    OwnStalls.Look look = stalls.look();
+    if (look.stalledAtNanos() != null) {
+      log.warn("this coordinator did not run for {} ms; who was silent meanwhile is given time to be heard",
+          Duration.ofNanos(look.nowNanos() - look.stalledAtNanos()).toMillis());
+      hosts.values().forEach(each -> each.excuse(look.stalledAtNanos(), look.nowNanos(), timeout));
+    }
+    return look.nowNanos();
+  }
+
+  /** As {@link #register(HostRecord, long, Set, UnfencedGuests)}, by an agent that proves nothing of the one before. */
+  public Registration register(HostRecord record, long memoryFreeBytes) {
+    return register(record, memoryFreeBytes, Set.of(), (host, incarnation) -> List.of());
   }
 
   /**
-   * Takes a host in, or its new incarnation. A new one must wait until the one before has been silent for a while, or two
-   * agents of one name would take turns: a short while at the same address, which looks like a restart; twice the time-out
-   * at another one, where the one before may merely be cut off, with its VMs running.
+   * Takes a host in, or its new incarnation. A new one is taken in at once where it proves that the one before has ended.
+   * Otherwise it must wait until all that the one before was permitted is over, or two agents of one name would let guests
+   * run; and at another address, where the one before may merely be cut off, until an operator has said that it is off, unless
+   * leases on shared storage end all that it could run.
+   *
+   * @param ended incarnations that ended on the boot of the kernel that the record names
+   * @param unfenced asked what the one before may run on
    */
-  public synchronized Registration register(HostRecord record, long memoryFreeBytes) {
+  public Registration register(HostRecord record, long memoryFreeBytes, Set<Incarnation> ended,
+      UnfencedGuests unfenced) {
     HostId id = new HostId(record.getId());
-    Entry entry = hosts.get(id);
-    if (entry == null) {
-      write(record);
-      entry = new Entry(record);
-      hosts.put(id, entry);
-    } else if (entry.record.getIncarnation().equals(record.getIncarnation())) {
-      HostRecord again = record.toBuilder().addAllSuperseded(entry.record.getSupersededList()).build();
-      write(again);
-      entry.record = again;
-    } else if (entry.record.getSupersededList().contains(record.getIncarnation())) {
-      return Registration.SUPERSEDED;
-    } else if (silence(entry).compareTo(silenceBefore(entry.record, record)) < 0) {
-      return Registration.TAKEN;
-    } else {
-      HostRecord next = succeeding(entry.record, record);
-      write(next);
-      log.warn("host={} incarnation {} replaces {}; what ran on it is down", id, record.getIncarnation(),
-          entry.record.getIncarnation());
-      entry.vms = new HashMap<>();
-      entry.record = next;
+    Plan first = plan(record, ended);
+    if (first instanceof Plan.Write asking && asking.needsWord() && asking.before() != null) {
+      List<String> guests = unfenced.of(id, new Incarnation(asking.before().getIncarnation()));
+      if (!guests.isEmpty()) {
+        return new Registration.Unconfirmed(guests);
+      }
     }
-    heard(entry, memoryFreeBytes);
-    return Registration.ACCEPTED;
+    Plan.Write write;
+    synchronized (this) {
+      // Once more: time has passed since, and the one before may have been heard.
+      switch (plan(record, ended)) {
+        case Plan.Refuse refuse -> {
+          return refuse.refusal();
+        }
+        case Plan.Write planned when planned.needsWord() && !planned.equals(first) -> {
+          return new Registration.Busy();
+        }
+        case Plan.Write planned -> write = planned;
+      }
+      writing.put(id, write.kind());
+    }
+    written(id, write, () -> {
+      HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(write.next(), ticker.nanos()));
+      if (write.kind() == Writing.ITS_END) {
+        entry.replace(write.next());
+      } else {
+        entry.become(write.next());
+      }
+      entry.heard(now(), memoryFreeBytes);
+    });
+    return new Registration.Accepted();
   }
 
-  private Duration silenceBefore(HostRecord before, HostRecord next) {
-    return before.getAddress().equals(next.getAddress()) ? restartSilence : timeout.multipliedBy(2);
+  /** Writes what was reserved in {@link #writing}, then makes it known. */
+  private void written(HostId id, Plan.Write write, Runnable makeKnown) {
+    boolean isDone = false;
+    try {
+      if (!write.next().equals(write.before())) {
+        store.commit(new Transaction().put(HOSTS + id, write.next().toByteArray()));
+      }
+      isDone = true;
+    } finally {
+      synchronized (this) {
+        writing.remove(id);
+        if (isDone) {
+          makeKnown.run();
+        }
+      }
+    }
+    if (write.kind() == Writing.ITS_END && write.before() != null
+        && !write.before().getIncarnation().equals(write.next().getIncarnation())) {
+      log.warn("host={} incarnation {} replaces {}; what ran on it is down", id, write.next().getIncarnation(),
+          write.before().getIncarnation());
+    }
+  }
+
+  private synchronized Plan plan(HostRecord record, Set<Incarnation> ended) {
+    HostId id = new HostId(record.getId());
+    if (writing.containsKey(id)) {
+      return new Plan.Refuse(new Registration.Busy());
+    }
+    HostEntry entry = hosts.get(id);
+    if (entry == null) {
+      return new Plan.Write(null, record, Writing.ITSELF, false);
+    }
+    HostRecord known = entry.record();
+    if (known.getSupersededList().contains(record.getIncarnation())
+        || (entry.isConfirmedDead() && entry.isIncarnation(record.getIncarnation()))) {
+      return new Plan.Refuse(new Registration.Superseded());
+    }
+    if (entry.isIncarnation(record.getIncarnation())) {
+      HostRecord again = record.toBuilder().addAllSuperseded(known.getSupersededList()).build();
+      return new Plan.Write(known, again, Writing.ITSELF, false);
+    }
+    if (isProvenDead(entry, record, ended)) {
+      return new Plan.Write(known, succeeding(known, record), Writing.ITS_END, false);
+    }
+    boolean isElsewhere = !known.getAddress().equals(record.getAddress());
+    Duration needed = isElsewhere && lease.compareTo(timeout.multipliedBy(2)) < 0 ? timeout.multipliedBy(2) : lease;
+    Duration silence = silenceSince(entry.silentSinceNanos());
+    if (silence.compareTo(needed) < 0) {
+      return new Plan.Refuse(silence.compareTo(JUST_NOW) < 0 && !entry.isConfirmedDead()
+          ? new Registration.Taken()
+          : new Registration.Wait(needed.minus(silence)));
+    }
+    return new Plan.Write(known, succeeding(known, record), Writing.ITS_END,
+        isElsewhere && !entry.isConfirmedDead());
+  }
+
+  /** It cannot have ended on a kernel that it never ran on. */
+  private static boolean isProvenDead(HostEntry entry, HostRecord record, Set<Incarnation> ended) {
+    return !record.getBootId().isEmpty() && record.getBootId().equals(entry.record().getBootId())
+        && ended.contains(entry.incarnation());
   }
 
   private static HostRecord succeeding(HostRecord before, HostRecord record) {
@@ -135,83 +257,115 @@ public final class HostInventory {
         .build();
   }
 
-  private void write(HostRecord record) {
-    store.commit(new Transaction().put(HOSTS + record.getId(), record.toByteArray()));
+  /** What an operator's word that a host is off has come to. */
+  public enum Confirmation {
+    CONFIRMED,
+    /** It is heard, or may be in a moment, by a coordinator that has just started or woken. */
+    STILL_HEARD,
+    /** It is not the host's incarnation, or its record is being written right now. */
+    CHANGED
   }
 
-  /** Notes a heartbeat; false if it comes from an incarnation that is not the host's. */
+  /** Notes for good that an incarnation which is silent is off: it is never taken in again. */
+  public Confirmation confirmDead(HostId id, Incarnation incarnation) {
+    Plan.Write write;
+    synchronized (this) {
+      HostEntry entry = hosts.get(id);
+      if (entry == null || writing.containsKey(id) || !entry.isIncarnation(incarnation.value())) {
+        return Confirmation.CHANGED;
+      }
+      if (silenceSince(entry.silentSinceNanos()).compareTo(timeout) < 0) {
+        return Confirmation.STILL_HEARD;
+      }
+      write = new Plan.Write(entry.record(), entry.record().toBuilder().setConfirmedDead(incarnation.value()).build(),
+          Writing.ITS_END, false);
+      writing.put(id, write.kind());
+    }
+    written(id, write, () -> Objects.requireNonNull(hosts.get(id)).become(write.next()));
+    return Confirmation.CONFIRMED;
+  }
+
+  /** Notes a heartbeat; false if it comes from an incarnation that is not the host's, or may be so no more. */
   public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes,
       Collection<VmStatus> vms) {
-    Entry entry = hosts.get(id);
-    if (entry == null || !entry.record.getIncarnation().equals(incarnation.value())) {
+    HostEntry entry = hosts.get(id);
+    if (entry == null || !entry.isIncarnation(incarnation.value()) || entry.isConfirmedDead()
+        || writing.get(id) == Writing.ITS_END) {
       return false;
     }
-    heard(entry, memoryFreeBytes);
-    Map<VmId, VmStatus> reported = new HashMap<>();
-    vms.forEach(each -> reported.put(new VmId(each.getId()), each));
-    entry.vms = reported;
+    entry.heard(now(), memoryFreeBytes);
+    entry.beats(vms, store.revision());
     return true;
   }
 
-  private void heard(Entry entry, long memoryFreeBytes) {
-    entry.lastHeardNanos = ticker.nanos();
-    entry.memoryFreeBytes = memoryFreeBytes;
-  }
-
-  /** Whether an operator has said that the host's present incarnation is off. */
-  public synchronized boolean isConfirmedDead(HostId id) {
-    return false;
-  }
-
-  /** Whether every host of the records was heard since this process started. */
+  /** Whether every host of the records was heard since this process started, or is known to be off. */
   public synchronized boolean isEverybodyHeard() {
-    return hosts.values().stream().allMatch(each -> each.lastHeardNanos != null);
+    return hosts.values().stream().allMatch(each -> each.isHeard() || each.isConfirmedDead());
   }
 
   /** Takes a host at its word, and notes nothing: the records are not to be changed now. */
   public synchronized void hearOnly(HostRecord record, long memoryFreeBytes) {
-    Entry entry = hosts.computeIfAbsent(new HostId(record.getId()), unused -> new Entry(record));
-    if (!entry.record.getIncarnation().equals(record.getIncarnation())) {
-      entry.vms = new HashMap<>();
+    HostEntry entry = hosts.computeIfAbsent(new HostId(record.getId()),
+        unused -> new HostEntry(record, ticker.nanos()));
+    HostRecord heard = record.toBuilder().addAllSuperseded(entry.record().getSupersededList()).build();
+    if (entry.isIncarnation(record.getIncarnation())) {
+      entry.become(heard);
+    } else {
+      entry.replace(heard);
     }
-    entry.record = record;
-    heard(entry, memoryFreeBytes);
+    entry.heard(now(), memoryFreeBytes);
+  }
+
+  /** Writes down whoever was heard while nothing was to be noted. */
+  public void noteHeard() {
+    Transaction transaction = new Transaction();
+    synchronized (this) {
+      hosts.forEach((id, entry) -> transaction.put(HOSTS + id, entry.record().toByteArray()));
+    }
+    store.commit(transaction);
   }
 
   public synchronized Optional<Host> find(HostId id) {
-    return Optional.ofNullable(hosts.get(id)).map(this::host);
+    long now = now();
+    return Optional.ofNullable(hosts.get(id)).map(each -> each.host(now, timeout));
   }
 
   public synchronized List<Host> list() {
-    return hosts.values().stream().map(this::host).toList();
+    long now = now();
+    return hosts.values().stream().map(each -> each.host(now, timeout)).toList();
   }
 
-  /** Whether the incarnation is the one that the host registered last. */
+  /** Whether the incarnation is the one that the host registered last, and was not called dead since. */
   public synchronized boolean isCurrent(HostId id, Incarnation incarnation) {
-    Entry entry = hosts.get(id);
-    return entry != null && entry.record.getIncarnation().equals(incarnation.value());
+    HostEntry entry = hosts.get(id);
+    return entry != null && entry.isIncarnation(incarnation.value()) && !entry.isConfirmedDead();
   }
 
   /**
-   * Whether that life of a host is over, as far as can be told: another one registered, or it was silent for the time-out.
-   * Silence counts from the start of the coordinator at the earliest, which may have been deaf before.
+   * Whether that life of a host is over, as far as can be told: another one registered, an operator said so, or it was silent
+   * for the time-out. Silence counts from when the coordinator started or woke at the earliest, which was deaf before.
    */
   public synchronized boolean isLost(HostId id, Incarnation incarnation) {
-    Entry entry = hosts.get(id);
-    if (entry == null || !entry.record.getIncarnation().equals(incarnation.value())) {
-      return true;
-    }
-    return silence(entry).compareTo(timeout) >= 0;
+    HostEntry entry = hosts.get(id);
+    return entry == null || !entry.isIncarnation(incarnation.value()) || entry.isSilent(now(), timeout);
   }
 
-  private Duration silence(Entry entry) {
-    long heardNanos = entry.lastHeardNanos == null ? openedNanos : entry.lastHeardNanos;
-    return Duration.ofNanos(ticker.nanos() - heardNanos);
+  /** How long a host has been silent, counted in the same way; empty if this coordinator never heard it. */
+  public synchronized Optional<Duration> silenceOf(HostId id) {
+    long now = now();
+    return Optional.ofNullable(hosts.get(id)).filter(HostEntry::isHeard)
+        .map(each -> Duration.ofNanos(now - each.silentSinceNanos()));
   }
 
-  private Host host(Entry entry) {
-    boolean up = entry.lastHeardNanos != null && ticker.nanos() - entry.lastHeardNanos < timeout.toNanos();
-    return new Host(entry.record, up, entry.memoryFreeBytes, Map.copyOf(entry.vms));
+  /** The clock that {@link #silenceSince} counts on. */
+  public long nanos() {
+    return ticker.nanos();
+  }
+
+  /** How long somebody has been silent, counted from when this coordinator started or woke at the earliest. */
+  public synchronized Duration silenceSince(long heardNanos) {
+    long now = now();
+    return Duration.ofNanos(Math.min(now - heardNanos, now - stalls.awakeSinceNanos()));
   }
 
   private static HostRecord parse(byte[] value, String key) {

@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.NetworkCard;
 import dev.pageferry.proto.agent.v1.VmSpec;
@@ -14,13 +15,24 @@ import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /** The state of a VM from its row and from what its owner reported. */
 public final class MachineStates {
   private final HostInventory inventory;
+  private final Predicate<VmId> moves;
 
-  public MachineStates(HostInventory inventory) {
+  /** A state, and why where it is not what the row is meant to lead to; empty: it needs no reason. */
+  private record Judgement(Vm.State state, String reason) {
+    static Judgement of(Vm.State state) {
+      return new Judgement(state, "");
+    }
+  }
+
+  /** @param moves whether a migration of the VM is followed, whose destination need not report it yet */
+  public MachineStates(HostInventory inventory, Predicate<VmId> moves) {
     this.inventory = inventory;
+    this.moves = moves;
   }
 
   /** What the owner's last heartbeat said of the VM under its present epoch. */
@@ -31,11 +43,13 @@ public final class MachineStates {
   }
 
   /** The VM as operators see it. */
-  public Vm vm(VmRecord record, Optional<VmStatus> status) {
+  public Vm vm(Row row, Optional<VmStatus> status) {
+    VmRecord record = row.record();
     VmSpec spec = record.getSpec();
+    Judgement judgement = judge(row, status);
     Vm.Builder vm = Vm.newBuilder().setName(spec.getName()).setId(spec.getId()).setHost(record.getOwnerHost())
         .setEpoch(record.getEpoch())
-        .setState(state(record, status)).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus())
+        .setState(judgement.state()).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus())
         .setProgram(spec.getProgram())
         .putAllProgramArgs(spec.getProgramArgsMap())
         .addAllDisks(spec.getDisksList().stream().map(Disk::getName).toList())
@@ -47,6 +61,9 @@ public final class MachineStates {
     }
     if (spec.hasMemoryImageSha256()) {
       vm.setMemoryImageSha256(spec.getMemoryImageSha256());
+    }
+    if (!judgement.reason().isEmpty()) {
+      vm.setReason(judgement.reason());
     }
     return vm.build();
   }
@@ -66,29 +83,65 @@ public final class MachineStates {
         .max().orElse(record.getPhase() == VmRecord.Phase.SAVED ? record.getSavedSteps() : 0);
   }
 
-  private Vm.State state(VmRecord record, Optional<VmStatus> status) {
+  private Judgement judge(Row row, Optional<VmStatus> status) {
+    VmRecord record = row.record();
     if (record.getPhase() == VmRecord.Phase.STOPPED) {
-      return Vm.State.STOPPED;
+      return Judgement.of(Vm.State.STOPPED);
     }
     if (record.getPhase() == VmRecord.Phase.SAVED) {
-      return Vm.State.SAVED;
+      return Judgement.of(Vm.State.SAVED);
     }
     Optional<Host> owner = inventory.find(new HostId(record.getOwnerHost()));
-    boolean alive = owner.isPresent() && owner.get().isUp()
-        && owner.get().incarnation().equals(new Incarnation(record.getOwnerIncarnation()));
-    if (!alive) {
-      // The host restarted, or is not heard of: nobody knows that the VM runs.
-      return Vm.State.FAILED;
+    Optional<Judgement> trouble = hostTrouble(record, owner);
+    if (trouble.isPresent()) {
+      return trouble.get();
     }
     if (record.hasPending()) {
-      // A VM that is being saved stands from the first moment on.
-      return record.getPending().getKind() == PendingMigration.Kind.SAVE ? Vm.State.PAUSED : Vm.State.MIGRATING;
+      // A VM that is being saved stays paused from the first moment on.
+      return Judgement.of(record.getPending().getKind() == PendingMigration.Kind.SAVE
+          ? Vm.State.PAUSED
+          : Vm.State.MIGRATING);
     }
     if (record.getPhase() == VmRecord.Phase.CREATING) {
-      return Vm.State.STOPPED;
+      return Judgement.of(Vm.State.STOPPED);
     }
-    return status.filter(each -> each.getState() == VmStatus.State.PAUSED).isPresent()
+    if (status.isEmpty() && owner.isPresent() && isAbsent(row, owner.get())) {
+      return new Judgement(Vm.State.FAILED,
+          "host %s runs and does not have it: two heartbeats since its row changed last did not name it"
+              .formatted(record.getOwnerHost()));
+    }
+    return Judgement.of(status.filter(each -> each.getState() == VmStatus.State.PAUSED).isPresent()
         ? Vm.State.PAUSED
-        : Vm.State.RUNNING;
+        : Vm.State.RUNNING);
+  }
+
+  /** What the host's own state says of whatever it had. */
+  private static Optional<Judgement> hostTrouble(VmRecord record, Optional<Host> owner) {
+    String host = record.getOwnerHost();
+    if (owner.isEmpty()) {
+      return Optional.of(new Judgement(Vm.State.FAILED, "host %s is not known any more".formatted(host)));
+    }
+    if (!owner.get().incarnation().equals(new Incarnation(record.getOwnerIncarnation()))) {
+      return Optional.of(new Judgement(Vm.State.FAILED,
+          "the agent of host %s ended, and another one runs there: what it had is down".formatted(host)));
+    }
+    if (owner.get().isConfirmedDead()) {
+      return Optional
+          .of(new Judgement(Vm.State.FAILED, "host %s was confirmed dead by an operator".formatted(host)));
+    }
+    if (!owner.get().isUp()) {
+      return Optional.of(new Judgement(Vm.State.UNKNOWN,
+          "host %s is not heard: nobody knows whether it runs".formatted(host)));
+    }
+    return Optional.empty();
+  }
+
+  /**
+   * Whether its owner would have reported the VM by now. Of two heartbeats after the row's last change the second was made
+   * after the first was answered, and so after that change. A copy under another epoch is still something.
+   */
+  private boolean isAbsent(Row row, Host owner) {
+    return !owner.vms().containsKey(row.id()) && row.versioned().revision() <= owner.reportedRevision()
+        && !moves.test(row.id());
   }
 }

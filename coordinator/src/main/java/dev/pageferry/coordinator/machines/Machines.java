@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,13 +53,15 @@ public final class Machines {
   private final Object naming = new Object();
   private final SavedMachines saved;
 
-  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks) {
+  /** @param moves whether a migration of the VM is followed */
+  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks,
+      Predicate<VmId> moves) {
     this.disks = disks;
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
     this.busy = new BusyVms(ledger::requireChangeable);
-    this.states = new MachineStates(inventory);
+    this.states = new MachineStates(inventory, moves);
     this.saved = new SavedMachines(ledger, inventory, agents, states);
   }
 
@@ -110,7 +113,7 @@ public final class Machines {
     }
     Row row = ledger.describe(id, unused -> status.getSpec());
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
-    return states.vm(row.record(), Optional.of(status));
+    return states.vm(row, Optional.of(status));
   }
 
   /** An agent whose answer was lost may have built the VM all the same. */
@@ -156,13 +159,13 @@ public final class Machines {
     if (owner.isPresent() && row.record().getPhase() == VmRecord.Phase.ACTIVE) {
       try {
         VmStatus fresh = agents.getVm(owner.get().record().getAddress(), row.id().value());
-        return states.vm(row.record(), Optional.of(fresh));
+        return states.vm(row, Optional.of(fresh));
       } catch (AgentException e) {
         log.debug("vm={} host={} gives no status: {}", row.record().getSpec().getName(), owner.get().id(),
             e.getMessage());
       }
     }
-    return states.vm(row.record(), states.lastReported(row.record()));
+    return states.vm(row, states.lastReported(row.record()));
   }
 
   /**
@@ -172,7 +175,7 @@ public final class Machines {
    */
   public Vm start(String name, String onHost, boolean forceDisks) throws RequestException {
     Row row = row(name);
-    Vm.State state = states.vm(row.record(), states.lastReported(row.record())).getState();
+    Vm.State state = states.vm(row, states.lastReported(row.record())).getState();
     if (state == Vm.State.PAUSED) {
       return resume(name);
     }
@@ -200,12 +203,18 @@ public final class Machines {
 
   /** @return where to boot the VM */
   private Host startable(Row row, String onHost) throws RequestException {
-    Vm vm = states.vm(row.record(), states.lastReported(row.record()));
+    Vm vm = states.vm(row, states.lastReported(row.record()));
+    if (vm.getState() == Vm.State.UNKNOWN) {
+      throw new RequestException(Kind.REFUSED,
+          "VM %s is UNKNOWN and may still run on host %s: host %s is DOWN, no heartbeat; see that its agent runs",
+          vm.getName(), vm.getHost(), vm.getHost());
+    }
     if (vm.getState() != Vm.State.STOPPED && vm.getState() != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", vm.getName(),
           vm.getState());
     }
-    if (!onHost.isEmpty() && !onHost.equals(vm.getHost()) && vm.getState() == Vm.State.FAILED) {
+    if (!onHost.isEmpty() && !onHost.equals(vm.getHost()) && vm.getState() == Vm.State.FAILED
+        && !isOnDeadHost(row.record())) {
       throw new RequestException(Kind.REFUSED,
           "VM %s is FAILED and may still run on host %s; only a stopped or saved VM can be started elsewhere",
           vm.getName(), vm.getHost());
@@ -213,11 +222,31 @@ public final class Machines {
     Host host = usableHost(onHost.isEmpty() ? vm.getHost() : onHost);
     boolean sameIncarnation = host.incarnation().value().equals(row.record().getOwnerIncarnation());
     if (row.record().getPhase() == VmRecord.Phase.ACTIVE && sameIncarnation) {
-      throw new RequestException(Kind.REFUSED, "host %s has just come back, and VM %s still runs there; look again",
-          host.id(), vm.getName());
+      requireAbsent(row, host);
     }
     requireItsStorage(row, host);
     return host;
+  }
+
+  /** A host that was called dead by an operator: what it had is down. */
+  private boolean isOnDeadHost(VmRecord record) {
+    return inventory.find(new HostId(record.getOwnerHost()))
+        .filter(host -> host.isConfirmedDead() && host.incarnation().value().equals(record.getOwnerIncarnation()))
+        .isPresent();
+  }
+
+  /** Heartbeats did not name it. That may have changed since, so it is asked for by name. */
+  private void requireAbsent(Row row, Host host) throws RequestException {
+    try {
+      agents.getVm(host.record().getAddress(), row.id().value());
+    } catch (AgentException e) {
+      if (e.kind() == AgentException.Kind.NOT_FOUND) {
+        return;
+      }
+      throw AgentQuestions.translated(host, e);
+    }
+    throw new RequestException(Kind.REFUSED, "VM %s is on host %s after all; try again",
+        row.record().getSpec().getName(), host.id());
   }
 
   /** What the VM is or was on, where it has disks. */
@@ -266,14 +295,14 @@ public final class Machines {
     Row row = row(name);
     Host host = runningHost(row);
     VmStatus status = AgentQuestions.ask(host, () -> agents.pauseVm(host.record().getAddress(), row.id().value()));
-    return states.vm(row.record(), Optional.of(status));
+    return states.vm(row, Optional.of(status));
   }
 
   public Vm resume(String name) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
     VmStatus status = AgentQuestions.ask(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
-    return states.vm(row.record(), Optional.of(status));
+    return states.vm(row, Optional.of(status));
   }
 
   /** Powers the VM off. */
@@ -281,7 +310,7 @@ public final class Machines {
     Row row = row(name);
     return busy.exclusively(row.id(), name, () -> {
       Row stopped = powerOff(row(name));
-      return states.vm(stopped.record(), Optional.empty());
+      return states.vm(stopped, Optional.empty());
     });
   }
 
@@ -326,7 +355,7 @@ public final class Machines {
    */
   private Optional<Host> whereItIs(Row row) throws RequestException {
     Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost()));
-    boolean dead = host.isEmpty()
+    boolean dead = host.isEmpty() || isOnDeadHost(row.record())
         || !host.get().incarnation().equals(new Incarnation(row.record().getOwnerIncarnation()));
     if (dead) {
       return Optional.empty();
@@ -395,7 +424,11 @@ public final class Machines {
   }
 
   private Host runningHost(Row row) throws RequestException {
-    Vm vm = states.vm(row.record(), states.lastReported(row.record()));
+    Vm vm = states.vm(row, states.lastReported(row.record()));
+    if (vm.getState() == Vm.State.UNKNOWN) {
+      throw new RequestException(Kind.REFUSED, "VM %s is UNKNOWN: %s; try again when it is back", vm.getName(),
+          vm.getReason());
+    }
     if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED || vm.getState() == Vm.State.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; start it first", vm.getName(), vm.getState());
     }

@@ -123,7 +123,7 @@ public final class SavedMachines {
     long steps = result.getSteps();
     Row saved = ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
     log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
-    return SaveVmUpdate.newBuilder().setVm(states.vm(saved.record(), states.lastReported(saved.record())))
+    return SaveVmUpdate.newBuilder().setVm(states.vm(saved, states.lastReported(saved.record())))
         .setFileBytes(result.getFileBytes()).setSeconds(result.getSeconds())
         .setDoneBytes(row.record().getSpec().getMemoryBytes())
         .setTotalBytes(row.record().getSpec().getMemoryBytes()).build();
@@ -156,7 +156,7 @@ public final class SavedMachines {
     Row restored = ledger.find(row.id()).orElseThrow(() -> new RequestException(Kind.FAILED,
         "VM %s was deleted meanwhile", row.record().getSpec().getName()));
     return RestoreVmUpdate.newBuilder()
-        .setVm(states.vm(restored.record(), result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getResult)))
+        .setVm(states.vm(restored, result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getResult)))
         .setSeconds(result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getSeconds).orElse(0.0)).build();
   }
 

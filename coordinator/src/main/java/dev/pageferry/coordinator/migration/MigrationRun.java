@@ -58,7 +58,8 @@ final class MigrationRun {
   /** When the source last said that it had not paused the guest yet; a blackout cannot have begun before. */
   private volatile @Nullable Long lastUnpausedNanos;
   private volatile @Nullable OutgoingStatus last;
-  private volatile long lastHeardNanos = System.nanoTime();
+  /** On the inventory's clock. */
+  private volatile long lastHeardNanos;
 
   MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
       Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory,
@@ -74,6 +75,7 @@ final class MigrationRun {
     this.inventory = inventory;
     this.agents = agents;
     this.acceptedMillis = document.now().getAcceptedAtMillis();
+    this.lastHeardNanos = inventory.nanos();
   }
 
   /** Commands the agents, then follows the migration to its end. */
@@ -160,7 +162,8 @@ final class MigrationRun {
 
   /** No heartbeat, and nothing heard of the migration itself: one of them alone may be late. */
   private boolean isSourceSilent() {
-    return inventory.isLost(source, sourceIncarnation) && System.nanoTime() - lastHeardNanos > SILENCE.toNanos();
+    return inventory.isLost(source, sourceIncarnation)
+        && inventory.silenceSince(lastHeardNanos).compareTo(SILENCE) > 0;
   }
 
   /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
@@ -183,7 +186,7 @@ final class MigrationRun {
   }
 
   private void heard(OutgoingStatus status) {
-    lastHeardNanos = System.nanoTime();
+    lastHeardNanos = inventory.nanos();
     last = status;
     MigrationStage.Name stage = status.getReport().getStage();
     if (stage == MigrationStage.Name.SETUP || stage == MigrationStage.Name.PRE_COPY) {
@@ -273,7 +276,7 @@ final class MigrationRun {
     if (!inventory.isCurrent(destination, destinationIncarnation)) {
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
-              "host %s began a new life after the commit, and the VM, its own by then, is down; start it"
+              "host %s restarted or was confirmed dead after the commit, and the VM, its own by then, is down; start it"
                   .formatted(destination)));
       return true;
     }

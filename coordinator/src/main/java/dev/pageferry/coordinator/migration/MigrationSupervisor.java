@@ -58,6 +58,8 @@ public final class MigrationSupervisor implements AutoCloseable {
   private final MachineStates states;
   private final Consumer<Migration> meters;
   private final ConcurrentMap<MigrationId, MigrationDocument> documents = new ConcurrentHashMap<>();
+  /** The VMs of the migrations that are followed right now. */
+  private final ConcurrentMap<MigrationId, VmId> moving = new ConcurrentHashMap<>();
   private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
   /** What an earlier process left, as read before anybody could ask for more. */
   private final List<MigrationRecord> unfinished;
@@ -70,7 +72,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
-    this.states = new MachineStates(inventory);
+    this.states = new MachineStates(inventory, this::isMoving);
     this.meters = meters;
     List<MigrationRecord> known = ledger.migrations();
     known.forEach(each -> documents.put(new MigrationId(each.getDocument().getId()),
@@ -85,7 +87,7 @@ public final class MigrationSupervisor implements AutoCloseable {
       MigrationDocument document = Objects.requireNonNull(documents.get(id));
       log.info("migration={} vm={} taken up again", id, record.getDocument().getVm());
       MigrationRun run = newRun(id, record, document);
-      launch(id, document, run, run::follow);
+      launch(id, new VmId(record.getVmId()), document, run, run::follow);
     }
   }
 
@@ -151,14 +153,18 @@ public final class MigrationSupervisor implements AutoCloseable {
     MigrationDocument document = new MigrationDocument(initial);
     documents.put(id, document);
     MigrationRun run = newRun(id, record.build(), document);
-    launch(id, document, run,
+    launch(id, row.id(), document, run,
         () -> run.start(row.record().getSpec(), row.record().getEpoch(), wish.order()));
     return initial;
   }
 
   private void check(Row row, Host destination, Wish wish) throws RequestException {
     String name = row.record().getSpec().getName();
-    Vm vm = states.vm(row.record(), states.lastReported(row.record()));
+    Vm vm = states.vm(row, states.lastReported(row.record()));
+    if (vm.getState() == Vm.State.UNKNOWN) {
+      throw new RequestException(Kind.REFUSED, "VM %s is UNKNOWN: %s; try again when it is back", name,
+          vm.getReason());
+    }
     if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED || vm.getState() == Vm.State.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s and has nothing to move; start it first", name,
           vm.getState());
@@ -255,7 +261,13 @@ public final class MigrationSupervisor implements AutoCloseable {
     void toEnd() throws InterruptedException;
   }
 
-  private void launch(MigrationId id, MigrationDocument document, MigrationRun run, Drive drive) {
+  /** Whether a migration of the VM is followed: its destination may own it already and not report it yet. */
+  public boolean isMoving(VmId vm) {
+    return moving.containsValue(vm);
+  }
+
+  private void launch(MigrationId id, VmId vm, MigrationDocument document, MigrationRun run, Drive drive) {
+    moving.put(id, vm);
     document.follow(migration -> {
       if (MigrationDocument.isFinal(migration)) {
         // Durable before any follower that came later is told.
@@ -277,6 +289,7 @@ public final class MigrationSupervisor implements AutoCloseable {
       } catch (RuntimeException e) {
         log.error("migration={} supervision ended", id, e);
       } finally {
+        moving.remove(id);
         threads.remove(Thread.currentThread());
       }
     });

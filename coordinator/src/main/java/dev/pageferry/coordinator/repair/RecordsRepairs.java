@@ -97,7 +97,7 @@ public final class RecordsRepairs {
   }
 
   private List<String> silentHosts() {
-    return inventory.list().stream().filter(each -> !inventory.isConfirmedDead(each.id()))
+    return inventory.list().stream().filter(each -> !each.isConfirmedDead())
         .filter(each -> !each.isUp() || !heard.contains(each.id())).map(each -> each.id().value()).sorted().toList();
   }
 
@@ -156,6 +156,7 @@ public final class RecordsRepairs {
   private void endIfRight() throws InterruptedException {
     boolean reportedVmsAgree = RepairPlan.of(reported()).stream().allMatch(Step.Nowhere.class::isInstance);
     if (reportedVmsAgree && silentHosts().isEmpty() && history.trouble().isPresent()) {
+      inventory.noteHeard();
       history.end();
       operatorHasRepaired = false;
       heard.clear();

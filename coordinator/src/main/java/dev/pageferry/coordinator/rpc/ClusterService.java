@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -12,6 +13,8 @@ import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.ConfirmHostDeadRequest;
+import dev.pageferry.proto.cluster.v1.ConfirmHostDeadResponse;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
@@ -72,14 +75,16 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private static final Duration JOINING = Duration.ofSeconds(5);
 
   private final HostInventory inventory;
+  private final DeadHosts deadHosts;
   private final Machines machines;
   private final MigrationSupervisor migrations;
   private final Disks disks;
   private final NetworkMembers network;
   private final RecordsRepairs repairs;
 
-  ClusterService(HostInventory inventory, Machines machines, Disks disks, NetworkMembers network,
+  ClusterService(HostInventory inventory, DeadHosts deadHosts, Machines machines, Disks disks, NetworkMembers network,
       MigrationSupervisor migrations, RecordsRepairs repairs) {
+    this.deadHosts = deadHosts;
     this.repairs = repairs;
     this.network = network;
     this.disks = disks;
@@ -114,6 +119,20 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void getHost(GetHostRequest request, StreamObserver<Host> observer) {
     Refusals.answer(observer, () -> host(RequestedHost.find(inventory, request.getId())));
+  }
+
+  @Override
+  public void confirmHostDead(ConfirmHostDeadRequest request, StreamObserver<ConfirmHostDeadResponse> observer) {
+    Refusals.answer(observer, () -> {
+      DeadHosts.Findings findings = request.getConfirmed()
+          ? deadHosts.confirm(request.getId())
+          : deadHosts.look(request.getId());
+      ConfirmHostDeadResponse.Builder response = ConfirmHostDeadResponse.newBuilder().setHost(host(findings.host()))
+          .setIncarnation(findings.host().incarnation().value()).addAllConsequences(findings.consequences())
+          .setConfirmed(findings.host().isConfirmedDead());
+      findings.silence().ifPresent(each -> response.setSilentSeconds(each.toNanos() / 1e9));
+      return response.build();
+    });
   }
 
   private static Host host(HostInventory.Host host) {

@@ -4,6 +4,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -48,7 +49,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
         .intercept(new RecordsInterceptor(history))
-        .addService(new ClusterService(inventory, machines, disks, network, migrations, repairs))
+        .addService(new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
+            repairs))
         .addService(new RegistryService(inventory, ledger, history, repairs, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();

@@ -6,7 +6,8 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
-import dev.pageferry.coordinator.inventory.HostInventory.Registration;
+import dev.pageferry.coordinator.inventory.Registration;
+import dev.pageferry.coordinator.machines.HostGuests;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.StaleCopies;
@@ -21,13 +22,17 @@ import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
+import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Hosts come, and say every second that they are still there. */
 final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final HostInventory inventory;
+  private final OwnershipLedger ledger;
   private final StaleCopies staleCopies;
   private final RecordsHistory history;
   private final RecordsRepairs repairs;
@@ -38,6 +43,7 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
       NetworkMembers network, Duration heartbeatInterval, Duration lease) {
     this.inventory = inventory;
+    this.ledger = ledger;
     this.history = history;
     this.repairs = repairs;
     this.staleCopies = new StaleCopies(ledger, (host, vm) -> inventory.find(host)
@@ -56,31 +62,54 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
           .setAddress(request.getAddress())
           .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
           .setVersion(request.getVersion()).setStorageId(request.getStorageId())
-          .setVxlanAddress(request.getVxlanAddress())
-          .build();
+          .setVxlanAddress(request.getVxlanAddress()).setBootId(request.getBootId()).build();
       if (history.isInTrouble()) {
         // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
         inventory.hearOnly(record, request.getMemoryFreeBytes());
         return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis())
             .setLeaseMillis(lease.toMillis()).build();
       }
-      Registration registration = inventory.register(record, request.getMemoryFreeBytes());
+      Registration registration = inventory.register(record, request.getMemoryFreeBytes(),
+          request.getEndedIncarnationsList().stream().map(Incarnation::new).collect(Collectors.toSet()),
+          new HostGuests(ledger)::unfenced);
       history.hostHeard();
-      RegisterResponse.Builder response = RegisterResponse.newBuilder()
-          .setHeartbeatIntervalMillis(heartbeatInterval.toMillis());
-      return switch (registration) {
-        case ACCEPTED -> response.setLeaseMillis(lease.toMillis()).build();
-        case TAKEN -> response.setRefusal(RegisterResponse.Refusal.TAKEN)
-            .setReason(
-                "host %s is the agent at %s, which was heard of just now; give this one another --host-id, or end that one"
-                    .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
-            .build();
-        case SUPERSEDED -> response.setRefusal(RegisterResponse.Refusal.SUPERSEDED)
-            .setReason("host %s was silent, and another life of it, at %s, has taken its place"
-                .formatted(id, inventory.find(id).orElseThrow().record().getAddress()))
-            .build();
-      };
+      return answer(id, registration);
     });
+  }
+
+  private RegisterResponse answer(HostId id, Registration registration) {
+    RegisterResponse.Builder response = RegisterResponse.newBuilder()
+        .setHeartbeatIntervalMillis(heartbeatInterval.toMillis());
+    return switch (registration) {
+      case Registration.Accepted accepted -> response.setLeaseMillis(lease.toMillis()).build();
+      case Registration.Taken taken -> response.setRefusal(RegisterResponse.Refusal.TAKEN)
+          .setReason(
+              "host %s is the agent at %s, which was heard of just now; give this one another --host-id, or end that one"
+                  .formatted(id, address(id)))
+          .build();
+      case Registration.Wait(Duration atLeast) -> response.setRefusal(RegisterResponse.Refusal.WAIT)
+          .setWaitMillis(Math.max(1, atLeast.toMillis()))
+          .setReason(
+              "host %s was the agent at %s, which is not known to have ended; this one is taken in after %s s of its silence"
+                  .formatted(id, address(id), Math.ceilDiv(atLeast.toMillis(), 1000)))
+          .build();
+      case Registration.Unconfirmed(List<String> guests) -> response.setRefusal(RegisterResponse.Refusal.WAIT)
+          .setReason(
+              "host %s was the agent at %s, and may still run %s there, which no lease on shared storage would end; if it is off, say so by 'ferry host confirm-dead %s'"
+                  .formatted(id, address(id), HostGuests.named(guests), id))
+          .build();
+      case Registration.Busy busy -> throw Status.UNAVAILABLE
+          .withDescription("another registration of host %s is being written down".formatted(id)).asRuntimeException();
+      case Registration.Superseded superseded -> response.setRefusal(RegisterResponse.Refusal.SUPERSEDED)
+          .setReason(
+              "host %s was silent, and another incarnation of it, at %s, has taken its place, or an operator has confirmed it dead"
+                  .formatted(id, address(id)))
+          .build();
+    };
+  }
+
+  private String address(HostId id) {
+    return inventory.find(id).map(host -> host.record().getAddress()).orElse("an unknown address");
   }
 
   @Override

@@ -23,15 +23,13 @@ public final class SqliteRecordStore implements RecordStore {
   private static final String FILE = "coordinator.db";
 
   private final Connection connection;
+  private volatile long revision;
   /** By their text; parsed once, because a commit is a part of every blackout. Guarded by this. */
   private final Map<String, PreparedStatement> statements = new HashMap<>();
 
-  /** Read by every answer, without a question to the file. */
-  private volatile long durableRevision;
-
   private SqliteRecordStore(Connection connection, long revision) {
     this.connection = connection;
-    this.durableRevision = revision;
+    this.revision = revision;
   }
 
   /**
@@ -52,6 +50,7 @@ public final class SqliteRecordStore implements RecordStore {
   private static SqliteRecordStore connect(String file) throws IOException {
     try {
       Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+      long revision;
       try (Statement statement = connection.createStatement()) {
         statement.execute("PRAGMA locking_mode=EXCLUSIVE");
         statement.execute("PRAGMA journal_mode=WAL");
@@ -61,15 +60,13 @@ public final class SqliteRecordStore implements RecordStore {
         statement.execute(
             "CREATE TABLE IF NOT EXISTS store (only INTEGER PRIMARY KEY CHECK (only = 0), revision INTEGER NOT NULL)");
         statement.execute("INSERT OR IGNORE INTO store VALUES (0, 0)");
+        try (ResultSet rows = statement.executeQuery("SELECT revision FROM store")) {
+          rows.next();
+          revision = rows.getLong(1);
+        }
       } catch (SQLException e) {
         connection.close();
         throw e;
-      }
-      long revision;
-      try (Statement statement = connection.createStatement();
-          ResultSet stored = statement.executeQuery("SELECT revision FROM store")) {
-        stored.next();
-        revision = stored.getLong(1);
       }
       connection.setAutoCommit(false);
       return new SqliteRecordStore(connection, revision);
@@ -113,20 +110,20 @@ public final class SqliteRecordStore implements RecordStore {
 
   @Override
   public long revision() {
-    return durableRevision;
+    return revision;
   }
 
   @Override
   public synchronized boolean commit(Transaction transaction) {
     try {
-      long revision = apply(transaction);
-      if (revision > 0) {
+      Optional<Long> applied = apply(transaction);
+      if (applied.isPresent()) {
         connection.commit();
-        durableRevision = revision;
+        revision = applied.get();
       } else {
         connection.rollback();
       }
-      return revision > 0;
+      return applied.isPresent();
     } catch (SQLException e) {
       try {
         connection.rollback();
@@ -137,18 +134,18 @@ public final class SqliteRecordStore implements RecordStore {
     }
   }
 
-  /** @return the revision that wrote it; 0 if a comparison does not hold */
-  private long apply(Transaction transaction) throws SQLException {
+  /** @return the revision that wrote it, if all comparisons held */
+  private Optional<Long> apply(Transaction transaction) throws SQLException {
     for (Transaction.Comparison each : transaction.comparisons()) {
       if (revision(each.key()) != each.revision()) {
-        return 0;
+        return Optional.empty();
       }
     }
-    long revision = nextRevision();
+    long next = nextRevision();
     for (Transaction.Write each : transaction.writes()) {
-      write(each, revision);
+      write(each, next);
     }
-    return revision;
+    return Optional.of(next);
   }
 
   private long revision(String key) throws SQLException {

@@ -163,6 +163,11 @@ public final class FakeAgent {
     vms.put(status.getId(), status);
   }
 
+  /** A VM is gone from there, as if it had never come. */
+  public void lose(String vm) {
+    vms.remove(vm);
+  }
+
   public Collection<VmStatus> vms() {
     return vms.values();
   }

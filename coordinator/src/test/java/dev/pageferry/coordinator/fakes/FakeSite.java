@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.fakes;
 import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
@@ -73,8 +74,8 @@ public final class FakeSite implements AutoCloseable {
     history = RecordsHistory.open(store, Scheduler.SYSTEM, new SecureRandom());
     ledger = new OwnershipLedger(store, history);
     disks = new Disks(ledger, inventory, agents);
-    machines = new Machines(ledger, inventory, agents, disks);
     migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);
+    machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving);
     network = new NetworkMembers(store, inventory, ticker);
     repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
   }
@@ -134,6 +135,20 @@ public final class FakeSite implements AutoCloseable {
   public void timeOutAllBut(String... hosts) {
     ticker.advance(HOST_TIMEOUT);
     heartbeat(hosts);
+  }
+
+  /** The coordinator was stopped for that long: nobody was heard, and nothing was done. */
+  public void stall(Duration time) {
+    try {
+      Task ticking = inventory.noticeStalls(Scheduler.SYSTEM);
+      ticking.interrupt();
+      if (!ticking.join(PATIENCE)) {
+        throw new AssertionError("the ticking task does not end");
+      }
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+    ticker.advance(time);
   }
 
   public NetworkMembers network() {

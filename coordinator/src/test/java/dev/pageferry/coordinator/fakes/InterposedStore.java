@@ -13,6 +13,7 @@ public final class InterposedStore implements RecordStore {
 
   private final RecordStore store;
   private final AtomicReference<Optional<AfterGet>> afterGet = new AtomicReference<>(Optional.empty());
+  private final AtomicReference<Optional<AfterGet>> duringWrite = new AtomicReference<>(Optional.empty());
   private volatile int failures;
 
   public InterposedStore(RecordStore store) {
@@ -22,6 +23,11 @@ public final class InterposedStore implements RecordStore {
   /** Happens once, after the first read of such a key and before its reader sees what was read. */
   public void afterGet(String prefix, Runnable action) {
     afterGet.set(Optional.of(new AfterGet(key -> key.startsWith(prefix), action)));
+  }
+
+  /** Happens once, while the next write is on its way to the disk. */
+  public void duringWrite(Runnable action) {
+    duringWrite.set(Optional.of(new AfterGet(key -> true, action)));
   }
 
   /** That many writes fail from now on. */
@@ -45,12 +51,20 @@ public final class InterposedStore implements RecordStore {
   }
 
   @Override
-  public synchronized boolean commit(Transaction transaction) {
-    if (failures > 0) {
-      failures--;
-      throw new IllegalStateException("the disk is full");
+  public long revision() {
+    return store.revision();
+  }
+
+  @Override
+  public boolean commit(Transaction transaction) {
+    duringWrite.getAndSet(Optional.empty()).ifPresent(each -> each.action().run());
+    synchronized (this) {
+      if (failures > 0) {
+        failures--;
+        throw new IllegalStateException("the disk is full");
+      }
+      return store.commit(transaction);
     }
-    return store.commit(transaction);
   }
 
   @Override

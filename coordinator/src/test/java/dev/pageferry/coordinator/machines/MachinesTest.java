@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeAgents.Destroy;
 import dev.pageferry.coordinator.fakes.FakeSite;
@@ -191,22 +192,84 @@ class MachinesTest {
   }
 
   @Test
-  void aVmWhoseHostIsSilentOrRestartedHasFailed() throws RequestException {
+  void ofAVmWhoseHostIsSilentNobodyKnowsWhetherItRuns() throws RequestException {
     site.createVm("db", "a");
     site.timeOutAllBut("b");
-    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.UNKNOWN);
+    assertThat(machines.show("db").getReason()).contains("host a is not heard");
     refused(Kind.REFUSED, () -> machines.start("db", "", false), "host a is DOWN");
+    refused(Kind.REFUSED, () -> machines.start("db", "b", false), "may still run on host a");
+    refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is UNKNOWN: host a is not heard");
+    assertThat(site.owner("db")).containsExactly("a", 1L);
 
     site.heartbeat("a");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(machines.show("db").hasReason()).isFalse();
+  }
+
+  @Test
+  void aVmWhoseHostRestartedHasFailed() throws RequestException {
+    site.createVm("db", "a");
     site.register("a");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+    assertThat(machines.show("db").getReason()).contains("the agent of host a ended");
     refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is FAILED; start it first");
 
     Vm started = machines.start("db", "", false);
     assertThat(started.getState()).isEqualTo(Vm.State.RUNNING);
     assertThat(started.getEpoch()).isEqualTo(2);
     assertThat(site.row("db").getOwnerIncarnation()).isEqualTo(site.incarnation("a").value());
+  }
+
+  @Test
+  void aVmThatItsLivingHostDoesNotReportHasFailedAndIsStartedThereUnderTheNextEpoch() throws RequestException {
+    site.createVm("db", "a");
+    site.agent("a").lose(site.vmId("db").value());
+    assertThat(machines.show("db").getState()).as("it was reported").isEqualTo(Vm.State.RUNNING);
+    site.heartbeat("a");
+    site.heartbeat("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+    assertThat(machines.list().getFirst().getReason()).contains("host a runs and does not have it");
+    refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is FAILED; start it first");
+    refused(Kind.REFUSED, () -> machines.start("db", "b", false), "may still run on host a");
+
+    assertThat(machines.start("db", "", false).getState()).isEqualTo(Vm.State.RUNNING);
+    assertThat(site.owner("db")).containsExactly("a", 2L);
+    assertThat(site.agent("a").vms()).singleElement().satisfies(vm -> assertThat(vm.getEpoch()).isEqualTo(2));
+  }
+
+  @Test
+  void aVmIsGivenTwoHeartbeatsAfterItsRowChangedToBeReported() throws RequestException {
+    site.createVm("db", "a");
+    site.heartbeat("a", "a");
+    machines.stop("db");
+    machines.start("db", "", false);
+    site.agent("a").lose(site.vmId("db").value());
+    site.inventory().heartbeat(new HostId("a"), site.incarnation("a"), 1, List.of());
+    assertThat(machines.show("db").getState()).as("perhaps made before the start").isEqualTo(Vm.State.RUNNING);
+    site.heartbeat("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+  }
+
+  @Test
+  void aVmThatHeartbeatsDidNotNameButItsHostHasIsNotStartedASecondTime() throws RequestException {
+    site.createVm("db", "a");
+    for (int i = 0; i < 2; i++) {
+      site.inventory().heartbeat(new HostId("a"), site.incarnation("a"), 1, List.of());
+    }
+    refused(Kind.REFUSED, () -> machines.start("db", "", false), "VM db is on host a after all");
+    assertThat(site.owner("db")).containsExactly("a", 1L);
+  }
+
+  @Test
+  void aVmThatWasCommittedToADestinationWhichDoesNotReportItYetHasNotFailed() throws RequestException {
+    site.createVm("db", "a");
+    String migration = site.migrate("db", "b").getId();
+    site.ledger().commit(site.vmId("db"), new dev.pageferry.common.identity.MigrationId(migration),
+        site.inventory()::isCurrent);
+    site.heartbeat("b", "b");
+    site.heartbeat("b");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
   }
 
   @Test

@@ -19,6 +19,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.assertj.core.data.Offset;
@@ -159,7 +160,22 @@ class MigrationSupervisorTest {
     assertThat(ended.getFailure().getCode()).isEqualTo("SOURCE_LOST");
     assertThat(site.owner("db")).containsExactly("a", 1L);
     assertThat(commit(accepted).outcome()).as("a source that comes back").isEqualTo(Outcome.ABORTED);
-    assertThat(site.machines().show("db").getState()).isEqualTo(Vm.State.FAILED);
+    assertThat(site.machines().show("db").getState()).isEqualTo(Vm.State.UNKNOWN);
+  }
+
+  @Test
+  void theCoordinatorsOwnStallAbortsNoMigration() throws RequestException {
+    Migration accepted = site.migrate("db", "b");
+    site.agent("a").say(Reports.running(MigrationStage.Name.PRE_COPY, 0.5));
+    await().until(() -> site.migrations().show(accepted.getId()).getStage() == MigrationStage.Name.PRE_COPY);
+    site.stall(Duration.ofMinutes(1));
+    // The connection broke meanwhile, too, which alone says nothing.
+    site.agent("a").breakStream(AgentException.Kind.UNREACHABLE, "keep-alive failed");
+    await().until(() -> site.agent("a").count("watchOutgoing") >= 2);
+
+    assertThat(site.owner("db")).containsExactly("a", 1L, accepted.getId());
+    assertThat(site.ledger().commit(site.vmId("db"), new MigrationId(accepted.getId()),
+        (host, incarnation) -> !site.inventory().isLost(host, incarnation)).outcome()).isEqualTo(Outcome.COMMITTED);
   }
 
   @Test

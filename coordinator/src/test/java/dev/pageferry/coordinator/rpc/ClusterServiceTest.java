@@ -7,6 +7,8 @@ import static org.awaitility.Awaitility.await;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.fakes.Reports;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.ConfirmHostDeadRequest;
+import dev.pageferry.proto.cluster.v1.ConfirmHostDeadResponse;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.DigestVmRequest;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
@@ -137,6 +139,46 @@ class ClusterServiceTest {
     assertThat(served.cluster().deleteVm(DeleteVmRequest.newBuilder().setName("db").build())).isNotNull();
     refused(Code.NOT_FOUND, "VM db does not exist",
         () -> served.cluster().getVm(GetVmRequest.newBuilder().setName("db").build()));
+  }
+
+  @Test
+  void whatIsKnownOfASilentHostIsSaidBeforeAnybodyCallsItDead() {
+    served.cluster().createVm(FakeSite.request("web", "a"));
+    served.site().heartbeat("a");
+    ConfirmHostDeadRequest look = ConfirmHostDeadRequest.newBuilder().setId("a").build();
+    ConfirmHostDeadRequest word = look.toBuilder().setConfirmed(true).build();
+    refused(Code.FAILED_PRECONDITION, "only a host that is DOWN", () -> served.cluster().confirmHostDead(word));
+
+    served.site().timeOutAllBut("b");
+    for (int i = 0; i < 2; i++) {
+      ConfirmHostDeadResponse known = served.cluster().confirmHostDead(look);
+      assertThat(known.getConfirmed()).isFalse();
+      assertThat(known.getHost().getState()).isEqualTo(Host.State.DOWN);
+      assertThat(known.getIncarnation()).isEqualTo(served.site().incarnation("a").value());
+      assertThat(known.getSilentSeconds()).isEqualTo(FakeSite.HOST_TIMEOUT.toSeconds());
+      assertThat(known.getConsequencesList()).singleElement().asString()
+          .contains("VM web", "epoch 1", "last reported RUNNING", "two copies could run");
+    }
+    assertThat(served.cluster().confirmHostDead(word).getConfirmed()).isTrue();
+    assertThat(served.cluster().confirmHostDead(word).getConfirmed()).isTrue();
+    refused(Code.NOT_FOUND, "host z is not known",
+        () -> served.cluster().confirmHostDead(ConfirmHostDeadRequest.newBuilder().setId("z").build()));
+  }
+
+  @Test
+  void theVmsOfAHostThatIsConfirmedDeadAreDownAndStartElsewhere() {
+    served.cluster().createVm(FakeSite.request("web", "a"));
+    served.site().timeOutAllBut("b");
+    refused(Code.FAILED_PRECONDITION, "may still run on host a",
+        () -> served.cluster().startVm(StartVmRequest.newBuilder().setName("web").setHost("b").build()));
+    served.cluster().confirmHostDead(ConfirmHostDeadRequest.newBuilder().setId("a").setConfirmed(true).build());
+
+    Vm failed = served.cluster().getVm(GetVmRequest.newBuilder().setName("web").build());
+    assertThat(failed.getState()).isEqualTo(Vm.State.FAILED);
+    assertThat(failed.getReason()).contains("confirmed dead");
+    Vm started = served.cluster().startVm(StartVmRequest.newBuilder().setName("web").setHost("b").build());
+    assertThat(started.getHost()).isEqualTo("b");
+    assertThat(started.getEpoch()).isEqualTo(2);
   }
 
   @Test

@@ -8,6 +8,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.ConfirmHostDeadRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.Decision;
@@ -130,6 +131,61 @@ class RegistryServiceTest {
     RegisterResponse superseded = served.registry().register(request("a", first, "10.9.9.9:1"));
     assertThat(superseded.getRefusal()).isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
     assertThat(superseded.getLeaseMillis()).isZero();
+  }
+
+  @Test
+  void anAgentThatProvesThatTheOneBeforeEndedIsTakenInAtOnce() {
+    RegisterRequest first = request("c", "c-life-1", "10.9.9.9:1").toBuilder().setBootId("boot").build();
+    RegisterRequest second = request("c", "c-life-2", "10.9.9.9:7").toBuilder().setBootId("boot").build();
+    assertThat(served.registry().register(first).getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+    assertThat(served.registry().register(second).getRefusal()).isEqualTo(RegisterResponse.Refusal.TAKEN);
+    assertThat(served.registry().register(second.toBuilder().addEndedIncarnations("c-life-1").build()).getRefusal())
+        .isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
+  void anAgentThatReplacesASilentOneIsToldHowLongItWaitsAndThenForWhoseWord() throws RequestException {
+    site.createVm("web", "a");
+    site.ticker().advance(FakeSite.HOST_TIMEOUT);
+    RegisterResponse early = served.registry().register(request("a", "another", "10.9.9.9:1"));
+    assertThat(early.getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
+    assertThat(early.getWaitMillis()).isEqualTo(FakeSite.HOST_TIMEOUT.toMillis());
+
+    site.ticker().advance(FakeSite.HOST_TIMEOUT);
+    RegisterResponse late = served.registry().register(request("a", "another", "10.9.9.9:1"));
+    assertThat(late.getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
+    assertThat(late.getWaitMillis()).isZero();
+    assertThat(late.getReason()).contains("VM web", "ferry host confirm-dead a");
+
+    confirmDead("a");
+    assertThat(served.registry().register(request("a", "another", "10.9.9.9:1")).getRefusal())
+        .isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
+  void anAgentWhoseGuestsAllHaveDisksOnSharedStorageIsReplacedAfterItsLeases() throws RequestException {
+    site.disks().create(dev.pageferry.proto.cluster.v1.CreateDiskRequest.newBuilder().setName("disk").setSizeBytes(1)
+        .setHost("a").build());
+    site.machines().create(FakeSite.request("db", "a").toBuilder().addDisks("disk").build());
+    site.ticker().advance(FakeSite.HOST_TIMEOUT.multipliedBy(2));
+    assertThat(served.registry().register(request("a", "another", "10.9.9.9:1")).getRefusal())
+        .isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
+  void anAgentThatWasConfirmedDeadIsSupersededWhenItComesBack() {
+    site.timeOutAllBut("b");
+    confirmDead("a");
+    String first = site.incarnation("a").value();
+    assertThat(served.registry()
+        .heartbeat(HeartbeatRequest.newBuilder().setHostId("a").setIncarnation(first).build()).getUnknown()).isTrue();
+    assertThat(served.registry().register(request("a", first, FakeSite.address("a"))).getRefusal())
+        .isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
+  }
+
+  private void confirmDead(String host) {
+    assertThat(served.cluster().confirmHostDead(
+        ConfirmHostDeadRequest.newBuilder().setId(host).setConfirmed(true).build()).getConfirmed()).isTrue();
   }
 
   private static RegisterRequest request(String host, String incarnation, String address) {

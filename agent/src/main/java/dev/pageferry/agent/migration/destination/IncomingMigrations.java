@@ -39,7 +39,6 @@ import java.util.Optional;
 public final class IncomingMigrations implements IncomingDirectory {
   /** Data streams that a source may open. */
   private static final int SESSION_KEY_BYTES = 32;
-  /** Each keeps the page tables of its guest until it is forgotten. */
   private static final int MAX_REMEMBERED = 16;
   private static final Duration DISCARD_WAIT = Duration.ofSeconds(10);
 
@@ -56,7 +55,16 @@ public final class IncomingMigrations implements IncomingDirectory {
   private record Expectation(VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
   }
 
-  private record Active(DestinationMigration migration, Task task) {
+  /** A migration on its way, or how one ended: nothing that holds the guest, its memory or its tables. */
+  private sealed interface Arrival {
+    record Active(DestinationMigration migration, Task task) implements Arrival {
+      State state() {
+        return State.valueOf(migration.phase().name());
+      }
+    }
+
+    record Ended(State state) implements Arrival {
+    }
   }
 
   private final DestinationMigration.Environment environment;
@@ -64,7 +72,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Guarded by this. */
   private final Map<MigrationId, Expectation> expected = new HashMap<>();
   /** Guarded by this; the oldest ended ones are forgotten. */
-  private final Map<MigrationId, Active> started = new LinkedHashMap<>();
+  private final Map<MigrationId, Arrival> started = new LinkedHashMap<>();
 
   public IncomingMigrations(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipDialogue.Line line, HostLease lease,
@@ -93,7 +101,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   }
 
   private void endOthersOf(MigrationId migration, VmSpec spec) throws InterruptedException {
-    for (Map.Entry<MigrationId, Active> each : startedNow().entrySet()) {
+    for (Map.Entry<MigrationId, Arrival.Active> each : activeNow().entrySet()) {
       boolean other = !each.getKey().equals(migration)
           && each.getValue().migration().session().spec().id().equals(spec.id());
       if (other && each.getValue().task().isAlive()
@@ -105,8 +113,14 @@ public final class IncomingMigrations implements IncomingDirectory {
     }
   }
 
-  private synchronized Map<MigrationId, Active> startedNow() {
-    return new LinkedHashMap<>(started);
+  private synchronized Map<MigrationId, Arrival.Active> activeNow() {
+    Map<MigrationId, Arrival.Active> active = new LinkedHashMap<>();
+    started.forEach((id, arrival) -> {
+      if (arrival instanceof Arrival.Active each) {
+        active.put(id, each);
+      }
+    });
+    return active;
   }
 
   @Override
@@ -144,10 +158,21 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   private void start(DestinationSession session) {
     DestinationMigration migration = new DestinationMigration(session);
-    Task task = environment.scheduler().start("incoming-" + session.migration(), migration::run);
-    started.put(session.migration(), new Active(migration, task));
-    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().task().isAlive()
-        && !each.getKey().equals(session.migration()));
+    Task task = environment.scheduler().start("incoming-" + session.migration(), () -> {
+      try {
+        migration.run();
+      } finally {
+        ended(session.migration());
+      }
+    });
+    started.put(session.migration(), new Arrival.Active(migration, task));
+    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && each.getValue() instanceof Arrival.Ended);
+  }
+
+  private synchronized void ended(MigrationId migration) {
+    if (started.get(migration) instanceof Arrival.Active active) {
+      started.replace(migration, new Arrival.Ended(active.state()));
+    }
   }
 
   /** Whether there has been none yet, and none is expected. */
@@ -160,11 +185,14 @@ public final class IncomingMigrations implements IncomingDirectory {
     if (expected.containsKey(migration)) {
       return State.EXPECTED;
     }
-    Active active = started.get(migration);
-    return active == null ? State.UNKNOWN : State.valueOf(active.migration().phase().name());
+    return switch (started.get(migration)) {
+      case null -> State.UNKNOWN;
+      case Arrival.Active active -> active.state();
+      case Arrival.Ended ended -> ended.state();
+    };
   }
 
-  private static void end(Active active, Ending how) {
+  private static void end(Arrival.Active active, Ending how) {
     active.migration().end(how);
     active.task().interrupt();
   }
@@ -176,7 +204,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Guests that are in doubt for longer than a switchover takes. */
   public List<Doubt> doubts() {
     List<Doubt> doubts = new ArrayList<>();
-    startedNow().forEach((id, each) -> each.migration().doubt().ifPresent(reason -> doubts.add(new Doubt(
+    activeNow().forEach((id, each) -> each.migration().doubt().ifPresent(reason -> doubts.add(new Doubt(
         each.migration().session().spec().id(), id, each.migration().session().epoch().next(), reason))));
     return doubts;
   }
@@ -187,10 +215,10 @@ public final class IncomingMigrations implements IncomingDirectory {
    * process had been killed: the row and the other host settle it.
    */
   public void close(Duration atMost) throws InterruptedException {
-    Collection<Active> all = startedNow().values();
+    Collection<Arrival.Active> all = activeNow().values();
     all.forEach(each -> end(each, Ending.NEAR));
     Deadline deadline = Deadline.after(atMost, environment.ticker());
-    for (Active each : all) {
+    for (Arrival.Active each : all) {
       boolean unused = each.task().join(Duration.ofNanos(deadline.remainingNanos()));
     }
     all.forEach(each -> end(each, Ending.NOW));

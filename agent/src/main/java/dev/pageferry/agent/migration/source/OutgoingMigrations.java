@@ -10,16 +10,36 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The migrations that leave this host, and for a while those that ended. */
 public final class OutgoingMigrations {
   private static final Logger log = LoggerFactory.getLogger(OutgoingMigrations.class);
-  /** Each keeps the page tables of its guest until it is forgotten. */
   private static final int MAX_REMEMBERED = 16;
 
-  private record Entry(VmId vm, SourceMigration migration, Task task) {
+  /** A migration under way, or what is asked of one that ended: nothing that holds the guest, its memory or its tables. */
+  private sealed interface Entry {
+    record Running(VmId vm, SourceMigration migration, Task task) implements Entry {
+    }
+
+    record Ended(SourceStatus status) implements Entry, Departure {
+      @Override
+      public void follow(Consumer<SourceStatus> follower) {
+        follower.accept(status);
+      }
+
+      @Override
+      public void unfollow(Consumer<SourceStatus> follower) {
+        // Nobody is told of anything any more.
+      }
+
+      @Override
+      public boolean cancel() {
+        return false;
+      }
+    }
   }
 
   private final Environment environment;
@@ -51,19 +71,29 @@ public final class OutgoingMigrations {
     GuestClaims.Claim claim = claims.take(vm, "being moved by migration " + order.migration());
     SourceMigration migration = new SourceMigration(order, environment);
     migration.follow(meters);
-    entries.entrySet().removeIf(each -> entries.size() >= MAX_REMEMBERED && !each.getValue().task().isAlive());
     Task task = environment.scheduler().start("outgoing-" + order.migration(), () -> {
       try (claim) {
         migration.run();
       } catch (InterruptedException e) {
         log.warn("migration={} interrupted: this agent is shutting down", order.migration());
+      } finally {
+        ended(order.migration(), migration);
       }
     });
-    entries.put(order.migration(), new Entry(vm, migration, task));
+    entries.entrySet()
+        .removeIf(each -> entries.size() >= MAX_REMEMBERED && each.getValue() instanceof Entry.Ended);
+    entries.put(order.migration(), new Entry.Running(vm, migration, task));
   }
 
-  public synchronized Optional<SourceMigration> find(MigrationId migration) {
-    return Optional.ofNullable(entries.get(migration)).map(Entry::migration);
+  private synchronized void ended(MigrationId id, SourceMigration migration) {
+    entries.replace(id, new Entry.Ended(migration.status()));
+  }
+
+  public synchronized Optional<Departure> find(MigrationId migration) {
+    return Optional.ofNullable(entries.get(migration)).map(entry -> switch (entry) {
+      case Entry.Running running -> running.migration();
+      case Entry.Ended ended -> ended;
+    });
   }
 
   /** Whether there has been none yet. */
@@ -73,14 +103,15 @@ public final class OutgoingMigrations {
 
   /** The migration of a VM that is under way, if any. */
   public synchronized Optional<SourceMigration> ofVm(VmId vm) {
-    return entries.values().stream().filter(each -> each.vm().equals(vm) && each.task().isAlive())
-        .map(Entry::migration).findAny();
+    return running().filter(each -> each.vm().equals(vm)).map(Entry.Running::migration).findAny();
   }
 
   /** Interrupts all migrations; the ownership rows, not this process, decide what becomes of their VMs. */
   public synchronized void close() {
-    for (Entry each : entries.values()) {
-      each.task().interrupt();
-    }
+    running().forEach(each -> each.task().interrupt());
+  }
+
+  private Stream<Entry.Running> running() {
+    return entries.values().stream().filter(Entry.Running.class::isInstance).map(Entry.Running.class::cast);
   }
 }

@@ -33,7 +33,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** One attempt to move a guest away from this host: straight-line code on a task of its own. */
-public final class SourceMigration {
+public final class SourceMigration implements Departure {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration BACK_OFF = Duration.ofSeconds(1);
   private static final Duration FATE_POLL = Duration.ofSeconds(1);
@@ -388,7 +388,7 @@ public final class SourceMigration {
         attempt.deadline().orAfter(CONNECT_TIMEOUT));
   }
 
-  /** Ends the attempt; false if commit has been asked. */
+  @Override
   public boolean cancel() {
     return attempt.cancel();
   }
@@ -411,15 +411,17 @@ public final class SourceMigration {
     return word != null && word.concerns(epoch);
   }
 
+  @Override
   public SourceStatus status() {
     return journal.status();
   }
 
-  /** Calls back now and soon after every change, until {@link #unfollow}. */
+  @Override
   public void follow(Consumer<SourceStatus> follower) {
     journal.follow(follower);
   }
 
+  @Override
   public void unfollow(Consumer<SourceStatus> follower) {
     journal.unfollow(follower);
   }

@@ -1,0 +1,137 @@
+package dev.pageferry.agent.migration.destination;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.MessageLite;
+import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.ProgramSpec;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.DestinationLink;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.Manner;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.PageSink;
+import dev.pageferry.agent.migration.ProtocolVersion;
+import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.Hello;
+import java.lang.ref.WeakReference;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class IncomingMigrationsTest {
+  private static final long BYTES = 1 << 20;
+  private static final MigrationId MIGRATION = new MigrationId("migration");
+  private static final byte[] TOKEN = {1, 2, 3};
+
+  private final IncomingMigrations incoming = new IncomingMigrations(
+      new VmFactory(new HostMemory(16 * BYTES), GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
+      new Unasked(), () -> {
+      }, (vm, epoch) -> {
+        throw new AssertionError("nothing arrives");
+      }, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM);
+
+  /** A source that is gone as soon as it was let in. */
+  private static final class BrokenLink implements DestinationLink {
+    @Override
+    public void acceptStreams(int count, byte[] sessionKey, PageSink sink) {
+      // None comes.
+    }
+
+    @Override
+    public long bytesReceived() {
+      return 0;
+    }
+
+    @Override
+    public void send(MessageLite message) {
+      // Nobody reads it.
+    }
+
+    @Override
+    public MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure {
+      throw new MigrationFailure.Stopped(FailureCode.SOURCE_LOST, "the link broke");
+    }
+
+    @Override
+    public boolean isOpen() {
+      return false;
+    }
+
+    @Override
+    public double roundTripSeconds() {
+      return 0;
+    }
+
+    @Override
+    public void close() {
+      // It is broken.
+    }
+  }
+
+  @Test
+  void aMigrationThatEndedIsRememberedWithoutItsSession() throws Exception {
+    WeakReference<DestinationLink> link = receiveNothing();
+    await().until(() -> incoming.state(MIGRATION) == State.DISCARDED);
+    await().until(() -> {
+      System.gc();
+      return link.get() == null;
+    });
+    assertThat(incoming.state(MIGRATION)).isEqualTo(State.DISCARDED);
+    assertThat(incoming.isEmpty()).isFalse();
+  }
+
+  private WeakReference<DestinationLink> receiveNothing() throws Exception {
+    VmSpec spec = VmSpec.diskless(new VmId("db"), "db", BYTES, 1, new ProgramSpec("uniform", Map.of(), BYTES, 1));
+    incoming.expect(MIGRATION, spec, new OwnershipEpoch(1), Manner.LIVE, TOKEN, Duration.ofMinutes(1));
+    DestinationLink link = new BrokenLink();
+    incoming.admit(Hello.newBuilder().setMigrationId(MIGRATION.value()).setToken(ByteString.copyFrom(TOKEN))
+        .setLowestVersion(ProtocolVersion.LOWEST).setHighestVersion(ProtocolVersion.CURRENT).setStreams(1).build(),
+        link);
+    return new WeakReference<>(link);
+  }
+
+  /** A row that nobody has a reason to ask. */
+  private static final class Unasked implements OwnershipClient {
+    @Override
+    public Decision commit(VmId vm, MigrationId migration) {
+      throw new AssertionError("commit");
+    }
+
+    @Override
+    public Decision resolve(VmId vm, MigrationId migration) {
+      throw new AssertionError("resolve");
+    }
+
+    @Override
+    public Decision noteSaved(VmId vm, MigrationId migration) {
+      throw new AssertionError("noteSaved");
+    }
+
+    @Override
+    public Decision giveBack(VmId vm, MigrationId migration) {
+      throw new AssertionError("giveBack");
+    }
+
+    @Override
+    public CompletableFuture<Duration> probe(Duration atMost) {
+      throw new AssertionError("probe");
+    }
+  }
+}
