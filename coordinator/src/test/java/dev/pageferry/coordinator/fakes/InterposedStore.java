@@ -68,11 +68,6 @@ public final class InterposedStore implements RecordStore {
   }
 
   @Override
-  public long revision() {
-    return store.revision();
-  }
-
-  @Override
   public void close() {
     store.close();
   }

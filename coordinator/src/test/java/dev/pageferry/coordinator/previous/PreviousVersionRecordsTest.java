@@ -58,7 +58,7 @@ class PreviousVersionRecordsTest {
 
   private void ask(Question question) throws Exception {
     try (RecordStore store = SqliteRecordStore.open(directory)) {
-      question.ask(store, new OwnershipLedger(store));
+      question.ask(store, new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN));
     }
   }
 
@@ -201,7 +201,7 @@ class PreviousVersionRecordsTest {
     // From the same records again: aborted by whoever asks for that alone.
     try (RecordStore fresh = SqliteRecordStore.open(PreviousVersion.records(Files.createDirectory(
         directory.resolve("again"))))) {
-      OwnershipLedger ledger = new OwnershipLedger(fresh);
+      OwnershipLedger ledger = new OwnershipLedger(fresh, OwnershipLedger.ChangeGate.OPEN);
       Row row = ledger.findByName(vm).orElseThrow();
       MigrationId migration = new MigrationId(row.record().getPending().getMigrationId());
       assertThat(ledger.resolve(row.id(), migration, ALL_LOST))

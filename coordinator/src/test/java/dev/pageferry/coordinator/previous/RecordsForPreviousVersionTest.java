@@ -11,6 +11,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.records.v1.MigrationRecord;
@@ -194,8 +195,7 @@ class RecordsForPreviousVersionTest {
   @Test
   void aVmThatIsSavedAndOneThatIsRestored() throws Exception {
     MigrationId save = new MigrationId("save-1");
-    ledger().begin(row(), PendingMigration.newBuilder().setMigrationId(save.value()).setKind(PendingMigration.Kind.SAVE)
-        .setSavedState("db.save.state").build());
+    ledger().begin(row(), new OwnershipEvent.BeginSave(save, "", "db.save.state"));
     assertReads(vm(), "phase", "ACTIVE", "pending.kind", "SAVE", "pending.saved_state", "db.save.state");
     assertReads(read("MigrationRecord", "decisions/" + save), "decision", "PENDING", "source_host", "host-a");
     ledger().commit(id(), save, ALL_LIVE);
@@ -203,9 +203,8 @@ class RecordsForPreviousVersionTest {
         "");
 
     MigrationId restore = new MigrationId("restore-1");
-    ledger().begin(row(), PendingMigration.newBuilder().setMigrationId(restore.value())
-        .setKind(PendingMigration.Kind.RESTORE).setDestinationHost("host-b")
-        .setDestinationIncarnation(site.incarnation("host-b").value()).build());
+    ledger().begin(row(), new OwnershipEvent.BeginRestore(restore, new HostId("host-b"),
+        site.incarnation("host-b")));
     assertReads(vm(), "phase", "SAVED", "pending.kind", "RESTORE", "pending.destination_host", "host-b", "saved_state",
         "db.save.state");
     ledger().commit(id(), restore, ALL_LIVE);

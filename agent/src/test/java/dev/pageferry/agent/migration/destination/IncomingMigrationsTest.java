@@ -15,10 +15,12 @@ import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.ScriptedRow;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -30,7 +32,7 @@ import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -42,10 +44,10 @@ class IncomingMigrationsTest {
 
   private final IncomingMigrations incoming = new IncomingMigrations(
       new VmFactory(new HostMemory(16 * BYTES), GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
-      new Unasked(), () -> {
+      new OwnershipDialogue.Line(new ScriptedRow(), Scheduler.SYSTEM, new Random(1)), () -> {
       }, (vm, epoch) -> {
         throw new AssertionError("nothing arrives");
-      }, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM);
+      }, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
 
   /** A source that is gone as soon as it was let in. */
   private static final class BrokenLink implements DestinationLink {
@@ -99,39 +101,11 @@ class IncomingMigrationsTest {
 
   private WeakReference<DestinationLink> receiveNothing() throws Exception {
     VmSpec spec = VmSpec.diskless(new VmId("db"), "db", BYTES, 1, new ProgramSpec("uniform", Map.of(), BYTES, 1));
-    incoming.expect(MIGRATION, spec, new OwnershipEpoch(1), Manner.LIVE, TOKEN, Duration.ofMinutes(1));
+    incoming.expect(MIGRATION, spec, new OwnershipEpoch(1), new Manner.Live(false), TOKEN, Duration.ofMinutes(1));
     DestinationLink link = new BrokenLink();
     incoming.admit(Hello.newBuilder().setMigrationId(MIGRATION.value()).setToken(ByteString.copyFrom(TOKEN))
         .setLowestVersion(ProtocolVersion.LOWEST).setHighestVersion(ProtocolVersion.CURRENT).setStreams(1).build(),
         link);
     return new WeakReference<>(link);
-  }
-
-  /** A row that nobody has a reason to ask. */
-  private static final class Unasked implements OwnershipClient {
-    @Override
-    public Decision commit(VmId vm, MigrationId migration) {
-      throw new AssertionError("commit");
-    }
-
-    @Override
-    public Decision resolve(VmId vm, MigrationId migration) {
-      throw new AssertionError("resolve");
-    }
-
-    @Override
-    public Decision noteSaved(VmId vm, MigrationId migration) {
-      throw new AssertionError("noteSaved");
-    }
-
-    @Override
-    public Decision giveBack(VmId vm, MigrationId migration) {
-      throw new AssertionError("giveBack");
-    }
-
-    @Override
-    public CompletableFuture<Duration> probe(Duration atMost) {
-      throw new AssertionError("probe");
-    }
   }
 }

@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.ProgramSpec;
@@ -15,8 +16,9 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient;
-import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.ScriptedRow;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -29,7 +31,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -64,11 +66,11 @@ class OutgoingMigrationsTest {
 
   private WeakReference<VirtualMachine> migrateToNowhere() throws Exception {
     VmSpec spec = VmSpec.diskless(VM, "db", BYTES, 1, new ProgramSpec("uniform", Map.of(), BYTES, 1));
-    VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).boot(spec, new OwnershipEpoch(1), false);
+    VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), spec, 1);
     outgoing.start(new SourceMigration.Order(MIGRATION, new OwnershipEpoch(1), vm, "nowhere",
         new HostPort("127.0.0.1", 1), new byte[0],
         new SourceOptions(Duration.ofMillis(300), 0, 1, SourceOptions.OnStall.SWITCH, Duration.ofSeconds(20)),
-        Manner.LIVE, Packing.AUTO));
+        new Manner.Live(false)));
     await().until(() -> outgoing.ofVm(VM).isEmpty());
     vm.close();
     return new WeakReference<>(vm);
@@ -78,35 +80,7 @@ class OutgoingMigrationsTest {
     MigrationConnector nowhere = (migration, destination, deadline) -> {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_UNREACHABLE, "nobody is there");
     };
-    return new SourceMigration.Environment(nowhere, new Unasked(), GuestDisks.NONE, Optional.empty(), guest -> {
-    }, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM);
-  }
-
-  /** A row that nobody has a reason to ask. */
-  private static final class Unasked implements OwnershipClient {
-    @Override
-    public Decision commit(VmId vm, MigrationId migration) {
-      throw new AssertionError("commit");
-    }
-
-    @Override
-    public Decision resolve(VmId vm, MigrationId migration) {
-      throw new AssertionError("resolve");
-    }
-
-    @Override
-    public Decision noteSaved(VmId vm, MigrationId migration) {
-      throw new AssertionError("noteSaved");
-    }
-
-    @Override
-    public Decision giveBack(VmId vm, MigrationId migration) {
-      throw new AssertionError("giveBack");
-    }
-
-    @Override
-    public CompletableFuture<Duration> probe(Duration atMost) {
-      throw new AssertionError("probe");
-    }
+    return new SourceMigration.Environment(nowhere, new OwnershipDialogue.Line(new ScriptedRow(), Scheduler.SYSTEM, new Random(1)), GuestDisks.NONE, Optional.empty(), (guest, ruling) -> {
+    }, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
   }
 }
