@@ -78,6 +78,8 @@ public final class Machines {
     return busy.exclusively(id, spec.getName(), () -> {
       synchronized (naming) {
         RequestedCards.requireFree(ledger, spec.getNicsList());
+        // Again: another VM may have been recorded since, under another name of a device.
+        disks.requireFree(spec.getDisksList(), host.record().getStorageId());
         if (!ledger.add(record)) {
           throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
         }
@@ -97,7 +99,7 @@ public final class Machines {
         CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).setForceDisks(forceDisks)
             .build()));
     Row row = ledger.update(id,
-        record -> record.toBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE).build());
+        record -> record.toBuilder().setSpec(Disks.withDevices(status.getSpec(), record.getSpec())).setPhase(VmRecord.Phase.ACTIVE).build());
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
     return states.vm(row.record(), Optional.of(status));
   }
