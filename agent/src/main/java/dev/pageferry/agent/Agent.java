@@ -1,6 +1,7 @@
 package dev.pageferry.agent;
 
 import dev.pageferry.agent.disk.DiskSet;
+import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
@@ -153,13 +154,13 @@ final class Agent implements AutoCloseable {
       return Optional.empty();
     }
     SharedStorage opened = new SharedStorage(config.storage().get(), config.hostId().value(), incarnation.value(),
-        Linux::bootTimeNanos, this::fenced);
+        new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos, Scheduler.SYSTEM), this::fenced);
     log.info("storage {} id={}", config.storage().get(), opened.id());
     sharedStorage = opened;
     return Optional.of(opened);
   }
 
-  /** Another host was given the disks of a VM that stands or runs here. */
+  /** Another host is to have the disks of a VM that is paused or runs here. */
   private void fenced(DiskSet set) {
     guests.find(new VmId(set.vm())).ifPresent(hosted -> Thread.ofVirtual().name("fence-" + set.vm()).start(() -> {
       try {

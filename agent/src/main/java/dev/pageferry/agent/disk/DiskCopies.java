@@ -24,12 +24,12 @@ public final class DiskCopies {
   private static final Logger log = LoggerFactory.getLogger(DiskCopies.class);
 
   private final DiskDirectory disks;
-  private final Path leases;
+  private final LeaseStore leases;
   private final Path incoming;
   private final StorageLease host;
 
   /** @param incoming this host's directory of disks on their way; it exists */
-  DiskCopies(DiskDirectory disks, Path leases, Path incoming, StorageLease host) {
+  DiskCopies(DiskDirectory disks, LeaseStore leases, Path incoming, StorageLease host) {
     this.disks = disks;
     this.leases = leases;
     this.incoming = incoming;
@@ -46,7 +46,7 @@ public final class DiskCopies {
     for (DiskDescription each : described) {
       requireNamed(each);
       // Now rather than behind the commit, when everything has been copied.
-      try (LockFile held = lock(each.name())) {
+      try (LeaseStore.Lock held = lock(each.name())) {
         Place unused = place(each, origin);
       }
     }
@@ -64,7 +64,7 @@ public final class DiskCopies {
           made.open(disks.makeIncoming(directory, each), each.format());
         } catch (IOException e) {
           throw new DiskException("disk %s of %s cannot be made on its storage: %s".formatted(each.name(),
-              ByteSize.format(each.sizeBytes()), e.getMessage()), e);
+              ByteSize.format(each.sizeBytes()), StorageFiles.reason(e)), e);
         }
       }
       complete = true;
@@ -105,12 +105,13 @@ public final class DiskCopies {
 
   /** Whether the file of that name is this disk, which the VM had open here last, under an epoch that is over. */
   private boolean isLeftBehind(DiskDescription disk, VmId vm, OwnershipEpoch upTo) throws IOException {
-    return disks.show(disk.name()).equals(disk) && leaseFile(disk).read()
+    return disks.show(disk.name()).equals(disk) && slot(disk.name()).lease().read()
         .filter(lease -> lease.vm().equals(vm.value()) && lease.epoch() <= upTo.value()).isPresent();
   }
 
-  private LeaseFile leaseFile(DiskDescription disk) {
-    return new LeaseFile(leases.resolve(DiskLease.key(disk.name()) + ".lease"));
+  /** Only disks with a name on storage come and go: they have one slot. */
+  private LeaseSlot slot(String disk) {
+    return LeaseSlot.ofNamed(leases, disk);
   }
 
   /** Gives disks that came their names: the VM is this host's. What failed half-way can be tried again. */
@@ -120,18 +121,18 @@ public final class DiskCopies {
       return;
     }
     for (DiskDescription each : DiskDirectory.allIn(directory)) {
-      try (LockFile held = lock(each.name())) {
+      try (LeaseStore.Lock held = lock(each.name())) {
         Place place = place(each, origin);
         // The lease first: a disk that nobody comes to open is known for what it is, too.
-        leaseFile(each).write(DiskLease.released(origin, host));
+        slot(each.name()).lease().write(DiskLease.released(origin, host));
         disks.promote(directory, each, place);
       }
     }
     delete(origin);
   }
 
-  private LockFile lock(String disk) throws IOException {
-    return LockFile.tryLock(leases.resolve(DiskLease.key(disk) + ".lock"))
+  private LeaseStore.Lock lock(String disk) throws IOException {
+    return slot(disk).tryLock()
         .orElseThrow(() -> new DiskException("disk %s is open on a host".formatted(disk)));
   }
 
@@ -163,12 +164,16 @@ public final class DiskCopies {
   public void retire(List<DiskDescription> described, VmId vm, OwnershipEpoch upTo) throws IOException {
     IOException failure = null;
     for (DiskDescription each : described) {
-      try (LockFile held = lock(each.name())) {
+      try (LeaseStore.Lock held = lock(each.name())) {
         if (disks.exists(each.name()) && isLeftBehind(each, vm, upTo)) {
           remove(each);
         }
       } catch (IOException e) {
-        failure = e;
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
       }
     }
     if (failure != null) {
@@ -178,7 +183,7 @@ public final class DiskCopies {
 
   private void remove(DiskDescription disk) throws IOException {
     disks.delete(disk.name());
-    leaseFile(disk).delete();
+    slot(disk.name()).delete();
   }
 
   /** What an earlier life of this host left on its way. */

@@ -14,7 +14,6 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Stream;
@@ -29,13 +28,21 @@ public final class DiskDirectory {
 
   private final Path storage;
   private final Path directory;
+  private final DiskNames names;
   private final Clock clock;
+  private final Devices devices;
 
   /** @param storage the directory that every host mounts; it exists */
   public DiskDirectory(Path storage, Clock clock) {
+    this(storage, clock, Devices.SYSTEM);
+  }
+
+  DiskDirectory(Path storage, Clock clock, Devices devices) {
     this.storage = storage;
     this.directory = storage.resolve("disks");
+    this.names = new DiskNames(directory);
     this.clock = clock;
+    this.devices = devices;
   }
 
   /**
@@ -48,7 +55,7 @@ public final class DiskDirectory {
   public DiskDescription create(String name, DiskFormat format, long sizeBytes) throws IOException {
     checkSize(format, sizeBytes);
     Files.createDirectories(directory);
-    Optional<Path> existing = find(name);
+    Optional<Path> existing = names.find(name);
     if (existing.isPresent()) {
       throw new DiskExistsException("disk %s exists already: %s".formatted(name, existing.get()));
     }
@@ -58,7 +65,7 @@ public final class DiskDirectory {
         make(beingMade, format, sizeBytes, UUID.randomUUID());
       } catch (IOException e) {
         throw new DiskException("disk %s of %s cannot be made: %s".formatted(name, ByteSize.format(sizeBytes),
-            e.getMessage()), e);
+            StorageFiles.reason(e)), e);
       }
       nameIt(beingMade, name, format);
     } finally {
@@ -69,7 +76,7 @@ public final class DiskDirectory {
 
   /** Gives a file its disk's name. A link, unlike a rename, never takes the place of a file that another host has made. */
   private void nameIt(Path file, String name, DiskFormat format) throws IOException {
-    Path target = path(name, format);
+    Path target = names.path(name, format);
     try {
       Files.createLink(target, file);
     } catch (FileAlreadyExistsException e) {
@@ -105,7 +112,7 @@ public final class DiskDirectory {
   void promote(Path beside, DiskDescription disk, Place place) throws IOException {
     Files.createDirectories(directory);
     Path file = incoming(beside, disk);
-    Path target = path(disk.name(), disk.format());
+    Path target = names.path(disk.name(), disk.format());
     if (disk.format() == DiskFormat.RAW) {
       RawIdentity.bring(file, target, disk.identity());
     }
@@ -126,12 +133,12 @@ public final class DiskDirectory {
   }
 
   private static Path incoming(Path beside, DiskDescription disk) {
-    return beside.resolve(disk.name() + suffix(disk.format()));
+    return beside.resolve(disk.name() + DiskNames.suffix(disk.format()));
   }
 
   /** Whether the file that came has its name already. */
   boolean isItself(Path beside, DiskDescription disk) throws IOException {
-    Path target = path(disk.name(), disk.format());
+    Path target = names.path(disk.name(), disk.format());
     return Files.exists(target) && Files.isSameFile(target, incoming(beside, disk));
   }
 
@@ -144,28 +151,24 @@ public final class DiskDirectory {
     List<DiskDescription> disks = new ArrayList<>();
     try (Stream<Path> files = Files.list(directory)) {
       for (Path each : files.toList()) {
-        Optional<DiskFormat> format = format(each);
+        Optional<DiskFormat> format = DiskNames.format(each);
         if (format.isPresent()) {
-          disks.add(DiskFile.describe(nameOf(each, format.get()), each, format.get()));
+          disks.add(DiskFile.describe(DiskNames.nameOf(each, format.get()), each, format.get()));
         }
       }
     }
     return disks;
   }
 
-  private static String nameOf(Path file, DiskFormat format) {
-    String fileName = file.getFileName().toString();
-    return fileName.substring(0, fileName.length() - suffix(format).length());
-  }
-
   /** Whether there is a disk of that name, sound or not. */
-  boolean exists(String name) {
-    return find(name).isPresent();
+  boolean exists(String name) throws IOException {
+    return names.find(name).isPresent();
   }
 
   private static void checkSize(DiskFormat format, long sizeBytes) throws DiskException {
     if (sizeBytes <= 0 || sizeBytes % VhdFooter.SECTOR_BYTES != 0) {
-      throw new DiskException("a disk of %d bytes is no positive number of sectors of 512 bytes".formatted(sizeBytes));
+      throw new DiskException(
+          "a disk of %d bytes is not a positive number of sectors of 512 bytes".formatted(sizeBytes));
     }
     if (format == DiskFormat.VHD && sizeBytes > VhdFooter.MAX_SIZE_BYTES) {
       throw new DiskException("a VHD has at most %d bytes (%dGiB), %d asked for; use raw".formatted(
@@ -185,7 +188,7 @@ public final class DiskDirectory {
     }
   }
 
-  /** All disks, by name. A file that is damaged or no disk is left out; {@link #show} says what is wrong with it. */
+  /** All disks, by name. A file that is damaged, cannot be read or is no disk is left out; {@link #show} says what is wrong with it. */
   public List<DiskDescription> list() throws IOException {
     if (!Files.isDirectory(directory)) {
       return List.of();
@@ -200,15 +203,16 @@ public final class DiskDirectory {
     return disks;
   }
 
-  private static Optional<DiskDescription> sound(Path file) throws IOException {
-    Optional<DiskFormat> format = format(file);
+  private static Optional<DiskDescription> sound(Path file) {
+    Optional<DiskFormat> format = DiskNames.format(file);
     // A link leads who knows where, and to open a pipe may take for ever.
     if (format.isEmpty() || !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
       return Optional.empty();
     }
     try {
-      return Optional.of(DiskFile.describe(nameOf(file, format.get()), file, format.get()));
-    } catch (DiskException | NoSuchFileException | IllegalArgumentException e) {
+      return Optional.of(DiskFile.describe(DiskNames.nameOf(file, format.get()), file, format.get()));
+    } catch (IOException | IllegalArgumentException e) {
+      // One that cannot be read does not hide the others.
       return Optional.empty();
     }
   }
@@ -220,8 +224,10 @@ public final class DiskDirectory {
    */
   public DiskDescription show(String name) throws IOException {
     Path file = existing(name);
-    // By its real path, so that one file or device has one name, and one lease.
-    return DiskFile.describe(DiskDescription.isPath(name) ? file.toString() : name, file, formatOf(file));
+    // By its real path, so that links to one file or device give it one name.
+    return DiskDescription.isPath(name)
+        ? DiskFile.describePassedThrough(file, RawIdentity.of(file, devices))
+        : DiskFile.describe(name, file, formatOf(file));
   }
 
   /**
@@ -230,19 +236,29 @@ public final class DiskDirectory {
    * @throws NoSuchFileException if there is no such disk
    */
   public void delete(String name) throws IOException {
-    if (DiskDescription.isPath(name)) {
-      throw new DiskException("%s is passed through by its path, and not deleted here".formatted(name));
-    }
-    Path file = existing(name);
+    Path file = existing(requireNamed(name));
     Files.delete(file);
     RawIdentity.forget(file);
     syncDirectory();
   }
 
+  /** What a disk that is passed through is, whatever it is called; empty for one that only its name tells. */
+  public Optional<String> device(String name) throws IOException {
+    return DiskDescription.isPath(name) ? devices.lun(existing(name)) : Optional.empty();
+  }
+
+  /** Refuses what is not on the shared storage by its name. */
+  static String requireNamed(String name) throws DiskException {
+    if (DiskDescription.isPath(name)) {
+      throw new DiskException("%s is passed through by its path, and not deleted here".formatted(name));
+    }
+    return Names.check("disk name", name);
+  }
+
   /** Opens a disk; the caller has seen to it that nobody else writes it. */
-  DiskFile open(String name) throws IOException {
+  OpenDisk open(String name) throws IOException {
     Path file = existing(name);
-    return DiskFile.open(file, formatOf(file));
+    return devices.open(file, formatOf(file));
   }
 
   /** Opens a disk for reading, beside whoever writes it. */
@@ -258,37 +274,34 @@ public final class DiskDirectory {
         throw new DiskException("%s is on the shared storage; name the disk, do not pass its file through".formatted(
             file));
       }
+      Optional<Path> named = names.namesOf(file).stream().findFirst();
+      if (named.isPresent()) {
+        // The same file system, mounted in another place, too.
+        throw new DiskException("%s is disk file %s of the shared storage; name the disk, do not pass its file through"
+            .formatted(file, named.get().getFileName()));
+      }
       return file;
     }
-    Path file = find(name).orElseThrow(() -> new NoSuchFileException(path(name, DiskFormat.VHD).toString(), null,
-        "disk %s does not exist on this storage".formatted(name)));
+    Path file = names.find(name)
+        .orElseThrow(() -> new NoSuchFileException(names.path(name, DiskFormat.VHD).toString(), null,
+            "disk %s does not exist on this storage".formatted(name)));
     if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-      throw new DiskException("%s is no regular file, and no disk".formatted(file));
+      throw new DiskException("%s is not a regular file, and no disk".formatted(file));
+    }
+    if ((int) Files.getAttribute(file, "unix:nlink") > 1) {
+      // Its lease goes by its name: under another name it would be another disk.
+      Optional<Path> second = names.namesOf(file).stream().filter(each -> !each.equals(file)).findFirst();
+      if (second.isPresent()) {
+        throw new DiskException("disk file %s has a second name, %s (hard links); remove one of them".formatted(file,
+            second.get().getFileName()));
+      }
     }
     return file;
   }
 
-  private Optional<Path> find(String name) {
-    return Stream.of(DiskFormat.values()).map(format -> path(name, format))
-        .filter(file -> Files.exists(file, LinkOption.NOFOLLOW_LINKS)).findFirst();
-  }
-
-  private Path path(String name, DiskFormat format) {
-    return directory.resolve(Names.check("disk name", name) + suffix(format));
-  }
-
-  private static String suffix(DiskFormat format) {
-    return "." + format.name().toLowerCase(Locale.ROOT);
-  }
-
   /** What is passed through by its path is raw, whatever it is called. */
   private DiskFormat formatOf(Path file) {
-    return directory.equals(file.getParent()) ? format(file).orElse(DiskFormat.RAW) : DiskFormat.RAW;
-  }
-
-  private static Optional<DiskFormat> format(Path file) {
-    return Stream.of(DiskFormat.values()).filter(format -> file.getFileName().toString().endsWith(suffix(format)))
-        .findFirst();
+    return directory.equals(file.getParent()) ? DiskNames.format(file).orElse(DiskFormat.RAW) : DiskFormat.RAW;
   }
 
   private void syncDirectory() throws IOException {

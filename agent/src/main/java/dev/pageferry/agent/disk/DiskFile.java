@@ -3,6 +3,7 @@ package dev.pageferry.agent.disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -11,7 +12,7 @@ import java.nio.file.StandardOpenOption;
  * An open disk: its sectors, wherever the file has them. Reads and writes name byte offsets on the disk and reach nothing
  * beyond its end, least of all the footer of a VHD. Safe for use by several threads.
  */
-public final class DiskFile implements BlockDevice, AutoCloseable {
+public final class DiskFile implements OpenDisk {
   private final Path file;
   private final DiskFormat format;
   private final FileChannel channel;
@@ -39,7 +40,12 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
   }
 
   private static DiskFile open(Path file, DiskFormat format, OpenOption... options) throws IOException {
-    FileChannel channel = FileChannel.open(file, options);
+    FileChannel channel;
+    try {
+      channel = FileChannel.open(file, options);
+    } catch (FileSystemException e) {
+      throw StorageFiles.failure(file, "opened", e);
+    }
     try {
       return new DiskFile(file, format, channel, sizeOf(file, format, channel));
     } catch (IOException | RuntimeException e) {
@@ -56,17 +62,27 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
     };
   }
 
-  /** The disk in a file. */
+  /** A raw file or block device that is passed through. */
+  static DiskDescription describePassedThrough(Path file, String identity) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      return new DiskDescription(file.toString(), DiskFormat.RAW, dataBytes(file, DiskFormat.RAW, channel), identity);
+    } catch (FileSystemException e) {
+      throw StorageFiles.failure(file, "opened", e);
+    }
+  }
+
+  /** The disk in a file on shared storage. */
   static DiskDescription describe(String name, Path file, DiskFormat format) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       return switch (format) {
-        case RAW -> new DiskDescription(name, format, dataBytes(file, format, channel),
-            DiskDescription.isPath(name) ? RawIdentity.of(file) : RawIdentity.ofDisk(file));
+        case RAW -> new DiskDescription(name, format, dataBytes(file, format, channel), RawIdentity.ofDisk(file));
         case VHD -> {
           VhdFooter footer = footerOf(file, channel);
           yield new DiskDescription(name, format, footer.sizeBytes(), footer.id().toString());
         }
       };
+    } catch (FileSystemException e) {
+      throw StorageFiles.failure(file, "opened", e);
     }
   }
 
@@ -123,15 +139,25 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
   @Override
   public void write(long offset, ByteBuffer source) throws IOException {
     checkWithin(offset, source.remaining());
-    for (long at = offset; source.hasRemaining();) {
-      at += channel.write(source, at);
+    int bytes = source.remaining();
+    try {
+      for (long at = offset; source.hasRemaining();) {
+        at += channel.write(source, at);
+      }
+    } catch (IOException e) {
+      throw new DiskException("%d bytes at offset %d cannot be written to %s: %s".formatted(bytes, offset, file,
+          StorageFiles.reason(e)), e);
     }
   }
 
   /** Returns once everything written before is on stable storage (fdatasync(2)). */
   @Override
   public void flush() throws IOException {
-    channel.force(false);
+    try {
+      channel.force(false);
+    } catch (IOException e) {
+      throw StorageFiles.failure(file, "flushed", e);
+    }
   }
 
   /** Closes the file; what was not {@linkplain #flush() flushed} is as safe as the system makes it. */
@@ -149,7 +175,15 @@ public final class DiskFile implements BlockDevice, AutoCloseable {
 
   private static void readFully(Path file, FileChannel channel, ByteBuffer target, long offset) throws IOException {
     for (long at = offset; target.hasRemaining();) {
-      int read = channel.read(target, at);
+      int read;
+      try {
+        read = channel.read(target, at);
+      } catch (IOException e) {
+        throw new DiskException(
+            "%d bytes at offset %d cannot be read from %s: %s".formatted(target.remaining(), at, file,
+                StorageFiles.reason(e)),
+            e);
+      }
       if (read < 0) {
         throw new DiskException("%s ends at %d, %d bytes short".formatted(file, at, target.remaining()));
       }

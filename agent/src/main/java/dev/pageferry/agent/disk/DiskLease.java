@@ -1,46 +1,46 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.agent.disk.LeaseRecord.State;
+import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
-import java.util.HexFormat;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One VM's claim on one disk, in force while its host's {@link StorageLease} is live. Three files stand for it: a lock
- * that the kernel or the file server keeps, the lease itself, and the mark by which another host fences the holder.
+ * One VM's claim on one disk, in force while its host's {@link StorageLease} is live. It is on all {@linkplain LeaseSlot
+ * slots} of the disk: a mark on any of them fences the holder, and so does another one's lease there.
  */
 final class DiskLease {
   private static final Duration POLL = Duration.ofMillis(100);
 
-  private final LeaseFile lease;
-  private final LeaseFile fence;
-  private final @Nullable LockFile lock;
-  private final LeaseRecord record;
-
-  private DiskLease(LeaseFile lease, LeaseFile fence, @Nullable LockFile lock, LeaseRecord record) {
-    this.lease = lease;
-    this.fence = fence;
-    this.lock = lock;
-    this.record = record;
+  /**
+   * A slot that is held.
+   *
+   * @param lock null where the claim forwent it
+   * @param record what its lease says of this holder
+   */
+  private record Part(LeaseSlot slot, LeaseStore.@Nullable Lock lock, LeaseRecord record) {
+    /** Whether the lease is still this holder's, be it held or released: nobody else was given it. */
+    boolean isMine() throws IOException {
+      return slot.lease().read().filter(now -> now.isOfLife(record.incarnation()) && now.vm().equals(record.vm())
+          && now.epoch() == record.epoch()).isPresent();
+    }
   }
 
-  /** What the files of a disk's lease are called. */
-  static String key(String disk) {
-    if (!DiskDescription.isPath(disk)) {
-      return "disk-" + disk;
-    }
-    try {
-      byte[] digest = MessageDigest.getInstance("SHA-256").digest(disk.getBytes(StandardCharsets.UTF_8));
-      return "path-" + HexFormat.of().formatHex(digest, 0, 16);
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
-    }
+  /** Does something to a part of the lease. */
+  private interface PartAction {
+    void run(Part part) throws IOException;
+  }
+
+  private final String disk;
+  private final List<Part> parts;
+
+  private DiskLease(String disk, List<Part> parts) {
+    this.disk = disk;
+    this.parts = parts;
   }
 
   /**
@@ -50,79 +50,141 @@ final class DiskLease {
    * fenced, its lock must be seen released, and its host's lease is waited out, unless the lock is this very kernel's,
    * which knows whether anybody still has the disk open. The lock alone may be forgone, by the claim's word.
    *
-   * @param key of the disk's files among the leases
+   * @param slots of the disk, in the order in which everybody takes them
    * @throws DiskException if the disk stays another one's
    */
-  static DiskLease take(Path leases, String key, String disk, DiskClaim claim, StorageLease host, BootClock clock)
-      throws IOException, InterruptedException {
-    LeaseFile lease = new LeaseFile(leases.resolve(key + ".lease"));
-    LeaseFile fence = new LeaseFile(leases.resolve(key + ".fence"));
-    LockFile lock = lock(leases.resolve(key + ".lock"), lease, fence, disk, claim, host, clock);
+  static DiskLease take(List<LeaseSlot> slots, String disk, DiskClaim claim, StorageLease host, BootClock clock,
+      Scheduler scheduler) throws IOException, InterruptedException {
+    List<Part> parts = new ArrayList<>();
     boolean taken = false;
     try {
-      Optional<LeaseRecord> before = lease.read();
-      // Epochs are a VM's: one that had the disk before says nothing.
-      if (before.isPresent() && before.get().vm().equals(claim.vm()) && before.get().epoch() > claim.epoch()) {
-        throw new DiskException("disk %s was opened under epoch %d, which is later than %d".formatted(disk,
-            before.get().epoch(), claim.epoch()));
+      for (LeaseSlot each : slots) {
+        LeaseStore.Lock lock = lock(each, disk, claim, host, clock, scheduler);
+        LeaseRecord held = record(State.HELD, claim, host);
+        // Without a lock no kernel will see this holder go: whoever comes next has to wait its lease out.
+        parts.add(new Part(each, lock, lock == null ? held.ofUnknownBoot() : held));
       }
-      if (before.isPresent() && before.get().state() == LeaseRecord.State.HELD
-          && !before.get().isOfLife(host.holder().incarnation()) && !isGone(before.get(), lock, host)) {
-        // The mark before the last look at the holder's host, which renews before it looks for marks: so either it is seen
-        // alive here, or it sees the mark there, whoever is stopped in between for however long.
-        fence.write(record(LeaseRecord.State.FENCED, claim, host));
-        StorageLease.awaitExpiry(StorageLease.hostFile(leases, before.get().host()), before.get().incarnation(),
-            before.get().duration(), clock);
-      }
-      LeaseRecord record = record(LeaseRecord.State.HELD, claim, host);
-      if (lock == null) {
-        // No kernel will see this holder go: whoever comes next has to wait its lease out.
-        record = record.ofUnknownBoot();
-      }
-      lease.write(record);
-      fence.delete();
+      requireGone(parts, disk, claim, host);
+      DiskLease lease = new DiskLease(disk, parts);
+      lease.hold(claim);
       taken = true;
-      return new DiskLease(lease, fence, lock, record);
+      return lease;
     } finally {
-      if (!taken && lock != null) {
-        lock.close();
+      if (!taken) {
+        new DiskLease(disk, parts).unlock();
       }
+    }
+  }
+
+  /** Refuses a disk that a later epoch had, and sees to it that whoever had it last writes no more. */
+  private static void requireGone(List<Part> parts, String disk, DiskClaim claim, StorageLease host)
+      throws IOException, InterruptedException {
+    List<Optional<LeaseRecord>> found = leases(parts);
+    List<LeaseRecord> silent = new ArrayList<>();
+    for (int i = 0; i < parts.size(); i++) {
+      LeaseRecord before = found.get(i).orElse(null);
+      if (before == null) {
+        continue;
+      }
+      // Epochs are a VM's: one that had the disk before says nothing.
+      if (before.vm().equals(claim.vm()) && before.epoch() > claim.epoch()) {
+        throw new DiskException("disk %s was opened under epoch %d, which is later than %d".formatted(disk,
+            before.epoch(), claim.epoch()));
+      }
+      if (before.state() == State.HELD && !before.isOfLife(host.holder().incarnation())
+          && !isGone(before, parts.get(i).lock(), host) && !isSuperseded(before, found)) {
+        silent.add(before);
+      }
+    }
+    if (silent.isEmpty()) {
+      return;
+    }
+    // The marks before the last look at the holder's host, which renews before it looks for marks: so either it is seen
+    // alive here, or it sees the marks there, whoever is stopped in between for however long.
+    for (Part each : parts) {
+      each.slot().mark().write(record(State.FENCED, claim, host));
+    }
+    for (LeaseRecord each : silent) {
+      host.awaitExpiry(each);
+    }
+    if (!leases(parts).equals(found)) {
+      // By one who forwent the lock, or while this claim does: that one is not gone.
+      throw new DiskException("disk %s was taken by another host meanwhile; try again".formatted(disk));
+    }
+  }
+
+  private static List<Optional<LeaseRecord>> leases(List<Part> parts) throws IOException {
+    List<Optional<LeaseRecord>> found = new ArrayList<>();
+    for (Part each : parts) {
+      found.add(each.slot().lease().read());
+    }
+    return found;
+  }
+
+  /** Whether a later epoch of the same VM had the disk since, which an agent of the version before writes to one slot only. */
+  private static boolean isSuperseded(LeaseRecord lease, List<Optional<LeaseRecord>> all) {
+    return all.stream().flatMap(Optional::stream)
+        .anyMatch(other -> other.vm().equals(lease.vm()) && other.epoch() > lease.epoch());
+  }
+
+  /** Writes all leases, then takes the marks away that were meant for those before; a later epoch's mark is for this one. */
+  private void hold(DiskClaim claim) throws IOException {
+    List<Part> written = new ArrayList<>();
+    try {
+      for (Part each : parts) {
+        written.add(each);
+        each.slot().lease().write(each.record());
+      }
+      for (Part each : parts) {
+        Optional<LeaseRecord> mark = each.slot().mark().read();
+        if (mark.isPresent() && (!mark.get().vm().equals(claim.vm()) || mark.get().epoch() <= claim.epoch())) {
+          each.slot().mark().delete();
+        }
+      }
+    } catch (IOException e) {
+      // A host that lives, and holds a disk that it does not have open, would be in everybody's way.
+      try {
+        each(written, part -> letGo(part, ""));
+      } catch (IOException inTheWay) {
+        e.addSuppressed(inTheWay);
+      }
+      throw e;
     }
   }
 
   /** A disk that a host has open for one VM is not taken from it for another one. */
   private static void checkVm(Optional<LeaseRecord> found, String disk, DiskClaim claim) throws DiskException {
-    if (found.isPresent() && found.get().state() == LeaseRecord.State.HELD && !found.get().vm().equals(claim.vm())) {
+    if (found.isPresent() && found.get().state() == State.HELD && !found.get().vm().equals(claim.vm())) {
       throw new DiskException("disk %s is in use by VM %s on host %s".formatted(disk, found.get().vm(),
           found.get().host()));
     }
   }
 
   /** @return null where the claim forgoes the lock */
-  private static @Nullable LockFile lock(Path path, LeaseFile lease, LeaseFile fence, String disk, DiskClaim claim,
-      StorageLease host, BootClock clock) throws IOException, InterruptedException {
+  private static LeaseStore.@Nullable Lock lock(LeaseSlot slot, String disk, DiskClaim claim, StorageLease host,
+      BootClock clock, Scheduler scheduler) throws IOException, InterruptedException {
     long start = clock.nanos();
     boolean marked = false;
     while (true) {
-      Optional<LockFile> lock = LockFile.tryLock(path);
+      Optional<LeaseStore.Lock> lock = slot.tryLock();
       if (lock.isPresent()) {
         return lock.get();
       }
-      checkVm(lease.read(), disk, claim);
+      checkVm(slot.lease().read(), disk, claim);
       if (clock.nanos() - start >= claim.patience().toNanos()) {
         break;
       }
       if (!marked) {
-        // A holder that lives sees it within a renewal, closes the disk and lets its VM stand.
-        fence.write(record(LeaseRecord.State.FENCED, claim, host));
+        // A holder that lives sees it within a renewal, closes the disk and pauses its VM.
+        slot.mark().write(record(State.FENCED, claim, host));
         marked = true;
       }
-      TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+      scheduler.sleep(POLL);
     }
     if (claim.force()) {
       return null;
     }
-    Optional<LeaseRecord> holder = lease.read();
+    Optional<LeaseRecord> holder = slot.lease().read();
     throw new DiskException(
         "disk %s is still locked by host %s (incarnation %s), which has not let go; see that its agent ends, or use --force-disks"
             .formatted(disk, holder.map(LeaseRecord::host).orElse("?"),
@@ -130,11 +192,11 @@ final class DiskLease {
   }
 
   /** Whether the kernel that kept the holder's lock, this very one, has seen the holder close the disk. */
-  private static boolean isGone(LeaseRecord holder, @Nullable LockFile lock, StorageLease host) {
+  private static boolean isGone(LeaseRecord holder, LeaseStore.@Nullable Lock lock, StorageLease host) {
     return lock != null && holder.boot().equals(host.holder().boot());
   }
 
-  private static LeaseRecord record(LeaseRecord.State state, DiskClaim claim, StorageLease host) {
+  private static LeaseRecord record(State state, DiskClaim claim, StorageLease host) {
     StorageLease.Holder holder = host.holder();
     return new LeaseRecord(state, claim.vm(), holder.host(), holder.incarnation(), holder.boot(), claim.epoch(), "", 0,
         host.duration());
@@ -143,44 +205,104 @@ final class DiskLease {
   /** What is written of a disk that came from other storage, and that nobody has opened here yet. */
   static LeaseRecord released(IncomingDisks.Origin origin, StorageLease host) {
     DiskClaim claim = DiskClaim.orderly(origin.vm().value(), origin.epoch().value());
-    return record(LeaseRecord.State.HELD, claim, host).released(origin.migration().value());
+    return record(State.HELD, claim, host).released(origin.migration().value());
   }
 
-  /** Whether a later epoch wants the disk, or has it by now. */
+  /**
+   * Whether a later epoch wants the disk, or has it by now.
+   *
+   * @throws IOException if that is not known
+   */
   boolean isFenced() throws IOException {
-    // The mark first: it is taken away only when the lease is another's.
-    Optional<LeaseRecord> mark = fence.read();
-    if (mark.isPresent() && mark.get().epoch() > record.epoch()) {
-      return true;
+    IOException unknown = null;
+    for (Part each : parts) {
+      try {
+        if (isFenced(each)) {
+          return true;
+        }
+      } catch (IOException e) {
+        // The other slot's may be known, and then it is.
+        unknown = e;
+      }
     }
-    Optional<LeaseRecord> now = lease.read();
-    return now.isEmpty() || !now.get().equals(record);
+    if (unknown != null) {
+      throw unknown;
+    }
+    return false;
   }
 
-  /** Says that the disk is nobody's, or meant for a migration; after its last write was flushed. */
+  private static boolean isFenced(Part part) throws IOException {
+    // The mark first: it is taken away only when the lease is another's.
+    Optional<LeaseRecord> mark = part.slot().mark().read();
+    return mark.filter(found -> concerns(found, part.record().vm(), part.record().epoch())).isPresent()
+        || !part.isMine();
+  }
+
+  /** Whether a mark is meant for the one who has the disk for a VM under an epoch; epochs of another VM say nothing. */
+  private static boolean concerns(LeaseRecord mark, String vm, long epoch) {
+    return !mark.vm().equals(vm) || mark.epoch() > epoch;
+  }
+
+  /**
+   * Says that the disk is nobody's, or meant for a migration; after its last write was flushed.
+   *
+   * @throws DiskException if it is another's already, who is not overwritten
+   */
   void release(String migration) throws IOException {
     try {
-      lease.write(record.released(migration));
-    } finally {
-      unlock();
-    }
-  }
-
-  /** As {@link #release}, unless the lease is another's already. */
-  void yieldToOther() throws IOException {
-    try {
-      if (lease.read().filter(record::equals).isPresent()) {
-        lease.write(record.released(""));
+      boolean[] all = {true};
+      each(parts, part -> all[0] &= letGo(part, migration));
+      if (!all[0]) {
+        throw new DiskException("disk %s is another host's by now".formatted(disk));
       }
     } finally {
       unlock();
     }
   }
 
+  /** As {@link #release}, and well if it is another's already. */
+  void yieldToOther() throws IOException {
+    try {
+      each(parts, part -> letGo(part, ""));
+    } finally {
+      unlock();
+    }
+  }
+
+  /** @return false if it is another's already */
+  private static boolean letGo(Part part, String migration) throws IOException {
+    if (!part.isMine()) {
+      return false;
+    }
+    part.slot().lease().write(part.record().released(migration));
+    return true;
+  }
+
   /** Lets go without a word, as the death of this process would. */
   void unlock() throws IOException {
-    if (lock != null) {
-      lock.close();
+    each(parts.reversed(), part -> {
+      if (part.lock() != null) {
+        part.lock().close();
+      }
+    });
+  }
+
+  /** One part's failure does not keep it from the others. */
+  private static void each(List<Part> parts, PartAction action) throws IOException {
+    IOException failure = null;
+    for (Part each : parts) {
+      try {
+        action.run(each);
+      } catch (IOException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
     }
   }
 }

@@ -1,9 +1,12 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,9 +18,12 @@ public final class DiskSet {
   private final String vm;
   private final long epoch;
   private final List<LeasedDisk> disks = new ArrayList<>();
-  private volatile boolean fenced;
-
   private final Consumer<DiskSet> onClosed;
+  private volatile boolean fenced;
+  /** The disks are being released: whose they are afterwards fences nobody here. */
+  private volatile boolean releasing;
+  /** Set while a task closes the disks for another host. */
+  private final AtomicBoolean yielding = new AtomicBoolean();
 
   /** @param onClosed told once the disks are closed, however that came */
   DiskSet(String vm, long epoch, Consumer<DiskSet> onClosed) {
@@ -49,7 +55,7 @@ public final class DiskSet {
     return vm;
   }
 
-  /** Whether another host was given the disks; they are closed here. */
+  /** Whether another host is to have the disks: nothing is begun on them any more, and they are closed here, or soon are. */
   public boolean isFenced() {
     return fenced;
   }
@@ -84,6 +90,7 @@ public final class DiskSet {
    * @throws IOException if one could not be; it is closed all the same, and to be opened again before it is used
    */
   public void release(String migration) throws IOException {
+    releasing = true;
     IOException failure = null;
     for (LeasedDisk each : disks) {
       try {
@@ -103,22 +110,56 @@ public final class DiskSet {
     onClosed.accept(this);
   }
 
-  /** Closes all disks if a later epoch wants one of them; true if so. */
-  boolean abandonIfFenced() {
-    try {
-      boolean marked = false;
-      for (LeasedDisk each : disks) {
-        marked |= each.isFenced();
-      }
-      if (marked && !fenced) {
-        fenced = true;
-        log.warn("vm={} epoch={} fenced: another host is to have its disks, they are closed here", vm, epoch);
-        closeAll(LeasedDisk::yieldToOther);
-      }
-    } catch (IOException e) {
-      log.warn("vm={} fence marks cannot be read: {}", vm, e.getMessage());
+  /**
+   * Reads the marks of all disks, and withdraws all where one is marked. Waits for no request; what cannot be read of one
+   * disk is nothing to the others.
+   */
+  void inspect() {
+    boolean marked = false;
+    for (LeasedDisk each : disks) {
+      each.inspect();
+      marked |= each.isWithdrawn();
     }
-    return fenced;
+    // Asked after the marks were read: if what was read is the next one's lease, the release was over by then.
+    if (marked && !releasing) {
+      withdraw();
+    }
+  }
+
+  /** Another host is to have the disks: nothing is begun on them any more. */
+  void withdraw() {
+    disks.forEach(LeasedDisk::withdraw);
+    if (!fenced) {
+      fenced = true;
+      log.warn("vm={} epoch={} fenced: another host is to have its disks, they are closed here", vm, epoch);
+    }
+  }
+
+  /** Closes withdrawn disks once their requests in flight are done, and says so beside them. Does not wait for it. */
+  void startYielding(Scheduler scheduler) {
+    if (!yielding.compareAndSet(false, true)) {
+      return;
+    }
+    boolean started = false;
+    try {
+      Task unused = scheduler.startBlocking("yield-" + vm, () -> {
+        try {
+          yieldToOther();
+        } finally {
+          yielding.set(false);
+        }
+      });
+      started = true;
+    } finally {
+      if (!started) {
+        yielding.set(false);
+      }
+    }
+  }
+
+  /** Closes all disks for another host that is to have them, and says so beside them. */
+  void yieldToOther() {
+    closeAll(LeasedDisk::yieldToOther);
   }
 
   /** Closes all disks without a word. */
@@ -134,8 +175,9 @@ public final class DiskSet {
     for (LeasedDisk each : disks) {
       try {
         closing.close(each);
-      } catch (IOException e) {
-        log.warn("vm={} a disk was not closed well: {}", vm, e.getMessage());
+      } catch (IOException | RuntimeException e) {
+        log.warn("vm={} a disk was not closed well: {}", vm,
+            e instanceof IOException io ? StorageFiles.reason(io) : e.toString());
       }
     }
     onClosed.accept(this);

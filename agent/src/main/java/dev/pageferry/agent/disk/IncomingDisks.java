@@ -80,7 +80,7 @@ public final class IncomingDisks implements AutoCloseable {
     try {
       request.carryOut();
     } catch (IOException e) {
-      throw new DiskException("disk %s: %s".formatted(disks.get(disk).name(), e.getMessage()), e);
+      throw new DiskException("disk %s: %s".formatted(disks.get(disk).name(), StorageFiles.reason(e)), e);
     }
   }
 

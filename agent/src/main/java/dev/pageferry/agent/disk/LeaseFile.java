@@ -1,40 +1,39 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 
-/** One lease on shared storage. Written by whoever has its {@link LockFile}, read by anyone. */
+/** One lease on shared storage. Written by whoever has its lock, read by anyone. */
 final class LeaseFile {
   /** A reader may meet a write half done, where the file system shows such a thing. */
   private static final int READS = 5;
 
-  private final Path file;
+  private final LeaseStore store;
+  private final String name;
 
-  LeaseFile(Path file) {
-    this.file = file;
+  LeaseFile(LeaseStore store, String name) {
+    this.store = store;
+    this.name = name;
   }
 
-  /** @throws DiskException if the file is there and holds no lease */
+  /**
+   * Reads the lease.
+   *
+   * @return empty if there is surely none: the file is not there, or was made and never written
+   * @throws DiskException if the file is there and holds no lease
+   * @throws IOException if it cannot be read: then nobody knows whether there is one
+   */
   Optional<LeaseRecord> read() throws IOException {
     for (int attempt = 1;; attempt++) {
-      try {
-        byte[] bytes;
-        try (InputStream in = Files.newInputStream(file)) {
-          bytes = in.readNBytes(LeaseRecord.BYTES);
-        }
-        return bytes.length == 0 ? Optional.empty() : Optional.of(LeaseRecord.decode(bytes));
-      } catch (NoSuchFileException e) {
+      Optional<byte[]> bytes = store.read(name);
+      if (bytes.isEmpty() || bytes.get().length == 0) {
         return Optional.empty();
+      }
+      try {
+        return Optional.of(LeaseRecord.decode(bytes.get()));
       } catch (DiskException e) {
         if (attempt == READS) {
-          throw new DiskException("%s: %s; delete it once no host uses what it stands for".formatted(file,
+          throw new DiskException("%s: %s; delete it once no host uses what it stands for".formatted(this,
               e.getMessage()), e);
         }
       }
@@ -43,21 +42,15 @@ final class LeaseFile {
 
   /** Returns once the lease is on stable storage. */
   void write(LeaseRecord lease) throws IOException {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-      ByteBuffer bytes = lease.encode();
-      while (bytes.hasRemaining()) {
-        channel.write(bytes, bytes.position());
-      }
-      channel.force(true);
-    }
+    store.write(name, lease.encode().array());
   }
 
   void delete() throws IOException {
-    Files.deleteIfExists(file);
+    store.delete(name);
   }
 
   @Override
   public String toString() {
-    return file.toString();
+    return store + "/" + name;
   }
 }

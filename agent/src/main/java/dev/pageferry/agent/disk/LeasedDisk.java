@@ -4,20 +4,29 @@ import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A disk that is open on this host under a lease. All of its input and output goes through one gate, one request at a time
  * and at most {@link #MAX_BYTES} each, so that this bounds what can still be in flight when permission ends: a process that
  * is stopped between the check and the system call completes that one write when it is woken, and no other. What closes
  * this last window on real storage, and why it is closed on one kernel, stands in docs/STORAGE.md.
+ *
+ * <p>Whether the disk may be used is known without the gate, and withdrawn without it: a request that hangs holds up nobody
+ * who withdraws. What waits for the gate is the word to others that they may have the disk ({@link #yieldToOther}). So the
+ * request that passed the check just before the withdrawal is the one in flight, it is over before that word, and every
+ * later one finds itself refused.
  */
 final class LeasedDisk implements BlockDevice {
   static final int MAX_BYTES = 1 << 20;
+  private static final Logger log = LoggerFactory.getLogger(LeasedDisk.class);
 
   private final DiskDescription description;
-  private final DiskFile file;
+  private final OpenDisk file;
   private final DiskLease lease;
   private final StorageLease host;
   private final ReentrantLock gate = new ReentrantLock();
@@ -26,11 +35,52 @@ final class LeasedDisk implements BlockDevice {
   /** Blocks written since they were asked for last; guarded by {@link #gate}, null while nobody asks. */
   private @Nullable BitSet written;
 
-  LeasedDisk(DiskDescription description, DiskFile file, DiskLease lease, StorageLease host) {
+  /** Another host is to have the disk, for good. */
+  private volatile boolean withdrawn;
+  /** The newest renewal of the host's lease under which the disk was seen not to be marked; 0: none. */
+  private final AtomicLong clearAsOf = new AtomicLong();
+  private volatile boolean troubled;
+
+  LeasedDisk(DiskDescription description, OpenDisk file, DiskLease lease, StorageLease host) {
     this.description = description;
     this.file = file;
     this.lease = lease;
     this.host = host;
+  }
+
+  /**
+   * Reads whether another host is to have the disk, and permits or withdraws accordingly. Where that cannot be read nothing
+   * is permitted under the present renewal, until a later call can read it. Waits for no request; never fails.
+   */
+  void inspect() {
+    // Before the marks are read: what was read counts for renewals that others could see by then, and for no later one.
+    long renewal = host.renewals();
+    try {
+      if (lease.isFenced()) {
+        withdrawn = true;
+      } else {
+        long unused = clearAsOf.accumulateAndGet(renewal, Math::max);
+      }
+      if (troubled) {
+        troubled = false;
+        log.info("disk {}: its lease can be read again", description.name());
+      }
+    } catch (IOException | RuntimeException e) {
+      if (!troubled) {
+        troubled = true;
+        log.warn("disk {} is not used until it is known whether another host is to have it: {}", description.name(),
+            e instanceof IOException io ? StorageFiles.reason(io) : e.toString());
+      }
+    }
+  }
+
+  /** From now on nothing is begun on this disk any more. */
+  void withdraw() {
+    withdrawn = true;
+  }
+
+  boolean isWithdrawn() {
+    return withdrawn;
   }
 
   @Override
@@ -110,20 +160,33 @@ final class LeasedDisk implements BlockDevice {
     if (closed) {
       throw new DiskException("disk %s is not open on this host any more".formatted(description.name()));
     }
-    if (!host.isLive()) {
+    long renewal = host.liveRenewal();
+    if (renewal == 0) {
       throw new DiskException("disk %s: this host's lease on the storage has expired".formatted(description.name()));
+    }
+    if (clearAsOf.get() < renewal) {
+      // The inspection could not read it, or has not been here yet: whoever asks finds out, and goes on by itself.
+      inspect();
+    }
+    if (withdrawn) {
+      throw new DiskException("disk %s is another host's to have; it is closed here".formatted(description.name()));
+    }
+    if (clearAsOf.get() < renewal) {
+      throw new DiskException("disk %s is not used until it is known whether another host is to have it; see the log"
+          .formatted(description.name()));
     }
   }
 
-  boolean isFenced() throws IOException {
-    return lease.isFenced();
-  }
-
-  /** Waits for the request in flight, flushes, closes, and says so beside the disk. However that goes, it is unlocked. */
+  /**
+   * Waits for the request in flight, flushes, closes, and says so beside the disk. However that goes, it is unlocked.
+   *
+   * @throws IOException also where the disk is another host's to have: then it was not released for any migration
+   */
   void release(String migration) throws IOException {
     gate.lock();
     try {
       if (closed) {
+        requireNotFencedFor(migration);
         return;
       }
       closed = true;
@@ -134,8 +197,15 @@ final class LeasedDisk implements BlockDevice {
         throw e;
       }
       lease.release(migration);
+      requireNotFencedFor(migration);
     } finally {
       gate.unlock();
+    }
+  }
+
+  private void requireNotFencedFor(String migration) throws DiskException {
+    if (withdrawn && !migration.isEmpty()) {
+      throw new DiskException("disk %s is another host's to have".formatted(description.name()));
     }
   }
 

@@ -9,14 +9,13 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** What tells raw disks apart, which have no place to write an identity: inodes of files, wwids of devices. */
 final class RawIdentity {
   private static final int TYPE_MASK = 0xF000;
   private static final int BLOCK_DEVICE = 0x6000;
-  private static final Path DEVICES = Path.of("/sys/class/block");
-  private static final List<String> WWIDS = List.of("wwid", "device/wwid");
 
   /** Beside a disk that came from other storage: its file's own identity, and the one that it brought with it. */
   private static final String BROUGHT = ".identity";
@@ -25,22 +24,28 @@ final class RawIdentity {
   }
 
   /** The same on every host that has the file system mounted, or the device attached; empty if nothing is known. */
-  static String of(Path file) throws IOException {
-    return isBlockDevice(file) ? wwid(file) : "inode-" + Files.getAttribute(file, "unix:ino");
+  static String of(Path file, Devices devices) throws IOException {
+    Optional<String> wwid = devices.wwid(file);
+    return wwid.isPresent() ? wwid.get() : inode(file);
   }
 
-  /** As {@link #of}, for a disk on shared storage: one that came from other storage keeps the identity that it had there. */
+  private static String inode(Path file) throws IOException {
+    return "inode-" + Files.getAttribute(file, "unix:ino");
+  }
+
+  /** For a disk on shared storage: one that came from other storage keeps the identity that it had there. */
   static String ofDisk(Path file) throws IOException {
-    String own = of(file);
+    String own = inode(file);
     return brought(file, own).findFirst().map(line -> line.substring(own.length() + 1)).orElse(own);
   }
 
   /** Lines of a file's own identity, each with the one that it brought. */
   private static Stream<String> brought(Path disk, String own) throws IOException {
-    Path beside = beside(disk);
-    return Files.exists(beside)
-        ? Files.readAllLines(beside).stream().filter(line -> line.startsWith(own + " "))
-        : Stream.empty();
+    try {
+      return Files.readAllLines(beside(disk)).stream().filter(line -> line.startsWith(own + " "));
+    } catch (NoSuchFileException e) {
+      return Stream.empty();
+    }
   }
 
   /**
@@ -50,8 +55,8 @@ final class RawIdentity {
    * @param disk what it is going to be called
    */
   static void bring(Path file, Path disk, String identity) throws IOException {
-    List<String> lines = new ArrayList<>(Files.exists(disk) ? brought(disk, of(disk)).toList() : List.of());
-    String line = of(file) + " " + identity;
+    List<String> lines = new ArrayList<>(Files.exists(disk) ? brought(disk, inode(disk)).toList() : List.of());
+    String line = inode(file) + " " + identity;
     if (!lines.contains(line)) {
       lines.add(line);
     }
@@ -91,17 +96,7 @@ final class RawIdentity {
     return path.toRealPath();
   }
 
-  private static boolean isBlockDevice(Path path) throws IOException {
+  static boolean isBlockDevice(Path path) throws IOException {
     return ((int) Files.getAttribute(path, "unix:mode") & TYPE_MASK) == BLOCK_DEVICE;
-  }
-
-  private static String wwid(Path device) throws IOException {
-    for (String each : WWIDS) {
-      Path file = DEVICES.resolve(device.toRealPath().getFileName()).resolve(each);
-      if (Files.isReadable(file)) {
-        return Files.readString(file).strip();
-      }
-    }
-    return "";
   }
 }

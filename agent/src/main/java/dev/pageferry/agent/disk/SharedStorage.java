@@ -1,8 +1,12 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.time.Deadline;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -34,46 +38,74 @@ public final class SharedStorage implements AutoCloseable {
   private static final Duration LEASE_DURATION = Duration.ofSeconds(10);
   private static final Duration LEASE_INTERVAL = Duration.ofSeconds(1);
   private static final Duration LEASE_PATIENCE = Duration.ofSeconds(3);
+  /** How long disks that do not answer hold up the end of an agent. */
+  private static final Duration CLOSING = Duration.ofSeconds(10);
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   private static final String MARKER = "pageferry-storage";
 
+  private static final Logger log = LoggerFactory.getLogger(SharedStorage.class);
+
   private final Path root;
-  private final Path leases;
+  private final LeaseStore leases;
   private final Path savedStates;
   private final DiskDirectory disks;
   private final DiskCopies copies;
   private final String id;
   private final StorageLease lease;
   private final BootClock clock;
+  private final Scheduler scheduler;
   private final Set<DiskSet> open = ConcurrentHashMap.newKeySet();
   private final Consumer<DiskSet> onFenced;
 
   /**
-   * Opens the storage for one life of one host, and begins to hold the host's lease on it.
+   * What a host's storage takes from its process.
    *
-   * @param root exists and can be written to
-   * @param onFenced told of disks that another host was given; they are closed by then
+   * @param locks the one instance of the process
+   * @param clock one that runs through suspend
    */
-  public SharedStorage(Path root, String host, String incarnation, BootClock clock, Consumer<DiskSet> onFenced)
-      throws IOException {
-    this(root, new StorageLease.Holder(host, incarnation, Files.readString(BOOT_ID).strip()), LEASE_DURATION,
-        LEASE_INTERVAL, clock, onFenced);
+  public record Environment(ProcessLocks locks, BootClock clock, Scheduler scheduler) {
   }
 
-  SharedStorage(Path root, StorageLease.Holder holder, Duration leaseDuration, Duration leaseInterval, BootClock clock,
+  /** How long a host's lease lasts, and how often it is renewed. */
+  record Timing(Duration lease, Duration renewal) {
+  }
+
+  /**
+   * Opens the storage for one incarnation of one host, and begins to hold the host's lease on it.
+   *
+   * @param root exists and can be written to
+   * @param onFenced told of disks that another host is to have: nothing is begun on them any more, and they are being closed;
+   *     it must not wait for anything
+   */
+  public SharedStorage(Path root, String host, String incarnation, Environment environment, Consumer<DiskSet> onFenced)
+      throws IOException {
+    this(root, new StorageLease.Holder(host, incarnation, Files.readString(BOOT_ID).strip()),
+        new Timing(LEASE_DURATION, LEASE_INTERVAL), environment, Devices.SYSTEM, onFenced);
+  }
+
+  SharedStorage(Path root, StorageLease.Holder holder, Timing timing, Environment environment, Devices devices,
       Consumer<DiskSet> onFenced) throws IOException {
     this.root = root;
-    this.leases = Files.createDirectories(root.resolve("leases"));
-    this.savedStates = Files.createDirectories(root.resolve("saved"));
-    this.disks = new DiskDirectory(root, Clock.systemUTC());
+    this.leases = new LeaseDirectory(made(root, "leases"), environment.locks());
+    this.savedStates = made(root, "saved");
+    this.disks = new DiskDirectory(root, Clock.systemUTC(), devices);
     this.id = identify(root);
-    this.clock = clock;
+    this.clock = environment.clock();
+    this.scheduler = environment.scheduler();
     this.onFenced = onFenced;
-    this.lease = new StorageLease(leases, holder, leaseDuration, leaseInterval, clock, this::closeFenced);
-    this.copies = new DiskCopies(disks, leases,
-        Files.createDirectories(root.resolve("incoming").resolve(holder.host())), lease);
+    this.lease = new StorageLease(leases, holder, timing.lease(), timing.renewal(), clock, scheduler, this::inspect);
+    this.copies = new DiskCopies(disks, leases, made(root, "incoming/" + holder.host()), lease);
     lease.start();
+  }
+
+  private static Path made(Path root, String directory) throws IOException {
+    try {
+      return Files.createDirectories(root.resolve(directory));
+    } catch (FileSystemException e) {
+      throw new DiskException("directory %s of the storage cannot be made: %s".formatted(root.resolve(directory),
+          StorageFiles.reason(e)), e);
+    }
   }
 
   /** Reads the storage's id; the first host to come makes one. */
@@ -109,8 +141,14 @@ public final class SharedStorage implements AutoCloseable {
 
   /** @throws IOException if the storage that was opened is not there any more, or another one is in its place */
   public void requireThere() throws IOException {
-    Path marker = root.resolve(MARKER);
-    String there = Files.exists(marker) ? Files.readString(marker).strip() : "none";
+    String there;
+    try {
+      there = Files.readString(root.resolve(MARKER)).strip();
+    } catch (NoSuchFileException e) {
+      there = "none";
+    } catch (IOException e) {
+      throw new DiskException("storage %s does not answer: %s".formatted(root, StorageFiles.reason(e)), e);
+    }
     if (!there.equals(id)) {
       throw new DiskException("storage %s is not there any more: its id is %s, expected %s; is it mounted?".formatted(
           root, there, id));
@@ -143,12 +181,18 @@ public final class SharedStorage implements AutoCloseable {
   /** Refuses disks that another VM opened last, or this one under a later epoch than the given one. */
   public void checkNotOpenedAfter(List<DiskDescription> descriptions, String vm, long epoch) throws IOException {
     for (DiskDescription each : descriptions) {
-      Optional<LeaseRecord> lease = new LeaseFile(leases.resolve(DiskLease.key(each.name()) + ".lease")).read();
-      if (lease.isPresent() && (!lease.get().vm().equals(vm) || lease.get().epoch() > epoch)) {
-        throw new DiskException("disk %s was opened by VM %s under epoch %d since, and the state is of epoch %d"
-            .formatted(each.name(), lease.get().vm(), lease.get().epoch(), epoch));
+      for (LeaseSlot slot : slots(each.name())) {
+        Optional<LeaseRecord> found = slot.lease().read();
+        if (found.isPresent() && (!found.get().vm().equals(vm) || found.get().epoch() > epoch)) {
+          throw new DiskException("disk %s was opened by VM %s under epoch %d since, and the state is of epoch %d"
+              .formatted(each.name(), found.get().vm(), found.get().epoch(), epoch));
+        }
       }
     }
+  }
+
+  private List<LeaseSlot> slots(String disk) throws IOException {
+    return LeaseSlot.of(leases, disk, disks.device(disk));
   }
 
   /**
@@ -179,15 +223,11 @@ public final class SharedStorage implements AutoCloseable {
    */
   public void delete(String name) throws IOException {
     requireThere();
-    Optional<LockFile> lock = LockFile.tryLock(leases.resolve(DiskLease.key(name) + ".lock"));
-    if (lock.isEmpty()) {
-      throw new DiskException("disk %s is open on a host".formatted(name));
-    }
-    try (LockFile held = lock.get()) {
+    LeaseSlot slot = LeaseSlot.ofNamed(leases, DiskDirectory.requireNamed(name));
+    try (LeaseStore.Lock held = slot.tryLock()
+        .orElseThrow(() -> new DiskException("disk %s is open on a host".formatted(name)))) {
       disks.delete(name);
-      for (String suffix : List.of(".lease", ".fence")) {
-        Files.deleteIfExists(leases.resolve(DiskLease.key(name) + suffix));
-      }
+      slot.delete();
     }
   }
 
@@ -202,39 +242,93 @@ public final class SharedStorage implements AutoCloseable {
     boolean complete = false;
     try {
       for (DiskDescription each : descriptions) {
-        each.verifySame(disks.show(each.name()));
-        DiskLease taken = DiskLease.take(leases, DiskLease.key(each.name()), each.name(), claim, lease, clock);
-        DiskFile file;
-        try {
-          file = disks.open(each.name());
-        } catch (IOException | RuntimeException e) {
-          taken.release("");
-          throw e;
-        }
-        set.add(new LeasedDisk(each, file, taken, lease));
+        set.add(open(each, claim));
       }
+      supersede(claim);
       open.add(set);
+      // From here on every renewal inspects these disks. What was permitted by the last one that did not, they are not: this
+      // inspection is the first that permits them anything, and sees what happened since they were taken.
+      set.inspect();
+      if (set.isFenced()) {
+        throw new DiskException("VM %s was fenced while its disks were opened: another host is to have them".formatted(
+            claim.vm()));
+      }
       complete = true;
       return set;
     } finally {
       if (!complete) {
-        set.release("");
+        set.yieldToOther();
       }
     }
   }
 
-  private void closeFenced() {
+  /** What this host had open of the VM before is over: its locks may have been forgone. */
+  private void supersede(DiskClaim claim) {
     for (DiskSet each : open) {
-      if (each.abandonIfFenced()) {
-        onFenced.accept(each);
+      if (each.vm().equals(claim.vm())) {
+        each.withdraw();
+        each.startYielding(scheduler);
       }
     }
   }
 
-  /** Gives the host's lease up. Disks that are still open are closed without a word. */
+  private LeasedDisk open(DiskDescription description, DiskClaim claim) throws IOException, InterruptedException {
+    String name = description.name();
+    description.verifySame(disks.show(name));
+    DiskLease taken = DiskLease.take(slots(name), name, claim, lease, clock, scheduler);
+    boolean opened = false;
+    try {
+      LeasedDisk disk = new LeasedDisk(description, disks.open(name), taken, lease);
+      opened = true;
+      return disk;
+    } finally {
+      if (!opened) {
+        taken.yieldToOther();
+      }
+    }
+  }
+
+  /**
+   * Run by the lease's task between a renewal and what it permits: withdraws disks that another host is to have. Everything
+   * that may wait for a disk goes on in tasks of its own. No VM's trouble keeps the others from being inspected.
+   */
+  private void inspect() {
+    for (DiskSet each : open) {
+      try {
+        boolean wasFenced = each.isFenced();
+        each.inspect();
+        if (each.isFenced()) {
+          each.startYielding(scheduler);
+        }
+        if (each.isFenced() && !wasFenced) {
+          onFenced.accept(each);
+        }
+      } catch (RuntimeException | Error e) {
+        log.error("vm={} its disks were not inspected, or not closed, and are not used until they are: {}", each.vm(),
+            e.toString());
+      }
+    }
+  }
+
+  /**
+   * Gives the host's lease up. Disks that are still open are closed without a word. A disk that does not answer is left to
+   * the end of the process; then the lease is not given up but expires, because a request may still be in flight.
+   */
   @Override
   public void close() throws InterruptedException {
-    open.forEach(DiskSet::abandon);
-    lease.close();
+    List<DiskSet> left = List.copyOf(open);
+    List<Task> closing = left.stream().map(each -> scheduler.startBlocking("close-" + each.vm(), each::abandon))
+        .toList();
+    Deadline deadline = Deadline.after(CLOSING, scheduler);
+    boolean all = true;
+    for (Task each : closing) {
+      all &= each.join(Duration.ofNanos(deadline.remainingNanos()));
+    }
+    if (all) {
+      lease.close();
+    } else {
+      log.warn("disks do not answer; the lease of this host is not given up, it expires");
+      lease.abandon();
+    }
   }
 }

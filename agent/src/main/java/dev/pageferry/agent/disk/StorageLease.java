@@ -1,80 +1,115 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * This host's lease on the shared storage: what lets its guests run and write. Renewed by a thread of its own, and live
+ * This host's lease on the shared storage: what lets its guests run and write. Renewed by a task of its own, and live
  * until its duration has passed since a renewal was <em>begun</em>, on a clock that runs through suspend. So a host that
  * was frozen finds it expired when it wakes up, and one that lost its storage stops its guests; a coordinator that is away
  * stops nobody. (The same two levels, a lease per host and one per disk that names the host's, are sanlock's.)
  *
  * <p>Others who want what this host held wait until they have seen no renewal for the duration and a tenth, on clocks of
  * their own: safe as long as no clock runs more than a tenth faster or slower than another.
+ *
+ * <p>Renewals are counted, and what is permitted is permitted under the number of one. A renewal first appears on storage,
+ * then it gets its number, then the marks on disks are read ("inspection"), then it permits. A disk may be used only where
+ * its marks were read under the number that permits now, or a later one; so whatever the inspection does not get to know,
+ * or does not get to, is not permitted, and nobody waits for it. Nothing in here waits for a disk. (docs/STORAGE.md has
+ * the argument.)
  */
 public final class StorageLease implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(StorageLease.class);
   private static final Duration POLL = Duration.ofMillis(10);
   private static final Duration RETRY = Duration.ofMillis(200);
+  /** How long storage that does not answer holds up the end of an agent. */
+  private static final Duration CLOSING = Duration.ofSeconds(10);
 
   /**
-   * One life of one host.
+   * One incarnation of one host.
    *
    * @param boot which boot of that machine's kernel
    */
-  record Holder(String host, String incarnation, String boot) {
+  public record Holder(String host, String incarnation, String boot) {
   }
 
+  /** What a renewal permits: everything that was inspected under its number, until it ends on the clock. */
+  private record Term(long renewal, long endNanos) {
+  }
+
+  private final LeaseStore store;
   private final LeaseFile file;
-  private final Path lockPath;
+  private final String lockName;
   private final LeaseRecord initial;
   private final Duration interval;
   private final BootClock clock;
+  private final Scheduler scheduler;
   private final Runnable inspection;
-  private final Thread thread;
-  /** Used by the thread, and by whoever closes once it has ended. */
-  private @Nullable LockFile lock;
+  private @Nullable Task task;
+  /** Used by the task, and by whoever closes once it has ended. */
+  private LeaseStore.@Nullable Lock lock;
   private LeaseRecord record;
   private boolean troubled;
-  /** On the clock; 0: never held. */
-  private volatile long endNanos;
+  /** Renewals that are on storage; written by the task. */
+  private volatile long renewals;
+  /** Null: never held, or lost. */
+  private volatile @Nullable Term term;
   private volatile boolean lost;
+  private volatile boolean closed;
 
   /**
-   * @param inspection closes disks that another host was given meanwhile; run at each renewal, after others can see it and
-   *     before it lets anybody here write
+   * A lease that is not held before it was {@linkplain #start() started}.
+   *
+   * @param duration at most an hour; how long others wait for this host once it is silent
+   * @param interval between renewals
+   * @param clock one that runs through suspend
+   * @param inspection reads the marks on disks and withdraws what another host is to have, without waiting for any disk; run
+   *     at each renewal, after others can see it and before it lets anybody here write
    */
-  StorageLease(Path leases, Holder holder, Duration duration, Duration interval, BootClock clock,
-      Runnable inspection) {
-    this.file = hostFile(leases, holder.host());
-    this.lockPath = leases.resolve("host-" + holder.host() + ".lock");
+  public StorageLease(LeaseStore store, Holder holder, Duration duration, Duration interval, BootClock clock,
+      Scheduler scheduler, Runnable inspection) {
+    this.store = store;
+    this.file = hostFile(store, holder.host());
+    this.lockName = "host-" + holder.host() + ".lock";
     this.initial = new LeaseRecord(LeaseRecord.State.HELD, "", holder.host(), holder.incarnation(), holder.boot(), 0,
         "", 1, duration);
     this.record = initial;
     this.interval = interval;
     this.clock = clock;
+    this.scheduler = scheduler;
     this.inspection = inspection;
-    this.thread = Thread.ofPlatform().daemon().name("storage-lease").unstarted(this::run);
   }
 
-  static LeaseFile hostFile(Path leases, String host) {
-    return new LeaseFile(leases.resolve("host-" + host + ".lease"));
+  static LeaseFile hostFile(LeaseStore store, String host) {
+    return new LeaseFile(store, "host-" + host + ".lease");
   }
 
-  void start() {
-    thread.start();
+  /** Begins to hold the lease, once. */
+  public void start() {
+    task = scheduler.startBlocking("storage-lease", this::run);
   }
 
   /** Whether guests of this host may run and write right now. */
   public boolean isLive() {
-    return endNanos != 0 && clock.nanos() - endNanos < 0;
+    return liveRenewal() != 0;
+  }
+
+  /** The number of the renewal that permits right now; 0 if none does. */
+  long liveRenewal() {
+    Term now = term;
+    return now != null && !closed && clock.nanos() - now.endNanos < 0 ? now.renewal : 0;
+  }
+
+  /** The number of the newest renewal that others can see; it may permit nothing yet. */
+  long renewals() {
+    return renewals;
   }
 
   /**
@@ -82,18 +117,18 @@ public final class StorageLease implements AutoCloseable {
    *
    * @throws DiskException if it is not within the given time
    */
-  void awaitLive(Duration atMost) throws DiskException, InterruptedException {
+  public void awaitLive(Duration atMost) throws DiskException, InterruptedException {
     long start = clock.nanos();
     while (!isLive()) {
       if (clock.nanos() - start > atMost.toNanos()) {
         throw new DiskException("host %s does not hold its lease on the storage; see its agent's log".formatted(
             initial.host()));
       }
-      TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+      scheduler.sleep(POLL);
     }
   }
 
-  /** Whether another life of this host has the lease, for good. */
+  /** Whether another incarnation of this host has the lease, for good. */
   public boolean isLost() {
     return lost;
   }
@@ -108,45 +143,49 @@ public final class StorageLease implements AutoCloseable {
 
   private void run() {
     try {
-      while (!lost) {
-        try {
-          if (lock == null) {
-            acquire();
-          } else {
-            renew();
-          }
-          if (troubled) {
-            troubled = false;
-            log.info("the lease of host {} on the storage is renewed again", initial.host());
-          }
-        } catch (ClosedByInterruptException e) {
-          return;
-        } catch (IOException | RuntimeException e) {
-          if (!troubled) {
-            troubled = true;
-            log.error("the lease of host {} cannot be renewed; guests stop when it expires: {}", initial.host(),
-                e.toString());
-          }
-        }
-        TimeUnit.NANOSECONDS.sleep((lock == null ? RETRY : interval).toNanos());
+      while (!lost && !closed) {
+        attempt();
+        scheduler.sleep(lock == null ? RETRY : interval);
       }
     } catch (InterruptedException e) {
       // The agent is shutting down.
     }
   }
 
+  private void attempt() throws InterruptedException {
+    try {
+      if (lock == null) {
+        acquire();
+      } else {
+        renew();
+      }
+      if (troubled) {
+        troubled = false;
+        log.info("the lease of host {} on the storage is renewed again", initial.host());
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      // Errors, too: without this task no guest of the host would ever run again.
+      if (!troubled && !closed && !(e instanceof ClosedByInterruptException)) {
+        troubled = true;
+        log.error("the lease of host {} cannot be renewed; guests stop when it expires: {}", initial.host(),
+            e instanceof IOException io ? StorageFiles.reason(io) : e.toString());
+      }
+    }
+  }
+
   private void acquire() throws IOException, InterruptedException {
-    Optional<LockFile> free = LockFile.tryLock(lockPath);
+    Optional<LeaseStore.Lock> free = store.tryLock(lockName);
     if (free.isEmpty()) {
-      throw new DiskException("%s is locked: another agent of this name uses this storage".formatted(lockPath));
+      throw new DiskException("%s/%s is locked: another agent of this name uses this storage".formatted(store,
+          lockName));
     }
     boolean acquired = false;
     try {
       Optional<LeaseRecord> before = file.read();
       if (before.isPresent() && before.get().state() == LeaseRecord.State.HELD
           && !before.get().isOfLife(initial.incarnation()) && !before.get().boot().equals(initial.boot())) {
-        // Not of this kernel, whose locks tell: that life may be running on another machine.
-        awaitExpiry(file, before.get().incarnation(), before.get().duration(), clock);
+        // Not of this kernel, whose locks tell: that incarnation may be running on another machine.
+        awaitExpiry(before.get());
       }
       write(new LeaseRecord(initial.state(), initial.vm(), initial.host(), initial.incarnation(), initial.boot(), 0, "",
           before.map(LeaseRecord::counter).orElse(0L) + 1, initial.duration()), clock.nanos());
@@ -165,9 +204,9 @@ public final class StorageLease implements AutoCloseable {
     Optional<LeaseRecord> now = file.read();
     if (now.isPresent() && !now.get().isOfLife(initial.incarnation())) {
       lost = true;
-      endNanos = 0;
-      log.error("the lease of host {} is another life's by now ({}); no guest runs here any more", initial.host(),
-          now.get().incarnation());
+      term = null;
+      log.error("the lease of host {} is another incarnation's by now ({}); no guest runs here any more",
+          initial.host(), now.get().incarnation());
       return;
     }
     write(record.renewed(), begun);
@@ -176,50 +215,76 @@ public final class StorageLease implements AutoCloseable {
   private void write(LeaseRecord next, long begun) throws IOException {
     file.write(next);
     record = next;
-    inspection.run();
-    endNanos = begun + next.duration().toNanos();
+    long renewal = renewals + 1;
+    renewals = renewal;
+    try {
+      inspection.run();
+    } catch (RuntimeException | Error e) {
+      // What was not inspected under this number is not permitted by it; everything else is.
+      log.error("disks were not inspected: {}", e.toString());
+    }
+    term = new Term(renewal, begun + next.duration().toNanos());
   }
 
   /**
-   * Waits until a life of a host has surely lost what it held: it released its lease, another life has it, or it was not
-   * renewed for its duration and a tenth.
+   * Waits until an incarnation of a host has surely lost what it held: it released its host's lease, another incarnation has
+   * that, or it was not renewed for its duration and a tenth.
    *
-   * @throws DiskException if it is being renewed: that host lives
+   * @param held what it held, or its host's lease
+   * @throws DiskException if that lease is being renewed: that host lives
    */
-  static void awaitExpiry(LeaseFile hostLease, String incarnation, Duration duration, BootClock clock)
-      throws IOException, InterruptedException {
+  void awaitExpiry(LeaseRecord held) throws IOException, InterruptedException {
+    LeaseFile hostLease = hostFile(store, held.host());
+    Duration duration = held.duration();
     long start = clock.nanos();
     long waitNanos = duration.toNanos() + duration.toNanos() / 10;
-    Optional<LeaseRecord> first = hostLease.read();
+    // A file that is not there and then is was renewed, too.
+    Optional<Long> first = hostLease.read().map(LeaseRecord::counter);
     while (true) {
       Optional<LeaseRecord> now = hostLease.read();
       if (now.isPresent()
-          && (!now.get().isOfLife(incarnation) || now.get().state() == LeaseRecord.State.RELEASED)) {
+          && (!now.get().isOfLife(held.incarnation()) || now.get().state() == LeaseRecord.State.RELEASED)) {
         return;
       }
-      if (now.isPresent() && first.isPresent() && now.get().counter() != first.get().counter()) {
+      if (now.isPresent() && !now.map(LeaseRecord::counter).equals(first)) {
         throw new DiskException("host %s (incarnation %s) is alive: it renews its lease %s".formatted(now.get().host(),
-            incarnation, hostLease));
+            held.incarnation(), hostLease));
       }
       if (clock.nanos() - start >= waitNanos) {
         return;
       }
-      TimeUnit.NANOSECONDS.sleep(Math.min(RETRY.toNanos(), duration.toNanos() / 10));
+      scheduler.sleep(Duration.ofNanos(Math.min(RETRY.toNanos(), duration.toNanos() / 10)));
     }
   }
 
   /** Gives the lease up; no guest of this host runs any more. */
   @Override
   public void close() throws InterruptedException {
-    thread.interrupt();
-    thread.join();
-    endNanos = 0;
-    if (lock != null) {
-      try {
-        file.write(record.released(""));
-        lock.close();
+    close(true);
+  }
+
+  /** Lets the lease expire, and keeps it locked until this process is gone: something of it may still be in flight. */
+  void abandon() throws InterruptedException {
+    close(false);
+  }
+
+  private void close(boolean release) throws InterruptedException {
+    closed = true;
+    if (task != null) {
+      task.interrupt();
+      if (!task.join(CLOSING)) {
+        log.warn("the storage does not answer; the lease of host {} is not given up, it expires", initial.host());
+        return;
+      }
+    }
+    if (release && lock != null) {
+      try (LeaseStore.Lock held = lock) {
+        // Where it is another incarnation's, a word in it would tell others that that one is gone.
+        if (file.read().filter(now -> now.isOfLife(initial.incarnation())).isPresent()) {
+          file.write(record.released(""));
+        }
       } catch (IOException e) {
-        log.warn("the lease of host {} was not given up, it expires: {}", initial.host(), e.getMessage());
+        log.warn("the lease of host {} was not given up, it expires: {}", initial.host(), StorageFiles.reason(e));
       }
       lock = null;
     }

@@ -128,7 +128,7 @@ public final class VirtualMachine implements IncomingGuest {
     }
     vcpus = loaded;
     // They stand by: until connect() the VM is another host's.
-    network = GuestNetwork.plugIn(spec, ram, dirtyLog, hostNetwork, permit, ticker);
+    network = GuestNetwork.plugIn(spec, ram, dirtyLog, hostNetwork, this::mayRun, ticker);
     // Steps done on another host are no part of the rate on this one.
     meter = new StepMeter(ticker, state.steps());
     stepsBrought = state.steps();
@@ -156,11 +156,17 @@ public final class VirtualMachine implements IncomingGuest {
     return network;
   }
 
+  /** Whether the host may run guests, and no other host is to have this one's disks: that is known before any pause. */
+  private boolean mayRun() {
+    DiskSet opened = disks;
+    return permit.isLive() && (opened == null || !opened.isFenced());
+  }
+
   private Vcpu.Outside outside() {
     return new Vcpu.Outside() {
       @Override
       public boolean isPermitted() {
-        return permit.isLive();
+        return mayRun();
       }
 
       @Override

@@ -348,7 +348,11 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> SpecMessages.toProto(disks().show(request.getName())));
+    Refusals.answer(observer, () -> {
+      DiskDirectory directory = disks();
+      return SpecMessages.toProto(directory.show(request.getName())).toBuilder()
+          .setDevice(directory.device(request.getName()).orElse("")).build();
+    });
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.pageferry.agent.savedstate;
 
 import dev.pageferry.agent.codec.BlockCodec;
 import dev.pageferry.agent.codec.Codec;
+import dev.pageferry.agent.disk.StorageFiles;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.os.ReadAhead;
@@ -9,6 +10,7 @@ import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -56,7 +58,12 @@ public final class SavedStateReader implements AutoCloseable {
 
   /** @throws SavedStateException if it is no saved state of a version that is read here */
   public static SavedStateReader open(Path path) throws IOException {
-    FileChannel file = FileChannel.open(path, StandardOpenOption.READ);
+    FileChannel file;
+    try {
+      file = FileChannel.open(path, StandardOpenOption.READ);
+    } catch (FileSystemException e) {
+      throw StorageFiles.failure(path, "opened", e);
+    }
     try {
       return new SavedStateReader(path, file);
     } catch (IOException | RuntimeException e) {

@@ -99,13 +99,21 @@ public final class SavedStateWriter {
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
       StorageFiles.syncDirectory(Objects.requireNonNull(target.toAbsolutePath().getParent()));
       return result;
-    } catch (IOException | InterruptedException | RuntimeException | Error e) {
-      try {
-        Files.deleteIfExists(part);
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
+    } catch (IOException e) {
+      IOException failure = StorageFiles.failure(target, "written", e);
+      remove(part, failure);
+      throw failure;
+    } catch (InterruptedException | RuntimeException | Error e) {
+      remove(part, e);
       throw e;
+    }
+  }
+
+  private static void remove(Path part, Throwable failure) {
+    try {
+      Files.deleteIfExists(part);
+    } catch (IOException suppressed) {
+      failure.addSuppressed(suppressed);
     }
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.disk.IncomingDisks.Origin;
 import dev.pageferry.agent.os.DataExtents.Extent;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -37,6 +38,7 @@ class DiskCopiesTest {
   Path here;
   @TempDir
   Path there;
+  private final ProcessLocks locks = new ProcessLocks();
   private final List<SharedStorage> storages = new ArrayList<>();
   private SharedStorage source;
   private SharedStorage destination;
@@ -59,7 +61,9 @@ class DiskCopiesTest {
 
   private SharedStorage storage(Path root, String host) throws IOException {
     SharedStorage storage = new SharedStorage(root, new StorageLease.Holder(host, "life-of-" + host, "machine"),
-        Duration.ofSeconds(10), Duration.ofMillis(100), System::nanoTime, fenced -> {
+        new SharedStorage.Timing(Duration.ofSeconds(10), Duration.ofMillis(100)), new SharedStorage.Environment(
+            locks, System::nanoTime, Scheduler.SYSTEM),
+        Devices.SYSTEM, fenced -> {
         });
     storages.add(storage);
     return storage;

@@ -61,7 +61,7 @@ final class DiskDirectoryTest {
     assertThat(made.identity()).isNotEmpty();
     assertThat(disks.list()).containsExactly(made);
     assertThat(disks.show("data")).isEqualTo(made);
-    try (DiskFile disk = disks.open("data")) {
+    try (OpenDisk disk = disks.open("data")) {
       ByteBuffer all = ByteBuffer.allocate((int) disk.sizeBytes());
       disk.read(0, all);
       assertThat(all.remaining()).isEqualTo(3 * MEBIBYTE);
@@ -77,16 +77,16 @@ final class DiskDirectoryTest {
   void whatIsWrittenIsReadAfterReopening(DiskFormat format) throws IOException {
     disks.create("data", format, MEBIBYTE);
     ByteBuffer sector = ByteBuffer.wrap("x".repeat(512).getBytes(StandardCharsets.US_ASCII));
-    try (DiskFile disk = disks.open("data")) {
+    try (OpenDisk disk = disks.open("data")) {
       disk.write(0, sector.duplicate());
       disk.write(MEBIBYTE - 512, sector.duplicate());
       disk.flush();
     }
-    try (DiskFile disk = disks.open("data")) {
+    try (OpenDisk disk = disks.open("data")) {
       ByteBuffer read = ByteBuffer.allocate(512);
       disk.read(MEBIBYTE - 512, read);
       assertThat(read).isEqualTo(sector);
-      assertThat(disk.format()).isEqualTo(format);
+      assertThat(disks.show("data").format()).isEqualTo(format);
     }
     assertThat(disks.show("data").sizeBytes()).as("the footer was not written over").isEqualTo(MEBIBYTE);
   }
@@ -95,7 +95,7 @@ final class DiskDirectoryTest {
   @EnumSource(DiskFormat.class)
   void nothingBeyondTheEndIsReached(DiskFormat format) throws IOException {
     disks.create("data", format, MEBIBYTE);
-    try (DiskFile disk = disks.open("data")) {
+    try (OpenDisk disk = disks.open("data")) {
       for (long offset : new long[]{MEBIBYTE - 511, MEBIBYTE, MEBIBYTE + 1, Long.MAX_VALUE, -1, Long.MIN_VALUE}) {
         assertThatThrownBy(() -> disk.write(offset, ByteBuffer.allocate(512))).isInstanceOf(DiskException.class)
             .hasMessageContaining(Long.toString(offset));
@@ -110,7 +110,7 @@ final class DiskDirectoryTest {
   void disksOfTerabytesTakeNoRoomUntilTheyAreWritten() throws IOException {
     assertThat(disks.create("vhd", DiskFormat.VHD, 2040L << 30).sizeBytes()).isEqualTo(2040L << 30);
     assertThat(disks.create("raw", DiskFormat.RAW, 8L << 40).sizeBytes()).isEqualTo(8L << 40);
-    try (DiskFile disk = disks.open("raw")) {
+    try (OpenDisk disk = disks.open("raw")) {
       disk.write((8L << 40) - 512, ByteBuffer.wrap(new byte[512]));
     }
     disks.delete("vhd");
@@ -193,7 +193,7 @@ final class DiskDirectoryTest {
     disks.create("ours", DiskFormat.VHD, 3 * MEBIBYTE);
     byte[] contents = new byte[(int) (3 * MEBIBYTE)];
     new Random(7).nextBytes(contents);
-    try (DiskFile disk = disks.open("ours")) {
+    try (OpenDisk disk = disks.open("ours")) {
       disk.write(0, ByteBuffer.wrap(contents));
     }
     Path raw = storage.resolve("converted");
@@ -209,7 +209,7 @@ final class DiskDirectoryTest {
         storage.resolve("disks/theirs.vhd").toString(), "10M");
     assertThat(disks.list()).singleElement().extracting(DiskDescription::name, DiskDescription::format,
         DiskDescription::sizeBytes).containsExactly("theirs", DiskFormat.VHD, 10 * MEBIBYTE);
-    try (DiskFile disk = disks.open("theirs")) {
+    try (OpenDisk disk = disks.open("theirs")) {
       disk.write(10 * MEBIBYTE - 512, ByteBuffer.wrap(new byte[512]));
     }
     assertQemuImgFindsNoErrors(storage.resolve("disks/theirs.vhd").toString());
@@ -234,7 +234,7 @@ final class DiskDirectoryTest {
     assertThat(disks.list()).isEmpty();
     for (String each : List.of("link", "directory")) {
       assertThatThrownBy(() -> disks.show(each)).isInstanceOf(DiskException.class)
-          .hasMessageContaining("no regular file");
+          .hasMessageContaining("not a regular file");
       assertThatThrownBy(() -> disks.delete(each)).isInstanceOf(DiskException.class);
       assertThatThrownBy(() -> disks.create(each, DiskFormat.RAW, 4096)).isInstanceOf(DiskExistsException.class);
     }
@@ -248,7 +248,7 @@ final class DiskDirectoryTest {
     Process made = new ProcessBuilder("mkfifo", directory.resolve("pipe.raw").toString()).start();
     assertThat(made.waitFor()).isZero();
     assertThat(disks.list()).isEmpty();
-    assertThatThrownBy(() -> disks.show("pipe")).hasMessageContaining("no regular file");
+    assertThatThrownBy(() -> disks.show("pipe")).hasMessageContaining("not a regular file");
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.common.concurrent.Scheduler;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -98,8 +99,10 @@ final class StaleOwnerTest {
 
   private SharedStorage other() throws IOException {
     String boot = Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
-    return new SharedStorage(root, new StorageLease.Holder("b", "fresh", boot), StaleWriter.LEASE,
-        Duration.ofMillis(50), Linux::bootTimeNanos, fenced -> {
+    return new SharedStorage(root, new StorageLease.Holder("b", "fresh", boot),
+        new SharedStorage.Timing(StaleWriter.LEASE, Duration.ofMillis(50)), new SharedStorage.Environment(
+            new ProcessLocks(), Linux::bootTimeNanos, Scheduler.SYSTEM),
+        Devices.SYSTEM, fenced -> {
         });
   }
 }

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.disk;
 
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -22,8 +23,11 @@ public final class StaleWriter {
   /** Arguments: the storage, the disk's name, the sectors to go round in. */
   public static void main(String[] arguments) throws Exception {
     String boot = Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
-    SharedStorage storage = new SharedStorage(Path.of(arguments[0]), new StorageLease.Holder("a", "stale", boot), LEASE,
-        RENEWAL, Linux::bootTimeNanos, fenced -> {
+    SharedStorage storage = new SharedStorage(Path.of(arguments[0]), new StorageLease.Holder("a", "stale", boot),
+        new SharedStorage.Timing(LEASE, RENEWAL),
+        new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos,
+            Scheduler.SYSTEM),
+        Devices.SYSTEM, fenced -> {
         });
     DiskSet set = storage.open(List.of(storage.disks().show(arguments[1])), DiskClaim.orderly("vm-1", 1));
     long sectors = Long.parseLong(arguments[2]);

@@ -7,14 +7,19 @@ import dev.pageferry.agent.disk.BlockDevice;
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskFormat;
+import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -106,8 +111,7 @@ final class DiskProgramTest {
   @ParameterizedTest
   @ValueSource(strings = {"journal", "diskmix"})
   void aProgramThatUsesADiskIsItsTwin(String name, @TempDir Path root) throws Exception {
-    try (SharedStorage storage = new SharedStorage(root, "a", "life", Linux::bootTimeNanos, set -> {
-    })) {
+    try (SharedStorage storage = storage(root)) {
       DiskDescription disk = storage.disks().create("data", DiskFormat.VHD, 1 << 20);
       HostMemory memory = new HostMemory(64 << 20);
       VmFactory factory = new VmFactory(memory, new GuestDisks(Optional.of(storage)), Ticker.SYSTEM);
@@ -131,8 +135,7 @@ final class DiskProgramTest {
 
   @Test
   void aVmStandsWhileItsDiskFailsAndGoesOnWhenItAnswers(@TempDir Path root) throws Exception {
-    try (SharedStorage storage = new SharedStorage(root, "a", "life", Linux::bootTimeNanos, set -> {
-    })) {
+    try (SharedStorage storage = storage(root)) {
       DiskDescription disk = storage.disks().create("data", DiskFormat.RAW, 1 << 20);
       GuestDisks disks = new GuestDisks(Optional.of(storage));
       VmFactory factory = new VmFactory(new HostMemory(64 << 20), disks, Ticker.SYSTEM);
@@ -149,6 +152,36 @@ final class DiskProgramTest {
         Awaitility.await().until(() -> vm.steps() > stood);
       }
     }
+  }
+
+  @Test
+  void aVmWhoseDisksFenceMarkCannotBeReadWaitsAndGoesOnByItself(@TempDir Path root) throws Exception {
+    try (SharedStorage storage = storage(root)) {
+      DiskDescription disk = storage.disks().create("data", DiskFormat.RAW, 1 << 20);
+      VmFactory factory = new VmFactory(new HostMemory(64 << 20), new GuestDisks(Optional.of(storage)), Ticker.SYSTEM);
+      try (VirtualMachine vm = factory.boot(spec("journal", Map.of("rate", "unlimited"), 1, disk),
+          new OwnershipEpoch(1), false)) {
+        vm.resume(PauseReason.OPERATOR);
+        Awaitility.await().until(() -> vm.steps() > 10);
+        Path mark = Files.createDirectory(root.resolve("leases/disk-data.fence"));
+        // A step that takes longer than the wait for it: none is done any more.
+        Awaitility.await().until(() -> {
+          long steps = vm.steps();
+          vm.pause(PauseReason.OPERATOR);
+          vm.resume(PauseReason.OPERATOR);
+          return vm.awaitFirstStep(50) == 0 && vm.steps() == steps;
+        });
+        long stopped = vm.steps();
+        Files.delete(mark);
+        Awaitility.await().until(() -> vm.steps() > stopped);
+      }
+    }
+  }
+
+  private static SharedStorage storage(Path root) throws IOException {
+    return new SharedStorage(root, "a", "life", new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos,
+        Scheduler.SYSTEM), set -> {
+        });
   }
 
   @Test

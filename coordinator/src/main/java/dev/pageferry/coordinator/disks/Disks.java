@@ -10,6 +10,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedHost;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.Migration;
@@ -76,9 +77,11 @@ public final class Disks {
     ledger.requireChangeable();
     checkName(name);
     Host host = hostFor(hostName);
-    Optional<String> owner = owner(name, host.record().getStorageId());
+    Optional<VmRecord> owner = owner(dev.pageferry.proto.agent.v1.Disk.newBuilder().setName(name).build(),
+        host.record().getStorageId());
     if (owner.isPresent()) {
-      throw new RequestException(Kind.REFUSED, "disk %s is VM %s's; delete that VM first", name, owner.get());
+      throw new RequestException(Kind.REFUSED, "disk %s is VM %s's; delete that VM first", name,
+          owner.get().getSpec().getName());
     }
     ask(host, () -> {
       agents.deleteDisk(host.record().getAddress(), name);
@@ -94,21 +97,54 @@ public final class Disks {
   public List<dev.pageferry.proto.agent.v1.Disk> forNewVm(Host host, List<String> names) throws RequestException {
     List<dev.pageferry.proto.agent.v1.Disk> found = new ArrayList<>();
     for (String each : names) {
+      // As the host names it: a path may be called in several ways.
       var disk = ask(host, () -> agents.getDisk(host.record().getAddress(), each));
-      // By the name that the host gives it: a path may be called in several ways.
-      Optional<String> owner = owner(disk.getName(), host.record().getStorageId());
-      if (owner.isPresent()) {
-        throw new RequestException(Kind.REFUSED, "disk %s is VM %s's; a disk has one VM", each, owner.get());
+      Optional<dev.pageferry.proto.agent.v1.Disk> twice = found.stream().filter(other -> areOne(other, disk)).findFirst();
+      if (twice.isPresent()) {
+        throw new RequestException(Kind.INVALID, "disk %s is asked for twice: %s is the same one", each,
+            twice.get().getName());
       }
+      requireFree(disk, host.record().getStorageId());
       found.add(disk);
     }
     return found;
   }
 
+  /**
+   * Refuses disks that a VM has by now.
+   *
+   * @param storage of the host that found them
+   */
+  public void requireFree(List<dev.pageferry.proto.agent.v1.Disk> found, String storage) throws RequestException {
+    for (var each : found) {
+      requireFree(each, storage);
+    }
+  }
+
+  private void requireFree(dev.pageferry.proto.agent.v1.Disk disk, String storage) throws RequestException {
+    Optional<VmRecord> owner = owner(disk, storage);
+    if (owner.isPresent()) {
+      String its = owner.get().getSpec().getDisksList().stream().filter(other -> areOne(other, disk)).findFirst()
+          .map(dev.pageferry.proto.agent.v1.Disk::getName).orElse(disk.getName());
+      throw new RequestException(Kind.REFUSED, "disk %s is VM %s's%s; a disk has one VM", disk.getName(),
+          owner.get().getSpec().getName(), its.equals(disk.getName()) ? "" : ", which has it as " + its);
+    }
+  }
+
+  /** A VM's specification as its host says it, with what hosts do not repeat: which devices its disks are. */
+  public static VmSpec withDevices(VmSpec said, VmSpec recorded) {
+    VmSpec.Builder spec = said.toBuilder();
+    for (var each : spec.getDisksBuilderList()) {
+      recorded.getDisksList().stream().filter(other -> other.getName().equals(each.getName())).findFirst()
+          .ifPresent(other -> each.setDevice(other.getDevice()));
+    }
+    return spec.build();
+  }
+
   private Disk disk(Host host, dev.pageferry.proto.agent.v1.Disk found) {
     String storage = host.record().getStorageId();
     return Disk.newBuilder().setName(found.getName()).setFormat(Disk.Format.valueOf(found.getFormat().name()))
-        .setSizeBytes(found.getSizeBytes()).setVm(owner(found.getName(), storage).orElse(""))
+        .setSizeBytes(found.getSizeBytes()).setVm(owner(found, storage).map(each -> each.getSpec().getName()).orElse(""))
         .addAllHosts(hostsWithStorage().stream().filter(each -> each.record().getStorageId().equals(storage))
             .map(each -> each.id().value()).sorted().toList())
         .build();
@@ -116,17 +152,38 @@ public final class Disks {
 
   /**
    * The VM that has a disk. A name alone does not say which disk it is: another storage may have one of that name. While a
-   * VM's disks are on their way, those on both storages are its. What is passed through by its path is on no storage.
+   * VM's disks are on their way, those on both storages are its. What is passed through by its path is on no storage, and a
+   * device is one whatever its path.
    */
-  private Optional<String> owner(String disk, String storage) {
+  private Optional<VmRecord> owner(dev.pageferry.proto.agent.v1.Disk disk, String storage) {
     List<MigrationRecord> moving = ledger.migrations().stream()
         .filter(each -> !each.getDestinationStorage().isEmpty() && UNFINISHED.contains(each.getDocument().getState()))
         .toList();
     return ledger.list().stream().map(Row::record)
-        .filter(each -> each.getSpec().getDisksList().stream().anyMatch(its -> its.getName().equals(disk)))
-        .filter(each -> disk.startsWith("/") || each.getStorageId().isEmpty()
-            || storagesOf(each, moving).contains(storage))
-        .map(each -> each.getSpec().getName()).findFirst();
+        .filter(each -> each.getSpec().getDisksList().stream().anyMatch(its -> areOne(its, disk)))
+        .filter(each -> isPath(disk) || each.getStorageId().isEmpty() || storagesOf(each, moving).contains(storage))
+        .findFirst();
+  }
+
+  /** Whether two are one disk: by name, or, of devices that are passed through, by what they are. */
+  private static boolean areOne(dev.pageferry.proto.agent.v1.Disk one, dev.pageferry.proto.agent.v1.Disk other) {
+    return one.getName().equals(other.getName()) || !device(one).isEmpty() && device(one).equals(device(other));
+  }
+
+  /**
+   * What tells a device from all others anywhere; empty where nothing does. An inode tells files apart in their own file
+   * system only, and copies of a VHD may have one id.
+   */
+  private static String device(dev.pageferry.proto.agent.v1.Disk disk) {
+    if (!isPath(disk) || disk.getIdentity().startsWith("inode-")) {
+      return "";
+    }
+    // Agents of the version before say no more than the identity.
+    return disk.getDevice().isEmpty() ? disk.getIdentity() : disk.getDevice();
+  }
+
+  private static boolean isPath(dev.pageferry.proto.agent.v1.Disk disk) {
+    return disk.getName().startsWith("/");
   }
 
   private static Set<String> storagesOf(VmRecord vm, List<MigrationRecord> moving) {

@@ -86,6 +86,8 @@ public final class Machines {
     return busy.exclusively(id, spec.getName(), () -> {
       synchronized (naming) {
         RequestedCards.requireFree(ledger, spec.getNicsList());
+        // Again: another VM may have been recorded since, under another name of a device.
+        disks.requireFree(spec.getDisksList(), host.record().getStorageId());
         if (!ledger.add(record)) {
           throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
         }
@@ -111,7 +113,7 @@ public final class Machines {
       throw new RequestException(Kind.FAILED, "VM %s was stopped or deleted while it was being created",
           spec.getName());
     }
-    Row row = ledger.describe(id, unused -> status.getSpec());
+    Row row = ledger.describe(id, known -> Disks.withDevices(status.getSpec(), known));
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
     return states.vm(row, Optional.of(status));
   }

@@ -19,6 +19,7 @@ import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -45,9 +46,11 @@ public final class FakeAgents implements AgentClient {
   public VmStatus createVm(String address, CreateVmRequest request) throws AgentException {
     FakeAgent agent = at(address);
     agent.called("createVm", request);
+    VmSpec.Builder spec = request.getSpec().toBuilder();
+    // Hosts do not repeat it.
+    spec.getDisksBuilderList().forEach(Disk.Builder::clearDevice);
     VmStatus status = VmStatus.newBuilder().setId(request.getSpec().getId()).setEpoch(request.getEpoch())
-        .setState(request.getPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING).setSpec(request.getSpec())
-        .build();
+        .setState(request.getPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING).setSpec(spec).build();
     agent.host(status);
     return status;
   }
@@ -178,6 +181,11 @@ public final class FakeAgents implements AgentClient {
       throw new AgentException(Kind.EXISTS, "disk exists already", new IllegalStateException(request.getName()));
     }
     return disk;
+  }
+
+  /** A device that hosts see under that path. */
+  public void attach(Disk device) {
+    disks.put(device.getName(), device);
   }
 
   @Override

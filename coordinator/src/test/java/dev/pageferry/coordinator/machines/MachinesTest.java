@@ -11,6 +11,7 @@ import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
+import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
@@ -78,6 +79,47 @@ class MachinesTest {
 
   private static dev.pageferry.proto.cluster.v1.CreateVmRequest withCard(String name, String nic) {
     return FakeSite.request(name, "a").toBuilder().addNics(nic).build();
+  }
+
+  @Test
+  void aDeviceThatAVmHasIsNotGivenToAnotherUnderAnotherPath() throws RequestException {
+    attach("/dev/sda", "naa.600a", "");
+    attach("/dev/sdb", "naa.600a", "naa.600a");
+    attach("/dev/dm-0", "", "naa.600a");
+    attach("/dev/sdc", "naa.600c", "naa.600c");
+    machines.create(withDisks("one", "/dev/sda"));
+
+    refused(Kind.REFUSED, () -> machines.create(withDisks("two", "/dev/sdb")),
+        "disk /dev/sdb is VM one's, which has it as /dev/sda");
+    refused(Kind.REFUSED, () -> machines.create(withDisks("two", "/dev/dm-0")), "is VM one's, which has it as /dev/sda");
+    refused(Kind.INVALID, () -> machines.create(withDisks("two", "/dev/sdc", "/dev/sdc")), "asked for twice");
+    machines.create(withDisks("two", "/dev/sdc"));
+  }
+
+  @Test
+  void whatADeviceIsStaysKnownThoughItsHostDoesNotRepeatIt() throws RequestException {
+    attach("/dev/dm-0", "", "naa.600a");
+    attach("/dev/dm-1", "", "naa.600a");
+    machines.create(withDisks("one", "/dev/dm-0"));
+    assertThat(site.row("one").getSpec().getDisks(0).getDevice()).isEqualTo("naa.600a");
+    refused(Kind.REFUSED, () -> machines.create(withDisks("two", "/dev/dm-1")), "which has it as /dev/dm-0");
+  }
+
+  @Test
+  void filesOfOneInodeOnDifferentFileSystemsAreDifferentDisks() throws RequestException {
+    attach("/mnt/one/disk.raw", "inode-12", "");
+    attach("/mnt/two/disk.raw", "inode-12", "");
+    machines.create(withDisks("one", "/mnt/one/disk.raw"));
+    machines.create(withDisks("two", "/mnt/two/disk.raw"));
+  }
+
+  private void attach(String path, String identity, String device) {
+    site.agents().attach(Disk.newBuilder().setName(path).setFormat(Disk.Format.RAW).setSizeBytes(FakeSite.MIB)
+        .setIdentity(identity).setDevice(device).build());
+  }
+
+  private static dev.pageferry.proto.cluster.v1.CreateVmRequest withDisks(String name, String... disks) {
+    return FakeSite.request(name, "a").toBuilder().addAllDisks(List.of(disks)).build();
   }
 
   @Test

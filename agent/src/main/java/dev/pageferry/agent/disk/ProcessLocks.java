@@ -1,0 +1,69 @@
+package dev.pageferry.agent.disk;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The file locks of this process, of which there is one instance. A lock is kept by the kernel (or the file server) until it
+ * is released or the process is gone. It is on a file of its own that nothing else opens: a POSIX lock is lost as soon as
+ * its process closes <em>any</em> descriptor of the file (fcntl(2)), so that even a failed second attempt in this process
+ * would drop it. That is why all attempts of the process go through one instance.
+ */
+public final class ProcessLocks {
+  /** What this process has locked, or is trying to. */
+  private final Set<Path> mine = ConcurrentHashMap.newKeySet();
+
+  private final class FileIsLocked implements LeaseStore.Lock {
+    private final Path file;
+    private final FileChannel channel;
+
+    private FileIsLocked(Path file, FileChannel channel) {
+      this.file = file;
+      this.channel = channel;
+    }
+
+    @Override
+    public void close() throws IOException {
+      if (channel.isOpen()) {
+        channel.close();
+        mine.remove(file);
+      }
+    }
+  }
+
+  /**
+   * Locks, or finds that somebody else has the lock.
+   *
+   * @throws IOException if this file system has no locks
+   */
+  Optional<LeaseStore.Lock> tryLock(Path path) throws IOException {
+    Path file = path.toAbsolutePath().normalize();
+    if (!mine.add(file)) {
+      return Optional.empty();
+    }
+    FileChannel channel = null;
+    boolean locked = false;
+    try {
+      channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock lock = channel.tryLock();
+      locked = lock != null;
+      return locked ? Optional.of(new FileIsLocked(file, channel)) : Optional.empty();
+    } catch (OverlappingFileLockException e) {
+      return Optional.empty();
+    } finally {
+      if (!locked) {
+        if (channel != null) {
+          channel.close();
+        }
+        mine.remove(file);
+      }
+    }
+  }
+}
