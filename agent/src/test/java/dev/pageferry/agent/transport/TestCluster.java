@@ -37,6 +37,8 @@ final class TestCluster implements AutoCloseable {
   private static final AtomicInteger IDS = new AtomicInteger();
 
   final FakeLedger ledger = new FakeLedger();
+  /** By which sources measure and wait. */
+  Ticker sourceTicker = Ticker.SYSTEM;
   private final EventLoops loops = new EventLoops(2);
   private final List<TestHost> hosts = new ArrayList<>();
   private final List<Move> moves = new ArrayList<>();
@@ -86,7 +88,7 @@ final class TestCluster implements AutoCloseable {
             ledger, GuestDisks.NONE, Optional.empty(), guest -> {
               givenAway.add(guest);
               source.giveAway(guest.spec().id());
-            }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));
+            }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), sourceTicker));
     Thread thread = Thread.ofVirtual().unstarted(() -> {
       try {
         migration.run();

@@ -143,7 +143,10 @@ final class DestinationMigration {
       // READY is said by this: from then on only the coordinator's word may discard the guest.
       diskFate = Fate.MAYBE_THE_DISKS;
       try {
-        stopAndCopy.run(state);
+        if (!stopAndCopy.run(state)) {
+          backToPreCopy(placement);
+          continue;
+        }
       } catch (MigrationFailure e) {
         diskFate = Fate.COPIES;
         throw e;
@@ -160,15 +163,17 @@ final class DestinationMigration {
           diskFate = verdict.diskFate();
           return false;
         }
-        case BACK_TO_PRE_COPY -> {
-          diskFate = Fate.COPIES;
-          placement.reopen();
-          // The source sends no page before it has read this: streams may be faster than the control stream.
-          session.link().send(BackToPreCopy.getDefaultInstance());
-          phase = Phase.RECEIVING;
-        }
+        case BACK_TO_PRE_COPY -> backToPreCopy(placement);
       }
     }
+  }
+
+  private void backToPreCopy(PagePlacement placement) {
+    diskFate = Fate.COPIES;
+    placement.reopen();
+    // The source sends no page before it has read this: streams may be faster than the control stream.
+    session.link().send(BackToPreCopy.getDefaultInstance());
+    phase = Phase.RECEIVING;
   }
 
   private GuestState receiveState(PagePlacement placement) throws MigrationFailure, InterruptedException {
@@ -178,7 +183,7 @@ final class DestinationMigration {
       if (message instanceof GuestState state) {
         return state;
       }
-      placement.flushDisks();
+      placement.flushDisksAhead();
       session.link().send(DisksFlushed.getDefaultInstance());
     }
   }

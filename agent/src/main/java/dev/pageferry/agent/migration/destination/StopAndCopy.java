@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.time.Duration;
@@ -16,10 +17,14 @@ import java.util.Set;
 /** Stage 3: waits for the last page, compares the digest of all of them, loads the registers and says READY. */
 final class StopAndCopy {
   private static final Duration LAST_PAGES_TIMEOUT = Duration.ofSeconds(60);
+  /** How soon a source that goes back is noticed; the last page is noticed at once. */
+  private static final Duration NEWS_CHECK = Duration.ofMillis(20);
 
   private final DestinationSession session;
   private final VirtualMachine vm;
   private final PagePlacement placement;
+  /** That of the state before; each switchover that was put off was followed by further rounds. */
+  private int lastRoundBefore = -1;
 
   StopAndCopy(DestinationSession session, VirtualMachine vm, PagePlacement placement) {
     this.session = session;
@@ -27,9 +32,19 @@ final class StopAndCopy {
     this.placement = placement;
   }
 
-  void run(GuestState state) throws MigrationFailure, InterruptedException {
+  /** @return false if the source has gone back to pre-copy: its guest runs, and READY is not said */
+  boolean run(GuestState state) throws MigrationFailure, InterruptedException {
     Ticker ticker = session.environment().ticker();
-    placement.awaitLastRound(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker));
+    if (state.getLastRound() <= lastRoundBefore) {
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "the guest's state names round %d as its last, round %d was the last one before".formatted(
+              state.getLastRound(),
+              lastRoundBefore));
+    }
+    lastRoundBefore = state.getLastRound();
+    if (!awaitLastPages(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker))) {
+      return false;
+    }
     session.environment().failpoints().at("destination.stop-and-copy.last-page");
     long digestStart = ticker.nanos();
     compareDigest(state);
@@ -40,10 +55,37 @@ final class StopAndCopy {
     // The source's word that a write was safe is this host's from READY on.
     double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
+    if (hasGoneBack()) {
+      return false;
+    }
     session.link()
         .send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
             .setStorageSeconds(storageSeconds)
             .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
+    return true;
+  }
+
+  private boolean awaitLastPages(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+    while (!placement.awaitLastRound(lastRound, deadline.orAfter(NEWS_CHECK))) {
+      if (hasGoneBack()) {
+        return false;
+      }
+      if (deadline.hasPassed()) {
+        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
+            "round %d did not end on all %d streams in time".formatted(lastRound, session.streams()));
+      }
+    }
+    return true;
+  }
+
+  /** Whether the source, for which the pause got too long, lets its guest run again. Nothing was promised yet: it may also end the attempt. */
+  private boolean hasGoneBack() throws MigrationFailure, InterruptedException {
+    Deadline now = Deadline.after(Duration.ZERO, session.environment().ticker());
+    if (!session.link().awaitNews(now)) {
+      return false;
+    }
+    BackToPreCopy unused = session.link().receive(BackToPreCopy.class, now);
+    return true;
   }
 
   private void compareDigest(GuestState state) throws MigrationFailure {
