@@ -7,6 +7,7 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
@@ -27,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * A VM of the built-in guest: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
  * to life when it is given registers: the initial ones at boot, or those that arrived from another host.
  */
-public final class VirtualMachine implements Guest, AutoCloseable {
+public final class VirtualMachine implements IncomingGuest {
   private static final Logger log = LoggerFactory.getLogger(VirtualMachine.class);
   private static final Duration FOREVER = Duration.ofDays(365);
 
@@ -101,7 +102,11 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    *
    * @throws IllegalArgumentException if the state is not that of this VM's number of vCPUs
    */
+  @Override
   public synchronized void load(GuestState state, Set<PauseReason> reasons) {
+    if (closed) {
+      throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
+    }
     if (state.vcpus().size() != spec.vcpus()) {
       throw new IllegalArgumentException(
           "state of %d vCPUs for a VM of %d vCPUs".formatted(state.vcpus().size(), spec.vcpus()));
@@ -130,11 +135,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     letGoIfNoReasonIsLeft();
   }
 
-  /**
-   * The VM is this host's: its network cards are here, and everybody is told.
-   *
-   * @param isOurs whether it still is
-   */
+  @Override
   public void connect(BooleanSupplier isOurs) {
     network.ifPresent(each -> each.activate(isOurs));
   }
@@ -146,7 +147,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     }
   }
 
-  /** How the network cards came here; empty for a VM without any. */
+  @Override
   public Optional<NetworkArrival> networkArrival() {
     return network().map(GuestNetwork::arrival);
   }
@@ -260,7 +261,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   /** The caller has no pause to end, so that the VM would stand for good. */
   private void undoPause(PauseReason reason, boolean isNew) {
     if (isNew) {
-      resume(reason);
+      endPause(reason);
     }
   }
 
@@ -301,7 +302,19 @@ public final class VirtualMachine implements Guest, AutoCloseable {
   }
 
   @Override
-  public synchronized void resume(PauseReason reason) {
+  public void resume(PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      throw new IllegalArgumentException("VM %s runs on only with leave".formatted(spec.name()));
+    }
+    endPause(reason);
+  }
+
+  @Override
+  public void runOn(LeaveToRun leave) {
+    endPause(PauseReason.MIGRATION);
+  }
+
+  private synchronized void endPause(PauseReason reason) {
     if (pauseReasons.remove(reason)) {
       if (reason == PauseReason.MIGRATION) {
         network.ifPresent(each -> each.leaves(false));
@@ -323,6 +336,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return pauseReasons.contains(reason);
   }
 
+  @Override
   public boolean isPaused() {
     return paused;
   }
@@ -351,7 +365,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return steps;
   }
 
-  /** Steps done on this host. */
+  @Override
   public long stepsHere() {
     return steps() - stepsBrought;
   }
@@ -361,11 +375,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return meter.perSecond(steps());
   }
 
-  /**
-   * Waits until the first vCPU has stepped since the last resume.
-   *
-   * @return when that was, on the VM's ticker, or 0 if it did not happen in time
-   */
+  @Override
   public long awaitFirstStep(long waitMillis) throws InterruptedException {
     return vcpus.isEmpty() ? 0 : vcpus.getFirst().awaitFirstStep(waitMillis);
   }

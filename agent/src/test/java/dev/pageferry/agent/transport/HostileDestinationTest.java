@@ -319,8 +319,8 @@ class HostileDestinationTest {
   void aPauseLastsAsLongAsItTakesWhereTheOperatorSaysSo() throws Exception {
     Destination destination = reachPauseInFastTime(OnStall.SWITCH);
     destination.control.expect(GuestState.class);
-    long start = cluster.sourceTicker.nanos();
-    await().atMost(TestCluster.PATIENCE).until(() -> cluster.sourceTicker.secondsSince(start) > 10);
+    long start = cluster.sourceScheduler.nanos();
+    await().atMost(TestCluster.PATIENCE).until(() -> cluster.sourceScheduler.secondsSince(start) > 10);
 
     assertThat(vm.isPausedFor(PauseReason.MIGRATION)).isTrue();
     destination.control.send(Refusal.newBuilder().setCode("DATA_CORRUPTED").setMessage("seen").build());
@@ -335,7 +335,7 @@ class HostileDestinationTest {
   private Destination reachPauseInFastTime(OnStall onStall) throws Exception {
     reach(Step.HELLO).close();
     move.await();
-    cluster.sourceTicker = () -> 10 * System.nanoTime();
+    cluster.sourceScheduler = new FastScheduler(10);
     move = startTowardsTheListener(
         new SourceOptions(Duration.ofMillis(300), 0, STREAMS, onStall, Duration.ofHours(1)));
     Destination destination = reach(Step.STREAMS_OPEN);

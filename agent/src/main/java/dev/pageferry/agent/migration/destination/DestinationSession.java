@@ -6,6 +6,7 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.stage.MigrationStage;
 
 /**
  * What the stages of one incoming migration share.
@@ -20,4 +21,9 @@ record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epo
     MigrationLog log,
     DestinationLink link,
     DestinationMigration.Environment environment) {
+  /** The one place at which a migration goes from stage to stage. */
+  void enter(MigrationStage stage) throws InterruptedException {
+    log.info("stage={} begins at the destination", stage);
+    environment.failpoints().entering("destination", stage);
+  }
 }

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.common.page.PageSize;
@@ -17,7 +17,7 @@ final class MemoryPlacement {
   /** Streams that hold the memory. Guarded by this. */
   private final boolean[] open;
 
-  MemoryPlacement(VirtualMachine vm, int streams) {
+  MemoryPlacement(Guest vm, int streams) {
     this.ram = vm.ram();
     this.everWritten = vm.dirtyLog().everWritten();
     this.open = new boolean[streams];

@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.migration.MigrationFailure;
@@ -68,7 +68,7 @@ final class PagePlacement implements PageSink {
   private int flushesAhead;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
-  PagePlacement(VirtualMachine vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
+  PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
       Consumer<Throwable> onFailure) {
     this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
     this.memory = new MemoryPlacement(vm, streamCount);

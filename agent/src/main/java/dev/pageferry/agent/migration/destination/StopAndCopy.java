@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.stage.FailureCode;
@@ -12,28 +12,29 @@ import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.time.Duration;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.Set;
 
-/** Stage 3: waits for the last page, compares the digest of all of them, loads the registers and says READY. */
+/** Stage 3: waits for the last page, compares the digest of all of them, loads the registers and makes READY. */
 final class StopAndCopy {
   private static final Duration LAST_PAGES_TIMEOUT = Duration.ofSeconds(60);
   /** How soon a source that goes back is noticed; the last page is noticed at once. */
   private static final Duration NEWS_CHECK = Duration.ofMillis(20);
 
   private final DestinationSession session;
-  private final VirtualMachine vm;
+  private final IncomingGuest vm;
   private final PagePlacement placement;
   /** That of the state before; each switchover that was put off was followed by further rounds. */
   private int lastRoundBefore = -1;
 
-  StopAndCopy(DestinationSession session, VirtualMachine vm, PagePlacement placement) {
+  StopAndCopy(DestinationSession session, IncomingGuest vm, PagePlacement placement) {
     this.session = session;
     this.vm = vm;
     this.placement = placement;
   }
 
-  /** @return false if the source has gone back to pre-copy: its guest runs, and READY is not said */
-  boolean run(GuestState state) throws MigrationFailure, InterruptedException {
+  /** @return what the source is to be told, and has not been yet; empty if it has gone back to pre-copy, and its guest runs */
+  Optional<Ready> run(GuestState state) throws MigrationFailure, InterruptedException {
     Ticker ticker = session.environment().ticker();
     if (state.getLastRound() <= lastRoundBefore) {
       throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
@@ -43,7 +44,7 @@ final class StopAndCopy {
     }
     lastRoundBefore = state.getLastRound();
     if (!awaitLastPages(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker))) {
-      return false;
+      return Optional.empty();
     }
     session.environment().failpoints().at("destination.stop-and-copy.last-page");
     long digestStart = ticker.nanos();
@@ -56,13 +57,11 @@ final class StopAndCopy {
     double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
     if (hasGoneBack()) {
-      return false;
+      return Optional.empty();
     }
-    session.link()
-        .send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
-            .setStorageSeconds(storageSeconds)
-            .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
-    return true;
+    return Optional.of(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
+        .setStorageSeconds(storageSeconds).setBytesReceived(session.link().bytesReceived())
+        .setReceiveSeconds(placement.receiveSeconds()).build());
   }
 
   private boolean awaitLastPages(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {

@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
+import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Deadline;
@@ -16,10 +17,6 @@ import dev.pageferry.proto.migration.v1.Ready;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /**
  * Stage 3: pauses the guest and sends the last dirty pages, the registers and the digest of all pages, until the
@@ -63,7 +60,7 @@ final class StopAndCopy {
   End run() throws MigrationFailure, InterruptedException {
     flushAhead();
     // Answered while the last pages are on their way, so that asking costs no blackout.
-    CompletableFuture<Duration> coordinator = session.ownership.probe(budget());
+    Promise<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.start();
     Deadline pauseEnd = pauseEnd();
@@ -98,7 +95,7 @@ final class StopAndCopy {
       return End.READY;
     }
     session.link.send(BackToPreCopy.getDefaultInstance());
-    session.guest.resume(PauseReason.MIGRATION);
+    session.guest.runOn(session.dialogue.neverAsked());
     awaitBack(false);
     return End.COORDINATOR_SILENT;
   }
@@ -122,7 +119,7 @@ final class StopAndCopy {
 
   /** Lets the guest run again here, because its pause got too long; ends the attempt if that was so too often. */
   private void runAgain(String reason) throws MigrationFailure {
-    session.guest.resume(PauseReason.MIGRATION);
+    session.guest.runOn(session.dialogue.neverAsked());
     session.journal.enter(MigrationStage.PRE_COPY);
     session.rounds.measureAnew();
     if (++longPauses == MAX_LONG_PAUSES) {
@@ -189,13 +186,8 @@ final class StopAndCopy {
     return limit.compareTo(SHORTEST_BUDGET) < 0 ? SHORTEST_BUDGET : limit;
   }
 
-  private boolean isAnswered(CompletableFuture<Duration> coordinator) throws InterruptedException {
+  private boolean isAnswered(Promise<Duration> coordinator) throws InterruptedException {
     double left = budget().toNanos() / 1e9 - session.blackout.secondsSoFar();
-    try {
-      coordinator.get(Math.max(0, (long) (left * 1e9)), TimeUnit.NANOSECONDS);
-      return true;
-    } catch (ExecutionException | TimeoutException e) {
-      return false;
-    }
+    return coordinator.await(Duration.ofNanos(Math.max(0, (long) (left * 1e9)))).isPresent();
   }
 }
