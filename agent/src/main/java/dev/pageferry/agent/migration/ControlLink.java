@@ -26,6 +26,13 @@ public interface ControlLink extends AutoCloseable {
   /** As {@link #receive}, for one of several kinds. */
   MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException;
 
+  /**
+   * Waits until there is something to receive: a message, or the end of the link. Called by the thread that receives.
+   *
+   * @return false if the deadline passes first
+   */
+  boolean awaitNews(Deadline deadline) throws InterruptedException;
+
   /** False once the link is known to be broken. */
   boolean isOpen();
 

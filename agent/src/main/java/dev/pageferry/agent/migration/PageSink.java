@@ -36,7 +36,17 @@ public interface PageSink {
   /** Checks scattered pages and puts them into place. */
   void batchArrived(int stream, PageFrameMeta batch, ByteBuffer contents) throws WireException;
 
-  void zeroRanges(int stream, PageFrameMeta ranges) throws WireException;
+  /** Checks ranges of zero pages, all of them, before one is cleared. */
+  void zerosStart(int stream, PageFrameMeta ranges) throws WireException;
+
+  /**
+   * Clears ranges, in their order, but no more at once than other streams can wait for.
+   *
+   * @param from the first range that has not been cleared yet
+   * @return the first one that is still to be cleared: go on with it when others have had their turn; the count of ranges at
+   *     the end
+   */
+  int clearSome(int stream, PageFrameMeta ranges, int from);
 
   /**
    * The stream has sent all its pages of a round.

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   private static final int MAX_QUEUED = 64;
+  /** Of all messages that wait, but for one: a body of a MiB is the longest that a frame may have. */
+  private static final int MAX_QUEUED_BYTES = 1 << 20;
+  /** Pings and pongs between two pings of this side, which are a second apart: a peer sends one or two of each. */
+  private static final int MAX_KEEP_ALIVES = 64;
+  /** A reason is a line; it goes into logs and reports. */
+  private static final int MAX_REASON_CHARS = 1000;
   private static final long PING_INTERVAL_MILLIS = 1000;
   /** The first pings follow each other faster, so that the round trip is known early. */
   private static final long FIRST_PING_INTERVAL_MILLIS = 20;
@@ -38,6 +45,9 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
 
   private final FailureCode lostCode;
   private final BlockingQueue<Object> inbox = new ArrayBlockingQueue<>(MAX_QUEUED + 1);
+  /** What was taken from the inbox ahead of being received; the receiving thread's. */
+  private @Nullable Object news;
+  private final AtomicInteger queuedBytes = new AtomicInteger();
   private volatile @Nullable Channel channel;
   private volatile double roundTripSeconds;
   private volatile @Nullable MigrationFailure ended;
@@ -45,6 +55,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   private volatile boolean pinging;
   private long lastHeardNanos;
   private long lastTickNanos;
+  private int keepAlives;
   private long pingIntervalMillis = FIRST_PING_INTERVAL_MILLIS;
 
   /** @param lostCode what the loss of the peer is called on this side */
@@ -88,14 +99,24 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
       context.close();
       return;
     }
-    context.writeAndFlush(Ping.newBuilder().setNonce(now).build());
+    keepAlives = 0;
+    if (context.channel().isWritable()) {
+      context.writeAndFlush(Ping.newBuilder().setNonce(now).build());
+    }
     context.executor().schedule(() -> tick(context), pingIntervalMillis, TimeUnit.MILLISECONDS);
     pingIntervalMillis = Math.min(PING_INTERVAL_MILLIS, 2 * pingIntervalMillis);
   }
 
   @Override
   protected void channelRead0(ChannelHandlerContext context, MessageLite message) {
+    if (!isOpen()) {
+      return;
+    }
     lastHeardNanos = System.nanoTime();
+    if ((message instanceof Ping || message instanceof Pong) && ++keepAlives > MAX_KEEP_ALIVES) {
+      refuse(context, "the peer sent more than %d keep-alives at once".formatted(MAX_KEEP_ALIVES));
+      return;
+    }
     switch (message) {
       case Ping ping -> {
         // A peer that floods with pings and reads no answer must not fill this host's memory with them.
@@ -105,9 +126,14 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
       }
       case Pong pong -> measured((lastHeardNanos - pong.getNonce()) / 1e9);
       default -> {
+        int bytes = message.getSerializedSize();
+        int waiting = queuedBytes.get();
         if (inbox.size() >= MAX_QUEUED) {
           refuse(context, "the peer sent more than %d control messages at once".formatted(MAX_QUEUED));
+        } else if (waiting > 0 && waiting + bytes > MAX_QUEUED_BYTES) {
+          refuse(context, "the peer sent more than %d bytes of control messages at once".formatted(MAX_QUEUED_BYTES));
         } else {
+          queuedBytes.addAndGet(bytes);
           inbox.add(message);
         }
       }
@@ -184,8 +210,20 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     }
   }
 
+  boolean awaitNews(Deadline deadline) throws InterruptedException {
+    if (news == null) {
+      news = inbox.poll(deadline.remainingNanos(), TimeUnit.NANOSECONDS);
+    }
+    return news != null;
+  }
+
   MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
-    Object next = inbox.poll(deadline.remainingNanos(), TimeUnit.NANOSECONDS);
+    boolean unused = awaitNews(deadline);
+    Object next = news;
+    news = null;
+    if (next instanceof MessageLite message) {
+      queuedBytes.addAndGet(-message.getSerializedSize());
+    }
     return switch (next) {
       case null -> throw new MigrationFailure.PeerLost(lostCode, "the peer sent no %s in time".formatted(names(kinds)));
       case Ended(MigrationFailure failure) -> {
@@ -193,7 +231,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
         inbox.add(next);
         throw failure;
       }
-      case Refusal refusal -> throw new MigrationFailure.PeerRefused(codeOf(refusal), refusal.getMessage());
+      case Refusal refusal -> throw new MigrationFailure.PeerRefused(codeOf(refusal), reasonOf(refusal));
       case MessageLite message when Arrays.stream(kinds).anyMatch(kind -> kind.isInstance(message)) -> message;
       default ->
         throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "received %s, expected %s".formatted(
@@ -207,6 +245,11 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
     } catch (IllegalArgumentException e) {
       return FailureCode.DESTINATION_REFUSED;
     }
+  }
+
+  private static String reasonOf(Refusal refusal) {
+    String reason = refusal.getMessage();
+    return reason.length() <= MAX_REASON_CHARS ? reason : reason.substring(0, MAX_REASON_CHARS) + "...";
   }
 
   private static String names(Class<?>... kinds) {

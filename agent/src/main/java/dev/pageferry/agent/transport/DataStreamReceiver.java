@@ -19,6 +19,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +42,8 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
     CHECKED_BODY,
     RUN_CONTENTS,
     BATCH_CONTENTS,
+    /** Nothing is read while memory is cleared. */
+    CLEARING,
     SKIPPED_BODY
   }
 
@@ -129,6 +132,7 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
         nextFrame(context);
       }
       case SKIPPED_BODY -> skip(context);
+      case CLEARING -> throw new IllegalStateException("stream %d was read while memory is cleared".formatted(stream));
     }
   }
 
@@ -188,10 +192,42 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
         part = Part.BATCH_CONTENTS;
       }
       default -> {
-        sink.zeroRanges(stream, read);
-        nextFrame(context);
+        sink.zerosStart(stream, read);
+        part = Part.CLEARING;
+        clear(context, read, 0);
       }
     }
+  }
+
+  /** A short list of ranges may mean a GiB to clear: other streams, and other guests', get their turns in between. */
+  private void clear(ChannelHandlerContext context, PageFrameMeta ranges, int from) throws WireException {
+    int next = sink.clearSome(stream, ranges, from);
+    if (next == ranges.count()) {
+      if (!context.channel().config().isAutoRead()) {
+        context.channel().config().setAutoRead(true);
+      }
+      nextFrame(context);
+      return;
+    }
+    context.channel().config().setAutoRead(false);
+    if (sink.hasRoomOrTellLater(stream, () -> clearLater(context, ranges, next))) {
+      clearLater(context, ranges, next);
+    }
+  }
+
+  private void clearLater(ChannelHandlerContext context, PageFrameMeta ranges, int from) {
+    // Scheduled: what is merely executed comes ahead of everything that waits to be read.
+    context.executor().schedule(() -> {
+      // Memory is not touched any more once the channel is closed.
+      if (failed || !context.channel().isActive()) {
+        return;
+      }
+      try {
+        clear(context, ranges, from);
+      } catch (WireException | RuntimeException e) {
+        fail(context, e);
+      }
+    }, 0, TimeUnit.NANOSECONDS);
   }
 
   private void roundEnd(ChannelHandlerContext context) throws WireException {
@@ -203,7 +239,7 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
   }
 
   /** Reads a body that this version does not know, piece by piece, and forgets it. */
-  private void skip(ChannelHandlerContext context) {
+  private void skip(ChannelHandlerContext context) throws WireException {
     if (skipLeft == 0) {
       nextFrame(context);
       return;
@@ -214,7 +250,7 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
     target = scratch.clear().limit(piece);
   }
 
-  private void nextFrame(ChannelHandlerContext context) {
+  private void nextFrame(ChannelHandlerContext context) throws WireException {
     meta = null;
     part = Part.HEADER;
     target = scratch.clear().limit(FrameHeader.BYTES);
@@ -230,7 +266,12 @@ final class DataStreamReceiver extends ChannelInboundHandlerAdapter {
     context.channel().eventLoop().execute(() -> context.channel().config().setAutoRead(true));
   }
 
-  private void acknowledge(ChannelHandlerContext context, long pages) {
+  /** A peer that reads never lets what the socket does not take grow: an acknowledgement is some forty bytes for a MiB. */
+  private void acknowledge(ChannelHandlerContext context, long pages) throws WireException {
+    if (!context.channel().isWritable()) {
+      throw new WireException(Fault.UNREAD_ACKNOWLEDGEMENTS, "stream=%d does not read what it is told; %d bytes wait",
+          stream, context.channel().config().getWriteBufferHighWaterMark());
+    }
     bytesAcknowledged = bytesReceived;
     RoundAck ack = RoundAck.newBuilder().setRound(round).setStream(stream).setPages(pages).setBytes(bytesReceived)
         .build();

@@ -37,6 +37,8 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
   private final ArrayDeque<PageFrame> free = new ArrayDeque<>();
   private volatile long acknowledgedBytes;
   private long sequence;
+  /** Frames handed to the socket, on this stream alone. */
+  private long bytesWritten;
   private int round;
   private @Nullable PageFeed feed;
   private @Nullable CompletableFuture<Void> written;
@@ -127,6 +129,7 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
 
   private void send(PageFrame frame) {
     int bytes = frame.bytes();
+    bytesWritten += bytes;
     bytesSent.add(bytes);
     dataBytesWritten.add(bytes);
     channel.writeAndFlush(Unpooled.wrappedBuffer(frame.buffer())).addListener(sent -> {
@@ -141,6 +144,7 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
 
   private void sendRoundEnd() {
     ByteBuffer marker = ControlFrames.encode(RoundEnd.newBuilder().setRound(round).build(), sequence++);
+    bytesWritten += marker.remaining();
     bytesSent.add(marker.remaining());
     dataBytesWritten.add(marker.remaining());
     CompletableFuture<Void> ended = written;
@@ -156,12 +160,24 @@ final class DataStreamSender extends SimpleChannelInboundHandler<MessageLite> {
   @Override
   protected void channelRead0(ChannelHandlerContext context, MessageLite message) {
     if (message instanceof RoundAck ack) {
-      acknowledgedBytes = ack.getBytes();
+      acknowledged(context, ack.getBytes());
     } else {
       breakDown(new IllegalStateException(
           "the destination sent %s on a data stream".formatted(message.getClass().getSimpleName())));
       context.close();
     }
+  }
+
+  /** What the destination says decides when the guest is paused: it cannot have received more than was sent, nor less than before. */
+  private void acknowledged(ChannelHandlerContext context, long bytes) {
+    if (bytes <= acknowledgedBytes || bytes > bytesWritten) {
+      breakDown(new IllegalStateException(
+          "the destination acknowledged %s bytes on a data stream, after %d and of %d that were sent".formatted(
+              Long.toUnsignedString(bytes), acknowledgedBytes, bytesWritten)));
+      context.close();
+      return;
+    }
+    acknowledgedBytes = bytes;
   }
 
   @Override

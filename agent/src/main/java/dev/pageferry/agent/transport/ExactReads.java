@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
 final class ExactReads implements RecvByteBufAllocator {
   /** Other channels of the event loop get their turn after that much. */
   private static final long BYTES_PER_TURN = 8 << 20;
+  /** Each is a system call, however little it brings. */
+  private static final int READS_PER_TURN = 4096;
+  /** Of a control stream, whose frames take more work than their bytes say. */
+  private static final long CONTROL_BYTES_PER_TURN = 64 << 10;
 
   private static final int GREETING_BYTES = 2048;
 
@@ -32,6 +36,7 @@ final class ExactReads implements RecvByteBufAllocator {
       private int attempted;
       private int last;
       private long total;
+      private int reads;
       private @Nullable ChannelConfig config;
 
       @Override
@@ -48,6 +53,7 @@ final class ExactReads implements RecvByteBufAllocator {
       public void reset(ChannelConfig channel) {
         config = channel;
         total = 0;
+        reads = 0;
       }
 
       @Override
@@ -58,6 +64,7 @@ final class ExactReads implements RecvByteBufAllocator {
       @Override
       public void lastBytesRead(int bytes) {
         last = bytes;
+        reads++;
         total += Math.max(0, bytes);
       }
 
@@ -79,7 +86,8 @@ final class ExactReads implements RecvByteBufAllocator {
       @Override
       public boolean continueReading() {
         // A read that came back short has emptied the socket.
-        return last == attempted && total < BYTES_PER_TURN && config != null && config.isAutoRead();
+        return last == attempted && total < (nextTarget == null ? CONTROL_BYTES_PER_TURN : BYTES_PER_TURN)
+            && reads < READS_PER_TURN && config != null && config.isAutoRead();
       }
 
       @Override

@@ -66,6 +66,11 @@ final class NettyDestinationLink implements DestinationLink {
   }
 
   @Override
+  public boolean awaitNews(Deadline deadline) throws InterruptedException {
+    return control.awaitNews(deadline);
+  }
+
+  @Override
   public boolean isOpen() {
     return control.isOpen();
   }

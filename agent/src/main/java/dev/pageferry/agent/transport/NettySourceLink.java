@@ -148,6 +148,11 @@ final class NettySourceLink implements SourceLink {
   }
 
   @Override
+  public boolean awaitNews(Deadline deadline) throws InterruptedException {
+    return control.awaitNews(deadline);
+  }
+
+  @Override
   public boolean isOpen() {
     return control.isOpen();
   }

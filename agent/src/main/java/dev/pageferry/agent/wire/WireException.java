@@ -19,7 +19,12 @@ public final class WireException extends Exception {
     WRONG_STREAM,
     WRONG_ROUND,
     PAGE_CORRUPTED,
-    UNEXPECTED_FRAME
+    UNEXPECTED_FRAME,
+    /** A page, or a part of a range, that came in this round already. */
+    PAGE_REPEATED,
+    TOO_MANY_ROUNDS,
+    /** The peer sends and does not read. */
+    UNREAD_ACKNOWLEDGEMENTS
   }
 
   private final Fault fault;

@@ -93,4 +93,33 @@ class ControlChannelTest {
         .isThrownBy(() -> control.receiveAny(NOW, Ready.class)).withMessage("by the operator")
         .satisfies(refused -> assertThat(refused.code()).isEqualTo(FailureCode.CANCELLED));
   }
+
+  @Test
+  void longMessagesThatNobodyReceivesAreBoundedByTheirBytes() {
+    Refusal longOne = Refusal.newBuilder().setMessage("x".repeat(900_000)).build();
+    channel.writeInbound(longOne);
+    assertThat(control.isOpen()).isTrue();
+    channel.writeInbound(longOne);
+
+    assertThat(answer()).isInstanceOfSatisfying(Refusal.class,
+        refusal -> assertThat(refusal.getMessage()).contains("bytes of control messages"));
+    assertThat(control.isOpen()).isFalse();
+  }
+
+  @Test
+  void aFloodOfPingsIsAnsweredWithTheReason() {
+    for (int i = 0; i < 100 && control.isOpen(); i++) {
+      channel.writeInbound(Ping.newBuilder().setNonce(i).build());
+    }
+    Object answer = answer();
+    while (answer instanceof Pong) {
+      answer = answer();
+    }
+
+    assertThat(answer).isInstanceOfSatisfying(Refusal.class, refusal -> {
+      assertThat(refusal.getCode()).isEqualTo("PROTOCOL_VIOLATION");
+      assertThat(refusal.getMessage()).contains("more than 64 keep-alives");
+    });
+    assertThat(control.isOpen()).isFalse();
+  }
 }

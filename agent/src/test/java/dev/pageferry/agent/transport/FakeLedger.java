@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /** The coordinator's rows in memory, with answers that a test can put in front of the true ones. */
 final class FakeLedger implements OwnershipClient {
@@ -50,7 +51,13 @@ final class FakeLedger implements OwnershipClient {
   private int probeCalls;
   private boolean silentAtPause;
   private boolean wasSilentAtPause;
+  private @Nullable Runnable atNextPause;
   private BooleanSupplier answering = () -> true;
+
+  /** Called once, right before a guest is paused for the last round. */
+  synchronized void atNextPause(Runnable action) {
+    atNextPause = action;
+  }
 
   synchronized void begin(MigrationId migration, long epoch, String source, String destination) {
     rows.put(migration, new Row(epoch, source, destination));
@@ -162,6 +169,10 @@ final class FakeLedger implements OwnershipClient {
   @Override
   public synchronized Promise<Duration> probe(Duration atMost) {
     probeCalls++;
+    if (atNextPause != null && atMost.compareTo(SHORTEST_PROBE_OF_PRE_COPY) < 0) {
+      atNextPause.run();
+      atNextPause = null;
+    }
     Promise<Duration> answer = Scheduler.SYSTEM.newPromise();
     if (silentAtPause && atMost.compareTo(SHORTEST_PROBE_OF_PRE_COPY) < 0) {
       silentAtPause = false;

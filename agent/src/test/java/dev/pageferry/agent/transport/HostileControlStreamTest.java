@@ -9,6 +9,9 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
 import dev.pageferry.agent.wire.ControlFrames;
 import dev.pageferry.agent.wire.FrameHeader;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
+import dev.pageferry.proto.migration.v1.DisksFlushed;
+import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.Go;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ping;
@@ -331,5 +334,42 @@ class HostileControlStreamTest {
       }
     }
     return bytes.length;
+  }
+
+  @Test
+  void disksAreNotFlushedWithoutEnd() throws Exception {
+    RawSource source = fixture.source().accepted();
+    for (int i = 0; i < 256; i++) {
+      source.control.send(FlushDisks.getDefaultInstance());
+      source.control.expect(DisksFlushed.class);
+    }
+    source.control.send(FlushDisks.getDefaultInstance());
+    source.control.expectRefusal("PROTOCOL_VIOLATION", "disks were to be flushed more than 256 times");
+    fixture.awaitState(State.DISCARDED);
+  }
+
+  @Test
+  void aStateWithoutARoundOfItsOwnIsRefused() throws Exception {
+    RawSource source = fixture.source().accepted();
+    for (RawPeer each : source.openStreams()) {
+      RawSource.endRoundAndAwait(each, 0);
+    }
+    source.control.send(source.bootState(0, 0));
+    source.control.expect(Ready.class);
+    source.control.send(BackToPreCopy.getDefaultInstance());
+    source.control.expect(BackToPreCopy.class);
+    source.control.send(source.bootState(0, 0));
+    source.control.expectRefusal("PROTOCOL_VIOLATION", "round 0", "was the last one before");
+    fixture.awaitState(State.DISCARDED);
+  }
+
+  @Test
+  void aFloodOfPingsEndsTheAttempt() throws Exception {
+    RawSource source = fixture.source().accepted();
+    for (int i = 0; i < 10_000; i++) {
+      source.control.send(Ping.newBuilder().setNonce(i).build());
+    }
+    source.control.expectClosed();
+    fixture.awaitState(State.DISCARDED);
   }
 }

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Data streams that break the protocol. The destination names the reason on the control stream and forgets the VM. */
@@ -235,5 +236,43 @@ class HostileDataStreamTest {
     }
     source.control.send(source.bootState(0, 0xabcL));
     source.control.expectRefusal("DATA_CORRUPTED", "page digest=0000000000000000 expected=0000000000000abc");
+  }
+
+  @Test
+  void roundsWithoutEndAreRefused() throws Exception {
+    RawPeer stream = source.openStream(0);
+    for (int round = 0; round < 300; round++) {
+      RawSource.endRound(stream, round);
+    }
+    source.control.expectRefusal("PROTOCOL_VIOLATION", "TOO_MANY_ROUNDS", "round=256");
+  }
+
+  /** Two frames of one round that have page 7 in common. */
+  enum Repetition {
+    RUN_AND_RUN(RawSource.page(0, 7, PAGE), RawSource.page(0, 7, PAGE)),
+    RUN_AND_BATCH(RawSource.page(0, 7, PAGE), RawSource.batch(0, 7, PAGE)),
+    BATCH_AND_ZEROS(RawSource.batch(0, 7, PAGE), RawSource.zeros(0, 0, 256)),
+    ZEROS_AND_ZEROS(RawSource.zeros(0, 0, 8), RawSource.zeros(0, 7, 1)),
+    ZEROS_AND_RUN(RawSource.zeros(0, 0, 256), RawSource.page(0, 7, PAGE)),
+    WITHIN_A_BATCH(RawSource.page(0, 6, PAGE), RawSource.batch(0, new long[]{9, 7, 8, 7}, PAGE)),
+    WITHIN_A_LIST_OF_RANGES(RawSource.page(0, 6, PAGE),
+        RawSource.zeros(0, new long[]{7, 512, 7}, new long[]{1, 256, 3}));
+
+    private final PageFrame first;
+    private final PageFrame second;
+
+    Repetition(PageFrame first, PageFrame second) {
+      this.first = first;
+      this.second = second;
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aPageThatComesTwiceInARoundIsRefused(Repetition repetition) throws Exception {
+    RawPeer stream = source.openStream(0);
+    stream.pages(repetition.first);
+    stream.pages(repetition.second);
+    source.control.expectRefusal("PROTOCOL_VIOLATION", "PAGE_REPEATED", "page=7", "round=0");
   }
 }

@@ -16,10 +16,12 @@ import dev.pageferry.agent.wire.FrameHeader;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.Refusal;
+import dev.pageferry.proto.migration.v1.RoundAck;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.StreamHello;
 import dev.pageferry.proto.migration.v1.StreamWelcome;
@@ -38,6 +40,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Destinations that break the protocol, fall silent or hang up: the VM goes on at the source and loses nothing. */
 class HostileDestinationTest {
@@ -235,6 +238,111 @@ class HostileDestinationTest {
     assertThat(cluster.ledger.resolveCalls()).isEqualTo(1);
     cluster.ledger.clearScripts();
     assertWhole();
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {Long.MAX_VALUE, -1, 1L << 40})
+  void anAcknowledgementOfMoreThanWasSentEndsTheAttempt(long bytes) throws Exception {
+    Destination destination = reach(Step.STREAMS_OPEN);
+    destination.streams.getFirst().send(RoundAck.newBuilder().setStream(0).setBytes(bytes).build());
+
+    assertRolledBack("DESTINATION_LOST", "acknowledged");
+  }
+
+  @Test
+  void acknowledgementsThatDoNotGrowEndTheAttempt() throws Exception {
+    Destination destination = reach(Step.STREAMS_OPEN);
+    RawPeer stream = destination.streams.getFirst();
+    stream.readBytes(100);
+    stream.send(RoundAck.newBuilder().setBytes(100).build());
+    stream.send(RoundAck.newBuilder().setBytes(100).build());
+
+    assertRolledBack("DESTINATION_LOST", "acknowledged 100 bytes");
+  }
+
+  @Test
+  void aLongReasonIsQuotedInPart() throws Exception {
+    reach(Step.HELLO).control.send(
+        Refusal.newBuilder().setCode("DESTINATION_REFUSED").setMessage("no".repeat(400_000)).build());
+
+    assertRolledBack("DESTINATION_REFUSED", "nono");
+    assertThat(move.migration().status().failure().orElseThrow().message()).hasSizeLessThan(2000);
+  }
+
+  @Test
+  void messagesWithoutEndWhilePagesGoOverEndTheAttempt() throws Exception {
+    Destination destination = reach(Step.STREAMS_OPEN);
+    for (int i = 0; i < 100; i++) {
+      destination.control.send(Ready.getDefaultInstance());
+    }
+
+    assertRolledBack("PROTOCOL_VIOLATION");
+  }
+
+  /** A destination of the version before reads that it is to go back only behind its READY. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aDestinationThatIsNotReadyInTimeIsGivenAnotherTryWhileTheGuestRuns(boolean saysReadyLate) throws Exception {
+    Destination destination = reachPauseInFastTime();
+    GuestState first = destination.control.expect(GuestState.class);
+    destination.control.expect(BackToPreCopy.class);
+    await().atMost(TestCluster.PATIENCE).until(() -> !vm.isPausedFor(PauseReason.MIGRATION));
+    TestCluster.awaitSteps(vm, 500);
+    if (saysReadyLate) {
+      destination.control.send(Ready.getDefaultInstance());
+    }
+    destination.control.send(BackToPreCopy.getDefaultInstance());
+    GuestState second = destination.control.expect(GuestState.class);
+
+    assertThat(second.getLastRound()).as("rounds in between").isGreaterThan(first.getLastRound() + 1);
+    assertThat(second.getVcpus(0)).isNotEqualTo(first.getVcpus(0));
+    assertThat(vm.isPausedFor(PauseReason.MIGRATION)).isTrue();
+    assertThat(cluster.ledger.commitCalls()).as("a late READY is no READY").isZero();
+    destination.control.send(Refusal.newBuilder().setCode("DATA_CORRUPTED").setMessage("seen").build());
+    assertRolledBack("DATA_CORRUPTED", "seen");
+  }
+
+  @Test
+  void anAttemptWhosePausesGetTooLongEndsAndTheGuestRunsOn() throws Exception {
+    Destination destination = reachPauseInFastTime();
+    for (int i = 1; i < 3; i++) {
+      destination.control.expect(GuestState.class);
+      destination.control.expect(BackToPreCopy.class);
+      destination.control.send(BackToPreCopy.getDefaultInstance());
+    }
+    destination.control.expect(GuestState.class);
+
+    assertRolledBack("STALLED", "3 pauses got too long", "--downtime-limit", "--on-stall switch");
+  }
+
+  @Test
+  void aPauseLastsAsLongAsItTakesWhereTheOperatorSaysSo() throws Exception {
+    Destination destination = reachPauseInFastTime(OnStall.SWITCH);
+    destination.control.expect(GuestState.class);
+    long start = cluster.sourceScheduler.nanos();
+    await().atMost(TestCluster.PATIENCE).until(() -> cluster.sourceScheduler.secondsSince(start) > 10);
+
+    assertThat(vm.isPausedFor(PauseReason.MIGRATION)).isTrue();
+    destination.control.send(Refusal.newBuilder().setCode("DATA_CORRUPTED").setMessage("seen").build());
+    assertRolledBack("DATA_CORRUPTED", "seen");
+  }
+
+  private Destination reachPauseInFastTime() throws Exception {
+    return reachPauseInFastTime(OnStall.ABORT);
+  }
+
+  /** With streams that are read and not acknowledged. To the source ten seconds are one: the longest pause is 0.3 s. */
+  private Destination reachPauseInFastTime(OnStall onStall) throws Exception {
+    reach(Step.HELLO).close();
+    move.await();
+    cluster.sourceScheduler = new FastScheduler(10);
+    move = startTowardsTheListener(
+        new SourceOptions(Duration.ofMillis(300), 0, STREAMS, onStall, Duration.ofHours(1)));
+    Destination destination = reach(Step.STREAMS_OPEN);
+    for (RawPeer each : destination.streams) {
+      Thread.ofVirtual().start(each::drain);
+    }
+    return destination;
   }
 
   /** How far a destination goes along. */

@@ -76,6 +76,36 @@ class RawMigrationTest {
   }
 
   @Test
+  void aSourceThatGoesBackWhileItsLastPagesAreStillOnTheirWayIsAnsweredAtOnce() throws Exception {
+    sendPage(0, 3, 1);
+    RawSource.endRoundAndAwait(streams.get(0), 0);
+    checksums.set(257, RawSource.checksum(RawSource.contents(2)));
+    source.control.send(source.bootState(0, checksums.digest()));
+    source.control.send(BackToPreCopy.getDefaultInstance());
+    source.control.expect(BackToPreCopy.class);
+    assertThat(fixture.state()).isEqualTo(State.RECEIVING);
+    sendPage(0, 257, 2);
+    RawSource.endRoundAndAwait(streams.get(1), 0);
+    sendPage(1, 3, 4);
+    endRound(1);
+    becomeReady(1);
+    VirtualMachine vm = go();
+
+    assertPage(vm, 3, 4);
+    assertPage(vm, 257, 2);
+  }
+
+  @Test
+  void aSourceThatEndsTheAttemptBeforeReadyLeavesNoDoubt() throws Exception {
+    RawSource.endRoundAndAwait(streams.get(0), 0);
+    source.control.send(source.bootState(0, 0));
+    source.control.send(Refusal.newBuilder().setCode("CANCELLED").setMessage("by the test").build());
+
+    fixture.awaitState(State.DISCARDED);
+    assertThat(fixture.cluster.ledger.resolveCalls()).isZero();
+  }
+
+  @Test
   void aPageThatOnlyLooksLikeTheZeroPageToTheChecksumIsZeroedAllTheSame() throws Exception {
     byte[] lookalike = new byte[PageSize.BYTES];
     lookalike[0] = 1;

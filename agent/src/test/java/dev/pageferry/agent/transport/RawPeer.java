@@ -151,6 +151,11 @@ final class RawPeer implements AutoCloseable {
     }
   }
 
+  /** Reads and forgets so many bytes. */
+  void readBytes(int count) throws IOException {
+    in.skipNBytes(count);
+  }
+
   /** Reads and forgets all that comes. */
   void drain() {
     try {

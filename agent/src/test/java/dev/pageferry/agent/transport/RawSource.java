@@ -115,27 +115,38 @@ final class RawSource implements AutoCloseable {
   static PageFrame page(int round, long number, byte[] contents) {
     PageFrame frame = new PageFrame();
     frame.startRun(round, number, 1);
-    put(frame, contents);
+    put(frame, 0, contents);
     return frame;
   }
 
   /** A batch of one page. */
   static PageFrame batch(int round, long number, byte[] contents) {
+    return batch(round, new long[]{number}, contents);
+  }
+
+  /** A batch of pages that all hold the same. */
+  static PageFrame batch(int round, long[] numbers, byte[] contents) {
     PageFrame frame = new PageFrame();
-    frame.startBatch(round, new long[]{number}, 1);
-    put(frame, contents);
+    frame.startBatch(round, numbers, numbers.length);
+    for (int i = 0; i < numbers.length; i++) {
+      put(frame, i, contents);
+    }
     return frame;
   }
 
   static PageFrame zeros(int round, long first, long pages) {
+    return zeros(round, new long[]{first}, new long[]{pages});
+  }
+
+  static PageFrame zeros(int round, long[] firsts, long[] pages) {
     PageFrame frame = new PageFrame();
-    frame.startZeroRanges(round, new long[]{first}, new long[]{pages}, 1);
+    frame.startZeroRanges(round, firsts, pages, firsts.length);
     return frame;
   }
 
-  private static void put(PageFrame frame, byte[] contents) {
-    frame.buffer().put(frame.pageOffset(0), contents);
-    frame.setChecksum(0, checksum(contents));
+  private static void put(PageFrame frame, int index, byte[] contents) {
+    frame.buffer().put(frame.pageOffset(index), contents);
+    frame.setChecksum(index, checksum(contents));
   }
 
   static int checksum(byte[] contents) {

@@ -38,6 +38,8 @@ final class TestCluster implements AutoCloseable {
   private static final AtomicInteger IDS = new AtomicInteger();
 
   final FakeLedger ledger = new FakeLedger();
+  /** By which sources measure and wait. */
+  Scheduler sourceScheduler = Scheduler.SYSTEM;
   private final EventLoops loops = new EventLoops(2);
   private final List<TestHost> hosts = new ArrayList<>();
   private final List<Move> moves = new ArrayList<>();
@@ -84,7 +86,7 @@ final class TestCluster implements AutoCloseable {
             options,
             new Manner.Live(false)),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
-            new OwnershipDialogue.Line(ledger, Scheduler.SYSTEM, new Random(2)), GuestDisks.NONE, Optional.empty(),
+            new OwnershipDialogue.Line(ledger, sourceScheduler, new Random(2)), GuestDisks.NONE, Optional.empty(),
             (guest, ruling) -> {
               givenAway.add(guest);
               source.giveAway(guest.spec().id());

@@ -4,11 +4,13 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Deadline;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.time.Duration;
+import java.util.Optional;
 
 /** Live migration: pages over data streams, then the state. */
 final class ArrivingPages implements Contents {
@@ -27,10 +29,18 @@ final class ArrivingPages implements Contents {
 
   @Override
   public Ready await() throws MigrationFailure, InterruptedException {
-    session.enter(MigrationStage.PRE_COPY);
-    GuestState state = receiveState();
-    session.enter(MigrationStage.STOP_AND_COPY);
-    return stopAndCopy.run(state);
+    while (true) {
+      session.enter(MigrationStage.PRE_COPY);
+      GuestState state = receiveState();
+      session.enter(MigrationStage.STOP_AND_COPY);
+      Optional<Ready> ready = stopAndCopy.run(state);
+      if (ready.isPresent()) {
+        return ready.get();
+      }
+      placement.reopen();
+      // As behind READY: the source sends no page before it has read this.
+      session.link().send(BackToPreCopy.getDefaultInstance());
+    }
   }
 
   private GuestState receiveState() throws MigrationFailure, InterruptedException {
@@ -40,7 +50,7 @@ final class ArrivingPages implements Contents {
       if (message instanceof GuestState state) {
         return state;
       }
-      placement.flushDisks();
+      placement.flushDisksAhead();
       session.link().send(DisksFlushed.getDefaultInstance());
     }
   }

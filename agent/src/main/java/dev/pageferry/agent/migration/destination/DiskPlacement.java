@@ -1,7 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
-import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.migration.PageSpace.DiskPages;
 import dev.pageferry.agent.wire.PageFrame;
@@ -27,8 +26,6 @@ final class DiskPlacement implements AutoCloseable {
 
   private final PageSpace space;
   private final IncomingDisks disks;
-  /** Blocks that held something else than zeros once; numbers count from the first block of all. */
-  private final AtomicPageBitmap everWritten;
   private final List<Lane> lanes;
   private final BiConsumer<Integer, IOException> onFailure;
 
@@ -36,7 +33,6 @@ final class DiskPlacement implements AutoCloseable {
   DiskPlacement(PageSpace space, IncomingDisks disks, int streams, BiConsumer<Integer, IOException> onFailure) {
     this.space = space;
     this.disks = disks;
-    this.everWritten = new AtomicPageBitmap(space.pageCount() - space.firstDiskPage());
     this.onFailure = onFailure;
     this.lanes = IntStream.range(0, streams).mapToObj(Lane::new).toList();
   }
@@ -188,18 +184,11 @@ final class DiskPlacement implements AutoCloseable {
   void runArrived(int stream, long firstPage, int pages, ByteBuffer contents) {
     DiskPages disk = space.diskOf(firstPage);
     Lane lane = lanes.get(stream);
-    for (int i = 0; i < pages; i++) {
-      everWritten.add(firstPage + i - space.firstDiskPage());
-    }
     lane.add(() -> {
       disks.write(disk.disk(), disk.offsetOf(firstPage), contents.duplicate().position(0)
           .limit(pages * PageSize.BYTES));
       lane.giveBack(contents);
     });
-  }
-
-  boolean wasEverWritten(long page) {
-    return everWritten.contains(page - space.firstDiskPage());
   }
 
   /** Blocks, at most {@link PageFrame#BLOCK_PAGES} neighbours, that held something are zeros now. */

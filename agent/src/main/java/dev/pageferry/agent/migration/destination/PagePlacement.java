@@ -2,18 +2,18 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageChecksum;
-import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.agent.migration.PageSpace;
+import dev.pageferry.agent.wire.FrameType;
 import dev.pageferry.agent.wire.PageFrameMeta;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.agent.wire.WireException.Fault;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
@@ -25,7 +25,10 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Puts arriving pages into a guest's memory and keeps the checksum of every one. Each stream calls from its own thread. */
+/**
+ * What arrives on the data streams of a migration: checks that each page is one that may come now, and right, and hands it to
+ * {@link MemoryPlacement} or {@link DiskPlacement}. Keeps the checksum of every one. Each stream calls from its own thread.
+ */
 final class PagePlacement implements PageSink {
   /** One stream's state; written by its thread, published to the migration's by {@link #roundEnded}. */
   private static final class Stream {
@@ -35,16 +38,20 @@ final class PagePlacement implements PageSink {
     private long pagesPlaced;
     private int roundsEnded;
     private long lastPlacedNanos;
-    private boolean open;
     /** A frame of {@link #round} has begun. */
     private boolean begun;
   }
 
+  /** Pages cleared before other streams get their turn: as many bytes as a stream is read for at a time. */
+  private static final int CLEARED_PER_TURN = 2048;
+  /** Pages that need no clearing cost a look each. */
+  private static final int LOOKS_PER_CLEARING = 64;
+
   private final PageSpace space;
-  private final PageStore ram;
+  private final MemoryPlacement memory;
   /** The VM's disks, where they come too. */
   private final Optional<DiskPlacement> disks;
-  private final AtomicPageBitmap everWritten;
+  private final ReceivedPages pages;
   private final ChecksumTable checksums;
   private final Stream[] streams;
   private final Ticker ticker;
@@ -57,15 +64,17 @@ final class PagePlacement implements PageSink {
    * been compared, and the guest may run at any moment. And a data stream that ends is not a failure then.
    */
   private boolean complete;
+  /** The migration's thread's. */
+  private int flushesAhead;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
   PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
       Consumer<Throwable> onFailure) {
     this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
-    this.ram = vm.ram();
-    this.everWritten = vm.dirtyLog().everWritten();
+    this.memory = new MemoryPlacement(vm, streamCount);
+    this.pages = new ReceivedPages(space.pageCount());
     this.checksums = new ChecksumTable(space.pageCount());
-    checksums.prepare(0, ram.pageCount());
+    checksums.prepare(0, vm.ram().pageCount());
     this.streams = IntStream.range(0, streamCount).mapToObj(i -> new Stream()).toArray(Stream[]::new);
     this.ticker = ticker;
     this.onFailure = onFailure;
@@ -82,17 +91,13 @@ final class PagePlacement implements PageSink {
   }
 
   @Override
-  public synchronized void streamOpened(int stream) {
-    ram.borrow();
-    streams[stream].open = true;
+  public void streamOpened(int stream) {
+    memory.streamOpened(stream);
   }
 
   @Override
-  public synchronized void streamClosed(int stream) {
-    if (streams[stream].open) {
-      streams[stream].open = false;
-      ram.giveBack();
-    }
+  public void streamClosed(int stream) {
+    memory.streamClosed(stream);
   }
 
   @Override
@@ -103,19 +108,21 @@ final class PagePlacement implements PageSink {
   @Override
   public ByteBuffer runStarts(int stream, PageFrameMeta run) throws WireException {
     verify(stream, run);
-    if (isOnDisk(run.page(0))) {
-      return disks().runStarts(stream, run.count());
-    }
-    return ram.window(run.page(0), run.count());
+    return isOnDisk(run.page(0))
+        ? disks().runStarts(stream, run.count())
+        : memory.window(run.page(0), run.count());
   }
 
   @Override
   public void runPlaced(int stream, PageFrameMeta run, ByteBuffer window) throws WireException {
     for (int i = 0; i < run.count(); i++) {
-      verifyAndRecord(stream, run, i, window, i * PageSize.BYTES);
+      verifyAndRecord(stream, run, i, window);
     }
+    pages.hold(run.page(0), run.count());
     if (isOnDisk(run.page(0))) {
       disks().runArrived(stream, run.page(0), run.count(), window);
+    } else {
+      memory.runArrived(run.page(0), run.count());
     }
     countPlaced(stream, run.count());
   }
@@ -133,44 +140,56 @@ final class PagePlacement implements PageSink {
   @Override
   public void batchArrived(int stream, PageFrameMeta batch, ByteBuffer contents) throws WireException {
     for (int i = 0; i < batch.count(); i++) {
-      verifyAndRecord(stream, batch, i, contents, i * PageSize.BYTES);
-      ram.copyIn(batch.page(i), contents, i * PageSize.BYTES);
+      verifyAndRecord(stream, batch, i, contents);
+      pages.hold(batch.page(i), 1);
+      memory.copyIn(batch.page(i), contents, i);
     }
     countPlaced(stream, batch.count());
   }
 
   @Override
-  public void zeroRanges(int stream, PageFrameMeta ranges) throws WireException {
+  public void zerosStart(int stream, PageFrameMeta ranges) throws WireException {
     verify(stream, ranges);
-    for (int i = 0; i < ranges.count(); i++) {
-      if (isOnDisk(ranges.page(i))) {
-        zeroBlocks(stream, ranges.page(i), ranges.length(i), disks());
-        continue;
-      }
-      long end = ranges.page(i) + ranges.length(i);
-      for (long page = ranges.page(i); page < end; page++) {
-        // A page that never held anything else is zero already. Its checksum would not tell: others have the same.
-        if (everWritten.contains(page)) {
-          ram.zero(page, 1);
-          checksums.set(page, PageChecksum.OF_ZERO_PAGE);
-        }
-      }
-    }
-    countPlaced(stream, 0);
   }
 
-  /** As for RAM, but neighbours at a time: each is a request to the disk. */
-  private void zeroBlocks(int stream, long first, long blocks, DiskPlacement placement) {
-    long end = first + blocks;
+  @Override
+  public int clearSome(int stream, PageFrameMeta ranges, int from) {
+    int next = from;
+    for (long work = 0; next < ranges.count() && work < CLEARED_PER_TURN * LOOKS_PER_CLEARING; next++) {
+      long first = ranges.page(next);
+      long length = ranges.length(next);
+      work += length + LOOKS_PER_CLEARING * clear(stream, first, first + length);
+    }
+    if (next == ranges.count()) {
+      countPlaced(stream, 0);
+    }
+    return next;
+  }
+
+  /**
+   * Neighbours at a time: on a disk each stretch is a request. A page of which nothing came is zero already; its checksum would
+   * not tell, others have the same.
+   *
+   * @return pages that were cleared
+   */
+  private long clear(int stream, long first, long end) {
+    long cleared = 0;
     for (long page = first; page < end; page++) {
       long from = page;
-      while (page < end && placement.wasEverWritten(page)) {
+      while (page < end && pages.clear(page)) {
         checksums.set(page++, PageChecksum.OF_ZERO_PAGE);
       }
-      if (page > from) {
-        placement.zero(stream, from, page - from);
+      if (page == from) {
+        continue;
       }
+      if (isOnDisk(from)) {
+        disks().zero(stream, from, page - from);
+      } else {
+        memory.zero(from, page - from);
+      }
+      cleared += page - from;
     }
+    return cleared;
   }
 
   @Override
@@ -178,6 +197,10 @@ final class PagePlacement implements PageSink {
     Stream state = streams[stream];
     if (complete || round != state.round) {
       throw new WireException(Fault.WRONG_ROUND, "stream=%d ends round=%d expected=%d", stream, round, state.round);
+    }
+    if (round >= MigrationLimits.MAX_ROUNDS) {
+      throw new WireException(Fault.TOO_MANY_ROUNDS, "stream=%d round=%d; a migration has at most %d", stream, round,
+          MigrationLimits.MAX_ROUNDS);
     }
     state.round++;
     state.begun = false;
@@ -201,14 +224,13 @@ final class PagePlacement implements PageSink {
   /**
    * Waits until every stream has ended the round, and closes memory to all frames.
    *
+   * @return false if that takes longer
    * @throws MigrationFailure.PeerAtFault if a stream has gone on behind the last round
    */
-  synchronized void awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+  synchronized boolean awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
     while (failure == null && IntStream.range(0, streams.length).anyMatch(i -> streams[i].roundsEnded <= lastRound)) {
       if (deadline.hasPassed()) {
-        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
-            "round %d did not end on all %d streams in time".formatted(lastRound,
-                streams.length));
+        return false;
       }
       TimeUnit.NANOSECONDS.timedWait(this, deadline.remainingNanos());
     }
@@ -221,6 +243,7 @@ final class PagePlacement implements PageSink {
               .formatted(lastRound));
     }
     complete = true;
+    return true;
   }
 
   /** More rounds are to come. */
@@ -233,7 +256,21 @@ final class PagePlacement implements PageSink {
     if (!complete) {
       throw new IllegalStateException("pages may still come");
     }
-    IntStream.range(0, streams.length).forEach(this::streamClosed);
+    memory.giveBack();
+  }
+
+  /**
+   * Makes safe what came for the disks so far, ahead of the pause.
+   *
+   * @throws MigrationFailure.PeerAtFault if that is asked more often than rounds can come
+   */
+  void flushDisksAhead() throws MigrationFailure, InterruptedException {
+    // The control stream may be ahead of the data streams, so that rounds that ended here are no measure.
+    if (++flushesAhead > MigrationLimits.MAX_ROUNDS) {
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "disks were to be flushed more than %d times".formatted(MigrationLimits.MAX_ROUNDS));
+    }
+    double unused = flushDisks();
   }
 
   /**
@@ -275,7 +312,26 @@ final class PagePlacement implements PageSink {
     return (last - firstNanos) / 1e9;
   }
 
-  private synchronized void verify(int stream, PageFrameMeta meta) throws WireException {
+  /** Checks a frame's pages, all of them, before one is placed. */
+  private void verify(int stream, PageFrameMeta meta) throws WireException {
+    begin(stream, meta);
+    meta.verifyWithin(space.pageCount(), stream, streams.length);
+    for (int i = 0; i < meta.count(); i++) {
+      if (!space.contains(meta.page(i), meta.length(i))) {
+        throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d reaches beyond RAM, or a disk",
+            meta.type(), meta.page(i), meta.length(i));
+      }
+    }
+    if (meta.type() == FrameType.PAGE_RUN) {
+      pages.come(meta.round(), meta.page(0), meta.count());
+      return;
+    }
+    for (int i = 0; i < meta.count(); i++) {
+      pages.come(meta.round(), meta.page(i), meta.length(i));
+    }
+  }
+
+  private synchronized void begin(int stream, PageFrameMeta meta) throws WireException {
     if (complete) {
       throw new WireException(Fault.UNEXPECTED_FRAME, "stream=%d type=%s round=%d after everything was complete",
           stream, meta.type(),
@@ -286,35 +342,24 @@ final class PagePlacement implements PageSink {
           meta.round(),
           streams[stream].round);
     }
-    meta.verifyWithin(space.pageCount(), stream, streams.length);
-    for (int i = 0; i < meta.count(); i++) {
-      if (!space.contains(meta.page(i), meta.length(i))) {
-        throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d reaches beyond RAM, or a disk",
-            meta.type(), meta.page(i), meta.length(i));
-      }
-    }
     streams[stream].begun = true;
     if (firstNanos == 0) {
       firstNanos = ticker.nanos();
     }
   }
 
-  /** A page counts as received, and as written, only with the right checksum; whoever is wrong ends the migration. */
-  private void verifyAndRecord(int stream, PageFrameMeta meta, int index, ByteBuffer contents, int offset)
-      throws WireException {
-    int checksum = streams[stream].checksum.of(contents, offset);
+  /** A page counts as received only with the right checksum; whoever is wrong ends the migration. */
+  private void verifyAndRecord(int stream, PageFrameMeta meta, int index, ByteBuffer contents) throws WireException {
+    int checksum = streams[stream].checksum.of(contents, index * PageSize.BYTES);
     if (checksum != meta.checksum(index)) {
       throw new WireException(Fault.PAGE_CORRUPTED, "page=%d checksum=%08x expected=%08x", meta.page(index), checksum,
           meta.checksum(index));
     }
     checksums.set(meta.page(index), checksum);
-    if (!isOnDisk(meta.page(index))) {
-      everWritten.add(meta.page(index));
-    }
   }
 
-  private void countPlaced(int stream, int pages) {
-    streams[stream].pagesPlaced += pages;
+  private void countPlaced(int stream, int placed) {
+    streams[stream].pagesPlaced += placed;
     streams[stream].lastPlacedNanos = ticker.nanos();
   }
 }

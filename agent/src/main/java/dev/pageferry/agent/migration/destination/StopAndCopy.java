@@ -7,19 +7,25 @@ import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
+import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.time.Duration;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.Set;
 
 /** Stage 3: waits for the last page, compares the digest of all of them, loads the registers and makes READY. */
 final class StopAndCopy {
   private static final Duration LAST_PAGES_TIMEOUT = Duration.ofSeconds(60);
+  /** How soon a source that goes back is noticed; the last page is noticed at once. */
+  private static final Duration NEWS_CHECK = Duration.ofMillis(20);
 
   private final DestinationSession session;
   private final IncomingGuest vm;
   private final PagePlacement placement;
+  /** That of the state before; each switchover that was put off was followed by further rounds. */
+  private int lastRoundBefore = -1;
 
   StopAndCopy(DestinationSession session, IncomingGuest vm, PagePlacement placement) {
     this.session = session;
@@ -27,10 +33,19 @@ final class StopAndCopy {
     this.placement = placement;
   }
 
-  /** @return what the source is to be told; it has not been yet */
-  Ready run(GuestState state) throws MigrationFailure, InterruptedException {
+  /** @return what the source is to be told, and has not been yet; empty if it has gone back to pre-copy, and its guest runs */
+  Optional<Ready> run(GuestState state) throws MigrationFailure, InterruptedException {
     Ticker ticker = session.environment().ticker();
-    placement.awaitLastRound(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker));
+    if (state.getLastRound() <= lastRoundBefore) {
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "the guest's state names round %d as its last, round %d was the last one before".formatted(
+              state.getLastRound(),
+              lastRoundBefore));
+    }
+    lastRoundBefore = state.getLastRound();
+    if (!awaitLastPages(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker))) {
+      return Optional.empty();
+    }
     session.environment().failpoints().at("destination.stop-and-copy.last-page");
     long digestStart = ticker.nanos();
     compareDigest(state);
@@ -41,9 +56,35 @@ final class StopAndCopy {
     // The source's word that a write was safe is this host's from READY on.
     double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
-    return Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
+    if (hasGoneBack()) {
+      return Optional.empty();
+    }
+    return Optional.of(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
         .setStorageSeconds(storageSeconds).setBytesReceived(session.link().bytesReceived())
-        .setReceiveSeconds(placement.receiveSeconds()).build();
+        .setReceiveSeconds(placement.receiveSeconds()).build());
+  }
+
+  private boolean awaitLastPages(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+    while (!placement.awaitLastRound(lastRound, deadline.orAfter(NEWS_CHECK))) {
+      if (hasGoneBack()) {
+        return false;
+      }
+      if (deadline.hasPassed()) {
+        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
+            "round %d did not end on all %d streams in time".formatted(lastRound, session.streams()));
+      }
+    }
+    return true;
+  }
+
+  /** Whether the source, for which the pause got too long, lets its guest run again. Nothing was promised yet: it may also end the attempt. */
+  private boolean hasGoneBack() throws MigrationFailure, InterruptedException {
+    Deadline now = Deadline.after(Duration.ZERO, session.environment().ticker());
+    if (!session.link().awaitNews(now)) {
+      return false;
+    }
+    BackToPreCopy unused = session.link().receive(BackToPreCopy.class, now);
+    return true;
   }
 
   private void compareDigest(GuestState state) throws MigrationFailure {

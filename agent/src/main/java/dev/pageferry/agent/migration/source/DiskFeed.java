@@ -4,7 +4,7 @@ import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.migration.PageFeed;
-import dev.pageferry.agent.migration.source.RoundFeed.Counts;
+import dev.pageferry.agent.migration.source.MemoryFeed.Counts;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;

@@ -7,6 +7,8 @@ import dev.pageferry.agent.migration.RoundTransfer;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.stage.MigrationLimits;
+import dev.pageferry.common.time.Deadline;
 import java.time.Duration;
 import java.util.OptionalDouble;
 
@@ -36,6 +38,8 @@ final class PageRounds {
   private long startSteps;
   private long diskBlocksSent;
   private double bytesPerSecond = Double.POSITIVE_INFINITY;
+  /** The newest figure may be that of a link that halted: any round says more, however little it moves. */
+  private boolean remeasuring;
 
   PageRounds(SourceSession session, RateLimiter limiter, PageBitmap pending) {
     this.session = session;
@@ -79,55 +83,109 @@ final class PageRounds {
     return bytesPerSecond;
   }
 
+  /** A pause got too long: what was measured then, or before, says little about the next one. */
+  void measureAnew() {
+    remeasuring = true;
+  }
+
   /** Guest steps per second since round 0 began. */
   double stepsPerSecond() {
     return (session.guest.steps() - startSteps) / Math.max(1e-9, session.ticker.secondsSince(startNanos));
   }
 
-  /**
-   * Sends the pending pages as one round; those it skipped are pending afterwards.
-   *
-   * @param guestRuns whether pages may be skipped, and dirty ones are harvested when the round is over
-   */
-  void transfer(boolean guestRuns, int throttlePercent) throws MigrationFailure, InterruptedException {
-    int number = nextRound++;
-    long bytesBefore = session.link.bytesSent();
-    long acknowledgedBefore = session.link.acknowledgedBytes();
-    long roundStart = session.ticker.nanos();
-    long roundPages = pending.cardinality();
-    Round round = new Round(number, pending, guestRuns, session.guest, session.mirror, session.checksums,
-        limiter, session.options.streams());
-    RoundTransfer transfer = session.link.startRound(number, round.feeds());
-    ProgressMeter meter = new ProgressMeter(round, roundPages, throttlePercent);
-    while (!isOver(transfer)) {
-      session.attempt.checkpoint();
-      meter.report();
-      meter.checkStuck();
-    }
-    diskBlocksSent += round.diskBlocksSent();
-    double seconds = session.ticker.secondsSince(roundStart);
-    long bytes = session.link.bytesSent() - bytesBefore;
-    // What the socket buffers swallowed has not crossed the network yet: only acknowledged bytes tell its speed.
-    long acknowledged = session.link.acknowledgedBytes() - acknowledgedBefore;
-    if (acknowledged > 0 && (acknowledged >= MEASURABLE_BYTES || seconds >= MEASURABLE_SECONDS)) {
-      bytesPerSecond = acknowledged / seconds;
-    }
-    pending.clear();
-    pending.addAll(round.skipped());
-    if (guestRuns) {
-      harvest();
-    }
-    session.journal
-        .roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(), bytes, seconds,
-            pending.cardinality()));
+  /** Sends the pending pages as one round, while the guest runs; what it skipped, and what the guest wrote, is pending afterwards. */
+  void transfer(int throttlePercent) throws MigrationFailure, InterruptedException {
+    boolean unused = new Transfer(true, throttlePercent).run(session.attempt.deadline(), () -> {
+    });
   }
 
-  private boolean isOver(RoundTransfer transfer) throws MigrationFailure, InterruptedException {
-    try {
-      return transfer.await(PROGRESS_INTERVAL);
-    } catch (MigrationFailure e) {
-      // A disk that cannot be read breaks the stream that its blocks were to go over.
-      throw session.mirror.flatMap(DiskMirror::failure).orElse(e);
+  /** What lets the guest run again while pages are on their way. */
+  interface Overrun {
+    void letGuestRun() throws MigrationFailure;
+  }
+
+  /**
+   * Sends the pending pages while the guest is paused, and skips none. If the pause gets too long the guest runs again at once,
+   * and this round goes on as one like any other. That is right without calling anything back: the pages were harvested before
+   * they are copied, what the guest writes from then on is marked for the harvest that follows, and the checksums are those of
+   * what was sent. A page that was copied while the guest wrote it is marked, too, and sent again.
+   *
+   * @param pauseEnd when the pause is too long
+   * @return whether the guest is still paused, and the destination is sent all that it lacked
+   */
+  boolean transferLast(Deadline pauseEnd, Overrun overrun) throws MigrationFailure, InterruptedException {
+    return new Transfer(false, 0).run(pauseEnd, overrun);
+  }
+
+  /** One round on its way. */
+  private final class Transfer {
+    private final int number = nextRound++;
+    private final int throttlePercent;
+    private final long roundPages = pending.cardinality();
+    private final long bytesBefore = session.link.bytesSent();
+    private final long acknowledgedBefore = session.link.acknowledgedBytes();
+    private final long startNanos = session.ticker.nanos();
+    private final Round round;
+    private boolean guestRuns;
+    private boolean overran;
+
+    Transfer(boolean guestRuns, int throttlePercent) throws MigrationFailure {
+      if (number >= MigrationLimits.MAX_ROUNDS) {
+        throw new MigrationFailure.Stopped(FailureCode.STALLED,
+            "%d rounds were copied, and no destination takes more".formatted(number));
+      }
+      this.guestRuns = guestRuns;
+      this.throttlePercent = throttlePercent;
+      this.round = new Round(number, pending, guestRuns, session.guest, session.mirror, session.checksums, limiter,
+          session.options.streams());
+    }
+
+    /** @return whether the guest is paused at the end */
+    boolean run(Deadline pauseEnd, Overrun overrun) throws MigrationFailure, InterruptedException {
+      RoundTransfer transfer = session.link.startRound(number, round.feeds());
+      ProgressMeter meter = new ProgressMeter(round, roundPages, throttlePercent);
+      while (!isOver(transfer, pauseEnd)) {
+        session.attempt.checkpoint();
+        if (!guestRuns && pauseEnd.hasPassed()) {
+          guestRuns = true;
+          overran = true;
+          overrun.letGuestRun();
+        }
+        meter.report();
+        meter.checkStuck();
+      }
+      measure();
+      pending.clear();
+      pending.addAll(round.skipped());
+      if (guestRuns) {
+        harvest();
+      }
+      session.journal.roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(),
+          session.link.bytesSent() - bytesBefore, session.ticker.secondsSince(startNanos), pending.cardinality()));
+      return !guestRuns;
+    }
+
+    private boolean isOver(RoundTransfer transfer, Deadline pauseEnd) throws MigrationFailure, InterruptedException {
+      try {
+        return transfer.await(guestRuns
+            ? PROGRESS_INTERVAL
+            : Duration.ofNanos(Math.min(PROGRESS_INTERVAL.toNanos(), pauseEnd.remainingNanos())));
+      } catch (MigrationFailure e) {
+        // A disk that cannot be read breaks the stream that its blocks were to go over.
+        throw session.mirror.flatMap(DiskMirror::failure).orElse(e);
+      }
+    }
+
+    private void measure() {
+      diskBlocksSent += round.diskBlocksSent();
+      double seconds = session.ticker.secondsSince(startNanos);
+      // What the socket buffers swallowed has not crossed the network yet: only acknowledged bytes tell its speed.
+      long acknowledged = session.link.acknowledgedBytes() - acknowledgedBefore;
+      boolean measurable = acknowledged >= MEASURABLE_BYTES || seconds >= MEASURABLE_SECONDS;
+      if (acknowledged > 0 && (measurable || remeasuring)) {
+        bytesPerSecond = acknowledged / seconds;
+        remeasuring &= overran || !measurable;
+      }
     }
   }
 

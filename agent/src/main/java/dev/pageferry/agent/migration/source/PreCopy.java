@@ -39,7 +39,7 @@ final class PreCopy {
       long restBefore = session.rounds.restBytes();
       // Asked while the round goes over, so that the answer is there when the guest is to be paused.
       coordinator.ask();
-      session.rounds.transfer(true, throttlePercent);
+      session.rounds.transfer(throttlePercent);
       session.failpoints.at("source.pre-copy.round-done");
       Measurement measured = new Measurement(session.rounds.lastRound(), restBefore, session.rounds.restBytes(),
           session.rounds.bytesPerSecond(),

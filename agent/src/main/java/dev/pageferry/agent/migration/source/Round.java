@@ -21,7 +21,7 @@ final class Round {
   private final PageBitmap pages;
   private final boolean guestRuns;
   private final PageBitmap skipped;
-  private final List<RoundFeed> memory;
+  private final List<MemoryFeed> memory;
   /** None where disks are not copied. */
   private final List<DiskFeed> disks;
 
@@ -36,7 +36,7 @@ final class Round {
     this.guestRuns = guestRuns;
     this.skipped = new PageBitmap(guest.ram().pageCount());
     this.memory = IntStream.range(0, streams)
-        .mapToObj(stream -> new RoundFeed(this, stream, streams, guest, checksums, limiter)).toList();
+        .mapToObj(stream -> new MemoryFeed(this, stream, streams, guest, checksums, limiter)).toList();
     this.disks = mirror.isEmpty()
         ? List.of()
         : IntStream.range(0, streams)
@@ -76,15 +76,15 @@ final class Round {
   }
 
   long pagesSent() {
-    return sum(RoundFeed.Counts::sent);
+    return sum(MemoryFeed.Counts::sent);
   }
 
   long zeroPages() {
-    return sum(RoundFeed.Counts::zero);
+    return sum(MemoryFeed.Counts::zero);
   }
 
   long skippedPages() {
-    return sum(RoundFeed.Counts::skipped);
+    return sum(MemoryFeed.Counts::skipped);
   }
 
   /** Of these, blocks of disks. */
@@ -92,8 +92,8 @@ final class Round {
     return disks.stream().mapToLong(each -> each.counts().sent()).sum();
   }
 
-  private long sum(ToLongFunction<RoundFeed.Counts> part) {
-    return Stream.concat(memory.stream().map(RoundFeed::counts), disks.stream().map(DiskFeed::counts))
+  private long sum(ToLongFunction<MemoryFeed.Counts> part) {
+    return Stream.concat(memory.stream().map(MemoryFeed::counts), disks.stream().map(DiskFeed::counts))
         .mapToLong(part).sum();
   }
 

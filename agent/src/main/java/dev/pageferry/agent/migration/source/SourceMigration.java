@@ -37,7 +37,7 @@ public final class SourceMigration implements Departure {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration BACK_OFF = Duration.ofSeconds(1);
   private static final Duration FATE_POLL = Duration.ofSeconds(1);
-  /** Switchovers that may fail because the coordinator does not answer, before the attempt ends. */
+  /** Switchovers that may be put off before the attempt ends; those of too long a pause are fewer ({@link StopAndCopy}). */
   private static final int MAX_SWITCHOVERS = 5;
 
   /**
@@ -235,20 +235,23 @@ public final class SourceMigration implements Departure {
     new Setup(session).run(order.token());
   }
 
-  /** Stages 2 and 3; a switchover that could not ask for its commit goes back to copying. */
+  /** Stages 2 and 3; a switchover that could not ask for its commit, or paused the guest too long, goes back to copying. */
   private void preCopyAndStop(SourceSession session) throws MigrationFailure, InterruptedException {
     CoordinatorProbe coordinator = new CoordinatorProbe(environment.ownership());
     PreCopy preCopy = new PreCopy(session, coordinator);
+    StopAndCopy stopAndCopy = new StopAndCopy(session);
     for (int switchover = 1; switchover <= MAX_SWITCHOVERS; switchover++) {
       enter(MigrationStage.PRE_COPY);
       preCopy.run();
+      StopAndCopy.End end = StopAndCopy.End.COORDINATOR_SILENT;
       if (coordinator.answers()) {
         enter(MigrationStage.STOP_AND_COPY);
-        if (new StopAndCopy(session).run()) {
-          return;
-        }
+        end = stopAndCopy.run();
       }
-      log.warn("the coordinator does not answer; switchover {} of {} put off", switchover, MAX_SWITCHOVERS);
+      if (end == StopAndCopy.End.READY) {
+        return;
+      }
+      log.warn("switchover {} of {} put off: {}", switchover, MAX_SWITCHOVERS, end);
       if (switchover < MAX_SWITCHOVERS) {
         long backOffNanos = BACK_OFF.multipliedBy(switchover).toNanos();
         environment.scheduler().sleep(Duration.ofNanos(Math.min(backOffNanos, attempt.deadline().remainingNanos())));
@@ -256,7 +259,7 @@ public final class SourceMigration implements Departure {
       }
     }
     throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
-        "the coordinator did not answer at %d switchovers, so that nobody could commit; see that it runs, then migrate again"
+        "%d switchovers were put off, because the coordinator did not answer, so that nobody could commit; see that it runs, then migrate again"
             .formatted(MAX_SWITCHOVERS));
   }
 

@@ -6,8 +6,12 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
+import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.units.Durations;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.io.IOException;
@@ -22,35 +26,64 @@ final class StopAndCopy {
   private static final Duration READY_TIMEOUT = Duration.ofSeconds(60);
   /** Under a limit shorter than this a coordinator that is well would seem not to answer. */
   private static final Duration SHORTEST_BUDGET = Duration.ofMillis(200);
+  /** A pause may be this many times the downtime limit, which bounds an estimate, before the guest runs again here. */
+  private static final int LONGEST_PAUSE_LIMITS = 10;
+  /** Connections of most clients survive this, and a network that stutters has recovered. */
+  private static final Duration SHORTEST_LONGEST_PAUSE = Duration.ofSeconds(3);
+  /** Pauses that may get too long, before the attempt ends. */
+  private static final int MAX_LONG_PAUSES = 3;
+  /** How soon an attempt that was ended is noticed while READY is waited for. */
+  private static final Duration CHECKPOINT_INTERVAL = Duration.ofMillis(100);
+
+  /** What came of a switchover. */
+  enum End {
+    /** The destination has everything; the guest is paused. */
+    READY,
+    /** The coordinator cannot be asked within the blackout that the operator allows: the guest runs again. */
+    COORDINATOR_SILENT,
+    /** The last pages, or the destination's READY, took too long: the guest runs again. */
+    PAUSED_TOO_LONG
+  }
 
   private final SourceSession session;
+  private int longPauses;
 
   StopAndCopy(SourceSession session) {
     this.session = session;
   }
 
   /**
-   * @return false if the coordinator cannot be asked within the blackout that the operator allows: the guest runs again,
-   *     and pre-copy goes on
+   * Unless it ends as READY the guest runs again, and pre-copy may go on.
+   *
+   * @throws MigrationFailure also if pauses got too long too often
    */
-  boolean run() throws MigrationFailure, InterruptedException {
+  End run() throws MigrationFailure, InterruptedException {
     flushAhead();
     // Answered while the last pages are on their way, so that asking costs no blackout.
     Promise<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.start();
+    Deadline pauseEnd = pauseEnd();
     pause();
     // A vCPU stands only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
     session.rounds.harvest();
     session.blackout.lap(Part.PAUSE);
-    session.rounds.transfer(false, 0);
+    if (!session.rounds.transferLast(pauseEnd, () -> runAgain("the last pages were still being sent"))) {
+      return End.PAUSED_TOO_LONG;
+    }
     GuestState state = session.guest.state();
     session.link.send(SpecMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
         session.guest.isPausedFor(PauseReason.OPERATOR)));
     session.failpoints.at("source.stop-and-copy.state-sent");
-    Ready ready = session.link.receive(Ready.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
+    if (!isAnsweredBy(pauseEnd)) {
+      session.link.send(BackToPreCopy.getDefaultInstance());
+      runAgain("the destination was not ready");
+      awaitBack(true);
+      return End.PAUSED_TOO_LONG;
+    }
+    Ready ready = session.link.receive(Ready.class, pauseEnd);
     session.blackout.lap(Part.LAST_PAGES);
     session.blackout.reassign(Part.LAST_PAGES, Part.DIGEST, ready.getDigestSeconds());
     session.blackout.reassign(Part.LAST_PAGES, Part.STATE, ready.getStateSeconds());
@@ -59,12 +92,71 @@ final class StopAndCopy {
         throughput(ready));
     session.failpoints.at("source.stop-and-copy.ready");
     if (isAnswered(coordinator)) {
-      return true;
+      return End.READY;
     }
     session.link.send(BackToPreCopy.getDefaultInstance());
     session.guest.runOn(session.dialogue.neverAsked());
-    session.link.receive(BackToPreCopy.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
-    return false;
+    awaitBack(false);
+    return End.COORDINATOR_SILENT;
+  }
+
+  /**
+   * When the guest is to run again, unless the destination is ready by then. Where the operator wants it over whatever the
+   * blackout, that is the end of the attempt.
+   */
+  private Deadline pauseEnd() {
+    Deadline attempt = session.attempt.deadline();
+    SourceOptions options = session.options;
+    if (options.onStall() == OnStall.SWITCH) {
+      return attempt;
+    }
+    if (options.downtimeLimit().compareTo(options.timeout().dividedBy(LONGEST_PAUSE_LIMITS)) >= 0) {
+      return attempt;
+    }
+    Duration longest = options.downtimeLimit().multipliedBy(LONGEST_PAUSE_LIMITS);
+    return attempt.orAfter(longest.compareTo(SHORTEST_LONGEST_PAUSE) < 0 ? SHORTEST_LONGEST_PAUSE : longest);
+  }
+
+  /** Lets the guest run again here, because its pause got too long; ends the attempt if that was so too often. */
+  private void runAgain(String reason) throws MigrationFailure {
+    session.guest.runOn(session.dialogue.neverAsked());
+    session.journal.enter(MigrationStage.PRE_COPY);
+    session.rounds.measureAnew();
+    if (++longPauses == MAX_LONG_PAUSES) {
+      throw new MigrationFailure.Stopped(FailureCode.STALLED,
+          "%d pauses got too long, the last one after %s, when %s; see what slows the link or the destination down, raise --downtime-limit, or use --on-stall switch"
+              .formatted(longPauses, Durations.format(session.blackout.secondsSoFar()), reason));
+    }
+  }
+
+  /** Whether the destination says anything before the pause gets too long. */
+  private boolean isAnsweredBy(Deadline pauseEnd) throws MigrationFailure, InterruptedException {
+    Deadline readyEnd = session.options.onStall() == OnStall.SWITCH ? pauseEnd.orAfter(READY_TIMEOUT) : pauseEnd;
+    while (!session.link.awaitNews(readyEnd.orAfter(CHECKPOINT_INTERVAL))) {
+      session.attempt.checkpoint();
+      if (readyEnd.hasPassed()) {
+        if (session.options.onStall() == OnStall.SWITCH) {
+          throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
+              "the destination was not ready within %d s of the last page".formatted(READY_TIMEOUT.toSeconds()));
+        }
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Waits until the destination lets further rounds in. One that reads this only behind its READY, as the version before does,
+   * says READY first: nobody waits for that any more. Streams may be faster than the control stream, so no page goes before.
+   */
+  private void awaitBack(boolean readyMayCome) throws MigrationFailure, InterruptedException {
+    session.failpoints.at("source.stop-and-copy.put-off");
+    Deadline deadline = session.attempt.deadline().orAfter(READY_TIMEOUT);
+    if (readyMayCome
+        && session.link.receiveAny(deadline, Ready.class, BackToPreCopy.class) instanceof BackToPreCopy) {
+      return;
+    }
+    session.link.receive(BackToPreCopy.class, deadline);
   }
 
   private void pause() throws MigrationFailure, InterruptedException {

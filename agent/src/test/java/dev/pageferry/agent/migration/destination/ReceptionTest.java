@@ -120,6 +120,12 @@ class ReceptionTest {
       return word.get();
     }
 
+    /** Nothing is said ahead of its turn. */
+    @Override
+    public boolean awaitNews(Deadline deadline) {
+      return false;
+    }
+
     @Override
     public boolean isOpen() {
       return !closed;

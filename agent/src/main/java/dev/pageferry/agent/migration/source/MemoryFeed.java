@@ -15,7 +15,7 @@ import java.nio.ByteBuffer;
  * may write between two reads, and then the bytes sent would not be those summed. The copy is 256 KiB at most, so that
  * checksum and socket read it from the core's cache.
  */
-final class RoundFeed implements PageFeed {
+final class MemoryFeed implements PageFeed {
   /** Shorter runs of neighbours travel in a batch. */
   private static final int SHORTEST_RUN = 8;
 
@@ -44,7 +44,7 @@ final class RoundFeed implements PageFeed {
   record Counts(long sent, long zero, long skipped) {
   }
 
-  RoundFeed(Round round, int stream, int streams, Guest guest, ChecksumTable checksums, RateLimiter limiter) {
+  MemoryFeed(Round round, int stream, int streams, Guest guest, ChecksumTable checksums, RateLimiter limiter) {
     this.round = round;
     this.stream = stream;
     this.streams = streams;
