@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
@@ -12,10 +13,13 @@ import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
+import dev.pageferry.coordinator.store.WriteProbe;
 import java.io.IOException;
+import java.security.SecureRandom;
 import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,10 +52,12 @@ final class Coordinator implements AutoCloseable {
       machines.recover();
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
+      WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations,
+          new Requests(store, Scheduler.SYSTEM, new SecureRandom()), probe,
           HEARTBEAT_INTERVAL,
           LEASE);
-      observability = new ObservabilityServer(config.http(), metrics::scrape, () -> true);
+      observability = new ObservabilityServer(config.http(), metrics::scrape, probe::trouble);
     } catch (IOException | RuntimeException e) {
       store.close();
       throw e;

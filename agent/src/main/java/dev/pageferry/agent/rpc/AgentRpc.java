@@ -6,6 +6,7 @@ import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ManagedChannel;
@@ -51,7 +52,12 @@ public final class AgentRpc implements AutoCloseable {
         .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
         .addService(service)
-        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
+        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build();
+    try {
+      started.start();
+    } catch (IOException e) {
+      throw IoFailure.listening("the coordinator", address, "--listen", e);
+    }
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
     server = started;
     return started.getPort();

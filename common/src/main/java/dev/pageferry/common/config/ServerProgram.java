@@ -1,5 +1,7 @@
 package dev.pageferry.common.config;
 
+import dev.pageferry.common.failure.IoFailure;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -74,7 +76,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     } catch (InterruptedException e) {
       throw e;
     } catch (Exception e) {
-      complain(Optional.ofNullable(e.getMessage()).orElse(e.toString()));
+      complain(e instanceof IOException ? IoFailure.sentence(e) : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
       return EXIT_FAILED;
     }
     CountDownLatch closed = new CountDownLatch(1);
@@ -92,7 +94,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
       try {
         server.close();
       } catch (Exception e) {
-        complain("could not close cleanly: " + e);
+        complain("could not close cleanly: " + IoFailure.sentence(e));
       }
     });
     try {

@@ -1,8 +1,11 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import java.time.Duration;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +20,7 @@ final class MigrationWatch implements AutoCloseable {
 
   private final Session session;
   private final Companion companion;
+  private final UnaryOperator<Migration> stamp;
   private final boolean everyDocument;
   private final ProgressDisplay display;
   private final Surroundings.Registration interrupts;
@@ -62,10 +66,13 @@ final class MigrationWatch implements AutoCloseable {
    *          whether to show progress: documents on stdout for JSON, else lines or a bar on stderr
    * @param companion
    *          what goes on beside the migration
+   * @param stamp
+   *          adds what this command knows to every document that is printed
    */
-  MigrationWatch(Session session, boolean watch, Companion companion) {
+  MigrationWatch(Session session, boolean watch, Companion companion, UnaryOperator<Migration> stamp) {
     this.session = session;
     this.companion = companion;
+    this.stamp = stamp;
     everyDocument = watch && session.output().isJson();
     display = ProgressDisplay.of(session, watch && !everyDocument);
     interrupts = session.surroundings().interrupts().register(this::interrupted);
@@ -77,14 +84,24 @@ final class MigrationWatch implements AutoCloseable {
     Migration followed = follow();
     display.close();
     interrupts.close();
-    Migration end = companion.finish(followed);
+    Migration end = stamp.apply(companion.finish(followed));
     if (everyDocument && companion.addsToTheEnd()) {
       session.output().documentLine(end);
     }
     if (!everyDocument) {
       session.output().document(end, palette -> MigrationReportText.of(end, palette));
     }
-    return MigrationOutcome.exitCode(end);
+    return MigrationOutcome.exitCode(end, () -> vmNow(end));
+  }
+
+  /** What is known of the VM by now; unspecified: it cannot be asked. */
+  private Vm.State vmNow(Migration end) {
+    GetVmRequest question = GetVmRequest.newBuilder().setName(end.getVm()).build();
+    try {
+      return session.connection().read(stub -> stub.getVm(question)).getState();
+    } catch (Failure e) {
+      return Vm.State.STATE_UNSPECIFIED;
+    }
   }
 
   @Override
@@ -132,7 +149,7 @@ final class MigrationWatch implements AutoCloseable {
     last = migration;
     boolean comesAgain = companion.addsToTheEnd() && MigrationOutcome.isFinal(migration, false);
     if (everyDocument && !comesAgain) {
-      session.output().documentLine(migration);
+      session.output().documentLine(stamp.apply(migration));
     }
     Migration shown = furthest;
     if (shown == null || !isBefore(migration, shown)) {

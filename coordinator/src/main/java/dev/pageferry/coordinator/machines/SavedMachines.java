@@ -21,7 +21,10 @@ import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.records.v1.PendingMigration;
+import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.locks.LockSupport;
@@ -96,10 +99,13 @@ public final class SavedMachines {
       decision = resolve(row, operation);
     }
     if (decision.outcome() != Outcome.COMMITTED) {
-      throw failed(host, failure, "VM %s was not saved".formatted(name));
+      throw failedSave(host, failure, name);
     }
     long steps = result.getSteps();
-    Row saved = ledger.update(row.id(), record -> record.toBuilder().setSavedSteps(steps).build());
+    Row saved = ledger.update(row.id(), record -> record.toBuilder().setSavedSteps(steps)
+        .setSavedNote(SavedNote.newBuilder().setFile(StateFiles.name(row.id(), operation))
+            .setAtMillis(System.currentTimeMillis()).setSteps(steps))
+        .build());
     log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
     return SaveVmUpdate.newBuilder().setVm(states.vm(saved.record(), states.lastReported(saved.record())))
         .setFileBytes(result.getFileBytes()).setSeconds(result.getSeconds())
@@ -140,6 +146,17 @@ public final class SavedMachines {
         .setSeconds(result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getSeconds).orElse(0.0)).build();
   }
 
+  /** One who would throw a saved VM's state away hears what that is. */
+  static String whatWouldBeLost(VmRecord record) {
+    boolean known = record.hasSavedNote() && record.getSavedNote().getFile().equals(record.getSavedState());
+    String when = known
+        ? " at step %d, on %s".formatted(record.getSavedNote().getSteps(),
+            Instant.ofEpochMilli(record.getSavedNote().getAtMillis()).truncatedTo(ChronoUnit.SECONDS))
+        : "";
+    return "VM %s was saved%s, and its state, file %s, would be thrown away".formatted(record.getSpec().getName(), when,
+        record.getSavedState());
+  }
+
   /** To give up would leave the VM's row pending, and the VM locked, until this process is started again. */
   private Decision resolve(Row row, MigrationId operation) {
     for (int attempt = 1;; attempt++) {
@@ -154,6 +171,20 @@ public final class SavedMachines {
         LockSupport.parkNanos(RETRY_NANOS);
       }
     }
+  }
+
+  /** A host that fell silent while it saved the VM may have died, and the VM with it. */
+  private RequestException failedSave(Host host, Optional<AgentException> failure, String name) {
+    if (!inventory.isCurrent(host.id(), host.incarnation())) {
+      return new RequestException(Kind.LOST, "host %s restarted while it saved VM %s; the VM was not saved and is down",
+          host.id(), name);
+    }
+    if (failure.filter(each -> each.kind() == AgentException.Kind.UNREACHABLE).isPresent()) {
+      return new RequestException(Kind.IN_DOUBT,
+          "host %s stopped answering while it saved VM %s; the VM was not saved, and whether it still runs is not known yet",
+          host.id(), name);
+    }
+    return failed(host, failure, "VM %s was not saved".formatted(name));
   }
 
   private static RequestException failed(Host host, Optional<AgentException> failure, String consequence) {

@@ -40,8 +40,11 @@ final class Refusals {
         case EXISTS -> Status.ALREADY_EXISTS;
         case REFUSED -> Status.FAILED_PRECONDITION;
         case FAILED -> Status.INTERNAL;
-      }).withDescription(refused.getMessage());
-      case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage());
+        case LOST -> Status.DATA_LOSS;
+        case IN_DOUBT -> Status.UNKNOWN;
+      }).withDescription(refused.getMessage()).withCause(refused);
+      case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage())
+          .withCause(wrong);
       case StoreException store -> {
         log.error("the records failed", store);
         yield Status.INTERNAL.withDescription(store.getMessage());
