@@ -7,13 +7,16 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.store.StoreException;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
@@ -23,8 +26,10 @@ import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.locks.LockSupport;
@@ -40,11 +45,14 @@ public final class SavedMachines {
 
   private static final int RESOLVE_ATTEMPTS = 600;
   private static final long RETRY_NANOS = 500_000_000;
+  private static final Duration FROZEN_RETRY = Duration.ofSeconds(1);
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
   private final MachineStates states;
+  /** What an earlier process left, as read before anybody could ask for more. */
+  private final List<Row> unfinished;
 
   /** Hears how far it has come. */
   public interface Progress {
@@ -56,19 +64,34 @@ public final class SavedMachines {
     this.inventory = inventory;
     this.agents = agents;
     this.states = states;
+    this.unfinished = ledger.list().stream().filter(each -> each.record().hasPending()
+        && each.record().getPending().getKind() != PendingMigration.Kind.MOVE).toList();
   }
 
   /**
    * Aborts what an earlier process of this coordinator had begun. An agent that is still at it hears so when it asks for
    * the commit, and puts everything back.
    */
-  void recover() {
-    for (Row each : ledger.list()) {
-      if (each.record().hasPending() && each.record().getPending().getKind() != PendingMigration.Kind.MOVE) {
-        Decision decision = ledger.resolve(each.id(), new MigrationId(each.record().getPending().getMigrationId()));
-        log.info("vm={} operation={} of the coordinator's last life: {}", each.record().getSpec().getName(),
-            each.record().getPending().getMigrationId(), decision.outcome());
+  void recover() throws InterruptedException {
+    for (Row each : unfinished) {
+      MigrationId operation = new MigrationId(each.record().getPending().getMigrationId());
+      while (!aborted(each, operation)) {
+        Thread.sleep(FROZEN_RETRY);
       }
+    }
+  }
+
+  /** @return false if rows do not change now */
+  private boolean aborted(Row row, MigrationId operation) {
+    try {
+      Decision decision = ledger.resolve(row.id(), operation);
+      log.info("vm={} operation={} of the coordinator's last incarnation: {}", row.record().getSpec().getName(),
+          operation, decision.outcome());
+      return true;
+    } catch (RowsFrozenException | StoreException e) {
+      log.debug("vm={} operation={} is not decided yet: {}", row.record().getSpec().getName(), operation,
+          e.getMessage());
+      return false;
     }
   }
 
@@ -82,9 +105,8 @@ public final class SavedMachines {
     MigrationId operation = new MigrationId(UUID.randomUUID().toString());
     SaveVmRequest request = SaveVmRequest.newBuilder().setVmId(row.id().value()).setEpoch(row.record().getEpoch())
         .setOperationId(operation.value()).setCodec(Codecs.of(codec)).build();
-    ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.SAVE).setSavedState(StateFiles.name(row.id(), operation))
-        .setStorageId(host.record().getStorageId()).build());
+    String file = StateFiles.name(row.id(), operation);
+    ledger.begin(row, new OwnershipEvent.BeginSave(operation, host.record().getStorageId(), file));
     log.info("vm={} operation={} is to be saved on host={}", name, operation, host.id());
     SaveVmResult result = SaveVmResult.getDefaultInstance();
     Decision decision;
@@ -102,15 +124,24 @@ public final class SavedMachines {
       throw failedSave(host, failure, name);
     }
     long steps = result.getSteps();
-    Row saved = ledger.update(row.id(), record -> record.toBuilder().setSavedSteps(steps)
-        .setSavedNote(SavedNote.newBuilder().setFile(StateFiles.name(row.id(), operation))
-            .setAtMillis(System.currentTimeMillis()).setSteps(steps))
-        .build());
+    Row saved = noted(row, file, steps);
     log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
     return SaveVmUpdate.newBuilder().setVm(states.vm(saved.record(), states.lastReported(saved.record())))
         .setFileBytes(result.getFileBytes()).setSeconds(result.getSeconds())
         .setDoneBytes(row.record().getSpec().getMemoryBytes())
         .setTotalBytes(row.record().getSpec().getMemoryBytes()).build();
+  }
+
+  /** It is saved, whether this can be written down or not. */
+  private Row noted(Row row, String file, long steps) {
+    try {
+      ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
+      return ledger.noteSave(row.id(),
+          SavedNote.newBuilder().setFile(file).setAtMillis(System.currentTimeMillis()).setSteps(steps).build());
+    } catch (ConflictException | RuntimeException e) {
+      log.warn("vm={} how far it was saved is not written down: {}", row.id(), e.toString());
+      return ledger.find(row.id()).orElse(row);
+    }
   }
 
   RestoreVmUpdate restore(Row row, Host host, Progress progress) throws RequestException, ConflictException {
@@ -121,9 +152,7 @@ public final class SavedMachines {
     long epoch = Math.addExact(row.record().getEpoch(), 1);
     RestoreVmRequest request = RestoreVmRequest.newBuilder().setSpec(row.record().getSpec()).setEpoch(epoch)
         .setOperationId(operation.value()).setFile(row.record().getSavedState()).build();
-    ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(host.id().value())
-        .setDestinationIncarnation(host.incarnation().value()).build());
+    ledger.begin(row, new OwnershipEvent.BeginRestore(operation, host.id(), host.incarnation()));
     log.info("vm={} operation={} is to be restored on host={}", row.record().getSpec().getName(), operation, host.id());
     Optional<dev.pageferry.proto.agent.v1.RestoreVmUpdate> result = Optional.empty();
     Optional<AgentException> failure = Optional.empty();

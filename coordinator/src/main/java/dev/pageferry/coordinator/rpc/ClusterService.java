@@ -6,6 +6,7 @@ import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedChange;
@@ -13,6 +14,7 @@ import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
@@ -45,6 +47,8 @@ import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
+import dev.pageferry.proto.cluster.v1.RepairRecordsRequest;
+import dev.pageferry.proto.cluster.v1.RepairRecordsResponse;
 import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
@@ -58,6 +62,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
+import dev.pageferry.proto.records.v1.VmRecord;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
@@ -78,11 +83,13 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final MigrationSupervisor migrations;
   private final Disks disks;
   private final NetworkMembers network;
+  private final RecordsRepairs repairs;
 
   ClusterService(HostInventory inventory, Machines machines, Disks disks, NetworkMembers network,
-      MigrationSupervisor migrations, VmChanges changes, Requests requests) {
+      MigrationSupervisor migrations, RecordsRepairs repairs, VmChanges changes, Requests requests) {
     this.changes = changes;
     this.requests = requests;
+    this.repairs = repairs;
     this.network = network;
     this.disks = disks;
     this.inventory = inventory;
@@ -92,9 +99,25 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
-    Refusals.answer(observer,
-        () -> ListHostsResponse.newBuilder().addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
-            .build());
+    Refusals.answer(observer, () -> {
+      ListHostsResponse.Builder response = ListHostsResponse.newBuilder()
+          .addAllHosts(inventory.list().stream().map(ClusterService::host).toList());
+      repairs.trouble().ifPresent(response::setRecords);
+      return response.build();
+    });
+  }
+
+  @Override
+  public void repairRecords(RepairRecordsRequest request, StreamObserver<RepairRecordsResponse> observer) {
+    Refusals.answer(observer, () -> repairs.repair(request.getDryRun()));
+  }
+
+  @Override
+  public void claimVm(ClaimVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> {
+      VmRecord claimed = repairs.claim(request.getName(), request.getHost());
+      return machines.show(claimed.getSpec().getName());
+    });
   }
 
   @Override
@@ -128,7 +151,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
-    Refusals.answer(observer, () -> ListVmsResponse.newBuilder().addAllVms(machines.list()).build());
+    Refusals.answer(observer, () -> {
+      ListVmsResponse.Builder response = ListVmsResponse.newBuilder().addAllVms(machines.list());
+      repairs.trouble().ifPresent(response::setRecords);
+      return response.build();
+    });
   }
 
   @Override

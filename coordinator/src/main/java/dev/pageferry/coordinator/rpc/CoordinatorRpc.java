@@ -3,12 +3,14 @@ package dev.pageferry.coordinator.rpc;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
@@ -43,7 +45,9 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @throws IOException if the address cannot be listened on
    */
   public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
-      Disks disks, NetworkMembers network, MigrationSupervisor migrations, Requests requests, WriteProbe probe,
+      Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
+      RecordsRepairs repairs,
+      Requests requests, WriteProbe probe,
       Duration heartbeatInterval, Duration lease) throws IOException {
     this.probe = probe;
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
@@ -51,10 +55,12 @@ public final class CoordinatorRpc implements AutoCloseable {
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
+        .intercept(new RecordsInterceptor(history))
         .addService(ServerInterceptors.intercept(
-            new ClusterService(inventory, machines, disks, network, migrations, new VmChanges(ledger, machines), requests),
+            new ClusterService(inventory, machines, disks, network, migrations, repairs, new VmChanges(ledger, machines),
+                requests),
             new RequestInterceptor(requests, name -> ledger.findByName(name).map(row -> row.id().value()).orElse(""))))
-        .addService(new RegistryService(inventory, ledger, network, heartbeatInterval, lease))
+        .addService(new RegistryService(inventory, ledger, history, repairs, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
         .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
         .addService(ProtoReflectionServiceV1.newInstance()).build();

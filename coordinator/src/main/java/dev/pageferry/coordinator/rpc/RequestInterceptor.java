@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.rpc;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Message;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestedChange;
 import dev.pageferry.coordinator.request.Requests;
@@ -159,10 +160,12 @@ final class RequestInterceptor implements ServerInterceptor {
         super.close(status, trailers);
         return;
       }
-      boolean refused = (status.getCause() instanceof RequestException e
-          && e.kind() != RequestException.Kind.IN_DOUBT) || status.getCause() instanceof IllegalArgumentException;
+      // Until rows may change again: nothing to remember.
+      boolean frozen = status.getCause() instanceof RowsFrozenException;
+      boolean refused = frozen || status.getCause() instanceof IllegalArgumentException
+          || (status.getCause() instanceof RequestException e && e.kind() != RequestException.Kind.IN_DOUBT);
       // What was begun before may have been done then: a refusal now is not the last word about that.
-      if (status.isOk() || (refused && !ended.isRepeated())) {
+      if (status.isOk() || (refused && !frozen && !ended.isRepeated())) {
         requests.finish(ended, new Finished(method(this), outcome(status)));
       } else {
         requests.leaveOpen(ended);

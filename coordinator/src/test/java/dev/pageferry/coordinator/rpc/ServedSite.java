@@ -38,7 +38,7 @@ final class ServedSite implements AutoCloseable {
   private ServedSite(FakeSite site) throws IOException {
     this.site = site;
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
-        site.disks(), site.network(), site.migrations(),
+        site.disks(), site.network(), site.migrations(), site.history(), site.repairs(),
         new Requests(site.store(), Scheduler.SYSTEM, new Random(7)),
         new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE);
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
