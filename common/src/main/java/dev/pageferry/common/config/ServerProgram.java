@@ -2,6 +2,7 @@ package dev.pageferry.common.config;
 
 import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -76,7 +77,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     } catch (InterruptedException e) {
       throw e;
     } catch (Exception e) {
-      complain(e instanceof IOException ? IoFailure.sentence(e) : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
+      complain(e instanceof IOException || e instanceof UncheckedIOException ? IoFailure.sentence(e) : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
       return EXIT_FAILED;
     }
     CountDownLatch closed = new CountDownLatch(1);

@@ -3,6 +3,7 @@ package dev.pageferry.common.failure;
 import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.BindException;
 import java.net.NoRouteToHostException;
 import java.net.UnknownHostException;
@@ -46,6 +47,7 @@ public final class IoFailure {
       case BindException e -> bind(message(e, ""));
       case ClosedChannelException e -> "it was closed meanwhile";
       case EOFException e -> "it ends too early" + (e.getMessage() == null ? "" : ": " + e.getMessage());
+      case UncheckedIOException e when e.getCause() != null -> sentence(e.getCause());
       case IOException e -> message(e, "input or output failed (%s)".formatted(e.getClass().getSimpleName()));
       default -> message(failure, failure.getClass().getSimpleName());
     };

@@ -71,7 +71,7 @@ final class MigrateOptions {
       session.output().document(change.stamped(accepted), palette -> accepted.getId() + "\n");
       return ExitCode.DONE;
     }
-    try (MigrationWatch following = new MigrationWatch(session, watch, companion, change::stamped)) {
+    try (MigrationWatch following = new MigrationWatch(session, watch, companion, Optional.of(change))) {
       return following.run(accepted(session, change, start).getId());
     }
   }

@@ -6,7 +6,7 @@ import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.Migration;
 import java.util.List;
-import java.util.function.UnaryOperator;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -46,7 +46,7 @@ final class MigrationCommands extends CommandGroup {
   int watch(@Parameters(paramLabel = "ID", description = ID) String id) {
     return ferry.inSession(session -> {
       String fullId = migration(session, id).getId();
-      try (MigrationWatch watch = new MigrationWatch(session, true, MigrationWatch.Companion.NONE, UnaryOperator.identity())) {
+      try (MigrationWatch watch = new MigrationWatch(session, true, MigrationWatch.Companion.NONE, Optional.empty())) {
         return watch.run(fullId);
       }
     });

@@ -168,6 +168,11 @@ public final class SavedMachines {
     if (decision.outcome() != Outcome.COMMITTED) {
       throw failed(host, failure, "VM %s stays saved".formatted(row.record().getSpec().getName()));
     }
+    if (failure.filter(each -> each.kind() == AgentException.Kind.UNREACHABLE).isPresent()) {
+      throw new RequestException(Kind.IN_DOUBT,
+          "VM %s is host %s's, which stopped answering before it said that the VM runs",
+          row.record().getSpec().getName(), host.id());
+    }
     Row restored = ledger.find(row.id()).orElseThrow(() -> new RequestException(Kind.FAILED,
         "VM %s was deleted meanwhile", row.record().getSpec().getName()));
     return RestoreVmUpdate.newBuilder()

@@ -262,7 +262,9 @@ final class MigrateTest {
   void aCoordinatorThatStaysAwayIsGivenUpAfterAMinute() {
     cluster.refuse("WatchMigration", Status.UNAVAILABLE);
 
-    assertThat(ferry.run("migrate", "live", "web-1", "--to", "host-b")).isEqualTo(5);
+    assertThat(ferry.run("migration", "watch", "m-1", "-q")).as("a question").isEqualTo(5);
+    ferry.pauses.clear();
+    assertThat(ferry.run("migrate", "live", "web-1", "--to", "host-b")).as("it was accepted").isEqualTo(6);
 
     assertThat(ferry.pauses.stream().reduce(Duration.ZERO, Duration::plus)).isEqualTo(Duration.ofSeconds(60));
     assertThat(ferry.pauses).startsWith(Duration.ofMillis(200), Duration.ofMillis(400)).hasSizeLessThan(20);

@@ -382,6 +382,18 @@ class MachinesTest {
   }
 
   @Test
+  void aHostThatFallsSilentWhenARestoredVmIsItsOwnLeavesADoubt() throws RequestException {
+    saved("db");
+    site.agent("a").refuse("restoreVm", AgentException.Kind.UNREACHABLE, "no answer");
+    refused(Kind.FAILED, () -> machines.restore("db", "", (done, total) -> {
+    }), "stays saved");
+    site.agent("a").when("restoreVm", () -> site.ledger().commit(site.vmId("db"),
+        new MigrationId(site.row("db").getPending().getMigrationId()), (host, incarnation) -> true));
+    refused(Kind.IN_DOUBT, () -> machines.restore("db", "", (done, total) -> {
+    }), "before it said that the VM runs");
+  }
+
+  @Test
   void aDifferenceInRegistersOnlyNamesNoPage() throws RequestException {
     site.createVm("db", "a");
     site.agent("a").differsAt(64 * FakeSite.MIB / 4096);

@@ -7,6 +7,7 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.OwnershipClient.Outcome;
 import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.proto.migration.v1.Running;
 import java.io.IOException;
@@ -59,7 +60,7 @@ final class Activation {
         session.log().warn("disks cannot be opened: {}", String.valueOf(e.getMessage()));
         Optional<Fate> gone = giveBack();
         if (gone.isPresent()) {
-          return Optional.of(new GivenBack(String.valueOf(e.getMessage()), gone.get()));
+          return Optional.of(new GivenBack(IoFailure.sentence(e), gone.get()));
         }
         Thread.sleep(RETRY);
       }

@@ -7,6 +7,7 @@ import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
@@ -41,7 +42,7 @@ final class Setup {
         session.environment().disks().check(session.spec());
       }
     } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, String.valueOf(e.getMessage()));
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, IoFailure.sentence(e));
     }
     try {
       return session.environment().guests().skeleton(session.spec());

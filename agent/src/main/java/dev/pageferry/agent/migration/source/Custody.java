@@ -5,6 +5,7 @@ import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
@@ -41,7 +42,7 @@ final class Custody {
       return Optional.empty();
     } catch (IOException e) {
       log.warn("the guest stands, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
-      return Optional.of(String.valueOf(e.getMessage()));
+      return Optional.of(IoFailure.sentence(e));
     }
     guest.resume(PauseReason.MIGRATION);
     return Optional.empty();

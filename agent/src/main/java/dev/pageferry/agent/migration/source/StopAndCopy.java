@@ -6,6 +6,7 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
@@ -74,7 +75,7 @@ final class StopAndCopy {
     try {
       session.guest.pauseOrRunOn(PauseReason.MIGRATION);
     } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, IoFailure.sentence(e));
     }
   }
 
