@@ -39,7 +39,7 @@ final class Coordinator implements AutoCloseable {
   private static final Duration LEASE = Duration.ofSeconds(10);
 
   private final RecordStore store;
-  private final AgentClient agents = new GrpcAgentClient();
+  private final AgentClient agents;
   private final MigrationSupervisor migrations;
   private final CoordinatorRpc rpc;
   private final ObservabilityServer observability;
@@ -51,6 +51,7 @@ final class Coordinator implements AutoCloseable {
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
       RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, new SecureRandom());
+      agents = new GrpcAgentClient(history::stamp);
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);

@@ -79,7 +79,7 @@ public final class ServerProcess implements AutoCloseable {
         StandardCharsets.UTF_8);
   }
 
-  boolean isAlive() {
+  public boolean isAlive() {
     return process != null && process.isAlive();
   }
 

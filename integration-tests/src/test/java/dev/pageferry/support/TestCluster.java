@@ -49,6 +49,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 
 /** A coordinator and agents as processes on loopback, with free ports and a directory of their own. */
@@ -211,6 +212,38 @@ public final class TestCluster implements AutoCloseable {
     channel.resetConnectBackoff();
     Awaitility.await("hosts are up again").atMost(PATIENCE).ignoreExceptions()
         .until(() -> agents.keySet().stream().allMatch(each -> host(each).getState() == Host.State.UP));
+  }
+
+  /** Copies the coordinator's records, as a backup of a coordinator that is stopped does. */
+  public void backUpRecords() throws IOException, InterruptedException {
+    coordinator.close();
+    copyRecords(directory.resolve("data"), directory.resolve("backup"));
+    restartCoordinator();
+  }
+
+  /** Has the coordinator start on the records that were backed up. */
+  public void restoreRecords() throws IOException, InterruptedException {
+    coordinator.close();
+    copyRecords(directory.resolve("backup"), directory.resolve("data"));
+    restartCoordinator();
+  }
+
+  private static void copyRecords(Path from, Path to) throws IOException {
+    Files.createDirectories(to);
+    try (Stream<Path> files = Files.list(to)) {
+      for (Path each : files.toList()) {
+        Files.delete(each);
+      }
+    }
+    try (Stream<Path> files = Files.list(from)) {
+      for (Path each : files.toList()) {
+        Files.copy(each, to.resolve(each.getFileName()));
+      }
+    }
+  }
+
+  public static Duration patience() {
+    return PATIENCE;
   }
 
   /** Runs the operator's command as a process. */

@@ -35,7 +35,7 @@ final class ServedSite implements AutoCloseable {
     this(new FakeSite(directory));
   }
 
-  private ServedSite(FakeSite site) throws IOException {
+  ServedSite(FakeSite site) throws IOException {
     this.site = site;
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
         site.disks(), site.network(), site.migrations(), site.history(), site.repairs(),
