@@ -18,7 +18,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.NotLinkException;
 import java.nio.file.ReadOnlyFileSystemException;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Failures of files and sockets as clauses that can be read. The messages of many are a path alone, or the kernel's word for
@@ -89,7 +88,7 @@ public final class IoFailure {
   }
 
   private static String message(Throwable failure, String otherwise) {
-    @Nullable String message = failure.getMessage();
+    String message = failure.getMessage();
     return message == null || message.isBlank() ? otherwise : message;
   }
 }

@@ -32,10 +32,12 @@ class IoFailureTest {
     assertThat(IoFailure.sentence(failure(() -> Files.readString(missing)))).isEqualTo(missing + " does not exist");
     Path file = Files.createFile(directory.resolve("file"));
     assertThat(IoFailure.sentence(failure(() -> Files.createDirectory(file)))).isEqualTo(file + " exists already");
-    assertThat(IoFailure.sentence(failure(() -> Files.newDirectoryStream(file)))).isEqualTo(file + " is not a directory");
+    assertThat(IoFailure.sentence(failure(() -> Files.newDirectoryStream(file))))
+        .isEqualTo(file + " is not a directory");
     assertThat(IoFailure.sentence(failure(() -> Files.delete(directory))))
         .isEqualTo(directory + " is a directory that is not empty");
-    assertThat(IoFailure.sentence(new AccessDeniedException("/data"))).isEqualTo("/data may not be accessed by this user");
+    assertThat(IoFailure.sentence(new AccessDeniedException("/data")))
+        .isEqualTo("/data may not be accessed by this user");
     assertThat(IoFailure.sentence(new FileSystemException("/data", null, "No space left on device")))
         .isEqualTo("/data: No space left on device");
     assertThat(IoFailure.sentence(new FileSystemException("/data"))).isEqualTo("/data cannot be used");
@@ -46,7 +48,8 @@ class IoFailureTest {
     assertThat(IoFailure.sentence(new IOException())).isEqualTo("input or output failed (IOException)");
     assertThat(IoFailure.sentence(new ClosedChannelException())).isEqualTo("it was closed meanwhile");
     assertThat(IoFailure.sentence(new EOFException())).isEqualTo("it ends too early");
-    assertThat(IoFailure.sentence(new UnknownHostException("nowhere"))).isEqualTo("no address is known for the name nowhere");
+    assertThat(IoFailure.sentence(new UnknownHostException("nowhere")))
+        .isEqualTo("no address is known for the name nowhere");
     assertThat(IoFailure.sentence(new IOException("disk data is gone"))).isEqualTo("disk data is gone");
   }
 

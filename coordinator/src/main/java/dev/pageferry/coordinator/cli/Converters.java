@@ -186,7 +186,8 @@ final class Converters {
     @Override
     public String convert(String text) {
       if (!text.matches("[!-~]{1,128}")) {
-        throw new TypeConversionException("'%s' is not 1 to 128 printable ASCII characters without spaces".formatted(text));
+        throw new TypeConversionException(
+            "'%s' is not 1 to 128 printable ASCII characters without spaces".formatted(text));
       }
       return text;
     }

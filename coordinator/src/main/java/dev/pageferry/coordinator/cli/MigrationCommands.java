@@ -59,7 +59,8 @@ final class MigrationCommands extends CommandGroup {
           .build();
       Change change = requestOption.change(session);
       Migration migration = session.connection().change(change, stub -> stub.cancelMigration(request));
-      session.output().document(change.stamped(migration), palette -> MigrationReportText.table(List.of(migration)).text(palette));
+      session.output().document(change.stamped(migration),
+          palette -> MigrationReportText.table(List.of(migration)).text(palette));
       return ExitCode.DONE;
     });
   }

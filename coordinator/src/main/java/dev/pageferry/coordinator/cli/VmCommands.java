@@ -65,7 +65,8 @@ final class VmCommands extends CommandGroup {
 
   @Command(name = "stop", description = "Powers the VM off: its memory is gone, its record stays.")
   int stop(@Parameters(paramLabel = "NAME", description = NAME) String name,
-      @Option(names = "--discard-state", description = "Throws the state of a saved VM away for that.") boolean discardState,
+      @Option(names = "--discard-state",
+          description = "Throws the state of a saved VM away for that.") boolean discardState,
       @Mixin RequestOption requestOption) {
     StopVmRequest request = StopVmRequest.newBuilder().setName(name).setDiscardState(discardState).build();
     return changed(requestOption, stub -> stub.stopVm(request));
@@ -73,7 +74,8 @@ final class VmCommands extends CommandGroup {
 
   @Command(name = "delete", description = "Forgets a VM that is down.")
   int delete(@Parameters(paramLabel = "NAME", description = NAME) String name,
-      @Option(names = "--force", description = "Also one that runs, is paused or saved: what it does is lost.") boolean force,
+      @Option(names = "--force",
+          description = "Also one that runs, is paused or saved: what it does is lost.") boolean force,
       @Mixin RequestOption requestOption) {
     return ferry.inSession(session -> {
       DeleteVmRequest request = DeleteVmRequest.newBuilder().setName(name).setForce(force).build();
@@ -89,7 +91,9 @@ final class VmCommands extends CommandGroup {
 
   @Command(name = "claim", sortOptions = false,
       description = "After records went back in time: takes a host's report of one VM for what is true.")
-  int claim(@Parameters(paramLabel = "NAME", description = "Name of the VM, or its id where the records have none.") String name,
+  int claim(
+      @Parameters(paramLabel = "NAME",
+          description = "Name of the VM, or its id where the records have none.") String name,
       @Option(names = "--host", paramLabel = "HOST", required = true, description = "Whose report it is.") String host,
       @Mixin RequestOption requestOption) {
     ClaimVmRequest request = ClaimVmRequest.newBuilder().setName(name).setHost(host).build();

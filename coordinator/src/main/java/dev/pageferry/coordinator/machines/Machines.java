@@ -344,7 +344,8 @@ public final class Machines {
     Optional<Host> unused = whereItIs(row);
     Vm.State state = states.vm(record, states.lastReported(record)).getState();
     if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
-      throw new RequestException(Kind.REFUSED, "VM %s is %s, and what it does would be lost; stop it first, or delete it with --force",
+      throw new RequestException(Kind.REFUSED,
+          "VM %s is %s, and what it does would be lost; stop it first, or delete it with --force",
           record.getSpec().getName(), state);
     }
   }

@@ -35,8 +35,9 @@ public final class WriteProbe {
   public Optional<String> trouble() {
     Attempt attempt = attempt();
     try {
-      return attempt.written().await(PATIENCE).orElseGet(() -> Optional.of("records were not written for %d s".formatted(
-          Duration.ofNanos(scheduler.nanos() - attempt.startNanos()).toSeconds())));
+      return attempt.written().await(PATIENCE)
+          .orElseGet(() -> Optional.of("records were not written for %d s".formatted(
+              Duration.ofNanos(scheduler.nanos() - attempt.startNanos()).toSeconds())));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return Optional.of("interrupted");

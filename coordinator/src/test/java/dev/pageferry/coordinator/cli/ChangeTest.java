@@ -108,7 +108,8 @@ final class ChangeTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"vm show web", "vm list", "vm verify web -q", "vm digest web", "migration list", "disk list"})
+  @ValueSource(
+      strings = {"vm show web", "vm list", "vm verify web -q", "vm digest web", "migration list", "disk list"})
   void aQuestionThatBrokeIsUnreachableBecauseItChangesNothing(String command) {
     List.of("GetVm", "ListVms", "VerifyVm", "DigestVm", "ListMigrations", "ListDisks").forEach(cluster::dieAt);
 

@@ -246,7 +246,8 @@ class MachinesTest {
     site.createVm("db", "a");
     String migration = site.migrate("db", "b").getId();
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.MIGRATING);
-    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.stop("db"), () -> machines.delete("db", true))) {
+    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.stop("db"),
+        () -> machines.delete("db", true))) {
       refused(Kind.REFUSED, each, "is being migrated (%s); wait for it or cancel it".formatted(migration));
     }
     refused(Kind.REFUSED, () -> machines.start("db", "", false), "VM db is MIGRATING");

@@ -143,7 +143,8 @@ class ClusterServiceTest {
     assertThat(served.cluster().startVm(StartVmRequest.newBuilder().setName("db").build()).getEpoch()).isEqualTo(2);
     assertThat(served.cluster().listVms(ListVmsRequest.getDefaultInstance()).getVmsList()).extracting(Vm::getName)
         .containsExactly("db");
-    assertThat(served.cluster().deleteVm(DeleteVmRequest.newBuilder().setName("db").setForce(true).build())).isNotNull();
+    assertThat(served.cluster().deleteVm(DeleteVmRequest.newBuilder().setName("db").setForce(true).build()))
+        .isNotNull();
     refused(Code.NOT_FOUND, "VM db does not exist",
         () -> served.cluster().getVm(GetVmRequest.newBuilder().setName("db").build()));
   }

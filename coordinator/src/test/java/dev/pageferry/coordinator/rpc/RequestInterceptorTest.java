@@ -147,7 +147,8 @@ class RequestInterceptorTest {
       awaitLatch(goOn);
     });
     Context.CancellableContext caller = Context.current().withCancellation();
-    Thread calling = Thread.ofVirtual().start(caller.wrap(() -> refused(Code.CANCELLED, "", () -> under("r-1").createVm(CREATE))));
+    Thread calling = Thread.ofVirtual()
+        .start(caller.wrap(() -> refused(Code.CANCELLED, "", () -> under("r-1").createVm(CREATE))));
     awaitLatch(building);
     caller.cancel(null);
     await().until(() -> !calling.isAlive());

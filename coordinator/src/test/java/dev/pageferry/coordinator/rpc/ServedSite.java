@@ -3,8 +3,8 @@ package dev.pageferry.coordinator.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;

@@ -52,7 +52,8 @@ final class StateRestorer {
     try {
       return SavedStateHeader.parseFrom(reader.metadata());
     } catch (InvalidProtocolBufferException e) {
-      throw new IOException("the header of saved state %s cannot be read: %s".formatted(fileName, IoFailure.sentence(e)), e);
+      throw new IOException(
+          "the header of saved state %s cannot be read: %s".formatted(fileName, IoFailure.sentence(e)), e);
     }
   }
 
