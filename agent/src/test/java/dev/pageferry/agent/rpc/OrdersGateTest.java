@@ -27,6 +27,7 @@ import io.grpc.protobuf.ProtoUtils;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import java.net.InetSocketAddress;
+import java.util.Objects;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -55,7 +56,7 @@ class OrdersGateTest {
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(ServerCall<Q, A> call, Metadata headers,
         ServerCallHandler<Q, A> next) {
-      told.set(headers.get(SEEN));
+      told.set(Objects.requireNonNullElse(headers.get(SEEN), RecordsSeen.getDefaultInstance()));
       return next.startCall(new SimpleForwardingServerCall<>(call) {
         @Override
         public void close(Status status, Metadata trailers) {

@@ -77,7 +77,7 @@ class ReceptionTest {
     private final Queue<Supplier<MessageLite>> words = new ConcurrentLinkedQueue<>();
     private final List<MessageLite> heard = new CopyOnWriteArrayList<>();
     private final Signal changed = Scheduler.SYSTEM.newSignal();
-    private final AtomicReference<PageSink> stream = new AtomicReference<>();
+    private final AtomicReference<Optional<PageSink>> stream = new AtomicReference<>(Optional.empty());
     private volatile boolean closed;
 
     void say(Supplier<MessageLite> word) {
@@ -92,7 +92,7 @@ class ReceptionTest {
     @Override
     public void acceptStreams(int count, byte[] sessionKey, PageSink sink) {
       try {
-        stream.set(sink);
+        stream.set(Optional.of(sink));
         sink.streamOpened(0);
         sink.roundEnded(0, 0);
       } catch (WireException e) {
@@ -133,10 +133,7 @@ class ReceptionTest {
     @Override
     public void close() {
       closed = true;
-      PageSink open = stream.getAndSet(null);
-      if (open != null) {
-        open.streamClosed(0);
-      }
+      stream.getAndSet(Optional.empty()).ifPresent(open -> open.streamClosed(0));
       changed.raise();
     }
   }
