@@ -77,7 +77,8 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     } catch (InterruptedException e) {
       throw e;
     } catch (Exception e) {
-      complain(e instanceof IOException || e instanceof UncheckedIOException ? IoFailure.sentence(e)
+      complain(e instanceof IOException || e instanceof UncheckedIOException
+          ? IoFailure.sentence(e)
           : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
       return EXIT_FAILED;
     }
