@@ -36,6 +36,7 @@ import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -119,7 +120,8 @@ final class Agent implements AutoCloseable {
         Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
-    observability = new ObservabilityServer(config.http(), metrics::scrape, session::isRegistered);
+    observability = new ObservabilityServer(config.http(), metrics::scrape,
+        () -> session.isRegistered() ? Optional.empty() : Optional.of("not registered with the coordinator"));
     log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()),
@@ -142,7 +144,7 @@ final class Agent implements AutoCloseable {
       port = network.listenForVxlan(new InetSocketAddress(asked.host(), asked.port()));
     } catch (IOException e) {
       if (config.vxlanListen().isPresent()) {
-        throw e;
+        throw IoFailure.listening("VXLAN", asked, "--vxlan-listen", e);
       }
       port = network.listenForVxlan(new InetSocketAddress(asked.host(), 0));
     }

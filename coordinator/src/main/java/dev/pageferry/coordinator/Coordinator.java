@@ -16,9 +16,11 @@ import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
+import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
+import dev.pageferry.coordinator.store.WriteProbe;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -58,10 +60,11 @@ final class Coordinator implements AutoCloseable {
       machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving);
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
+      WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
-          repairs,
+          repairs, new Requests(store, Scheduler.SYSTEM, new SecureRandom()), probe,
           HEARTBEAT_INTERVAL, LEASE);
-      observability = new ObservabilityServer(config.http(), metrics::scrape, () -> true);
+      observability = new ObservabilityServer(config.http(), metrics::scrape, probe::trouble);
     } catch (IOException | RuntimeException e) {
       store.close();
       throw e;

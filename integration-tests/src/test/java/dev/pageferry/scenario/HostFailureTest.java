@@ -166,7 +166,7 @@ class HostFailureTest {
     cluster.restart("host-b");
     assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
 
-    cluster.api().deleteVm(DeleteVmRequest.newBuilder().setName("vm").build());
+    cluster.api().deleteVm(DeleteVmRequest.newBuilder().setName("vm").setForce(true).build());
     cluster.awaitFreeMemory("host-a", HOST_MEMORY);
   }
 

@@ -416,7 +416,7 @@ public final class TestCluster implements AutoCloseable {
   }
 
   public void delete(String name) {
-    api().deleteVm(DeleteVmRequest.newBuilder().setName(name).build());
+    api().deleteVm(DeleteVmRequest.newBuilder().setName(name).setForce(true).build());
   }
 
   public Host host(String id) {

@@ -3,6 +3,7 @@ package dev.pageferry.agent.guest;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
@@ -134,7 +135,8 @@ final class Vcpu {
       done = false;
       if (!inTrouble) {
         inTrouble = true;
-        log.warn("{} stands at step {} until its disk answers: {}", thread.getName(), stepsDone, e.getMessage());
+        log.warn("{} stands at step {} until its disk answers: {}", thread.getName(), stepsDone,
+            IoFailure.sentence(e));
       }
     } finally {
       dirtyLog.unpark();

@@ -8,6 +8,7 @@ import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
@@ -396,7 +397,7 @@ public final class VirtualMachine implements IncomingGuest {
     try {
       releaseDisks("");
     } catch (IOException e) {
-      log.warn("vm={} its disks were not released well: {}", spec.name(), e.getMessage());
+      log.warn("vm={} its disks were not released well: {}", spec.name(), IoFailure.sentence(e));
     }
     ram.close();
   }

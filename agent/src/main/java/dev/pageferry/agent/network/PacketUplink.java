@@ -2,6 +2,7 @@ package dev.pageferry.agent.network;
 
 import dev.pageferry.agent.os.PacketSocket;
 import dev.pageferry.agent.os.PacketSocket.Packet;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.network.EthernetFrame;
 import java.io.IOException;
 import java.util.Arrays;
@@ -84,7 +85,7 @@ final class PacketUplink implements Uplink, AutoCloseable {
       } catch (IOException e) {
         if (!inTrouble) {
           inTrouble = true;
-          log.warn("interface {}: {}; trying again", networkInterface, e.getMessage());
+          log.warn("interface {}: {}; trying again", networkInterface, IoFailure.sentence(e));
         }
         pause();
       }

@@ -8,6 +8,7 @@ import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.Incarnation;
@@ -64,7 +65,12 @@ public final class AgentRpc implements AutoCloseable {
         .permitKeepAliveWithoutCalls(true)
         .intercept(new OrdersGate(memory))
         .addService(service)
-        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
+        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build();
+    try {
+      started.start();
+    } catch (IOException e) {
+      throw IoFailure.listening("the coordinator", address, "--listen", e);
+    }
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
     server = started;
     return started.getPort();

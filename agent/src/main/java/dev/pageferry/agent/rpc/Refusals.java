@@ -1,13 +1,12 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.disk.DiskExistsException;
-import dev.pageferry.agent.disk.StorageFiles;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.common.failure.IoFailure;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
-import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,9 +45,7 @@ final class Refusals {
       case DiskExistsException there -> Status.ALREADY_EXISTS.withDescription(there.getMessage());
       case NoSuchFileException missing -> Status.NOT_FOUND.withDescription(
           missing.getReason() == null ? missing.getFile() + " is not there" : missing.getReason());
-      case FileSystemException file -> Status.FAILED_PRECONDITION.withDescription(
-          file.getFile() + ": " + StorageFiles.reason(file));
-      case IOException file -> Status.FAILED_PRECONDITION.withDescription(StorageFiles.reason(file));
+      case IOException file -> Status.FAILED_PRECONDITION.withDescription(IoFailure.sentence(file));
       case IllegalStateException state -> Status.FAILED_PRECONDITION.withDescription(state.getMessage());
       case InterruptedException ended -> Status.CANCELLED.withDescription("interrupted");
       default -> {

@@ -2,6 +2,7 @@ package dev.pageferry.agent.transport;
 
 import dev.pageferry.agent.migration.IncomingDirectory;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.MigrationId;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -36,8 +37,7 @@ public final class MigrationServer implements AutoCloseable {
           }
         }).bind(new InetSocketAddress(address.host(), address.port())).await();
     if (!binding.isSuccess()) {
-      throw new IOException("cannot listen for migrations on %s: %s".formatted(address, binding.cause().getMessage()),
-          binding.cause());
+      throw IoFailure.listening("migrations", address, "--migration-listen", binding.cause());
     }
     listener = binding.channel();
   }

@@ -1,5 +1,8 @@
 package dev.pageferry.common.config;
 
+import dev.pageferry.common.failure.IoFailure;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -74,7 +77,9 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     } catch (InterruptedException e) {
       throw e;
     } catch (Exception e) {
-      complain(Optional.ofNullable(e.getMessage()).orElse(e.toString()));
+      complain(e instanceof IOException || e instanceof UncheckedIOException
+          ? IoFailure.sentence(e)
+          : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
       return EXIT_FAILED;
     }
     CountDownLatch closed = new CountDownLatch(1);
@@ -92,7 +97,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
       try {
         server.close();
       } catch (Exception e) {
-        complain("could not close cleanly: " + e);
+        complain("could not close cleanly: " + IoFailure.sentence(e));
       }
     });
     try {

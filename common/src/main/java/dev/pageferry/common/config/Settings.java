@@ -1,5 +1,6 @@
 package dev.pageferry.common.config;
 
+import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -98,7 +99,7 @@ public final class Settings {
       }
       mapping.forEach((key, value) -> readEntry(file, names, String.valueOf(key), value));
     } catch (IOException e) {
-      problems.add("%s: cannot be read (%s)".formatted(file, e.getClass().getSimpleName()));
+      problems.add("settings cannot be read from %s: %s".formatted(file, IoFailure.sentence(e)));
     } catch (YAMLException e) {
       problems.add("%s: not YAML (%s)".formatted(file, String.valueOf(e.getMessage()).lines().findFirst().orElse("")));
     }

@@ -3,12 +3,14 @@ package dev.pageferry.common.http;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
+import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.concurrent.Executors;
-import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /** Serves {@code /metrics} (Prometheus text format), {@code /health/live} and {@code /health/ready}. */
@@ -22,17 +24,23 @@ public final class ObservabilityServer implements AutoCloseable {
    * Starts to serve.
    *
    * @param metrics all meters in Prometheus' text format
-   * @param ready whether the program can do its work
+   * @param trouble why the program cannot do its work now; empty: it can
    * @throws IOException if the address cannot be listened on
    */
-  public ObservabilityServer(HostPort address, Supplier<String> metrics, BooleanSupplier ready) throws IOException {
-    server = HttpServer.create(new InetSocketAddress(address.host(), address.port()), 0);
+  public ObservabilityServer(HostPort address, Supplier<String> metrics, Supplier<Optional<String>> trouble)
+      throws IOException {
+    try {
+      server = HttpServer.create(new InetSocketAddress(address.host(), address.port()), 0);
+    } catch (IOException | UnresolvedAddressException e) {
+      throw IoFailure.listening("HTTP", address, "--http", e);
+    }
     server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
     server.createContext("/metrics", exchange -> answer(exchange, 200, PROMETHEUS_TEXT, metrics.get()));
     server.createContext("/health/live", exchange -> answer(exchange, 200, TEXT, "live\n"));
     server.createContext("/health/ready", exchange -> {
-      boolean isReady = ready.getAsBoolean();
-      answer(exchange, isReady ? 200 : 503, TEXT, isReady ? "ready\n" : "not ready\n");
+      Optional<String> reason = trouble.get();
+      answer(exchange, reason.isEmpty() ? 200 : 503, TEXT,
+          reason.map(each -> "not ready: %s\n".formatted(each)).orElse("ready\n"));
     });
     server.start();
   }

@@ -124,7 +124,7 @@ final class SettingsTest {
   void aFileThatIsNotThereIsAProblem() {
     Settings settings = new Settings(NAMES, Map.of(), Map.of(), directory.resolve("nowhere.yaml"));
 
-    assertThatThrownBy(settings::check).hasMessageContaining("nowhere.yaml: cannot be read");
+    assertThatThrownBy(settings::check).hasMessageContaining("nowhere.yaml does not exist");
   }
 
   private Path file(String contents) throws IOException {

@@ -3,7 +3,6 @@ package dev.pageferry.coordinator.cli;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
-import io.grpc.ConnectivityState;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
@@ -48,17 +47,33 @@ final class Connection implements AutoCloseable {
     }
   }
 
-  /** A short change. One that is not answered in time may have happened. */
-  <T> T change(Function<ClusterBlockingStub, T> rpc) {
+  /** A short change. One that is not answered may have been made. */
+  <T> T change(Change change, Function<ClusterBlockingStub, T> rpc) {
+    return change(change, stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS), rpc);
+  }
+
+  /** A change that takes as long as it takes. */
+  <T> T changePatiently(Change change, Function<ClusterBlockingStub, T> rpc) {
+    return change(change, stub, rpc);
+  }
+
+  /** A change that takes as long as it takes, and tells meanwhile how it goes. */
+  <T> void changeStream(Change change, Function<ClusterBlockingStub, Iterator<T>> rpc, Consumer<T> consumer) {
+    change(change, stub, through -> {
+      rpc.apply(through).forEachRemaining(consumer);
+      return true;
+    });
+  }
+
+  private <T> T change(Change change, ClusterBlockingStub through, Function<ClusterBlockingStub, T> rpc) {
     try {
-      return rpc.apply(stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS));
+      return rpc.apply(change.of(through));
     } catch (StatusRuntimeException e) {
-      boolean mayHaveArrived = channel.getState(false) == ConnectivityState.READY;
-      throw mayHaveArrived ? Refusals.ofChange(e, coordinator) : Refusals.ofRead(e, coordinator);
+      throw Refusals.ofChange(e, coordinator, change);
     }
   }
 
-  /** Something that takes as long as it takes. Keep-alives notice when the coordinator is gone. */
+  /** A question that takes as long as it takes. Keep-alives notice when the coordinator is gone. */
   <T> T patiently(Function<ClusterBlockingStub, T> rpc) {
     try {
       return rpc.apply(stub);
@@ -67,7 +82,7 @@ final class Connection implements AutoCloseable {
     }
   }
 
-  /** Hands over the messages of a stream until it ends. */
+  /** Hands over the messages of a stream that changes nothing, until it ends. */
   <T> void stream(Function<ClusterBlockingStub, Iterator<T>> rpc, Consumer<T> consumer) {
     try {
       rpc.apply(stub).forEachRemaining(consumer);

@@ -180,4 +180,16 @@ final class Converters {
     }
     return value;
   }
+
+  /** An id that can be sent in a header. */
+  static final class RequestId implements ITypeConverter<String> {
+    @Override
+    public String convert(String text) {
+      if (!text.matches("[!-~]{1,128}")) {
+        throw new TypeConversionException(
+            "'%s' is not 1 to 128 printable ASCII characters without spaces".formatted(text));
+      }
+      return text;
+    }
+  }
 }

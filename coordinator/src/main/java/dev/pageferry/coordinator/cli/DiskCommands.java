@@ -10,6 +10,7 @@ import dev.pageferry.proto.cluster.v1.ListDisksRequest;
 import dev.pageferry.proto.cluster.v1.ListDisksResponse;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -32,12 +33,14 @@ final class DiskCommands extends CommandGroup {
           description = "KiB MiB GiB TiB, kB MB GB; a VHD has at most 2040GiB.") long sizeBytes,
       @Option(names = "--format", paramLabel = "vhd|raw", converter = Converters.DiskFormat.class, defaultValue = "vhd",
           description = "Fixed VHD, or the bare sectors (default vhd).") Disk.Format format,
-      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
+      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host,
+      @Mixin RequestOption requestOption) {
     CreateDiskRequest request = CreateDiskRequest.newBuilder().setName(name).setSizeBytes(sizeBytes).setFormat(format)
         .setHost(host).build();
     return ferry.inSession(session -> {
-      Disk disk = session.connection().patiently(stub -> stub.createDisk(request));
-      session.output().document(disk, palette -> table(List.of(disk)).text(palette));
+      Change change = requestOption.change(session);
+      Disk disk = session.connection().changePatiently(change, stub -> stub.createDisk(request));
+      session.output().document(change.stamped(disk), palette -> table(List.of(disk)).text(palette));
       return ExitCode.DONE;
     });
   }
@@ -65,11 +68,13 @@ final class DiskCommands extends CommandGroup {
 
   @Command(name = "delete", description = "Deletes a disk that no VM has, and all that is on it.")
   int delete(@Parameters(paramLabel = "NAME", description = NAME) String name,
-      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
+      @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host,
+      @Mixin RequestOption requestOption) {
     DeleteDiskRequest request = DeleteDiskRequest.newBuilder().setName(name).setHost(host).build();
     return ferry.inSession(session -> {
-      DeleteDiskResponse response = session.connection().change(stub -> stub.deleteDisk(request));
-      session.output().document(response, palette -> "");
+      Change change = requestOption.change(session);
+      DeleteDiskResponse response = session.connection().change(change, stub -> stub.deleteDisk(request));
+      session.output().document(change.stamped(response), palette -> "");
       if (!session.output().isJson()) {
         session.output().message(name + " deleted");
       }

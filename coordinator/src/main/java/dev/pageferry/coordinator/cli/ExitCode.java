@@ -9,10 +9,11 @@ final class ExitCode {
   static final int NOT_FOUND = 3;
   /** A precondition does not hold. */
   static final int REFUSED = 4;
+  /** The request was certainly not sent, or changes nothing. */
   static final int UNREACHABLE = 5;
-  /** The outcome is not known yet. */
+  /** The outcome is not known yet, or its answer was lost. */
   static final int IN_DOUBT = 6;
-  /** The migration's destination died with the VM after the commit: the VM is down. */
+  /** The VM was lost with a host that died. */
   static final int VM_DOWN = 7;
 
   private ExitCode() {

@@ -21,9 +21,9 @@ import picocli.CommandLine.ScopeType;
 
 /** The {@code ferry} command: its global options, its sub-commands, and what its exit codes say. */
 @Command(name = "ferry", description = "Moves running virtual machines between hosts.", sortOptions = false, footer = {
-    "", "Exit codes: 0 done, 1 failed (nothing was lost), 2 wrong usage,",
-    "3 not found, 4 refused, 5 coordinator unreachable, 6 in doubt,",
-    "7 the destination died with the VM after the commit."})
+    "", "Exit codes: 0 done, 1 failed (nothing was lost), 2 wrong usage, 3 not found, 4 refused,",
+    "5 coordinator unreachable (nothing was sent), 6 in doubt (it may have been done),",
+    "7 the VM is down: it was lost with a host that died."})
 public final class Ferry extends CommandGroup implements Session.Opener {
   private static final List<String> SETTINGS = List.of("coordinator", "output", "no-color", "quiet");
   private static final HostPort DEFAULT_COORDINATOR = new HostPort("127.0.0.1", 7400);
@@ -46,6 +46,11 @@ public final class Ferry extends CommandGroup implements Session.Opener {
       "--quiet"}, scope = ScopeType.INHERIT, order = 103,
       description = "Data and errors only; no messages, no progress.")
   private @Nullable Boolean quiet;
+
+  @Option(names = {"-v",
+      "--verbose"}, scope = ScopeType.INHERIT, order = 103,
+      description = "Details on stderr, such as the id of a request.")
+  private boolean verbose;
 
   @Option(names = "--config", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 104,
       description = "YAML file with coordinator, output, no-color, quiet. Options and FERRY_* variables win over it.")
@@ -80,7 +85,8 @@ public final class Ferry extends CommandGroup implements Session.Opener {
 
   private static CommandLine commandLine(Surroundings surroundings) {
     Ferry ferry = new Ferry(surroundings);
-    CommandLine root = new CommandLine(ferry).addSubcommand(new HostCommands(ferry))
+    CommandLine root = new CommandLine(ferry)
+        .addSubcommand(new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry)))
         .addSubcommand(new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
             .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
             .addSubcommand(new VmPingCommand(ferry)))
@@ -88,7 +94,7 @@ public final class Ferry extends CommandGroup implements Session.Opener {
         .addSubcommand(new VtepCommands(ferry))
         .addSubcommand(new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
             .addSubcommand(new MigrateQuick(ferry)))
-        .addSubcommand(new MigrationCommands(ferry));
+        .addSubcommand(new MigrationCommands(ferry)).addSubcommand(new RecordsCommands(ferry));
     inheritVersion(root);
     root.setOut(writer(surroundings.out())).setErr(writer(surroundings.err()));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF)).setUsageHelpWidth(100).setExpandAtFiles(false);
@@ -124,7 +130,8 @@ public final class Ferry extends CommandGroup implements Session.Opener {
       String problems = String.join("; ", String.valueOf(e.getMessage()).lines().toList());
       throw new Failure(ExitCode.USAGE, problems + "; see 'ferry --help'", e);
     }
-    Output printer = new Output(surroundings.out(), surroundings.err(), form, new Palette(colorful(plain)), silent);
+    Output printer = new Output(surroundings.out(), surroundings.err(), form, new Palette(colorful(plain)), silent,
+        verbose);
     try (Connection connection = new Connection(address)) {
       return body.applyAsInt(new Session(printer, connection, surroundings));
     }

@@ -23,6 +23,7 @@ final class HostCommands extends CommandGroup {
       ListHostsResponse hosts = session.connection()
           .read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance()));
       session.output().document(hosts, palette -> table(hosts).text(palette));
+      RecordsText.warn(session.output(), hosts.hasRecords(), hosts.getRecords());
       return ExitCode.DONE;
     });
   }

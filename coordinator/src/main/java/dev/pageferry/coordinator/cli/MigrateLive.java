@@ -59,21 +59,21 @@ final class MigrateLive implements Callable<Integer> {
               MigrationLimits.MAX_STREAMS,
               MigrationLimits.MAX_STREAMS));
     }
-    MigrateLiveRequest request = request();
+    MigrateLiveRequest.Builder request = request();
     if (!probe) {
-      return common.run(ferry, stub -> stub.migrateLive(request));
+      return common.run(ferry, (stub, id) -> stub.migrateLive(request.setRequestId(id).build()));
     }
     if (!common.watch()) {
       throw new Failure(ExitCode.USAGE, "--probe shows its findings beside the progress; add --watch");
     }
     return ferry.inSession(session -> {
       try (Probe pinging = new Probe(session, common.name())) {
-        return common.run(session, stub -> stub.migrateLive(request), pinging);
+        return common.run(session, (stub, id) -> stub.migrateLive(request.setRequestId(id).build()), pinging);
       }
     });
   }
 
-  private MigrateLiveRequest request() {
+  private MigrateLiveRequest.Builder request() {
     MigrateLiveRequest.Builder request = MigrateLiveRequest.newBuilder().setName(common.name()).setTo(common.to())
         .setOnStall(onStall).setSharedNothing(sharedNothing);
     if (downtimeLimitMillis != null) {
@@ -86,7 +86,6 @@ final class MigrateLive implements Callable<Integer> {
       request.setStreams(streams);
     }
     common.timeoutMillis().ifPresent(request::setTimeoutMillis);
-    common.requestId().ifPresent(request::setRequestId);
-    return request.build();
+    return request;
   }
 }

@@ -3,8 +3,8 @@ package dev.pageferry.coordinator.cli;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.Migration;
 import java.util.Optional;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -26,9 +26,8 @@ final class MigrateOptions {
   @Option(names = "--detach", description = "Prints the id of the migration and returns.", order = 52)
   private boolean detach;
 
-  @Option(names = "--request-id", paramLabel = "ID", description = "Two requests with the same id are one migration.",
-      order = 53)
-  private @Nullable String requestId;
+  @Mixin
+  private final RequestOption requestOption = new RequestOption();
 
   String name() {
     return name;
@@ -40,10 +39,6 @@ final class MigrateOptions {
 
   Optional<Long> timeoutMillis() {
     return Optional.ofNullable(timeoutMillis);
-  }
-
-  Optional<String> requestId() {
-    return Optional.ofNullable(requestId);
   }
 
   /** Refuses options that exclude each other. */
@@ -58,20 +53,30 @@ final class MigrateOptions {
     return watch;
   }
 
+  /** Asks for a migration under an id. */
+  interface Start {
+    Migration with(ClusterBlockingStub stub, String requestId);
+  }
+
   /** Starts a migration, and follows it unless told to detach. */
-  int run(Session.Opener ferry, Function<ClusterBlockingStub, Migration> start) {
+  int run(Session.Opener ferry, Start start) {
     return ferry.inSession(session -> run(session, start, MigrationWatch.Companion.NONE));
   }
 
   /** As above, with something that goes on beside it. */
-  int run(Session session, Function<ClusterBlockingStub, Migration> start, MigrationWatch.Companion companion) {
+  int run(Session session, Start start, MigrationWatch.Companion companion) {
+    Change change = requestOption.change(session);
     if (detach) {
-      Migration accepted = session.connection().change(start::apply);
-      session.output().document(accepted, palette -> accepted.getId() + "\n");
+      Migration accepted = accepted(session, change, start);
+      session.output().document(change.stamped(accepted), palette -> accepted.getId() + "\n");
       return ExitCode.DONE;
     }
-    try (MigrationWatch following = new MigrationWatch(session, watch, companion)) {
-      return following.run(session.connection().change(start::apply).getId());
+    try (MigrationWatch following = new MigrationWatch(session, watch, companion, Optional.of(change))) {
+      return following.run(accepted(session, change, start).getId());
     }
+  }
+
+  private static Migration accepted(Session session, Change change, Start start) {
+    return session.connection().change(change, stub -> start.with(stub, change.requestId()));
   }
 }

@@ -31,7 +31,6 @@ final class MigrateQuick implements Callable<Integer> {
     MigrateQuickRequest.Builder request = MigrateQuickRequest.newBuilder().setName(common.name()).setTo(common.to())
         .setCodec(codec);
     common.timeoutMillis().ifPresent(request::setTimeoutMillis);
-    common.requestId().ifPresent(request::setRequestId);
-    return common.run(ferry, stub -> stub.migrateQuick(request.build()));
+    return common.run(ferry, (stub, id) -> stub.migrateQuick(request.setRequestId(id).build()));
   }
 }

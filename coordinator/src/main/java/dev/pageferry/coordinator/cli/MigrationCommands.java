@@ -6,7 +6,9 @@ import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.Migration;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry migration}. */
@@ -44,19 +46,21 @@ final class MigrationCommands extends CommandGroup {
   int watch(@Parameters(paramLabel = "ID", description = ID) String id) {
     return ferry.inSession(session -> {
       String fullId = migration(session, id).getId();
-      try (MigrationWatch watch = new MigrationWatch(session, true, MigrationWatch.Companion.NONE)) {
+      try (MigrationWatch watch = new MigrationWatch(session, true, MigrationWatch.Companion.NONE, Optional.empty())) {
         return watch.run(fullId);
       }
     });
   }
 
   @Command(name = "cancel", description = "Asks for the end of a migration; the VM stays where it is.")
-  int cancel(@Parameters(paramLabel = "ID", description = ID) String id) {
+  int cancel(@Parameters(paramLabel = "ID", description = ID) String id, @Mixin RequestOption requestOption) {
     return ferry.inSession(session -> {
       CancelMigrationRequest request = CancelMigrationRequest.newBuilder().setId(migration(session, id).getId())
           .build();
-      Migration migration = session.connection().change(stub -> stub.cancelMigration(request));
-      session.output().document(migration, palette -> MigrationReportText.table(List.of(migration)).text(palette));
+      Change change = requestOption.change(session);
+      Migration migration = session.connection().change(change, stub -> stub.cancelMigration(request));
+      session.output().document(change.stamped(migration),
+          palette -> MigrationReportText.table(List.of(migration)).text(palette));
       return ExitCode.DONE;
     });
   }

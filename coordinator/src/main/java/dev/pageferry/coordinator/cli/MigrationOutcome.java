@@ -2,6 +2,8 @@ package dev.pageferry.coordinator.cli;
 
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
+import java.util.function.Supplier;
 
 /** How a migration ended, as an exit code. */
 final class MigrationOutcome {
@@ -23,13 +25,16 @@ final class MigrationOutcome {
     };
   }
 
-  /** The exit code of a migration that completed; any other end is a {@link Failure}. */
-  static int exitCode(Migration end) {
+  /**
+   * The exit code of a migration that completed; any other end is a {@link Failure}.
+   *
+   * @param vm
+   *          asked where it failed: the state of its VM now, unspecified if that is not known
+   */
+  static int exitCode(Migration end, Supplier<Vm.State> vm) {
     return switch (end.getState()) {
       case COMPLETED -> ExitCode.DONE;
-      case FAILED ->
-        throw new Failure(failedExitCode(end), "migration %s of %s failed; %s".formatted(end.getId(), end.getVm(),
-            reason(end, "the VM stays on %s; try again".formatted(end.getSource()))));
+      case FAILED -> throw failed(end, vm.get());
       case CANCELLED -> throw new Failure(ExitCode.FAILED, "migration %s of %s was cancelled; %s".formatted(end.getId(),
           end.getVm(), reason(end, "the VM stays on %s; start another when you want to".formatted(end.getSource()))));
       case IN_DOUBT -> throw new Failure(ExitCode.IN_DOUBT,
@@ -40,10 +45,27 @@ final class MigrationOutcome {
     };
   }
 
-  private static int failedExitCode(Migration end) {
-    return end.getFailure().getCode().equals(FailureCode.LOST_AFTER_COMMIT.name())
-        ? ExitCode.VM_DOWN
-        : ExitCode.FAILED;
+  /**
+   * A failed migration loses nothing, as long as no host died with the VM. The failure alone does not say so: a source that
+   * was lost may have taken the VM with it, or may only have been cut off, and the destination says SOURCE_LOST of a mere
+   * broken link.
+   */
+  private static Failure failed(Migration end, Vm.State vm) {
+    String line = "migration %s of %s failed; %s".formatted(end.getId(), end.getVm(),
+        reason(end, "the VM stays on %s; try again".formatted(end.getSource())));
+    String code = end.getFailure().getCode();
+    if (code.equals(FailureCode.LOST_AFTER_COMMIT.name())) {
+      return new Failure(ExitCode.VM_DOWN, line);
+    }
+    boolean sourceLost = code.equals(FailureCode.SOURCE_LOST.name());
+    return switch (vm) {
+      case FAILED -> new Failure(ExitCode.VM_DOWN,
+          "%s; VM %s is down: 'ferry vm start %s' boots it anew".formatted(line, end.getVm(), end.getVm()));
+      case UNKNOWN -> new Failure(sourceLost ? ExitCode.VM_DOWN : ExitCode.IN_DOUBT,
+          "%s; the host of VM %s is not heard, see 'ferry vm show %s'".formatted(line, end.getVm(), end.getVm()));
+      case STATE_UNSPECIFIED, UNRECOGNIZED -> new Failure(sourceLost ? ExitCode.VM_DOWN : ExitCode.FAILED, line);
+      case RUNNING, PAUSED, STOPPED, SAVED, MIGRATING -> new Failure(ExitCode.FAILED, line);
+    };
   }
 
   private static String reason(Migration end, String otherwise) {

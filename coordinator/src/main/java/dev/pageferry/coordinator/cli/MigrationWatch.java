@@ -1,8 +1,11 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import java.time.Duration;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +20,7 @@ final class MigrationWatch implements AutoCloseable {
 
   private final Session session;
   private final Companion companion;
+  private final Optional<Change> change;
   private final boolean everyDocument;
   private final ProgressDisplay display;
   private final Surroundings.Registration interrupts;
@@ -62,10 +66,13 @@ final class MigrationWatch implements AutoCloseable {
    *          whether to show progress: documents on stdout for JSON, else lines or a bar on stderr
    * @param companion
    *          what goes on beside the migration
+   * @param change
+   *          by which this command asked for the migration, if it did
    */
-  MigrationWatch(Session session, boolean watch, Companion companion) {
+  MigrationWatch(Session session, boolean watch, Companion companion, Optional<Change> change) {
     this.session = session;
     this.companion = companion;
+    this.change = change;
     everyDocument = watch && session.output().isJson();
     display = ProgressDisplay.of(session, watch && !everyDocument);
     interrupts = session.surroundings().interrupts().register(this::interrupted);
@@ -77,14 +84,28 @@ final class MigrationWatch implements AutoCloseable {
     Migration followed = follow();
     display.close();
     interrupts.close();
-    Migration end = companion.finish(followed);
+    Migration end = stamped(companion.finish(followed));
     if (everyDocument && companion.addsToTheEnd()) {
       session.output().documentLine(end);
     }
     if (!everyDocument) {
       session.output().document(end, palette -> MigrationReportText.of(end, palette));
     }
-    return MigrationOutcome.exitCode(end);
+    return MigrationOutcome.exitCode(end, () -> vmNow(end));
+  }
+
+  private Migration stamped(Migration migration) {
+    return change.map(each -> each.stamped(migration)).orElse(migration);
+  }
+
+  /** What is known of the VM by now; unspecified: it cannot be asked. */
+  private Vm.State vmNow(Migration end) {
+    GetVmRequest question = GetVmRequest.newBuilder().setName(end.getVm()).build();
+    try {
+      return session.connection().read(stub -> stub.getVm(question)).getState();
+    } catch (Failure e) {
+      return Vm.State.STATE_UNSPECIFIED;
+    }
   }
 
   @Override
@@ -132,7 +153,7 @@ final class MigrationWatch implements AutoCloseable {
     last = migration;
     boolean comesAgain = companion.addsToTheEnd() && MigrationOutcome.isFinal(migration, false);
     if (everyDocument && !comesAgain) {
-      session.output().documentLine(migration);
+      session.output().documentLine(stamped(migration));
     }
     Migration shown = furthest;
     if (shown == null || !isBefore(migration, shown)) {
@@ -157,7 +178,7 @@ final class MigrationWatch implements AutoCloseable {
     Surroundings surroundings = session.surroundings();
     Duration rest = PATIENCE.minusNanos(surroundings.ticker().nanos() - goneNanos);
     if (!rest.isPositive()) {
-      throw new Failure(ExitCode.UNREACHABLE,
+      throw new Failure(lost(),
           "cannot reach the coordinator at %s; no answer for %d s; migration %s goes on, look later with 'ferry migration show %s'"
               .formatted(session.connection().coordinator(), PATIENCE.toSeconds(), id, id));
     }
@@ -167,10 +188,15 @@ final class MigrationWatch implements AutoCloseable {
       surroundings.pause().sleep(pause.compareTo(rest) > 0 ? rest : pause);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new Failure(ExitCode.UNREACHABLE, "interrupted; migration %s goes on; look with 'ferry migration show %s'"
+      throw new Failure(lost(), "interrupted; migration %s goes on; look with 'ferry migration show %s'"
           .formatted(id, id), e);
     }
     session.connection().reconnect();
+  }
+
+  /** One who asked for the migration does not know how it ended; one who only asked about it did nothing. */
+  private int lost() {
+    return change.isPresent() ? ExitCode.IN_DOUBT : ExitCode.UNREACHABLE;
   }
 
   private void interrupted() {

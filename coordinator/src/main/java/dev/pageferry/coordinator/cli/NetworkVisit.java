@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.cli;
 
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.proto.cluster.v1.JoinNetworkRequest;
 import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.Vtep;
@@ -86,7 +87,7 @@ final class NetworkVisit implements AutoCloseable {
       return socket.getLocalAddress().getHostAddress();
     } catch (SocketException e) {
       throw new Failure(ExitCode.FAILED, "%s cannot be reached from here; %s; check routes and addresses".formatted(
-          other, e.getMessage()), e);
+          other, IoFailure.sentence(e)), e);
     }
   }
 

@@ -39,13 +39,15 @@ final class Output {
   private final Form form;
   private final Palette palette;
   private final boolean quiet;
+  private final boolean verbose;
 
-  Output(PrintStream out, PrintStream err, Form form, Palette palette, boolean quiet) {
+  Output(PrintStream out, PrintStream err, Form form, Palette palette, boolean quiet, boolean verbose) {
     this.out = out;
     this.err = err;
     this.form = form;
     this.palette = palette;
     this.quiet = quiet;
+    this.verbose = verbose;
   }
 
   boolean isJson() {
@@ -78,6 +80,14 @@ final class Output {
   /** Tells the operator something that is neither data nor an error. */
   void message(String line) {
     if (!quiet) {
+      err.println(line);
+      err.flush();
+    }
+  }
+
+  /** Tells the operator something that only one who asked for details wants to know. */
+  void detail(String line) {
+    if (verbose) {
       err.println(line);
       err.flush();
     }

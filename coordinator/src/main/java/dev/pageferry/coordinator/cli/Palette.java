@@ -14,7 +14,8 @@ final class Palette {
   private static final Map<String, String> COLORS = Map.ofEntries(Map.entry("UP", GREEN), Map.entry("RUNNING", GREEN),
       Map.entry("COMPLETED", GREEN), Map.entry("DRAINING", YELLOW), Map.entry("MAINTENANCE", YELLOW),
       Map.entry("PAUSED", YELLOW), Map.entry("MIGRATING", YELLOW), Map.entry("QUEUED", YELLOW),
-      Map.entry("CANCELLED", YELLOW), Map.entry("DOWN", RED), Map.entry("FAILED", RED), Map.entry("IN_DOUBT", RED));
+      Map.entry("CANCELLED", YELLOW), Map.entry("UNKNOWN", YELLOW), Map.entry("DOWN", RED), Map.entry("FAILED", RED),
+      Map.entry("IN_DOUBT", RED));
 
   private final boolean colorful;
 

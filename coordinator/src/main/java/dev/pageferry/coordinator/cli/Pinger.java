@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.cli;
 
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.network.ArpPacket;
 import dev.pageferry.common.network.Endpoints;
 import dev.pageferry.common.network.EthernetFrame;
@@ -81,7 +82,7 @@ final class Pinger implements AutoCloseable {
       int port = ((InetSocketAddress) socket.getLocalAddress()).getPort();
       visit = new NetworkVisit(connection, new HostPort(local, port), card.vni());
     } catch (IOException e) {
-      throw new Failure(ExitCode.FAILED, "no socket for the ping; %s; try again".formatted(e.getMessage()), e);
+      throw new Failure(ExitCode.FAILED, "no socket for the ping; %s; try again".formatted(IoFailure.sentence(e)), e);
     }
     receiver = Thread.ofPlatform().daemon().name("ping-receiver").start(this::receive);
     resolve();

@@ -13,7 +13,7 @@ final class Refusals {
   static Failure ofRead(StatusRuntimeException refusal, HostPort coordinator) {
     Status status = refusal.getStatus();
     return switch (status.getCode()) {
-      case UNAVAILABLE -> new Failure(ExitCode.UNREACHABLE, unreachable(status, coordinator), refusal);
+      case UNAVAILABLE, CANCELLED -> new Failure(ExitCode.UNREACHABLE, unreachable(status, coordinator), refusal);
       case DEADLINE_EXCEEDED -> new Failure(ExitCode.UNREACHABLE,
           "no answer from the coordinator at %s; it did not come in time; see whether it runs and is not overloaded, then try again"
               .formatted(coordinator),
@@ -26,14 +26,32 @@ final class Refusals {
     };
   }
 
-  /** Like {@link #ofRead}, but silence leaves open whether the change was made. */
-  static Failure ofChange(StatusRuntimeException refusal, HostPort coordinator) {
-    if (refusal.getStatus().getCode() != Status.Code.DEADLINE_EXCEEDED) {
+  /** Like {@link #ofRead}, but once the request may have been sent, silence leaves open whether the change was made. */
+  static Failure ofChange(StatusRuntimeException refusal, HostPort coordinator, Change change) {
+    Status status = refusal.getStatus();
+    if (!change.mayHaveArrived()) {
       return ofRead(refusal, coordinator);
     }
+    return switch (status.getCode()) {
+      case DEADLINE_EXCEEDED ->
+        inDoubt("the coordinator at %s did not answer in time".formatted(coordinator), change, refusal);
+      case UNAVAILABLE, CANCELLED ->
+        inDoubt("the coordinator at %s went away before it answered (%s)".formatted(coordinator, why(status)), change,
+            refusal);
+      case UNKNOWN -> inDoubt(said(status), change, refusal);
+      // Made on this side where the connection or the answer broke, unless the coordinator vouches for it.
+      case INTERNAL -> refusal.getTrailers() != null && Change.isDecided(refusal.getTrailers())
+          ? ofRead(refusal, coordinator)
+          : inDoubt(said(status), change, refusal);
+      case DATA_LOSS -> new Failure(ExitCode.VM_DOWN, said(status), refusal);
+      default -> ofRead(refusal, coordinator);
+    };
+  }
+
+  private static Failure inDoubt(String why, Change change, StatusRuntimeException refusal) {
     return new Failure(ExitCode.IN_DOUBT,
-        "it is not known whether this was done; the coordinator at %s did not answer in time; look with 'show' or 'list' before trying again"
-            .formatted(coordinator),
+        "it is not known whether this was done; %s; look with 'show' or 'list', or repeat it with --request-id %s, under which it is not done twice"
+            .formatted(why, change.requestId()),
         refusal);
   }
 
@@ -59,11 +77,18 @@ final class Refusals {
    * A status with a cause was made on this side and describes pipelines; one without is what the
    * coordinator said.
    */
-  private static String unreachable(Status status, HostPort coordinator) {
+  private static String why(Status status) {
+    if (status.getCode() == Status.Code.CANCELLED) {
+      return "it ended the call";
+    }
     Throwable cause = status.getCause();
     String why = cause == null ? status.getDescription() : rootMessage(cause);
+    return why == null || why.isBlank() ? "the connection ended" : why;
+  }
+
+  private static String unreachable(Status status, HostPort coordinator) {
     return "cannot reach the coordinator at %s; %s; start it, or name another with --coordinator".formatted(coordinator,
-        why == null || why.isBlank() ? "the connection ended" : why);
+        why(status));
   }
 
   private static @Nullable String rootMessage(Throwable cause) {

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.time.Ticker;
 import java.io.Console;
 import java.io.FileDescriptor;
@@ -9,9 +10,13 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Scanner;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
  * What the process gives the command, so that tests can give it something else.
@@ -24,9 +29,14 @@ import java.util.function.BooleanSupplier;
  *          waits between attempts to reach the coordinator again
  * @param interrupts
  *          tells of Ctrl-C
+ * @param newIds
+ *          gives ids that nobody has used
+ * @param questions
+ *          asks whoever sits at the terminal
  */
 record Surroundings(PrintStream out, PrintStream err, Map<String, String> environment, BooleanSupplier outIsTerminal,
-    BooleanSupplier errIsTerminal, Ticker ticker, Pause pause, Interrupts interrupts) {
+    BooleanSupplier errIsTerminal, Ticker ticker, Pause pause, Interrupts interrupts,
+    Supplier<String> newIds, Questions questions) {
 
   /** Waits. */
   @FunctionalInterface
@@ -40,6 +50,13 @@ record Surroundings(PrintStream out, PrintStream err, Map<String, String> enviro
     Registration register(Runnable action);
   }
 
+  /** Asks whoever sits at the terminal. */
+  @FunctionalInterface
+  interface Questions {
+    /** @return what was answered; empty: nobody is there to ask */
+    Optional<String> ask(String question);
+  }
+
   /** Something registered for as long as it is open. */
   interface Registration extends AutoCloseable {
     @Override
@@ -50,7 +67,19 @@ record Surroundings(PrintStream out, PrintStream err, Map<String, String> enviro
   static Surroundings ofProcess() {
     return new Surroundings(stream(FileDescriptor.out), stream(FileDescriptor.err), System.getenv(),
         () -> isTerminal(1),
-        () -> isTerminal(2), Ticker.SYSTEM, Thread::sleep, Surroundings::onShutdown);
+        () -> isTerminal(2), Ticker.SYSTEM, Thread::sleep, Surroundings::onShutdown,
+        () -> RandomIds.uuid(new SecureRandom()), Surroundings::ask);
+  }
+
+  private static Optional<String> ask(String question) {
+    if (!isTerminal(0) || !isTerminal(2)) {
+      return Optional.empty();
+    }
+    System.err.print(question);
+    System.err.flush();
+    // Read without a console: that one would want stdout, which may go elsewhere.
+    Scanner in = new Scanner(System.in, StandardCharsets.UTF_8);
+    return Optional.of(in.hasNextLine() ? in.nextLine() : "");
   }
 
   private static PrintStream stream(FileDescriptor descriptor) {

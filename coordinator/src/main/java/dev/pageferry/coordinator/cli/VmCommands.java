@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.cli;
 
+import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmResponse;
 import dev.pageferry.proto.cluster.v1.DigestVmRequest;
@@ -14,6 +16,8 @@ import dev.pageferry.proto.cluster.v1.VmDigest;
 import java.util.List;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry vm}, as far as a sub-command takes no more than a name. */
@@ -32,6 +36,7 @@ final class VmCommands extends CommandGroup {
     return ferry.inSession(session -> {
       ListVmsResponse vms = session.connection().read(stub -> stub.listVms(ListVmsRequest.getDefaultInstance()));
       session.output().document(vms, palette -> VmText.table(vms.getVmsList()).text(palette));
+      RecordsText.warn(session.output(), vms.hasRecords(), vms.getRecords());
       return ExitCode.DONE;
     });
   }
@@ -47,34 +52,52 @@ final class VmCommands extends CommandGroup {
   }
 
   @Command(name = "pause", description = "Stops the vCPUs; the memory stays.")
-  int pause(@Parameters(paramLabel = "NAME", description = NAME) String name) {
+  int pause(@Parameters(paramLabel = "NAME", description = NAME) String name, @Mixin RequestOption requestOption) {
     PauseVmRequest request = PauseVmRequest.newBuilder().setName(name).build();
-    return changed(connection -> connection.change(stub -> stub.pauseVm(request)));
+    return changed(requestOption, stub -> stub.pauseVm(request));
   }
 
   @Command(name = "resume", description = "Lets the vCPUs of a paused VM go on.")
-  int resume(@Parameters(paramLabel = "NAME", description = NAME) String name) {
+  int resume(@Parameters(paramLabel = "NAME", description = NAME) String name, @Mixin RequestOption requestOption) {
     ResumeVmRequest request = ResumeVmRequest.newBuilder().setName(name).build();
-    return changed(connection -> connection.change(stub -> stub.resumeVm(request)));
+    return changed(requestOption, stub -> stub.resumeVm(request));
   }
 
   @Command(name = "stop", description = "Powers the VM off: its memory is gone, its record stays.")
-  int stop(@Parameters(paramLabel = "NAME", description = NAME) String name) {
-    StopVmRequest request = StopVmRequest.newBuilder().setName(name).build();
-    return changed(connection -> connection.change(stub -> stub.stopVm(request)));
+  int stop(@Parameters(paramLabel = "NAME", description = NAME) String name,
+      @Option(names = "--discard-state",
+          description = "Throws the state of a saved VM away for that.") boolean discardState,
+      @Mixin RequestOption requestOption) {
+    StopVmRequest request = StopVmRequest.newBuilder().setName(name).setDiscardState(discardState).build();
+    return changed(requestOption, stub -> stub.stopVm(request));
   }
 
-  @Command(name = "delete", description = "Forgets the VM.")
-  int delete(@Parameters(paramLabel = "NAME", description = NAME) String name) {
+  @Command(name = "delete", description = "Forgets a VM that is down.")
+  int delete(@Parameters(paramLabel = "NAME", description = NAME) String name,
+      @Option(names = "--force",
+          description = "Also one that runs, is paused or saved: what it does is lost.") boolean force,
+      @Mixin RequestOption requestOption) {
     return ferry.inSession(session -> {
-      DeleteVmRequest request = DeleteVmRequest.newBuilder().setName(name).build();
-      DeleteVmResponse response = session.connection().change(stub -> stub.deleteVm(request));
-      session.output().document(response, palette -> "");
+      DeleteVmRequest request = DeleteVmRequest.newBuilder().setName(name).setForce(force).build();
+      Change change = requestOption.change(session);
+      DeleteVmResponse response = session.connection().change(change, stub -> stub.deleteVm(request));
+      session.output().document(change.stamped(response), palette -> "");
       if (!session.output().isJson()) {
         session.output().message(name + " deleted");
       }
       return ExitCode.DONE;
     });
+  }
+
+  @Command(name = "claim", sortOptions = false,
+      description = "After records went back in time: takes a host's report of one VM for what is true.")
+  int claim(
+      @Parameters(paramLabel = "NAME",
+          description = "Name of the VM, or its id where the records have none.") String name,
+      @Option(names = "--host", paramLabel = "HOST", required = true, description = "Whose report it is.") String host,
+      @Mixin RequestOption requestOption) {
+    ClaimVmRequest request = ClaimVmRequest.newBuilder().setName(name).setHost(host).build();
+    return changed(requestOption, stub -> stub.claimVm(request));
   }
 
   @Command(name = "digest", description = "SHA-256 of the memory and of the registers at this moment.")
@@ -87,10 +110,11 @@ final class VmCommands extends CommandGroup {
     });
   }
 
-  private int changed(Function<Connection, Vm> change) {
+  private int changed(RequestOption requestOption, Function<ClusterBlockingStub, Vm> rpc) {
     return ferry.inSession(session -> {
-      Vm vm = change.apply(session.connection());
-      session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
+      Change change = requestOption.change(session);
+      Vm vm = session.connection().change(change, rpc);
+      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
       return ExitCode.DONE;
     });
   }

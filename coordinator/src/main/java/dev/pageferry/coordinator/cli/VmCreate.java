@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -55,6 +56,9 @@ final class VmCreate implements Callable<Integer> {
   @Option(names = "--paused", description = "Does not start the vCPUs.")
   private boolean paused;
 
+  @Mixin
+  private final RequestOption requestOption = new RequestOption();
+
   VmCreate(Session.Opener ferry) {
     this.ferry = ferry;
   }
@@ -63,8 +67,9 @@ final class VmCreate implements Callable<Integer> {
   public Integer call() {
     CreateVmRequest request = request();
     return ferry.inSession(session -> {
-      Vm vm = session.connection().patiently(stub -> stub.createVm(request));
-      session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
+      Change change = requestOption.change(session);
+      Vm vm = session.connection().changePatiently(change, stub -> stub.createVm(request));
+      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
       return ExitCode.DONE;
     });
   }

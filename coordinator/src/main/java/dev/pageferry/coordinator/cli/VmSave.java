@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -28,6 +29,9 @@ final class VmSave implements Callable<Integer> {
 
   private @Nullable SaveVmUpdate last;
 
+  @Mixin
+  private final RequestOption requestOption = new RequestOption();
+
   VmSave(Session.Opener ferry) {
     this.ferry = ferry;
   }
@@ -36,9 +40,10 @@ final class VmSave implements Callable<Integer> {
   public Integer call() {
     SaveVmRequest request = SaveVmRequest.newBuilder().setName(name).setCodec(codec).build();
     return ferry.inSession(session -> {
+      Change change = requestOption.change(session);
       StateProgress progress = new StateProgress("saving " + name, session.surroundings().ticker());
       try (ProgressDisplay display = ProgressDisplay.of(session, true)) {
-        session.connection().stream(stub -> stub.saveVm(request), (SaveVmUpdate update) -> {
+        session.connection().changeStream(change, stub -> stub.saveVm(request), (SaveVmUpdate update) -> {
           display.show(progress.after(update.getDoneBytes(), update.getTotalBytes()));
           last = update;
         });
@@ -46,11 +51,11 @@ final class VmSave implements Callable<Integer> {
       SaveVmUpdate end = last;
       if (end == null || !end.hasVm()) {
         throw new Failure(ExitCode.IN_DOUBT,
-            "whether %s is saved is not known; the coordinator ended without a result; see 'ferry vm show'".formatted(
-                name));
+            "whether %s is saved is not known; the coordinator ended without a result; see 'ferry vm show', or repeat it with --request-id %s"
+                .formatted(name, change.requestId()));
       }
       Vm vm = end.getVm();
-      session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
+      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
       // None where its host was lost in the moment in which it was done.
       session.output().message(end.getFileBytes() == 0
           ? "%s saved; how large it is, its host could not say any more".formatted(name)

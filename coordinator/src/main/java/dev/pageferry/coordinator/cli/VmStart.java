@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -33,6 +34,9 @@ final class VmStart implements Callable<Integer> {
 
   private @Nullable RestoreVmUpdate restored;
 
+  @Mixin
+  private final RequestOption requestOption = new RequestOption();
+
   VmStart(Session.Opener ferry) {
     this.ferry = ferry;
   }
@@ -41,24 +45,26 @@ final class VmStart implements Callable<Integer> {
   public Integer call() {
     return ferry.inSession(session -> {
       GetVmRequest question = GetVmRequest.newBuilder().setName(name).build();
+      // Repeated with the id of one that was done, it asks for the other of the two: the coordinator takes them for one.
       boolean isSaved = session.connection().read(stub -> stub.getVm(question)).getState() == Vm.State.SAVED;
-      Vm vm = isSaved ? restore(session) : start(session);
-      session.output().document(vm, palette -> VmText.table(List.of(vm)).text(palette));
+      Change change = requestOption.change(session);
+      Vm vm = isSaved ? restore(session, change) : start(session, change);
+      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
       return ExitCode.DONE;
     });
   }
 
-  private Vm start(Session session) {
+  private Vm start(Session session, Change change) {
     StartVmRequest request = StartVmRequest.newBuilder().setName(name).setHost(host).setForceDisks(forceDisks).build();
     // Filling the memory anew takes as long as creating the VM did.
-    return session.connection().patiently(stub -> stub.startVm(request));
+    return session.connection().changePatiently(change, stub -> stub.startVm(request));
   }
 
-  private Vm restore(Session session) {
+  private Vm restore(Session session, Change change) {
     RestoreVmRequest request = RestoreVmRequest.newBuilder().setName(name).setHost(host).build();
     StateProgress progress = new StateProgress("restoring " + name, session.surroundings().ticker());
     try (ProgressDisplay display = ProgressDisplay.of(session, true)) {
-      session.connection().stream(stub -> stub.restoreVm(request), (RestoreVmUpdate update) -> {
+      session.connection().changeStream(change, stub -> stub.restoreVm(request), (RestoreVmUpdate update) -> {
         display.show(progress.after(update.getDoneBytes(), update.getTotalBytes()));
         restored = update.hasVm() ? update : restored;
       });
@@ -66,7 +72,8 @@ final class VmStart implements Callable<Integer> {
     RestoreVmUpdate end = restored;
     if (end == null) {
       throw new Failure(ExitCode.IN_DOUBT,
-          "whether %s runs is not known; the coordinator ended without a result; see 'ferry vm show'".formatted(name));
+          "whether %s runs is not known; the coordinator ended without a result; see 'ferry vm show', or repeat it with --request-id %s"
+              .formatted(name, change.requestId()));
     }
     session.output().message("%s restored in %s".formatted(name, Durations.format(end.getSeconds())));
     return end.getVm();

@@ -4,6 +4,7 @@ import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -16,17 +17,27 @@ final class VmText {
   }
 
   static Table table(List<Vm> vms) {
-    Table table = new Table("NAME", "STATE", "HOST", "MEMORY", "VCPUS", "PROGRAM", "STEPS");
+    boolean hasReasons = vms.stream().anyMatch(Vm::hasReason);
+    List<String> headers = new ArrayList<>(List.of("NAME", "STATE", "HOST", "MEMORY", "VCPUS", "PROGRAM", "STEPS"));
+    if (hasReasons) {
+      headers.add("REASON");
+    }
+    Table table = new Table(headers.toArray(String[]::new));
     for (Vm vm : vms) {
-      table.row(vm.getName(), vm.getState(), vm.getHost(), ByteSize.format(vm.getMemoryBytes()), vm.getVcpus(),
-          vm.getProgram(), vm.getSteps());
+      List<Object> cells = new ArrayList<>(List.of(vm.getName(), vm.getState(), vm.getHost(),
+          ByteSize.format(vm.getMemoryBytes()), vm.getVcpus(), vm.getProgram(), vm.getSteps()));
+      if (hasReasons) {
+        cells.add(Output.oneLine(vm.getReason()));
+      }
+      table.row(cells.toArray());
     }
     return table;
   }
 
   static Details details(Vm vm, Palette palette) {
     return new Details().add("name", vm.getName()).add("id", vm.getId()).add("host", vm.getHost())
-        .add("state", palette.paint(vm.getState().toString())).add("epoch", vm.getEpoch())
+        .add("state", palette.paint(vm.getState().toString())).add("reason", Output.oneLine(vm.getReason()))
+        .add("epoch", vm.getEpoch())
         .add("memory", ByteSize.format(vm.getMemoryBytes())).add("vcpus", vm.getVcpus()).add("program", vm.getProgram())
         .add("program args", pairs(vm.getProgramArgsMap())).add("memory image", vm.getMemoryImage())
         .add("memory image sha256", vm.getMemoryImageSha256()).add("steps", vm.getSteps())
@@ -51,9 +62,12 @@ final class VmText {
       details.add("without a twin", "%d pages that the network fed; their own checker looked at them".formatted(
           result.getNetworkPages()));
     }
+    if (result.getIdentical()) {
+      return details;
+    }
     return result.hasFirstDifference()
         ? details.add("first difference", "page " + result.getFirstDifference())
-        : details;
+        : details.add("first difference", "no page: registers differ");
   }
 
   private static String pairs(Map<String, String> map) {

@@ -8,6 +8,7 @@ import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -36,21 +37,25 @@ final class VtepCommands extends CommandGroup {
       @Option(names = "--address", paramLabel = "IP:PORT", required = true,
           description = "Where it takes VXLAN; the port that IANA assigned is 4789.") String address,
       @Option(names = "--vni", paramLabel = "VNI", converter = Converters.Vni.class, defaultValue = "1",
-          description = "The one network that it is on (default 1).") int vni) {
+          description = "The one network that it is on (default 1).") int vni,
+      @Mixin RequestOption requestOption) {
     AddVtepRequest request = AddVtepRequest.newBuilder().setName(name).setAddress(address).setVni(vni).build();
     return ferry.inSession(session -> {
-      Vtep vtep = session.connection().change(stub -> stub.addVtep(request));
-      session.output().document(vtep, palette -> table(List.of(vtep)).text(palette));
+      Change change = requestOption.change(session);
+      Vtep vtep = session.connection().change(change, stub -> stub.addVtep(request));
+      session.output().document(change.stamped(vtep), palette -> table(List.of(vtep)).text(palette));
       return ExitCode.DONE;
     });
   }
 
   @Command(name = "delete", description = "Shuts a VTEP out again.")
-  int delete(@Parameters(paramLabel = "NAME", description = "Name of the VTEP.") String name) {
+  int delete(@Parameters(paramLabel = "NAME", description = "Name of the VTEP.") String name,
+      @Mixin RequestOption requestOption) {
     DeleteVtepRequest request = DeleteVtepRequest.newBuilder().setName(name).build();
     return ferry.inSession(session -> {
-      DeleteVtepResponse response = session.connection().change(stub -> stub.deleteVtep(request));
-      session.output().document(response, palette -> "");
+      Change change = requestOption.change(session);
+      DeleteVtepResponse response = session.connection().change(change, stub -> stub.deleteVtep(request));
+      session.output().document(change.stamped(response), palette -> "");
       if (!session.output().isJson()) {
         session.output().message(name + " deleted");
       }

@@ -71,6 +71,17 @@ public final class Disks {
     return disk(host, ask(host, () -> agents.getDisk(host.record().getAddress(), name)));
   }
 
+  public boolean exists(String name, String hostName) throws RequestException {
+    try {
+      return show(name, hostName).getName().equals(name);
+    } catch (RequestException e) {
+      if (e.kind() == Kind.NOT_FOUND) {
+        return false;
+      }
+      throw e;
+    }
+  }
+
   /** Deletes a disk that no VM has. */
   public void delete(String name, String hostName) throws RequestException {
     // Rows that went back in time may not know of the VM that has it.

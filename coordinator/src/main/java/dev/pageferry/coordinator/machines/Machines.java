@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
@@ -70,10 +71,19 @@ public final class Machines {
     saved.recover();
   }
 
-  /** Records a VM, then builds it on its host; a VM that cannot be built leaves no record. */
+  /** As below, under an id of its own. */
   public Vm create(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
+    return create(request, new VmId(UUID.randomUUID().toString()));
+  }
+
+  /**
+   * Records a VM, then builds it on its host; a VM that cannot be built leaves no record.
+   *
+   * @param id of the new VM; was never that of another
+   */
+  public Vm create(dev.pageferry.proto.cluster.v1.CreateVmRequest request, VmId id) throws RequestException {
     Host host = usableHost(request.getHost());
-    VmSpec spec = spec(request).toBuilder().addAllDisks(disks.forNewVm(host, request.getDisksList())).build();
+    VmSpec spec = spec(request, id).toBuilder().addAllDisks(disks.forNewVm(host, request.getDisksList())).build();
     if (spec.getMemoryBytes() > host.memoryFreeBytes()) {
       throw new RequestException(Kind.REFUSED,
           "host %s has %s free for guests, VM %s needs %s; choose another host or less memory",
@@ -82,7 +92,6 @@ public final class Machines {
     VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING)
         .setOwnerHost(host.id().value())
         .setOwnerIncarnation(host.incarnation().value()).setEpoch(1).setStorageId(storageOf(host, spec)).build();
-    VmId id = new VmId(spec.getId());
     return busy.exclusively(id, spec.getName(), () -> {
       synchronized (naming) {
         RequestedCards.requireFree(ledger, spec.getNicsList());
@@ -131,9 +140,10 @@ public final class Machines {
     ledger.remove(id);
   }
 
-  private static VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
+  private static VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request, VmId id)
+      throws RequestException {
     try {
-      VmSpec.Builder spec = VmSpec.newBuilder().setId(UUID.randomUUID().toString())
+      VmSpec.Builder spec = VmSpec.newBuilder().setId(id.value())
           .setName(Names.check("VM name", request.getName()))
           .setMemoryBytes(request.getMemoryBytes()).setVcpus(request.getVcpus()).setProgram(request.getProgram())
           .putAllProgramArgs(request.getProgramArgsMap());
@@ -176,6 +186,11 @@ public final class Machines {
    * @param onHost where to; empty: where it was
    */
   public Vm start(String name, String onHost, boolean forceDisks) throws RequestException {
+    return start(name, onHost, forceDisks, false);
+  }
+
+  /** @param paused whether one that is booted waits for an operator before its first step */
+  Vm start(String name, String onHost, boolean forceDisks, boolean paused) throws RequestException {
     Row row = row(name);
     Vm.State state = states.vm(row, states.lastReported(row.record())).getState();
     if (state == Vm.State.PAUSED) {
@@ -195,7 +210,7 @@ public final class Machines {
           new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, now.record().getSpec())));
       destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
-        return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false, forceDisks);
+        return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), paused, forceDisks);
       } catch (RequestException e) {
         ledger.change(row.id(), new OwnershipEvent.PowerOff());
         throw e;
@@ -307,25 +322,63 @@ public final class Machines {
     return states.vm(row, Optional.of(status));
   }
 
-  /** Powers the VM off. */
+  /** As below; the state of a saved VM is kept. */
   public Vm stop(String name) throws RequestException {
+    return stop(name, false);
+  }
+
+  /**
+   * Powers the VM off.
+   *
+   * @param discardState whether the state of a saved VM may be thrown away for that
+   */
+  public Vm stop(String name, boolean discardState) throws RequestException {
     Row row = row(name);
     return busy.exclusively(row.id(), name, () -> {
-      Row stopped = powerOff(row(name));
+      Row now = row(name);
+      if (!discardState && now.record().getPhase() == VmRecord.Phase.SAVED) {
+        throw new RequestException(Kind.REFUSED, "%s; start it, or give --discard-state if you do not need that state",
+            SavedMachines.whatWouldBeLost(now.record()));
+      }
+      Row stopped = powerOff(now);
       return states.vm(stopped, Optional.empty());
     });
   }
 
-  /** Stops the VM and forgets it. */
-  public void delete(String name) throws RequestException {
+  /**
+   * Stops the VM and forgets it.
+   *
+   * @param force also one that is not down
+   */
+  public void delete(String name, boolean force) throws RequestException {
     Row row = row(name);
     busy.exclusively(row.id(), name, () -> {
-      Row stopped = powerOff(row(name));
+      Row now = row(name);
+      if (!force) {
+        requireDown(now);
+      }
+      Row stopped = powerOff(now);
       ledger.remove(row.id());
       saved.discard(stopped, "");
       return true;
     });
     log.info("vm={} id={} deleted", name, row.id());
+  }
+
+  private void requireDown(Row row) throws RequestException {
+    VmRecord record = row.record();
+    if (record.getPhase() == VmRecord.Phase.SAVED) {
+      throw new RequestException(Kind.REFUSED, "%s; start it, or delete it with --force",
+          SavedMachines.whatWouldBeLost(record));
+    }
+    // What cannot be deleted by force either is not said to need it.
+    Optional<Host> unused = whereItIs(row);
+    Vm.State state = states.vm(record, states.lastReported(record)).getState();
+    if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
+      throw new RequestException(Kind.REFUSED,
+          "VM %s is %s, and what it does would be lost; stop it first, or delete it with --force",
+          record.getSpec().getName(), state);
+    }
   }
 
   private Row powerOff(Row row) throws RequestException, ConflictException {
@@ -391,6 +444,7 @@ public final class Machines {
   public void verify(String name, Consumer<VerifyVmUpdate> updates) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
+    long pages = PageSize.pagesFor(row.record().getSpec().getMemoryBytes());
     AgentQuestions.ask(host, () -> {
       agents.verifyVm(host.record().getAddress(), row.id().value(), update -> {
         VerifyVmUpdate.Builder message = VerifyVmUpdate.newBuilder().setReplayedSteps(update.getReplayedSteps())
@@ -401,7 +455,8 @@ public final class Machines {
           if (update.getResult().hasNetworkPages()) {
             result.setNetworkPages(update.getResult().getNetworkPages());
           }
-          if (update.getResult().hasFirstDifference()) {
+          // An agent calls registers the page after the last.
+          if (update.getResult().hasFirstDifference() && update.getResult().getFirstDifference() < pages) {
             result.setFirstDifference(update.getResult().getFirstDifference());
           }
           message.setResult(result);

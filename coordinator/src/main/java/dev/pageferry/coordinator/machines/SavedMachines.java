@@ -24,8 +24,11 @@ import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.records.v1.PendingMigration;
+import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -118,15 +121,27 @@ public final class SavedMachines {
       decision = resolve(row, operation);
     }
     if (decision.outcome() != Outcome.COMMITTED) {
-      throw failed(host, failure, "VM %s was not saved".formatted(name));
+      throw failedSave(host, failure, name);
     }
     long steps = result.getSteps();
-    Row saved = ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
+    Row saved = noted(row, file, steps);
     log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
     return SaveVmUpdate.newBuilder().setVm(states.vm(saved, states.lastReported(saved.record())))
         .setFileBytes(result.getFileBytes()).setSeconds(result.getSeconds())
         .setDoneBytes(row.record().getSpec().getMemoryBytes())
         .setTotalBytes(row.record().getSpec().getMemoryBytes()).build();
+  }
+
+  /** It is saved, whether this can be written down or not. */
+  private Row noted(Row row, String file, long steps) {
+    try {
+      ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
+      return ledger.noteSave(row.id(),
+          SavedNote.newBuilder().setFile(file).setAtMillis(System.currentTimeMillis()).setSteps(steps).build());
+    } catch (ConflictException | RuntimeException e) {
+      log.warn("vm={} how far it was saved is not written down: {}", row.id(), e.toString());
+      return ledger.find(row.id()).orElse(row);
+    }
   }
 
   RestoreVmUpdate restore(Row row, Host host, Progress progress) throws RequestException, ConflictException {
@@ -153,11 +168,27 @@ public final class SavedMachines {
     if (decision.outcome() != Outcome.COMMITTED) {
       throw failed(host, failure, "VM %s stays saved".formatted(row.record().getSpec().getName()));
     }
+    if (failure.filter(each -> each.kind() == AgentException.Kind.UNREACHABLE).isPresent()) {
+      throw new RequestException(Kind.IN_DOUBT,
+          "VM %s is host %s's, which stopped answering before it said that the VM runs",
+          row.record().getSpec().getName(), host.id());
+    }
     Row restored = ledger.find(row.id()).orElseThrow(() -> new RequestException(Kind.FAILED,
         "VM %s was deleted meanwhile", row.record().getSpec().getName()));
     return RestoreVmUpdate.newBuilder()
         .setVm(states.vm(restored, result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getResult)))
         .setSeconds(result.map(dev.pageferry.proto.agent.v1.RestoreVmUpdate::getSeconds).orElse(0.0)).build();
+  }
+
+  /** One who would throw a saved VM's state away hears what that is. */
+  static String whatWouldBeLost(VmRecord record) {
+    boolean known = record.hasSavedNote() && record.getSavedNote().getFile().equals(record.getSavedState());
+    String when = known
+        ? " at step %d, on %s".formatted(record.getSavedNote().getSteps(),
+            Instant.ofEpochMilli(record.getSavedNote().getAtMillis()).truncatedTo(ChronoUnit.SECONDS))
+        : "";
+    return "VM %s was saved%s, and its state, file %s, would be thrown away".formatted(record.getSpec().getName(), when,
+        record.getSavedState());
   }
 
   /** To give up would leave the VM's row pending, and the VM locked, until this process is started again. */
@@ -174,6 +205,20 @@ public final class SavedMachines {
         LockSupport.parkNanos(RETRY_NANOS);
       }
     }
+  }
+
+  /** A host that fell silent while it saved the VM may have died, and the VM with it. */
+  private RequestException failedSave(Host host, Optional<AgentException> failure, String name) {
+    if (!inventory.isCurrent(host.id(), host.incarnation())) {
+      return new RequestException(Kind.LOST, "host %s restarted while it saved VM %s; the VM was not saved and is down",
+          host.id(), name);
+    }
+    if (failure.filter(each -> each.kind() == AgentException.Kind.UNREACHABLE).isPresent()) {
+      return new RequestException(Kind.IN_DOUBT,
+          "host %s stopped answering while it saved VM %s; the VM was not saved, and whether it still runs is not known yet",
+          host.id(), name);
+    }
+    return failed(host, failure, "VM %s was not saved".formatted(name));
   }
 
   private static RequestException failed(Host host, Optional<AgentException> failure, String consequence) {

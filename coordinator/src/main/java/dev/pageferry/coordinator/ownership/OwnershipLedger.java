@@ -21,6 +21,7 @@ import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.MigrationRecord;
+import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -150,10 +151,19 @@ public final class OwnershipLedger {
 
   /** Notes what its host found out of a VM; whose it is does not change. */
   public Row describe(VmId id, UnaryOperator<VmSpec> change) throws ConflictException {
+    return note(id, record -> record.toBuilder().setSpec(change.apply(record.getSpec())).build());
+  }
+
+  /** Notes when a VM was saved, and to which file, so that whoever would throw the file away can be told. */
+  public Row noteSave(VmId id, SavedNote note) throws ConflictException {
+    return note(id, record -> record.toBuilder().setSavedNote(note).build());
+  }
+
+  private Row note(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
     gate.check();
     for (int i = 0; i < MAX_RACES; i++) {
       Row row = existing(id);
-      VmRecord next = row.record().toBuilder().setSpec(change.apply(row.record().getSpec())).build();
+      VmRecord next = change.apply(row.record());
       if (store.commit(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, next.toByteArray()))) {
         return existing(id);
       }

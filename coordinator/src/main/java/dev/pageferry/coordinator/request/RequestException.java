@@ -15,8 +15,12 @@ public final class RequestException extends Exception {
     EXISTS,
     /** A precondition does not hold. */
     REFUSED,
-    /** It was tried and did not work. */
-    FAILED
+    /** It was tried and did not work; nothing was lost. */
+    FAILED,
+    /** The VM was lost with a host that died. */
+    LOST,
+    /** Whether it was done is not known yet. */
+    IN_DOUBT
   }
 
   private final Kind kind;

@@ -4,11 +4,15 @@ import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.request.RequestedChange;
 import dev.pageferry.coordinator.request.RequestedHost;
+import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
@@ -65,6 +69,7 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -77,14 +82,18 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final HostInventory inventory;
   private final DeadHosts deadHosts;
   private final Machines machines;
+  private final VmChanges changes;
+  private final Requests requests;
   private final MigrationSupervisor migrations;
   private final Disks disks;
   private final NetworkMembers network;
   private final RecordsRepairs repairs;
 
   ClusterService(HostInventory inventory, DeadHosts deadHosts, Machines machines, Disks disks, NetworkMembers network,
-      MigrationSupervisor migrations, RecordsRepairs repairs) {
+      MigrationSupervisor migrations, RecordsRepairs repairs, VmChanges changes, Requests requests) {
     this.deadHosts = deadHosts;
+    this.changes = changes;
+    this.requests = requests;
     this.repairs = repairs;
     this.network = network;
     this.disks = disks;
@@ -150,9 +159,13 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     return message.build();
   }
 
+  private RequestedChange change() {
+    return RequestInterceptor.current().orElseGet(requests::withoutId);
+  }
+
   @Override
   public void createVm(CreateVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.create(request));
+    Refusals.answer(observer, () -> changes.create(request, change()));
   }
 
   @Override
@@ -171,28 +184,28 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void startVm(StartVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.start(request.getName(), request.getHost(), request.getForceDisks()));
+    Refusals.answer(observer, () -> changes.start(request, change()));
   }
 
   @Override
   public void pauseVm(PauseVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.pause(request.getName()));
+    Refusals.answer(observer, () -> changes.pause(request.getName(), change()));
   }
 
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.resume(request.getName()));
+    Refusals.answer(observer, () -> changes.resume(request.getName(), change()));
   }
 
   @Override
   public void stopVm(StopVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.stop(request.getName()));
+    Refusals.answer(observer, () -> changes.stop(request, change()));
   }
 
   @Override
   public void deleteVm(DeleteVmRequest request, StreamObserver<DeleteVmResponse> observer) {
     Refusals.answer(observer, () -> {
-      machines.delete(request.getName());
+      changes.delete(request, change());
       return DeleteVmResponse.getDefaultInstance();
     });
   }
@@ -215,14 +228,14 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
     goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> machines.save(request.getName(), request.getCodec(), (done,
+    Refusals.answer(observer, () -> changes.save(request.getName(), request.getCodec(), change(), (done,
         total) -> observer.onNext(SaveVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())));
   }
 
   @Override
   public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
     goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> machines.restore(request.getName(), request.getHost(), (done,
+    Refusals.answer(observer, () -> changes.restore(request, change(), (done,
         total) -> observer.onNext(RestoreVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())));
   }
 
@@ -234,12 +247,21 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void migrateQuick(MigrateQuickRequest request, StreamObserver<Migration> observer) {
-    Refusals.answer(observer, () -> migrations.start(request));
+    // The migration's own record has the id, too: it is found by it where this was begun before.
+    MigrateQuickRequest known = request.hasRequestId() || change().requestId().isEmpty()
+        ? request
+        : request.toBuilder().setRequestId(change().requestId()).build();
+    Refusals.answer(observer, () -> migrations.start(known));
   }
 
   @Override
   public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> disks.create(request));
+    Refusals.answer(observer, () -> {
+      if (change().isRepeated() && disks.exists(request.getName(), request.getHost())) {
+        throw notKnown("made", request.getName());
+      }
+      return disks.create(request);
+    });
   }
 
   @Override
@@ -255,9 +277,22 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
     Refusals.answer(observer, () -> {
-      disks.delete(request.getName(), request.getHost());
+      boolean exists = !change().isRepeated() || disks.exists(request.getName(), request.getHost());
+      if (exists && change().isRepeated()) {
+        throw notKnown("deleted", request.getName());
+      }
+      if (exists) {
+        disks.delete(request.getName(), request.getHost());
+      }
       return DeleteDiskResponse.getDefaultInstance();
     });
+  }
+
+  /** It may be another one by now: nothing is done to a disk on a guess. */
+  private static RequestException notKnown(String done, String disk) {
+    return new RequestException(Kind.REFUSED,
+        "the coordinator restarted while disk %s was to be %s, and there is a disk of that name; see 'ferry disk show %s', and ask under a new request id for what is still to be done",
+        disk, done, disk);
   }
 
   @Override
@@ -267,15 +302,30 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void addVtep(AddVtepRequest request, StreamObserver<Vtep> observer) {
-    Refusals.answer(observer, () -> network.add(request.getName(), request.getAddress(), request.getVni()));
+    Refusals.answer(observer, () -> {
+      Optional<Vtep> there = repeated(request.getName());
+      return there.isPresent() && there.get().getAddress().equals(request.getAddress())
+          && there.get().getVni() == request.getVni()
+              ? there.get()
+              : network.add(request.getName(), request.getAddress(), request.getVni());
+    });
   }
 
   @Override
   public void deleteVtep(DeleteVtepRequest request, StreamObserver<DeleteVtepResponse> observer) {
     Refusals.answer(observer, () -> {
-      network.delete(request.getName());
+      if (!change().isRepeated() || repeated(request.getName()).isPresent()) {
+        network.delete(request.getName());
+      }
       return DeleteVtepResponse.getDefaultInstance();
     });
+  }
+
+  /** The tunnel end of that name, where the request may have been done before. */
+  private Optional<Vtep> repeated(String name) {
+    return change().isRepeated()
+        ? network.list().stream().filter(each -> each.getName().equals(name)).findFirst()
+        : Optional.empty();
   }
 
   @Override
@@ -307,7 +357,10 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void migrateLive(MigrateLiveRequest request, StreamObserver<Migration> observer) {
-    Refusals.answer(observer, () -> migrations.start(request));
+    MigrateLiveRequest known = request.hasRequestId() || change().requestId().isEmpty()
+        ? request
+        : request.toBuilder().setRequestId(change().requestId()).build();
+    Refusals.answer(observer, () -> migrations.start(known));
   }
 
   @Override
@@ -359,6 +412,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void cancelMigration(CancelMigrationRequest request, StreamObserver<Migration> observer) {
-    Refusals.answer(observer, () -> migrations.cancel(request.getId()));
+    Refusals.answer(observer, () -> {
+      Migration now = migrations.show(request.getId());
+      return change().isRepeated() && MigrationSupervisor.isFinal(now) ? now : migrations.cancel(request.getId());
+    });
   }
 }

@@ -1,19 +1,24 @@
 package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
+import dev.pageferry.coordinator.request.Requests;
+import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import io.grpc.Server;
+import io.grpc.ServerInterceptors;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -33,6 +38,7 @@ public final class CoordinatorRpc implements AutoCloseable {
 
   private final HealthStatusManager health = new HealthStatusManager();
   private final Server server;
+  private final WriteProbe probe;
 
   /**
    * Starts to serve.
@@ -42,20 +48,36 @@ public final class CoordinatorRpc implements AutoCloseable {
   public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
       Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
       RecordsRepairs repairs,
+      Requests requests, WriteProbe probe,
       Duration heartbeatInterval, Duration lease) throws IOException {
+    this.probe = probe;
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
         .intercept(new RecordsInterceptor(history))
-        .addService(new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
-            repairs))
+        .addService(ServerInterceptors.intercept(
+            new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations, repairs,
+                new VmChanges(ledger, machines), requests),
+            new RequestInterceptor(requests, name -> ledger.findByName(name).map(row -> row.id().value()).orElse(""))))
         .addService(new RegistryService(inventory, ledger, history, repairs, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
-        .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
-    List.of(ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)
-        .forEach(service -> health.setStatus(service, ServingStatus.SERVING));
+        .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
+        .addService(ProtoReflectionServiceV1.newInstance()).build();
+    try {
+      server.start();
+    } catch (IOException e) {
+      throw IoFailure.listening("operators and agents", address, "--listen", e);
+    }
+    lookAtHealth();
+  }
+
+  /** Without its records the coordinator can decide nothing. */
+  private void lookAtHealth() {
+    ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+    List.of("", ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)
+        .forEach(service -> health.setStatus(service, status));
   }
 
   /** The port that is listened on. */

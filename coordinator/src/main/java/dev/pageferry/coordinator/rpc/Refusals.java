@@ -46,10 +46,14 @@ final class Refusals {
         case EXISTS -> Status.ALREADY_EXISTS;
         case REFUSED -> Status.FAILED_PRECONDITION;
         case FAILED -> Status.INTERNAL;
-      }).withDescription(refused.getMessage());
-      case RowsFrozenException frozen -> Status.FAILED_PRECONDITION.withDescription(frozen.getMessage());
+        case LOST -> Status.DATA_LOSS;
+        case IN_DOUBT -> Status.UNKNOWN;
+      }).withDescription(refused.getMessage()).withCause(refused);
+      case RowsFrozenException frozen ->
+        Status.FAILED_PRECONDITION.withDescription(frozen.getMessage()).withCause(frozen);
       case StatusRuntimeException status -> status.getStatus();
-      case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage());
+      case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage())
+          .withCause(wrong);
       case StoreException store -> {
         log.error("the records failed", store);
         yield Status.INTERNAL.withDescription(store.getMessage());

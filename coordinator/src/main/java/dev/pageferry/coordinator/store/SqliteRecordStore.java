@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.store;
 
+import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,7 +39,11 @@ public final class SqliteRecordStore implements RecordStore {
    * @throws IOException if it cannot be read or written, or another process has it
    */
   public static SqliteRecordStore open(Path directory) throws IOException {
-    Files.createDirectories(directory);
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw new IOException("the directory of records (--data) cannot be made: %s".formatted(IoFailure.sentence(e)), e);
+    }
     return connect(directory.resolve(FILE).toString());
   }
 

@@ -3,8 +3,13 @@ package dev.pageferry.coordinator.cli;
 import com.google.protobuf.Message;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import io.grpc.BindableService;
+import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerInterceptors;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.netty.NettyServerBuilder;
@@ -29,12 +34,18 @@ final class FakeCluster implements AutoCloseable, BindableService {
 
   private final Map<String, Function<Message, Answer>> answers = new ConcurrentHashMap<>();
   private final List<Message> requests = new CopyOnWriteArrayList<>();
+  private final List<String> requestIds = new CopyOnWriteArrayList<>();
   private Server server;
   private final int port;
 
   FakeCluster() throws IOException {
     server = start(0);
     port = server.getPort();
+  }
+
+  /** Refuses by a word of its own, and not as one whose answer broke would seem to. */
+  void decide(String method, Status status) {
+    refuse(method, status.withCause(new IllegalStateException("decided")));
   }
 
   void answer(String method, Message... messages) {
@@ -47,6 +58,19 @@ final class FakeCluster implements AutoCloseable, BindableService {
 
   void answer(String method, Function<Message, Answer> answer) {
     answers.put(method, answer);
+  }
+
+  /** Dies when the method is called, before it answers. */
+  void dieAt(String method) {
+    answers.put(method, request -> {
+      server.shutdownNow();
+      return new Answer(List.of(), Status.OK);
+    });
+  }
+
+  /** In the metadata of calls, in their order. */
+  List<String> requestIds() {
+    return requestIds;
   }
 
   List<Message> requests() {
@@ -91,7 +115,17 @@ final class FakeCluster implements AutoCloseable, BindableService {
     for (MethodDescriptor<?, ?> method : ClusterGrpc.getServiceDescriptor().getMethods()) {
       add(service, method);
     }
-    return service.build();
+    return ServerInterceptors.intercept(service.build(), new ServerInterceptor() {
+      @Override
+      public <Q, R> ServerCall.Listener<Q> interceptCall(ServerCall<Q, R> call, Metadata headers,
+          ServerCallHandler<Q, R> next) {
+        String id = headers.get(Metadata.Key.of("pageferry-request-id", Metadata.ASCII_STRING_MARSHALLER));
+        if (id != null) {
+          requestIds.add(id);
+        }
+        return next.startCall(call, headers);
+      }
+    });
   }
 
   private <Q, R> void add(ServerServiceDefinition.Builder service, MethodDescriptor<Q, R> method) {
@@ -105,11 +139,18 @@ final class FakeCluster implements AutoCloseable, BindableService {
     Function<Message, Answer> answer = answers.getOrDefault(String.valueOf(method.getBareMethodName()),
         any -> new Answer(List.of(), Status.UNIMPLEMENTED));
     Answer given = answer.apply((Message) request);
+    if (server.isShutdown()) {
+      return;
+    }
     given.messages().forEach(message -> observer.onNext((R) message));
     if (given.status().isOk()) {
       observer.onCompleted();
     } else {
-      observer.onError(given.status().asRuntimeException());
+      Metadata trailers = new Metadata();
+      if (given.status().getCause() != null) {
+        trailers.put(Metadata.Key.of("pageferry-decided", Metadata.ASCII_STRING_MARSHALLER), "1");
+      }
+      observer.onError(given.status().asRuntimeException(trailers));
     }
   }
 

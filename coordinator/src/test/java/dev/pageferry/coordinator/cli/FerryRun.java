@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Runs command lines in this process, with a clock that only the command's own waiting moves. */
@@ -17,6 +18,10 @@ final class FerryRun {
   final AtomicLong nanos = new AtomicLong();
   final List<Runnable> interrupts = new ArrayList<>();
   boolean terminal;
+  /** What is answered to questions; empty: nobody is there. */
+  Optional<String> answer = Optional.empty();
+  final List<String> questions = new ArrayList<>();
+  private int ids;
   /** Runs at the end of every pause. */
   Runnable afterPause = () -> {
   };
@@ -35,7 +40,12 @@ final class FerryRun {
         this::pause, action -> {
           interrupts.add(action);
           return () -> interrupts.remove(action);
-        }), args);
+        }, () -> "id-" + ++ids, this::asked), args);
+  }
+
+  private Optional<String> asked(String question) {
+    questions.add(question);
+    return answer;
   }
 
   String out() {

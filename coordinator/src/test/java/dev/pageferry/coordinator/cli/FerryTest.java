@@ -173,7 +173,7 @@ final class FerryTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "vm", "host", "migrate", "migration"})
+  @ValueSource(strings = {"", "vm", "host", "migrate", "migration", "records"})
   void aCommandThatOnlyLeadsToOthersShowsThem(String group) {
     String[] args = group.isEmpty() ? new String[0] : new String[]{group};
 
@@ -267,7 +267,7 @@ final class FerryTest {
     assertThat(ferry.err()).isEmpty();
 
     ferry.run("vm", "delete", "web-1", "-o", "json");
-    assertThat(ferry.out().replaceAll("\\s", "")).isEqualTo("{}");
+    assertThat(ferry.out().replaceAll("\\s", "")).isEqualTo("{\"requestId\":\"id-3\"}");
   }
 
   @Test
@@ -295,6 +295,19 @@ final class FerryTest {
         .isEqualTo(
             "{\"name\":\"web-1\",\"host\":\"host-b\",\"steps\":\"0\",\"identical\":false,\"firstDifference\":\"17\"}");
     assertThat(ferry.err()).startsWith("ferry: web-1 is not identical").contains("page 17").hasLineCount(1);
+  }
+
+  @Test
+  void whereOnlyRegistersDifferNoPageIsNamed() {
+    VmVerification result = VmVerification.newBuilder().setName("web-1").setHost("host-b").setSteps(1000).build();
+    cluster.answer("VerifyVm", VerifyVmUpdate.newBuilder().setResult(result).build());
+
+    assertThat(ferry.run("vm", "verify", "web-1", "-q")).isEqualTo(1);
+    assertThat(ferry.outLines()).contains("first difference:  no page: registers differ");
+    assertThat(ferry.err()).contains("the registers differ").doesNotContain("page ");
+
+    ferry.run("vm", "verify", "web-1", "-q", "-o", "json");
+    assertThat(ferry.out()).doesNotContain("firstDifference");
   }
 
   @Test

@@ -8,6 +8,7 @@ import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
+import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import io.grpc.Status;
 import java.io.IOException;
@@ -15,9 +16,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 final class MigrateTest {
   private static final Migration QUEUED = Migration.newBuilder().setId("m-1").setState(Migration.State.QUEUED).build();
@@ -57,7 +62,7 @@ final class MigrateTest {
     ferry.run("migrate", "live", "web-1", "--to", "host-b", "--detach");
 
     assertThat(cluster.onlyRequest(MigrateLiveRequest.class))
-        .isEqualTo(MigrateLiveRequest.newBuilder().setName("web-1").setTo("host-b").build());
+        .isEqualTo(MigrateLiveRequest.newBuilder().setName("web-1").setTo("host-b").setRequestId("id-1").build());
   }
 
   @Test
@@ -153,7 +158,8 @@ final class MigrateTest {
       JsonFormat.parser().merge(line, document);
       documents.add(document.build());
     }
-    assertThat(documents).containsExactly(SETUP, ROUND_2, Samples.COMPLETED);
+    assertThat(documents).containsExactlyElementsOf(Stream.of(SETUP, ROUND_2, Samples.COMPLETED)
+        .map(each -> each.toBuilder().setRequestId("id-1").build()).toList());
     assertThat(ferry.err()).isEmpty();
   }
 
@@ -176,6 +182,21 @@ final class MigrateTest {
     cluster.answer("WatchMigration",
         Samples.ended(Migration.State.FAILED, "LOST_AFTER_COMMIT", "host host-b was restarted after the commit"));
     assertThat(ferry.run("migration", "watch", "m-1", "-q")).isEqualTo(7);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"SOURCE_LOST,FAILED,7", "SOURCE_LOST,UNKNOWN,7", "SOURCE_LOST,RUNNING,1", "SOURCE_LOST,PAUSED,1",
+      "SOURCE_LOST,,7", "DESTINATION_LOST,FAILED,7", "DESTINATION_LOST,UNKNOWN,6", "DESTINATION_LOST,RUNNING,1",
+      "DESTINATION_LOST,,1", "SAVED,SAVED,1", "ABORTED,RUNNING,1", "INTERNAL,FAILED,7", "LOST_AFTER_COMMIT,RUNNING,7"})
+  void aMigrationThatFailedExitsWithOneOnlyIfTheVmWasNotLost(String code, Vm.@Nullable State vm, int exitCode) {
+    cluster.answer("WatchMigration", Samples.ended(Migration.State.FAILED, code, "a host went away"));
+    if (vm != null) {
+      cluster.answer("GetVm", Samples.VM.toBuilder().setState(vm).build());
+    }
+
+    assertThat(ferry.run("migration", "watch", "m-1", "-q")).isEqualTo(exitCode);
+
+    assertThat(ferry.err()).hasLineCount(1).contains(code);
   }
 
   @Test
@@ -241,7 +262,9 @@ final class MigrateTest {
   void aCoordinatorThatStaysAwayIsGivenUpAfterAMinute() {
     cluster.refuse("WatchMigration", Status.UNAVAILABLE);
 
-    assertThat(ferry.run("migrate", "live", "web-1", "--to", "host-b")).isEqualTo(5);
+    assertThat(ferry.run("migration", "watch", "m-1", "-q")).as("a question").isEqualTo(5);
+    ferry.pauses.clear();
+    assertThat(ferry.run("migrate", "live", "web-1", "--to", "host-b")).as("it was accepted").isEqualTo(6);
 
     assertThat(ferry.pauses.stream().reduce(Duration.ZERO, Duration::plus)).isEqualTo(Duration.ofSeconds(60));
     assertThat(ferry.pauses).startsWith(Duration.ofMillis(200), Duration.ofMillis(400)).hasSizeLessThan(20);

@@ -116,7 +116,7 @@ class StorageCommandsTest {
     assertThat(ferry.run("migrate", "quick", "web", "--to", "host-b", "--compress", "lz4", "--detach")).isZero();
     assertThat(ferry.out()).isEqualTo("m-1\n");
     assertThat(cluster.onlyRequest(MigrateQuickRequest.class)).isEqualTo(MigrateQuickRequest.newBuilder().setName("web")
-        .setTo("host-b").setCodec(Codec.Name.LZ4).build());
+        .setTo("host-b").setCodec(Codec.Name.LZ4).setRequestId("id-1").build());
     assertThat(ferry.run("migrate", "quick", "web", "--to", "host-b", "--streams", "4")).isEqualTo(ExitCode.USAGE);
     assertThat(ferry.run("migrate", "quick", "web", "--to", "host-b", "--compress", "gzip")).isEqualTo(ExitCode.USAGE);
   }

@@ -39,6 +39,7 @@ public final class FakeAgent {
   private volatile GetIncomingResponse.State incoming = GetIncomingResponse.State.UNKNOWN;
   private volatile boolean silent;
   private volatile boolean cancels = true;
+  private volatile long firstDifference = 3;
 
   FakeAgent() {
   }
@@ -152,6 +153,15 @@ public final class FakeAgent {
 
   public void incoming(GetIncomingResponse.State state) {
     incoming = state;
+  }
+
+  /** Where a twin differs from now on. */
+  public void differsAt(long page) {
+    firstDifference = page;
+  }
+
+  long firstDifference() {
+    return firstDifference;
   }
 
   public void refuseCancel() {

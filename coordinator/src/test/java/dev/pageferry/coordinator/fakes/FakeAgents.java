@@ -112,7 +112,9 @@ public final class FakeAgents implements AgentClient {
     long steps = vm(agent, vmId).getSteps();
     updates.accept(VerifyVmUpdate.newBuilder().setTotalSteps(steps).build());
     updates.accept(VerifyVmUpdate.newBuilder().setReplayedSteps(steps).setTotalSteps(steps)
-        .setResult(VerifyVmResult.newBuilder().setSteps(steps).setIdentical(false).setFirstDifference(3)).build());
+        .setResult(
+            VerifyVmResult.newBuilder().setSteps(steps).setIdentical(false).setFirstDifference(agent.firstDifference()))
+        .build());
   }
 
   @Override

@@ -75,7 +75,7 @@ class MachinesRaceTest {
 
       assertThatThrownBy(() -> site.machines().start("db", "", false)).hasMessageContaining("try again");
       assertThatThrownBy(() -> site.machines().stop("db")).hasMessageContaining("try again");
-      assertThatThrownBy(() -> site.machines().delete("db")).hasMessageContaining("try again");
+      assertThatThrownBy(() -> site.machines().delete("db", true)).hasMessageContaining("try again");
       assertThatThrownBy(() -> site.migrate("db", "b")).isInstanceOf(RequestException.class);
       assertThatThrownBy(() -> site.machines().create(FakeSite.request("db", "b"))).hasMessageContaining("exists");
 

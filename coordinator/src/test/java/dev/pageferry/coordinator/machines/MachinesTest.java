@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeAgents.Destroy;
 import dev.pageferry.coordinator.fakes.FakeSite;
@@ -12,6 +13,7 @@ import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
@@ -225,9 +227,9 @@ class MachinesTest {
   @Test
   void aDeletedVmIsGoneEverywhereAndItsNameIsFree() throws RequestException {
     Vm first = site.createVm("db", "a");
-    machines.delete("db");
+    machines.delete("db", true);
     refused(Kind.NOT_FOUND, () -> machines.show("db"), "VM db does not exist");
-    refused(Kind.NOT_FOUND, () -> machines.delete("db"), "VM db does not exist");
+    refused(Kind.NOT_FOUND, () -> machines.delete("db", true), "VM db does not exist");
     assertThat(site.agent("a").vms()).isEmpty();
     assertThat(site.store().list("vm")).isEmpty();
     assertThat(site.createVm("db", "b").getId()).isNotEqualTo(first.getId());
@@ -318,7 +320,7 @@ class MachinesTest {
   void aVmOnAHostThatRestartedIsDeletedWithoutAskingIt() throws RequestException {
     site.createVm("db", "a");
     site.register("a");
-    machines.delete("db");
+    machines.delete("db", true);
     assertThat(site.agent("a").count("destroyVm")).isZero();
     assertThat(machines.list()).isEmpty();
   }
@@ -329,7 +331,7 @@ class MachinesTest {
     site.createVm("db", "a");
     site.timeOutAllBut("b");
     VmRecord before = site.row("db");
-    refused(Kind.REFUSED, () -> machines.delete("db"), "host a does not answer, and VM db may still run there");
+    refused(Kind.REFUSED, () -> machines.delete("db", true), "host a does not answer, and VM db may still run there");
     refused(Kind.REFUSED, () -> machines.stop("db"), "host a does not answer, and VM db may still run there");
     assertThat(site.row("db")).isEqualTo(before);
 
@@ -349,7 +351,8 @@ class MachinesTest {
     site.createVm("db", "a");
     String migration = site.migrate("db", "b").getId();
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.MIGRATING);
-    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.stop("db"), () -> machines.delete("db"))) {
+    for (ThrowingCallable each : List.<ThrowingCallable>of(() -> machines.stop("db"),
+        () -> machines.delete("db", true))) {
       refused(Kind.REFUSED, each, "is being migrated (%s); wait for it or cancel it".formatted(migration));
     }
     refused(Kind.REFUSED, () -> machines.start("db", "", false), "VM db is MIGRATING");
@@ -427,5 +430,86 @@ class MachinesTest {
     assertThat(refusal.kind()).isEqualTo(kind);
     assertThat(refusal).hasMessageContaining(part);
     assertThat(refusal.getMessage()).doesNotContain("\n");
+  }
+
+  @Test
+  void aVmThatRunsOrIsPausedIsDeletedByForceOnly() throws RequestException {
+    site.createVm("db", "a");
+    refused(Kind.REFUSED, () -> machines.delete("db", false), "VM db is RUNNING");
+    machines.pause("db");
+    site.heartbeat("a");
+    refused(Kind.REFUSED, () -> machines.delete("db", false), "delete it with --force");
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
+    assertThat(site.agent("a").count("destroyVm")).isZero();
+
+    machines.stop("db");
+    machines.delete("db", false);
+    site.createVm("db", "a");
+    machines.delete("db", true);
+    refused(Kind.NOT_FOUND, () -> machines.show("db"), "does not exist");
+  }
+
+  @Test
+  void theStateOfASavedVmIsThrownAwayOnlyByOneWhoSaysSo() throws RequestException {
+    saved("db");
+    String file = site.row("db").getSavedState();
+    refused(Kind.REFUSED, () -> machines.stop("db"), "at step 1234, on ");
+    refused(Kind.REFUSED, () -> machines.stop("db"), file);
+    refused(Kind.REFUSED, () -> machines.stop("db"), "--discard-state");
+    refused(Kind.REFUSED, () -> machines.delete("db", false), file);
+    assertThat(site.row("db").getSavedState()).isEqualTo(file);
+    assertThat(site.agent("a").count("discardSavedStates")).isZero();
+
+    assertThat(machines.stop("db", true).getState()).isEqualTo(Vm.State.STOPPED);
+    assertThat(site.agent("a").count("discardSavedStates")).isEqualTo(1);
+    machines.delete("db", false);
+    saved("db");
+    machines.delete("db", true);
+  }
+
+  private void saved(String name) throws RequestException {
+    site.createVm(name, "a");
+    site.hosts("a", name, status -> status.setSteps(1234).setEpoch(1));
+    site.agent("a").when("saveVm", () -> site.ledger().commit(site.vmId(name),
+        new MigrationId(site.row(name).getPending().getMigrationId()), (host, incarnation) -> true));
+    machines.save(name, Codec.Name.AUTO, (done, total) -> {
+    });
+  }
+
+  @Test
+  void aHostThatFallsSilentWhileItSavesLeavesADoubtAndOneThatRestartedALoss() throws RequestException {
+    site.createVm("db", "a");
+    site.agent("a").refuse("saveVm", AgentException.Kind.UNREACHABLE, "no answer");
+    refused(Kind.IN_DOUBT, () -> machines.save("db", Codec.Name.AUTO, (done, total) -> {
+    }), "whether it still runs is not known yet");
+    site.agent("a").when("saveVm", () -> site.register("a"));
+    refused(Kind.LOST, () -> machines.save("db", Codec.Name.AUTO, (done, total) -> {
+    }), "was not saved and is down");
+  }
+
+  @Test
+  void aHostThatFallsSilentWhenARestoredVmIsItsOwnLeavesADoubt() throws RequestException {
+    saved("db");
+    site.agent("a").refuse("restoreVm", AgentException.Kind.UNREACHABLE, "no answer");
+    refused(Kind.FAILED, () -> machines.restore("db", "", (done, total) -> {
+    }), "stays saved");
+    site.agent("a").when("restoreVm", () -> site.ledger().commit(site.vmId("db"),
+        new MigrationId(site.row("db").getPending().getMigrationId()), (host, incarnation) -> true));
+    refused(Kind.IN_DOUBT, () -> machines.restore("db", "", (done, total) -> {
+    }), "before it said that the VM runs");
+  }
+
+  @Test
+  void aDifferenceInRegistersOnlyNamesNoPage() throws RequestException {
+    site.createVm("db", "a");
+    site.agent("a").differsAt(64 * FakeSite.MIB / 4096);
+    List<VerifyVmUpdate> updates = new ArrayList<>();
+    machines.verify("db", updates::add);
+    assertThat(updates.getLast().getResult().getIdentical()).isFalse();
+    assertThat(updates.getLast().getResult().hasFirstDifference()).isFalse();
+
+    site.agent("a").differsAt(64 * FakeSite.MIB / 4096 - 1);
+    machines.verify("db", updates::add);
+    assertThat(updates.getLast().getResult().getFirstDifference()).isEqualTo(64 * FakeSite.MIB / 4096 - 1);
   }
 }

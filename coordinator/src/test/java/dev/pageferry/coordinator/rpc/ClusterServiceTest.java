@@ -39,6 +39,7 @@ import io.grpc.reflection.v1.ServiceResponse;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -76,6 +77,14 @@ class ClusterServiceTest {
       assertThat(health.check(HealthCheckRequest.newBuilder().setService(service).build()).getStatus())
           .isEqualTo(ServingStatus.SERVING);
     }
+  }
+
+  @Test
+  void aServerWhoseRecordsCannotBeWrittenDoesNotServe() throws Exception {
+    served.site().store().close();
+    // What was found at the start holds for some seconds.
+    await().atMost(Duration.ofSeconds(20)).until(() -> HealthGrpc.newBlockingStub(served.channel())
+        .check(HealthCheckRequest.getDefaultInstance()).getStatus() == ServingStatus.NOT_SERVING);
   }
 
   @Test
@@ -136,7 +145,8 @@ class ClusterServiceTest {
     assertThat(served.cluster().startVm(StartVmRequest.newBuilder().setName("db").build()).getEpoch()).isEqualTo(2);
     assertThat(served.cluster().listVms(ListVmsRequest.getDefaultInstance()).getVmsList()).extracting(Vm::getName)
         .containsExactly("db");
-    assertThat(served.cluster().deleteVm(DeleteVmRequest.newBuilder().setName("db").build())).isNotNull();
+    assertThat(served.cluster().deleteVm(DeleteVmRequest.newBuilder().setName("db").setForce(true).build()))
+        .isNotNull();
     refused(Code.NOT_FOUND, "VM db does not exist",
         () -> served.cluster().getVm(GetVmRequest.newBuilder().setName("db").build()));
   }

@@ -109,7 +109,7 @@ class RegistryServiceTest {
     StaleVm atTheDestination = stale("db", 2);
     // The destination dies before it runs the VM; the source keeps its paused copy.
     site.register("b");
-    site.machines().delete("db");
+    site.machines().delete("db", true);
 
     assertThat(heartbeat("a", copy(atTheSource)).getStaleVmsList()).containsExactly(atTheSource);
     assertThat(heartbeat("b", copy(atTheDestination)).getStaleVmsList()).containsExactly(atTheDestination);

@@ -3,8 +3,11 @@ package dev.pageferry.coordinator.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.request.Requests;
+import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
@@ -15,6 +18,7 @@ import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
@@ -34,8 +38,17 @@ final class ServedSite implements AutoCloseable {
   ServedSite(FakeSite site) throws IOException {
     this.site = site;
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
-        site.disks(), site.network(), site.migrations(), site.history(), site.repairs(), HEARTBEAT, LEASE);
+        site.disks(), site.network(), site.migrations(), site.history(), site.repairs(),
+        new Requests(site.store(), Scheduler.SYSTEM, new Random(7)),
+        new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE);
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
+  }
+
+  /** The same hosts and records under a new process of the coordinator. */
+  ServedSite afterCoordinatorRestart() throws IOException, InterruptedException {
+    channel.shutdownNow();
+    rpc.close();
+    return new ServedSite(site.afterCoordinatorRestart());
   }
 
   FakeSite site() {

@@ -6,6 +6,7 @@ import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
 import dev.pageferry.agent.migration.destination.Reception.Owned;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.proto.migration.v1.Running;
@@ -53,7 +54,7 @@ final class Activation {
         }
         session.log().warn("the guest goes back: this agent is shutting down");
       } catch (IOException e) {
-        session.log().warn("the guest cannot run here: {}", String.valueOf(e.getMessage()));
+        session.log().warn("the guest cannot run here: {}", IoFailure.sentence(e));
       } catch (InterruptedException e) {
         rethrowUnlessItGoesBack(e);
       } catch (RuntimeException | Error e) {

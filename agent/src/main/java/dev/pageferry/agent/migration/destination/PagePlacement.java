@@ -11,6 +11,7 @@ import dev.pageferry.agent.wire.FrameType;
 import dev.pageferry.agent.wire.PageFrameMeta;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.agent.wire.WireException.Fault;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationLimits;
@@ -286,7 +287,7 @@ final class PagePlacement implements PageSink {
     try {
       disks.get().flush();
     } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, IoFailure.sentence(e));
     }
     return ticker.secondsSince(start);
   }

@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Ticker;
@@ -34,7 +35,7 @@ final class Restore {
       });
     } catch (IOException e) {
       throw new MigrationFailure.Stopped(FailureCode.STATE_UNAVAILABLE,
-          "the VM's state could not be read back: " + e.getMessage());
+          "the VM's state could not be read back: " + IoFailure.sentence(e));
     }
     session.environment().failpoints().at("destination.restore.before-ready");
     return Ready.newBuilder().setStateSeconds(ticker.secondsSince(start)).setBytesReceived(saved.getBytes())

@@ -8,6 +8,7 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.Reception.Receiving;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
@@ -64,7 +65,7 @@ final class Setup {
         session.environment().disks().check(session.spec());
       }
     } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, String.valueOf(e.getMessage()));
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, IoFailure.sentence(e));
     }
   }
 

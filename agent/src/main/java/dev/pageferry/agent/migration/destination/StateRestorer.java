@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.savedstate.SavedStateReader;
 import dev.pageferry.agent.savedstate.SavedStates;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.proto.migration.v1.SavedStateHeader;
 import java.io.IOException;
 import java.util.EnumSet;
@@ -43,7 +44,7 @@ final class StateRestorer {
       vm.load(SpecMessages.fromProto(header.getVcpusList()), reasons);
     } catch (RuntimeException e) {
       // Whatever the bytes were, they are the file's fault.
-      throw new IOException("saved state %s: %s".formatted(fileName, e.getMessage()), e);
+      throw new IOException("saved state %s: %s".formatted(fileName, IoFailure.sentence(e)), e);
     }
   }
 
@@ -51,7 +52,8 @@ final class StateRestorer {
     try {
       return SavedStateHeader.parseFrom(reader.metadata());
     } catch (InvalidProtocolBufferException e) {
-      throw new IOException("the header of saved state %s cannot be read: %s".formatted(fileName, e.getMessage()), e);
+      throw new IOException(
+          "the header of saved state %s cannot be read: %s".formatted(fileName, IoFailure.sentence(e)), e);
     }
   }
 

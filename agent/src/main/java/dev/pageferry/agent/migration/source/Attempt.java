@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
@@ -68,7 +69,7 @@ final class Attempt {
     try {
       work.run();
     } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, IoFailure.sentence(e));
     } finally {
       synchronized (this) {
         task = current;

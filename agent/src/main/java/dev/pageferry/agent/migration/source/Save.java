@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.source.BlackoutClock.Part;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
 import dev.pageferry.agent.savedstate.SavedStateWriter;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
@@ -52,7 +53,7 @@ final class Save {
       return StateSaved.newBuilder().setFile(fileName).setBytes(saved.fileBytes()).build();
     } catch (IOException e) {
       throw new MigrationFailure.Stopped(FailureCode.STATE_UNAVAILABLE,
-          "the VM's state could not be saved: " + e.getMessage());
+          "the VM's state could not be saved: " + IoFailure.sentence(e));
     }
   }
 

@@ -8,6 +8,7 @@ import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.common.concurrent.Promise;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Deadline;
@@ -163,7 +164,7 @@ final class StopAndCopy {
     try {
       session.guest.pauseOrRunOn(PauseReason.MIGRATION);
     } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
+      throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, IoFailure.sentence(e));
     }
   }
 
