@@ -6,9 +6,9 @@ import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
@@ -179,7 +179,7 @@ final class Agent implements AutoCloseable {
     Runtime.getRuntime().halt(EXIT_SHUT_OUT);
   }
 
-  private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
+  private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {
     // A migration that took the VM away and still waits to hear that it runs there has heard enough.
     outgoing.ofVm(vm.spec().id()).ifPresent(migration -> migration.release(epoch, false));
     guests.adopt(vm, epoch);

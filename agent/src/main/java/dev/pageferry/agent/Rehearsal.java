@@ -2,6 +2,7 @@ package dev.pageferry.agent;
 
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VirtualMachine;
@@ -170,7 +171,7 @@ final class Rehearsal {
   }
 
   /** The guest has served once it runs; its memory goes back a moment after its last report. */
-  private static void closeSoon(VirtualMachine vm) {
+  private static void closeSoon(IncomingGuest vm) {
     Thread.ofVirtual().start(() -> {
       try {
         vm.awaitFirstStep(ONE_MOVE.toMillis());

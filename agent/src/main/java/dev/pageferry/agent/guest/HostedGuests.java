@@ -10,7 +10,7 @@ import java.util.concurrent.ConcurrentMap;
 /** The VMs that this host has, each with the epoch under which it has it. */
 public final class HostedGuests {
   /** A VM on this host. */
-  public record Hosted(VirtualMachine vm, OwnershipEpoch epoch) {
+  public record Hosted(IncomingGuest vm, OwnershipEpoch epoch) {
   }
 
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
@@ -20,7 +20,7 @@ public final class HostedGuests {
    *
    * @throws IllegalStateException if the VM is here under this epoch or a later one
    */
-  public void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
+  public void adopt(IncomingGuest vm, OwnershipEpoch epoch) {
     Hosted before;
     synchronized (this) {
       before = guests.get(vm.spec().id());
@@ -46,7 +46,7 @@ public final class HostedGuests {
     }
   }
 
-  private void connect(VirtualMachine vm, OwnershipEpoch epoch) {
+  private void connect(IncomingGuest vm, OwnershipEpoch epoch) {
     vm.connect(() -> find(vm.spec().id()).filter(each -> each.vm() == vm && each.epoch().equals(epoch)).isPresent());
   }
 
@@ -63,7 +63,7 @@ public final class HostedGuests {
     synchronized (this) {
       guests.values().removeIf(each -> each.vm() == copy);
     }
-    if (copy instanceof VirtualMachine vm) {
+    if (copy instanceof IncomingGuest vm) {
       vm.close();
     }
   }

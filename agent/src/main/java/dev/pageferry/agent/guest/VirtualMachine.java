@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * A VM of the built-in guest: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
  * to life when it is given registers: the initial ones at boot, or those that arrived from another host.
  */
-public final class VirtualMachine implements Guest, AutoCloseable {
+public final class VirtualMachine implements IncomingGuest {
   private static final Logger log = LoggerFactory.getLogger(VirtualMachine.class);
   private static final Duration FOREVER = Duration.ofDays(365);
 
@@ -101,6 +101,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
    *
    * @throws IllegalArgumentException if the state is not that of this VM's number of vCPUs
    */
+  @Override
   public synchronized void load(GuestState state, Set<PauseReason> reasons) {
     if (state.vcpus().size() != spec.vcpus()) {
       throw new IllegalArgumentException(
@@ -130,11 +131,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     letGoIfNoReasonIsLeft();
   }
 
-  /**
-   * The VM is this host's: its network cards are here, and everybody is told.
-   *
-   * @param isOurs whether it still is
-   */
+  @Override
   public void connect(BooleanSupplier isOurs) {
     network.ifPresent(each -> each.activate(isOurs));
   }
@@ -146,7 +143,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     }
   }
 
-  /** How the network cards came here; empty for a VM without any. */
+  @Override
   public Optional<NetworkArrival> networkArrival() {
     return network().map(GuestNetwork::arrival);
   }
@@ -323,6 +320,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return pauseReasons.contains(reason);
   }
 
+  @Override
   public boolean isPaused() {
     return paused;
   }
@@ -351,7 +349,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return steps;
   }
 
-  /** Steps done on this host. */
+  @Override
   public long stepsHere() {
     return steps() - stepsBrought;
   }
@@ -361,11 +359,7 @@ public final class VirtualMachine implements Guest, AutoCloseable {
     return meter.perSecond(steps());
   }
 
-  /**
-   * Waits until the first vCPU has stepped since the last resume.
-   *
-   * @return when that was, on the VM's ticker, or 0 if it did not happen in time
-   */
+  @Override
   public long awaitFirstStep(long waitMillis) throws InterruptedException {
     return vcpus.isEmpty() ? 0 : vcpus.getFirst().awaitFirstStep(waitMillis);
   }

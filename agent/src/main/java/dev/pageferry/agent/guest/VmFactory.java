@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** Builds VMs of the built-in guest. */
-public final class VmFactory {
+public final class VmFactory implements GuestBuilder {
   private final HostMemory memory;
   private final GuestDisks disks;
   private final Optional<HostNetwork> network;
@@ -55,7 +55,7 @@ public final class VmFactory {
     }
   }
 
-  /** A VM with memory and no vCPUs, to receive a state into. */
+  @Override
   public VirtualMachine skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException {
     return VirtualMachine.skeleton(spec, memory, network, disks.permit(), ticker);
   }

@@ -1,7 +1,7 @@
 package dev.pageferry.agent.metrics;
 
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.source.SourceStatus;
@@ -136,7 +136,7 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
 
   /** A counter that never goes back, though guests come with steps from elsewhere and leave with theirs. */
   private final class StepCount {
-    private final Map<VirtualMachine, Long> seen = new WeakHashMap<>();
+    private final Map<IncomingGuest, Long> seen = new WeakHashMap<>();
     private double total;
 
     synchronized double read() {

@@ -145,7 +145,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void pauseVm(PauseVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      hosted(request.getId()).vm().pauseForOperator(true);
+      machine(request.getId()).pauseForOperator(true);
       return StatusMessages.statusWithSpec(hosted(request.getId()));
     });
   }
@@ -153,7 +153,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      VirtualMachine vm = hosted(request.getId()).vm();
+      VirtualMachine vm = machine(request.getId());
       vm.pauseForOperator(false);
       if (vm.isPausedFor(PauseReason.FENCE)) {
         throw new IllegalStateException(
@@ -172,7 +172,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void digestVm(DigestVmRequest request, StreamObserver<DigestVmResponse> observer) {
     Refusals.answer(observer, () -> {
-      VmDigest digest = VmDigest.of(hosted(request.getId()).vm());
+      VmDigest digest = VmDigest.of(machine(request.getId()));
       return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
           .setRegistersDigest(digest.registersDigest()).build();
     });
@@ -184,7 +184,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     // Runs on another thread while this one replays, which is why the executor must not be a direct one.
     ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(replaying::interrupt);
     Refusals.answer(observer, () -> {
-      TwinVerifier.Result result = verifier.verify(hosted(request.getId()).vm(),
+      TwinVerifier.Result result = verifier.verify(machine(request.getId()),
           (steps, total) -> observer.onNext(VerifyVmUpdate
               .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
       VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
@@ -369,5 +369,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   private Hosted hosted(String id) {
     return guests.find(new VmId(id)).orElseThrow(() -> Refusals.notFound("VM", id));
+  }
+
+  /** For what only the built-in machine can do. */
+  private VirtualMachine machine(String id) {
+    if (hosted(id).vm() instanceof VirtualMachine machine) {
+      return machine;
+    }
+    throw new IllegalStateException("VM %s is not of the built-in kind".formatted(id));
   }
 }

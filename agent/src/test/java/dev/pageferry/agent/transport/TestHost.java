@@ -1,6 +1,7 @@
 package dev.pageferry.agent.transport;
 
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
@@ -44,8 +45,8 @@ final class TestHost implements AutoCloseable {
     server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
   }
 
-  private void adopt(VirtualMachine vm, OwnershipEpoch epoch) {
-    if (adopted.putIfAbsent(vm.spec().id(), new Adopted(vm, epoch)) != null) {
+  private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {
+    if (adopted.putIfAbsent(vm.spec().id(), new Adopted((VirtualMachine) vm, epoch)) != null) {
       throw new IllegalStateException("adopted twice");
     }
   }

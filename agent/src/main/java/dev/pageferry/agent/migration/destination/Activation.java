@@ -2,8 +2,8 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.IncomingDisks;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.OwnershipClient.Outcome;
 import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
@@ -19,11 +19,11 @@ final class Activation {
   private static final Duration RETRY = Duration.ofMillis(500);
 
   private final DestinationSession session;
-  private final VirtualMachine vm;
+  private final IncomingGuest vm;
   private final OwnershipEpoch epoch;
   private final long startNanos;
 
-  Activation(DestinationSession session, VirtualMachine vm) {
+  Activation(DestinationSession session, IncomingGuest vm) {
     this.session = session;
     this.vm = vm;
     this.epoch = session.epoch().next();

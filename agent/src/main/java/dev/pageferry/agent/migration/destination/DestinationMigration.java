@@ -3,9 +3,9 @@ package dev.pageferry.agent.migration.destination;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.disk.DiskException;
 import dev.pageferry.agent.disk.IncomingDisks;
+import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.Manner;
@@ -37,7 +37,7 @@ final class DestinationMigration {
   private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
 
   /** What a migration reaches the world through. */
-  record Environment(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
+  record Environment(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipClient ownership, HostLease lease,
       ActiveGuests activeGuests,
       MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
@@ -59,7 +59,7 @@ final class DestinationMigration {
   private Fate diskFate = Fate.COPIES;
   /** Set once no more pages can come. */
   private @Nullable PagePlacement received;
-  private @Nullable VirtualMachine vm;
+  private @Nullable IncomingGuest vm;
   private Optional<IncomingDisks> incomingDisks = Optional.empty();
 
   DestinationMigration(DestinationSession session) {
@@ -280,7 +280,7 @@ final class DestinationMigration {
     }
   }
 
-  private VirtualMachine guest() {
+  private IncomingGuest guest() {
     if (vm == null) {
       throw new IllegalStateException("setup has not built the guest");
     }

@@ -1,8 +1,8 @@
 package dev.pageferry.agent.migration.destination;
 
 import com.google.protobuf.ByteString;
+import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;
@@ -61,11 +61,11 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Guarded by this; the oldest ended ones are forgotten. */
   private final Map<MigrationId, Active> started = new LinkedHashMap<>();
 
-  public IncomingMigrations(VmFactory factory, GuestDisks disks, Optional<SavedStates> savedStates,
+  public IncomingMigrations(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipClient ownership, HostLease lease,
       ActiveGuests activeGuests,
       MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
-    environment = new DestinationMigration.Environment(factory, disks, savedStates, ownership, lease, activeGuests,
+    environment = new DestinationMigration.Environment(guests, disks, savedStates, ownership, lease, activeGuests,
         logs,
         failpoints, ticker);
   }

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.CleanedUp;
 import dev.pageferry.proto.report.v1.NetworkArrival;
@@ -12,9 +12,9 @@ final class NetworkCleanup {
   private static final Duration SETTLING = Duration.ofMillis(250);
 
   private final DestinationSession session;
-  private final VirtualMachine vm;
+  private final IncomingGuest vm;
 
-  NetworkCleanup(DestinationSession session, VirtualMachine vm) {
+  NetworkCleanup(DestinationSession session, IncomingGuest vm) {
     this.session = session;
     this.vm = vm;
   }

@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageChecksum;
@@ -59,7 +59,7 @@ final class PagePlacement implements PageSink {
   private boolean complete;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
-  PagePlacement(VirtualMachine vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
+  PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
       Consumer<Throwable> onFailure) {
     this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
     this.ram = vm.ram();

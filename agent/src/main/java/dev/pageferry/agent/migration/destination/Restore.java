@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.stage.FailureCode;
@@ -12,9 +12,9 @@ import java.io.IOException;
 /** Quick migration, stage 4: reads the guest's state from shared storage, checks all of it and says READY. */
 final class Restore {
   private final DestinationSession session;
-  private final VirtualMachine vm;
+  private final IncomingGuest vm;
 
-  Restore(DestinationSession session, VirtualMachine vm) {
+  Restore(DestinationSession session, IncomingGuest vm) {
     this.session = session;
     this.vm = vm;
   }

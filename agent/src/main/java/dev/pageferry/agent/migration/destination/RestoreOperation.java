@@ -1,8 +1,8 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -48,7 +48,7 @@ public final class RestoreOperation {
   public double run(String fileName, LongConsumer progress)
       throws IOException, OutOfMemoryException, InterruptedException {
     environment.disks().check(spec);
-    VirtualMachine vm = environment.factory().skeleton(spec);
+    IncomingGuest vm = environment.guests().skeleton(spec);
     boolean owned = false;
     try {
       StateRestorer restorer = new StateRestorer(environment);
@@ -89,7 +89,7 @@ public final class RestoreOperation {
   }
 
   /** The guest is this host's and nobody else's: it stands until its disks can be opened. */
-  private void openDisks(VirtualMachine vm) throws IOException, InterruptedException {
+  private void openDisks(IncomingGuest vm) throws IOException, InterruptedException {
     environment.lease().awaitLive();
     while (true) {
       try {

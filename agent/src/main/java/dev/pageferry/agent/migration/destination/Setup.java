@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.Manner;
@@ -27,7 +27,7 @@ final class Setup {
     this.session = session;
   }
 
-  VirtualMachine run() throws MigrationFailure, InterruptedException {
+  IncomingGuest run() throws MigrationFailure, InterruptedException {
     Deadline deadline = Deadline.after(CONFIGURATION_TIMEOUT, session.environment().ticker());
     VmConfiguration configuration = session.link().receive(VmConfiguration.class, deadline);
     check(configuration);
@@ -44,7 +44,7 @@ final class Setup {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, String.valueOf(e.getMessage()));
     }
     try {
-      return session.environment().factory().skeleton(session.spec());
+      return session.environment().guests().skeleton(session.spec());
     } catch (OutOfMemoryException e) {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED,
           e.getMessage() == null ? "out of memory" : e.getMessage());

@@ -1,8 +1,8 @@
 package dev.pageferry.agent.migration.destination;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.savedstate.SavedStateReader;
@@ -27,7 +27,7 @@ final class StateRestorer {
    * @param progress told the bytes read, by any thread
    * @throws IOException if the file is damaged, of another VM, or older than what is on the VM's disks
    */
-  void restore(VirtualMachine vm, String fileName, LongConsumer progress) throws IOException, InterruptedException {
+  void restore(IncomingGuest vm, String fileName, LongConsumer progress) throws IOException, InterruptedException {
     try (SavedStateReader reader = SavedStateReader.open(states().path(fileName))) {
       SavedStateHeader header = header(reader, fileName);
       if (!header.getSpec().equals(SpecMessages.toProto(vm.spec()))) {

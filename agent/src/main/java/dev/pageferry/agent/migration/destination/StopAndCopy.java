@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.stage.FailureCode;
@@ -18,10 +18,10 @@ final class StopAndCopy {
   private static final Duration LAST_PAGES_TIMEOUT = Duration.ofSeconds(60);
 
   private final DestinationSession session;
-  private final VirtualMachine vm;
+  private final IncomingGuest vm;
   private final PagePlacement placement;
 
-  StopAndCopy(DestinationSession session, VirtualMachine vm, PagePlacement placement) {
+  StopAndCopy(DestinationSession session, IncomingGuest vm, PagePlacement placement) {
     this.session = session;
     this.vm = vm;
     this.placement = placement;
