@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
@@ -16,6 +17,7 @@ import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import java.io.IOException;
+import java.security.SecureRandom;
 import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,12 +44,13 @@ final class Coordinator implements AutoCloseable {
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
       OwnershipLedger ledger = new OwnershipLedger(store);
+      SecureRandom random = new SecureRandom();
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
       Disks disks = new Disks(ledger, inventory, agents);
-      Machines machines = new Machines(ledger, inventory, agents, disks);
+      Machines machines = new Machines(ledger, inventory, agents, disks, Scheduler.SYSTEM, random);
       machines.recover();
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
-      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
+      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations,
           HEARTBEAT_INTERVAL,
           LEASE);

@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.machines;
 
+import dev.pageferry.common.concurrent.RandomIds;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.Names;
@@ -29,7 +31,7 @@ import dev.pageferry.proto.cluster.v1.VmVerification;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
+import java.util.random.RandomGenerator;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,15 +48,18 @@ public final class Machines {
   private final BusyVms busy = new BusyVms();
   /** Held from the look whether addresses are free until they are taken. */
   private final Object naming = new Object();
+  private final RandomGenerator random;
   private final SavedMachines saved;
 
-  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks) {
+  public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks,
+      Scheduler scheduler, RandomGenerator random) {
     this.disks = disks;
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
     this.states = new MachineStates(inventory);
-    this.saved = new SavedMachines(ledger, inventory, agents, states);
+    this.random = random;
+    this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
 
   /** Ends what an earlier process of this coordinator left under way; before anybody can ask for more. */
@@ -115,9 +120,9 @@ public final class Machines {
     ledger.remove(id);
   }
 
-  private static VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
+  private VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
     try {
-      VmSpec.Builder spec = VmSpec.newBuilder().setId(UUID.randomUUID().toString())
+      VmSpec.Builder spec = VmSpec.newBuilder().setId(RandomIds.uuid(random))
           .setName(Names.check("VM name", request.getName()))
           .setMemoryBytes(request.getMemoryBytes()).setVcpus(request.getVcpus()).setProgram(request.getProgram())
           .putAllProgramArgs(request.getProgramArgsMap());

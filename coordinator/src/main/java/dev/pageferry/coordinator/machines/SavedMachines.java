@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.machines;
 
+import dev.pageferry.common.concurrent.RandomIds;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.StateFiles;
@@ -22,9 +24,9 @@ import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
 import java.util.Optional;
-import java.util.UUID;
-import java.util.concurrent.locks.LockSupport;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,23 +38,28 @@ public final class SavedMachines {
   private static final Logger log = LoggerFactory.getLogger(SavedMachines.class);
 
   private static final int RESOLVE_ATTEMPTS = 600;
-  private static final long RETRY_NANOS = 500_000_000;
+  private static final Duration RETRY = Duration.ofMillis(500);
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
   private final MachineStates states;
+  private final Scheduler scheduler;
+  private final RandomGenerator random;
 
   /** Hears how far it has come. */
   public interface Progress {
     void done(long doneBytes, long totalBytes);
   }
 
-  SavedMachines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, MachineStates states) {
+  SavedMachines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, MachineStates states,
+      Scheduler scheduler, RandomGenerator random) {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
     this.states = states;
+    this.scheduler = scheduler;
+    this.random = random;
   }
 
   /**
@@ -76,7 +83,7 @@ public final class SavedMachines {
           host.id());
     }
     String name = row.record().getSpec().getName();
-    MigrationId operation = new MigrationId(UUID.randomUUID().toString());
+    MigrationId operation = new MigrationId(RandomIds.uuid(random));
     SaveVmRequest request = SaveVmRequest.newBuilder().setVmId(row.id().value()).setEpoch(row.record().getEpoch())
         .setOperationId(operation.value()).setCodec(Codecs.of(codec)).build();
     ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
@@ -111,7 +118,7 @@ public final class SavedMachines {
     if (row.record().getPhase() != VmRecord.Phase.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is not saved any more", row.record().getSpec().getName());
     }
-    MigrationId operation = new MigrationId(UUID.randomUUID().toString());
+    MigrationId operation = new MigrationId(RandomIds.uuid(random));
     long epoch = Math.addExact(row.record().getEpoch(), 1);
     RestoreVmRequest request = RestoreVmRequest.newBuilder().setSpec(row.record().getSpec()).setEpoch(epoch)
         .setOperationId(operation.value()).setFile(row.record().getSavedState()).build();
@@ -151,8 +158,17 @@ public final class SavedMachines {
         }
         log.error("vm={} operation={} cannot be decided now, tried again: {}", row.record().getSpec().getName(),
             operation, e.toString());
-        LockSupport.parkNanos(RETRY_NANOS);
+        pause();
       }
+    }
+  }
+
+  /** Goes on when it is interrupted, too: there is somebody to be told of the decision. */
+  private void pause() {
+    try {
+      scheduler.sleep(RETRY);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

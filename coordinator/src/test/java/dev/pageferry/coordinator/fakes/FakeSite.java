@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.fakes;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
@@ -21,6 +22,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.HostRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.io.IOException;
+import java.security.SecureRandom;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -66,8 +68,9 @@ public final class FakeSite implements AutoCloseable {
     inventory = new HostInventory(store, HOST_TIMEOUT, Duration.ZERO, ticker);
     ledger = new OwnershipLedger(store);
     disks = new Disks(ledger, inventory, agents);
-    machines = new Machines(ledger, inventory, agents, disks);
-    migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);
+    machines = new Machines(ledger, inventory, agents, disks, Scheduler.SYSTEM, new SecureRandom());
+    migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add, Scheduler.SYSTEM,
+        new SecureRandom());
     network = new NetworkMembers(store, inventory, ticker);
   }
 
