@@ -1,18 +1,21 @@
 package dev.pageferry.coordinator;
 
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.coordinator.agentlink.GrpcAgentClient;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
@@ -38,27 +41,39 @@ final class Coordinator implements AutoCloseable {
   private final MigrationSupervisor migrations;
   private final CoordinatorRpc rpc;
   private final ObservabilityServer observability;
+  private final Task recovery;
 
   Coordinator(CoordinatorConfig config) throws IOException {
     store = SqliteRecordStore.open(config.data());
+    Machines machines;
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
-      OwnershipLedger ledger = new OwnershipLedger(store);
       SecureRandom random = new SecureRandom();
-      CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger);
+      RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, random);
+      history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
+      OwnershipLedger ledger = new OwnershipLedger(store, history);
+      CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);
       Disks disks = new Disks(ledger, inventory, agents);
-      Machines machines = new Machines(ledger, inventory, agents, disks, Scheduler.SYSTEM, random);
-      machines.recover();
+      machines = new Machines(ledger, inventory, agents, disks, Scheduler.SYSTEM, random);
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
-      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations,
-          HEARTBEAT_INTERVAL,
-          LEASE);
+      RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
+      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
+          repairs,
+          HEARTBEAT_INTERVAL, LEASE);
       observability = new ObservabilityServer(config.http(), metrics::scrape, () -> true);
     } catch (IOException | RuntimeException e) {
       store.close();
       throw e;
     }
+    // Only once hosts can be heard: rows do not change before.
+    recovery = Scheduler.SYSTEM.start("recovery", () -> {
+      try {
+        machines.recover();
+      } catch (InterruptedException e) {
+        log.info("what was under way is left to the next process of this coordinator");
+      }
+    });
     migrations.recover();
     Rehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
@@ -68,6 +83,7 @@ final class Coordinator implements AutoCloseable {
   @Override
   public void close() throws InterruptedException {
     observability.close();
+    recovery.interrupt();
     migrations.close();
     rpc.close();
     agents.close();

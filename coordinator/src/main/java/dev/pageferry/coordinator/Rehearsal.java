@@ -4,6 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ChangeGate;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
@@ -29,7 +30,7 @@ final class Rehearsal {
   static void start() {
     Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
       try (RecordStore store = SqliteRecordStore.inMemory()) {
-        commit(new OwnershipLedger(store, false));
+        commit(new OwnershipLedger(store, ChangeGate.OPEN, false));
       } catch (IOException | ConflictException | RuntimeException e) {
         log.warn("the rehearsal failed: {}", e.toString());
       }
@@ -39,7 +40,7 @@ final class Rehearsal {
   private static void commit(OwnershipLedger ledger) throws ConflictException {
     VmId vm = new VmId("rehearsal");
     ledger.add(VmRecord.newBuilder().setSpec(VmSpec.newBuilder().setId(vm.value()).setName(vm.value()))
-        .setOwnerHost("a").setEpoch(1).build());
+        .setPhase(VmRecord.Phase.ACTIVE).setOwnerHost("a").setOwnerIncarnation("rehearsal").setEpoch(1).build());
     for (int i = 0; i < COMMITS; i++) {
       MigrationId migration = new MigrationId("rehearsal-" + i);
       ledger.begin(ledger.find(vm).orElseThrow(), migration,

@@ -98,7 +98,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
       Outcome outcome = switch (answer.getOutcome()) {
         case COMMITTED -> Outcome.COMMITTED;
         case ABORTED -> Outcome.ABORTED;
-        case UNKNOWN -> Outcome.UNKNOWN;
+        case UNKNOWN, DELETED -> Outcome.UNKNOWN;
         case TAKEN_BACK -> Outcome.TAKEN_BACK;
         case PENDING -> Outcome.PENDING;
         // An answer of a later version that this one does not understand is no answer.

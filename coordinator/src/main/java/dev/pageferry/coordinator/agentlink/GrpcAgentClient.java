@@ -13,12 +13,14 @@ import dev.pageferry.proto.agent.v1.DigestVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.DiscardSavedStatesRequest;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc.HostAgentBlockingStub;
+import dev.pageferry.proto.agent.v1.ListDiskLeasesRequest;
 import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
@@ -168,6 +170,11 @@ public final class GrpcAgentClient implements AgentClient {
   @Override
   public Disk getDisk(String address, String name) throws AgentException {
     return ask(address, stub -> soon(stub).getDisk(GetDiskRequest.newBuilder().setName(name).build()));
+  }
+
+  @Override
+  public List<DiskLease> listDiskLeases(String address) throws AgentException {
+    return ask(address, stub -> soon(stub).listDiskLeases(ListDiskLeasesRequest.getDefaultInstance()).getLeasesList());
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
@@ -66,6 +67,9 @@ public interface AgentClient extends AutoCloseable {
 
   /** @param name of a disk, or the absolute path of what is passed through */
   Disk getDisk(String address, String name) throws AgentException;
+
+  /** Who opened which disk of its storage last. */
+  List<DiskLease> listDiskLeases(String address) throws AgentException;
 
   void deleteDisk(String address, String name) throws AgentException;
 

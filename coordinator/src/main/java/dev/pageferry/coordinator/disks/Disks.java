@@ -72,6 +72,8 @@ public final class Disks {
 
   /** Deletes a disk that no VM has. */
   public void delete(String name, String hostName) throws RequestException {
+    // Rows that went back in time may not know of the VM that has it.
+    ledger.requireChangeable();
     checkName(name);
     Host host = hostFor(hostName);
     Optional<String> owner = owner(name, host.record().getStorageId());

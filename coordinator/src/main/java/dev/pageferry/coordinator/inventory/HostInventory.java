@@ -158,6 +158,26 @@ public final class HostInventory {
     entry.memoryFreeBytes = memoryFreeBytes;
   }
 
+  /** Whether an operator has said that the host's present incarnation is off. */
+  public synchronized boolean isConfirmedDead(HostId id) {
+    return false;
+  }
+
+  /** Whether every host of the records was heard since this process started. */
+  public synchronized boolean isEverybodyHeard() {
+    return hosts.values().stream().allMatch(each -> each.lastHeardNanos != null);
+  }
+
+  /** Takes a host at its word, and notes nothing: the records are not to be changed now. */
+  public synchronized void hearOnly(HostRecord record, long memoryFreeBytes) {
+    Entry entry = hosts.computeIfAbsent(new HostId(record.getId()), unused -> new Entry(record));
+    if (!entry.record.getIncarnation().equals(record.getIncarnation())) {
+      entry.vms = new HashMap<>();
+    }
+    entry.record = record;
+    heard(entry, memoryFreeBytes);
+  }
+
   public synchronized Optional<Host> find(HostId id) {
     return Optional.ofNullable(hosts.get(id)).map(this::host);
   }

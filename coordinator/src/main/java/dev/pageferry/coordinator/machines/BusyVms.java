@@ -10,6 +10,12 @@ import java.util.concurrent.ConcurrentHashMap;
 /** VMs that are being created, started, stopped or saved right now by this process: one change at a time. */
 final class BusyVms {
   private final Set<VmId> busy = ConcurrentHashMap.newKeySet();
+  private final Runnable requireChangeable;
+
+  /** @param requireChangeable refuses while rows may not change: nothing may be done on hosts then either */
+  BusyVms(Runnable requireChangeable) {
+    this.requireChangeable = requireChangeable;
+  }
 
   /** A change of a VM that excludes other changes of it. */
   interface Change<T> {
@@ -17,6 +23,7 @@ final class BusyVms {
   }
 
   <T> T exclusively(VmId id, String name, Change<T> change) throws RequestException {
+    requireChangeable.run();
     if (!busy.add(id)) {
       throw new RequestException(Kind.REFUSED, "VM %s is being created, started, stopped or saved; try again", name);
     }

@@ -5,6 +5,7 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
@@ -12,8 +13,11 @@ import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
@@ -31,8 +35,8 @@ import dev.pageferry.proto.cluster.v1.VmVerification;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
-import java.util.random.RandomGenerator;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,7 +49,7 @@ public final class Machines {
   private final AgentClient agents;
   private final Disks disks;
   private final MachineStates states;
-  private final BusyVms busy = new BusyVms();
+  private final BusyVms busy;
   /** Held from the look whether addresses are free until they are taken. */
   private final Object naming = new Object();
   private final RandomGenerator random;
@@ -57,13 +61,14 @@ public final class Machines {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
+    this.busy = new BusyVms(ledger::requireChangeable);
     this.states = new MachineStates(inventory);
     this.random = random;
     this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
 
-  /** Ends what an earlier process of this coordinator left under way; before anybody can ask for more. */
-  public void recover() {
+  /** Ends what an earlier process of this coordinator left under way, as soon as rows may change. */
+  public void recover() throws InterruptedException {
     saved.recover();
   }
 
@@ -101,8 +106,14 @@ public final class Machines {
     VmStatus status = AgentQuestions.ask(host, () -> agents.createVm(host.record().getAddress(),
         CreateVmRequest.newBuilder().setSpec(spec).setEpoch(epoch).setPaused(paused).setForceDisks(forceDisks)
             .build()));
-    Row row = ledger.update(id,
-        record -> record.toBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE).build());
+    // What the agent asked itself before the first step; for agents of the version before, which do not ask.
+    Decision started = ledger.started(id,
+        new OwnershipEvent.Started(host.id(), host.incarnation(), new OwnershipEpoch(epoch)));
+    if (started.outcome() != Outcome.COMMITTED) {
+      throw new RequestException(Kind.FAILED, "VM %s was stopped or deleted while it was being created",
+          spec.getName());
+    }
+    Row row = ledger.describe(id, unused -> status.getSpec());
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
     return states.vm(row.record(), Optional.of(status));
   }
@@ -114,7 +125,7 @@ public final class Machines {
     } catch (RequestException e) {
       log.warn("vm={} host={} may have built it; kept as stopped, so that it is destroyed there: {}", id, host.id(),
           e.getMessage());
-      ledger.update(id, record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
+      ledger.change(id, new OwnershipEvent.PowerOff());
       return;
     }
     ledger.remove(id);
@@ -180,15 +191,13 @@ public final class Machines {
       Host host = startable(now, onHost);
       // Refused where the host that had it is merely silent: it may run it still.
       destroyWhereItIs(now);
-      Row next = ledger.update(row.id(),
-          record -> record.toBuilder().setPhase(VmRecord.Phase.CREATING).setEpoch(record.getEpoch() + 1)
-              .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value())
-              .setStorageId(storageOf(host, record.getSpec())).build());
+      Row next = ledger.change(row.id(),
+          new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, now.record().getSpec())));
       destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
         return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), false, forceDisks);
       } catch (RequestException e) {
-        ledger.update(row.id(), record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
+        ledger.change(row.id(), new OwnershipEvent.PowerOff());
         throw e;
       }
     });
@@ -300,8 +309,7 @@ public final class Machines {
       whereItIs(row);
     }
     // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
-    Row stopped = ledger.update(row.id(),
-        record -> record.toBuilder().setPhase(VmRecord.Phase.STOPPED).clearSavedState().build());
+    Row stopped = ledger.change(row.id(), new OwnershipEvent.PowerOff());
     if (wasSaved) {
       saved.discard(stopped, file);
     } else {

@@ -9,13 +9,16 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.store.StoreException;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
@@ -25,6 +28,7 @@ import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
@@ -39,6 +43,7 @@ public final class SavedMachines {
 
   private static final int RESOLVE_ATTEMPTS = 600;
   private static final Duration RETRY = Duration.ofMillis(500);
+  private static final Duration FROZEN_RETRY = Duration.ofSeconds(1);
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
@@ -46,6 +51,8 @@ public final class SavedMachines {
   private final MachineStates states;
   private final Scheduler scheduler;
   private final RandomGenerator random;
+  /** What an earlier process left, as read before anybody could ask for more. */
+  private final List<Row> unfinished;
 
   /** Hears how far it has come. */
   public interface Progress {
@@ -60,19 +67,34 @@ public final class SavedMachines {
     this.states = states;
     this.scheduler = scheduler;
     this.random = random;
+    this.unfinished = ledger.list().stream().filter(each -> each.record().hasPending()
+        && each.record().getPending().getKind() != PendingMigration.Kind.MOVE).toList();
   }
 
   /**
    * Aborts what an earlier process of this coordinator had begun. An agent that is still at it hears so when it asks for
    * the commit, and puts everything back.
    */
-  void recover() {
-    for (Row each : ledger.list()) {
-      if (each.record().hasPending() && each.record().getPending().getKind() != PendingMigration.Kind.MOVE) {
-        Decision decision = ledger.resolve(each.id(), new MigrationId(each.record().getPending().getMigrationId()));
-        log.info("vm={} operation={} of the coordinator's last life: {}", each.record().getSpec().getName(),
-            each.record().getPending().getMigrationId(), decision.outcome());
+  void recover() throws InterruptedException {
+    for (Row each : unfinished) {
+      MigrationId operation = new MigrationId(each.record().getPending().getMigrationId());
+      while (!aborted(each, operation)) {
+        scheduler.sleep(FROZEN_RETRY);
       }
+    }
+  }
+
+  /** @return false if rows do not change now */
+  private boolean aborted(Row row, MigrationId operation) {
+    try {
+      Decision decision = ledger.resolve(row.id(), operation);
+      log.info("vm={} operation={} of the coordinator's last incarnation: {}", row.record().getSpec().getName(),
+          operation, decision.outcome());
+      return true;
+    } catch (RowsFrozenException | StoreException e) {
+      log.debug("vm={} operation={} is not decided yet: {}", row.record().getSpec().getName(), operation,
+          e.getMessage());
+      return false;
     }
   }
 
@@ -86,9 +108,8 @@ public final class SavedMachines {
     MigrationId operation = new MigrationId(RandomIds.uuid(random));
     SaveVmRequest request = SaveVmRequest.newBuilder().setVmId(row.id().value()).setEpoch(row.record().getEpoch())
         .setOperationId(operation.value()).setCodec(Codecs.of(codec)).build();
-    ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.SAVE).setSavedState(StateFiles.name(row.id(), operation))
-        .setStorageId(host.record().getStorageId()).build());
+    String file = StateFiles.name(row.id(), operation);
+    ledger.begin(row, new OwnershipEvent.BeginSave(operation, host.record().getStorageId(), file));
     log.info("vm={} operation={} is to be saved on host={}", name, operation, host.id());
     SaveVmResult result = SaveVmResult.getDefaultInstance();
     Decision decision;
@@ -106,7 +127,7 @@ public final class SavedMachines {
       throw failed(host, failure, "VM %s was not saved".formatted(name));
     }
     long steps = result.getSteps();
-    Row saved = ledger.update(row.id(), record -> record.toBuilder().setSavedSteps(steps).build());
+    Row saved = ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
     log.info("vm={} saved at step {}, {} bytes", name, steps, result.getFileBytes());
     return SaveVmUpdate.newBuilder().setVm(states.vm(saved.record(), states.lastReported(saved.record())))
         .setFileBytes(result.getFileBytes()).setSeconds(result.getSeconds())
@@ -122,9 +143,7 @@ public final class SavedMachines {
     long epoch = Math.addExact(row.record().getEpoch(), 1);
     RestoreVmRequest request = RestoreVmRequest.newBuilder().setSpec(row.record().getSpec()).setEpoch(epoch)
         .setOperationId(operation.value()).setFile(row.record().getSavedState()).build();
-    ledger.begin(row, PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(host.id().value())
-        .setDestinationIncarnation(host.incarnation().value()).build());
+    ledger.begin(row, new OwnershipEvent.BeginRestore(operation, host.id(), host.incarnation()));
     log.info("vm={} operation={} is to be restored on host={}", row.record().getSpec().getName(), operation, host.id());
     Optional<dev.pageferry.proto.agent.v1.RestoreVmUpdate> result = Optional.empty();
     Optional<AgentException> failure = Optional.empty();

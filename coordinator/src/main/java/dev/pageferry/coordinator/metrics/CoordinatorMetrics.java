@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.metrics;
 
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.cluster.v1.Migration;
@@ -28,7 +29,9 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
       .serviceLevelObjectives(TOTAL_BUCKETS).description("Time from the request until the VM ran at its destination")
       .register(registry);
 
-  public CoordinatorMetrics(HostInventory inventory, OwnershipLedger ledger) {
+  public CoordinatorMetrics(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history) {
+    Gauge.builder("ferry.cluster.records.went.back", history, each -> each.isInTrouble() ? 1 : 0)
+        .description("1 while records are known to have gone back in time, and no row changes").register(registry);
     Gauge
         .builder("ferry.cluster.hosts", inventory,
             each -> each.list().stream().filter(HostInventory.Host::isUp).count())

@@ -5,24 +5,34 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.ownership.OwnershipEvent.BeginMove;
+import dev.pageferry.coordinator.ownership.OwnershipEvent.Commit;
+import dev.pageferry.coordinator.ownership.OwnershipEvent.GiveBack;
+import dev.pageferry.coordinator.ownership.OwnershipEvent.NoteSaved;
+import dev.pageferry.coordinator.ownership.OwnershipEvent.OfOperation;
+import dev.pageferry.coordinator.ownership.OwnershipEvent.Resolve;
+import dev.pageferry.coordinator.ownership.Transition.Answered;
+import dev.pageferry.coordinator.ownership.Transition.Applied;
+import dev.pageferry.coordinator.ownership.Transition.Fate;
+import dev.pageferry.coordinator.ownership.Transition.Refused;
+import dev.pageferry.coordinator.ownership.VmOwnership.Deleted;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.MigrationRecord;
-import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Who may run each VM. Begin, commit, abort and every other change of a VM are compare-and-sets on its one row; the
- * migration's own record changes in the same transaction, so that its decision is remembered when the row has moved on.
- * Commit needs the row's pending migration to be this one, abort clears it: they cannot both win.
+ * Who may run each VM. Every change is a compare-and-set on the VM's one row; a migration's own record changes in the same
+ * transaction, so that its decision is remembered when the row has moved on. What follows from what, {@link Transitions}
+ * says.
  */
 public final class OwnershipLedger {
   private static final Logger log = LoggerFactory.getLogger(OwnershipLedger.class);
@@ -32,14 +42,26 @@ public final class OwnershipLedger {
   private static final String DELETED = "deleted-vms/";
   /** Every lost race means that another change won: this many in a row do not happen. */
   private static final int MAX_RACES = 100;
+  private static final LiveHosts ANYBODY = (host, incarnation) -> true;
 
   private final RecordStore store;
   private final MigrationRecords migrations;
+  private final ChangeGate gate;
   private final boolean logsDecisions;
 
   /** Knows which hosts may be given a VM: those that live, in the incarnation that the migration was begun with. */
   public interface LiveHosts {
     boolean isAlive(HostId host, Incarnation incarnation);
+  }
+
+  /** Whether rows may change now. */
+  public interface ChangeGate {
+    /** They always may. */
+    ChangeGate OPEN = () -> {
+    };
+
+    /** @throws RowsFrozenException if they may not */
+    void check();
   }
 
   /** A VM's row with the revision it was read at. */
@@ -55,14 +77,18 @@ public final class OwnershipLedger {
     ABORTED,
     /** Committed, then given back by the destination: the VM is the source's again. */
     TAKEN_BACK,
-    /** Not decided; only in answer to {@link OwnershipLedger#noteSaved}. */
+    /** Not decided. */
     PENDING,
+    /** There was such a VM. */
+    DELETED,
+    /** There never was such a VM or such a migration of it, as far as these records go. */
     UNKNOWN
   }
 
   /** @param epoch the VM's epoch as of this answer, 0 if there is no such VM */
   public record Decision(Outcome outcome, String ownerHost, long epoch) {
-    private static final Decision UNKNOWN = new Decision(Outcome.UNKNOWN, "", 0);
+    static final Decision UNKNOWN = new Decision(Outcome.UNKNOWN, "", 0);
+    static final Decision OF_DELETED = new Decision(Outcome.DELETED, "", 0);
   }
 
   /** A change that cannot be made to the row as it is. */
@@ -74,22 +100,28 @@ public final class OwnershipLedger {
     }
   }
 
-  public OwnershipLedger(RecordStore store) {
-    this(store, true);
+  public OwnershipLedger(RecordStore store, ChangeGate gate) {
+    this(store, gate, true);
   }
 
   /** @param logsDecisions whether commits and aborts are worth a line in the log */
-  public OwnershipLedger(RecordStore store, boolean logsDecisions) {
+  public OwnershipLedger(RecordStore store, ChangeGate gate, boolean logsDecisions) {
     this.store = store;
     this.migrations = new MigrationRecords(store);
+    this.gate = gate;
     this.logsDecisions = logsDecisions;
   }
 
   /** Adds a VM with a new name; false if the name is taken. */
   public boolean add(VmRecord record) {
+    gate.check();
+    return insert(record);
+  }
+
+  private boolean insert(VmRecord record) {
     String id = record.getSpec().getId();
     String name = record.getSpec().getName();
-    return store.commit(new Transaction().ifAbsent(NAMES + name).ifAbsent(VMS + id)
+    return store.commit(new Transaction().ifAbsent(NAMES + name).ifAbsent(VMS + id).ifAbsent(DELETED + id)
         .put(NAMES + name, id.getBytes(StandardCharsets.UTF_8))
         .put(VMS + id, record.toByteArray()));
   }
@@ -106,29 +138,9 @@ public final class OwnershipLedger {
     return store.list(VMS).stream().map(OwnershipLedger::row).toList();
   }
 
-  /** Changes a row that has no migration pending. */
-  public Row update(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
-    for (int i = 0; i < MAX_RACES; i++) {
-      Row row = idle(id);
-      if (store.commit(
-          new Transaction().ifUnchanged(row.versioned()).put(VMS + id, change.apply(row.record()).toByteArray()))) {
-        return find(id).orElseThrow(() -> new ConflictException("VM %s was deleted meanwhile".formatted(id)));
-      }
-    }
-    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(id, MAX_RACES));
-  }
-
-  /** Removes a VM that has no migration pending. Its id is never used again. */
-  public void remove(VmId id) throws ConflictException {
-    for (int i = 0; i < MAX_RACES; i++) {
-      Row row = idle(id);
-      if (store.commit(new Transaction().ifUnchanged(row.versioned()).delete(VMS + id)
-          .delete(NAMES + row.record().getSpec().getName())
-          .put(DELETED + id, row.record().getSpec().getName().getBytes(StandardCharsets.UTF_8)))) {
-        return;
-      }
-    }
-    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(id, MAX_RACES));
+  /** @throws RowsFrozenException if rows may not change now: then nothing is to be done on hosts that a row has to follow */
+  public void requireChangeable() {
+    gate.check();
   }
 
   /** Whether there was a VM of this id. */
@@ -136,14 +148,48 @@ public final class OwnershipLedger {
     return store.get(DELETED + id).isPresent();
   }
 
-  private Row idle(VmId id) throws ConflictException {
-    Row row = find(id).orElseThrow(() -> new ConflictException("VM %s does not exist any more".formatted(id)));
-    if (row.record().hasPending()) {
-      throw new ConflictException(
-          "VM %s is being migrated (%s); wait for it or cancel it".formatted(row.record().getSpec().getName(),
-              row.record().getPending().getMigrationId()));
+  /** Notes what its host found out of a VM; whose it is does not change. */
+  public Row describe(VmId id, UnaryOperator<VmSpec> change) throws ConflictException {
+    gate.check();
+    for (int i = 0; i < MAX_RACES; i++) {
+      Row row = existing(id);
+      VmRecord next = row.record().toBuilder().setSpec(change.apply(row.record().getSpec())).build();
+      if (store.commit(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, next.toByteArray()))) {
+        return existing(id);
+      }
     }
-    return row;
+    throw tooManyRaces(id);
+  }
+
+  /**
+   * Puts a row right while rows are frozen: for an operator's repair of records that went back in time.
+   *
+   * @throws ConflictException if the row is in no state for this
+   */
+  public void overrule(VmId id, OwnershipEvent event) throws ConflictException {
+    requireThere(id, overrule(id, event, ANYBODY, Optional.empty()));
+  }
+
+  /** As {@link #add}, while rows are frozen, for a VM that runs and whose row was lost. */
+  public boolean adopt(VmRecord record) {
+    return insert(record);
+  }
+
+  /** Makes a change that needs no operation. */
+  public Row change(VmId id, OwnershipEvent event) throws ConflictException {
+    requireThere(id, transition(id, event, ANYBODY, Optional.empty()));
+    return existing(id);
+  }
+
+  private static void requireThere(VmId id, Optional<Decision> answer) throws ConflictException {
+    if (answer.isEmpty()) {
+      throw new ConflictException("VM %s does not exist any more".formatted(id));
+    }
+  }
+
+  /** Removes a VM that nothing is pending of. Its id is never used again. */
+  public void remove(VmId id) throws ConflictException {
+    requireThere(id, transition(id, new OwnershipEvent.Delete(), ANYBODY, Optional.empty()));
   }
 
   /**
@@ -153,37 +199,26 @@ public final class OwnershipLedger {
    */
   public void begin(Row row, MigrationId migration, MigrationRecord record, HostId destination)
       throws ConflictException {
-    begin(row, PendingMigration.newBuilder().setMigrationId(migration.value()).setKind(PendingMigration.Kind.MOVE)
-        .setDestinationHost(destination.value()).setDestinationIncarnation(record.getDestinationIncarnation())
-        .setStorageId(record.getDestinationStorage()).build(), MigrationRecords.MIGRATIONS, record);
+    begin(row, new BeginMove(migration, destination, new Incarnation(record.getDestinationIncarnation()),
+        record.getDestinationStorage()), MigrationRecords.MIGRATIONS, record);
   }
 
-  /**
-   * Makes a save or a restore what is pending of the VM. It has no document of its own.
-   *
-   * @param pending for a restore with the host, and its life, that is to have the VM
-   */
-  public void begin(Row row, PendingMigration pending) throws ConflictException {
-    begin(row, pending, MigrationRecords.DECISIONS, MigrationRecord.newBuilder().setVmId(row.id().value())
-        .setSourceIncarnation(row.record().getOwnerIncarnation())
-        .setDestinationIncarnation(pending.getDestinationIncarnation()).build());
+  /** Makes a save or a restore what is pending of the VM. It has no document of its own. */
+  public void begin(Row row, OwnershipEvent.Begin event) throws ConflictException {
+    MigrationRecord.Builder record = MigrationRecord.newBuilder().setVmId(row.id().value())
+        .setSourceIncarnation(row.record().getOwnerIncarnation());
+    if (event instanceof OwnershipEvent.BeginRestore restore) {
+      record.setDestinationIncarnation(restore.destinationIncarnation().value());
+    }
+    begin(row, event, MigrationRecords.DECISIONS, record.build());
   }
 
-  private void begin(Row row, PendingMigration pending, String records, MigrationRecord record)
+  private void begin(Row row, OwnershipEvent.Begin event, String records, MigrationRecord record)
       throws ConflictException {
-    if (row.record().hasPending()) {
-      throw new ConflictException("VM %s is being migrated already (%s)".formatted(row.record().getSpec().getName(),
-          row.record().getPending().getMigrationId()));
-    }
-    String key = records + pending.getMigrationId();
-    boolean won = store.commit(new Transaction().ifUnchanged(row.versioned()).ifAbsent(key)
-        .put(VMS + row.id(), row.record().toBuilder().setPending(pending).build().toByteArray())
-        .put(key, record.toBuilder().setDecision(MigrationRecord.Decision.PENDING)
-            .setSourceHost(row.record().getOwnerHost()).setSourceStorage(row.record().getStorageId()).build()
-            .toByteArray()));
-    if (!won) {
-      throw new ConflictException("VM %s changed meanwhile; try again".formatted(row.record().getSpec().getName()));
-    }
+    MigrationRecord named = record.toBuilder().setSourceHost(row.record().getOwnerHost())
+        .setSourceStorage(row.record().getStorageId()).build();
+    Optional<Decision> unused = transition(row.id(), event, ANYBODY,
+        Optional.of(new Beginning(row, records + event.operation(), named)));
   }
 
   /**
@@ -191,12 +226,7 @@ public final class OwnershipLedger {
    * has restarted or fallen silent since: that one could not let the guest run. Asked again it answers the same.
    */
   public Decision commit(VmId vm, MigrationId migration, LiveHosts liveHosts) {
-    return decide(vm, migration, pending -> switch (pending.getKind()) {
-      case SAVE -> true;
-      case MOVE, RESTORE -> liveHosts.isAlive(new HostId(pending.getDestinationHost()),
-          new Incarnation(pending.getDestinationIncarnation()));
-      case UNRECOGNIZED -> false;
-    }, (host, incarnation) -> true);
+    return ask(vm, new Commit(migration), liveHosts);
   }
 
   /**
@@ -205,12 +235,12 @@ public final class OwnershipLedger {
    * was only cut off.
    */
   public Decision resolve(VmId vm, MigrationId migration, LiveHosts liveHosts) {
-    return decide(vm, migration, pending -> false, liveHosts);
+    return ask(vm, new Resolve(migration, false), liveHosts);
   }
 
   /** As {@link #resolve(VmId, MigrationId, LiveHosts)}, by the word of the VM's owner, or of whoever heard it end. */
   public Decision resolve(VmId vm, MigrationId migration) {
-    return resolve(vm, migration, (host, incarnation) -> true);
+    return resolve(vm, migration, ANYBODY);
   }
 
   /**
@@ -218,16 +248,7 @@ public final class OwnershipLedger {
    * nothing is decided: a plain abort now would give up the state of an owner that has just died.
    */
   public Decision resolveForDestination(VmId vm, MigrationId migration, LiveHosts liveHosts) {
-    Optional<Row> row = find(vm);
-    if (row.isPresent() && row.get().record().getPending().getMigrationId().equals(migration.value())
-        && row.get().record().getPending().hasSavedState() && isOwnerAlive(row.get().record(), liveHosts)) {
-      return new Decision(Outcome.PENDING, row.get().record().getOwnerHost(), row.get().record().getEpoch());
-    }
-    return resolve(vm, migration, liveHosts);
-  }
-
-  private static boolean isOwnerAlive(VmRecord row, LiveHosts liveHosts) {
-    return liveHosts.isAlive(new HostId(row.getOwnerHost()), new Incarnation(row.getOwnerIncarnation()));
+    return ask(vm, new Resolve(migration, true), liveHosts);
   }
 
   /**
@@ -236,132 +257,135 @@ public final class OwnershipLedger {
    * @return PENDING, unless it was decided before
    */
   public Decision noteSaved(VmId vm, MigrationId migration, String file) {
-    for (int i = 0; i < MAX_RACES; i++) {
-      Optional<Versioned> stored = migrations.find(migration);
-      Optional<Row> row = find(vm);
-      if (row.isEmpty() || stored.isEmpty() || !MigrationRecords.parse(stored.get()).getVmId().equals(vm.value())) {
-        return Decision.UNKNOWN;
-      }
-      VmRecord before = row.get().record();
-      if (MigrationRecords.parse(stored.get()).getDecision() != MigrationRecord.Decision.PENDING) {
-        return decided(MigrationRecords.parse(stored.get()), before);
-      }
-      if (!before.hasPending() || !before.getPending().getMigrationId().equals(migration.value())) {
-        return resolve(vm, migration);
-      }
-      VmRecord noted = before.toBuilder().setPending(before.getPending().toBuilder().setSavedState(file)).build();
-      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).put(VMS + vm, noted.toByteArray()))) {
-        return new Decision(Outcome.PENDING, before.getOwnerHost(), before.getEpoch());
-      }
-    }
-    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
+    return ask(vm, new NoteSaved(migration, file), ANYBODY);
   }
 
   /**
-   * Moves a VM that was committed to the migration's destination back to its source, under the next epoch, if that life of
-   * the source is still alive. For a destination that has not let the VM run. Asked again it answers the same.
+   * Moves a VM that was committed to the migration's destination back to its source, under the next epoch, if that
+   * incarnation of the source is still alive. For a destination that has not let the VM run. Asked again it answers the
+   * same.
    */
   public Decision giveBack(VmId vm, MigrationId migration, LiveHosts liveHosts) {
-    for (int i = 0; i < MAX_RACES; i++) {
-      Optional<Versioned> stored = migrations.find(migration);
-      Optional<Row> row = find(vm);
-      if (row.isEmpty() || stored.isEmpty() || !MigrationRecords.parse(stored.get()).getVmId().equals(vm.value())) {
-        return Decision.UNKNOWN;
-      }
-      MigrationRecord record = MigrationRecords.parse(stored.get());
-      VmRecord before = row.get().record();
-      boolean stillCommitted = record.getDecision() == MigrationRecord.Decision.COMMITTED && !before.hasPending()
-          && before.getPhase() == VmRecord.Phase.ACTIVE && before.getEpoch() == record.getDecidedEpoch();
-      if (!stillCommitted || !liveHosts.isAlive(new HostId(record.getSourceHost()),
-          new Incarnation(record.getSourceIncarnation()))) {
-        return decided(record, before);
-      }
-      VmRecord next = before.toBuilder().setOwnerHost(record.getSourceHost())
-          .setOwnerIncarnation(record.getSourceIncarnation()).setStorageId(record.getSourceStorage())
-          .setEpoch(Math.addExact(before.getEpoch(), 1)).build();
-      MigrationRecord takenBack = record.toBuilder().setDecision(MigrationRecord.Decision.TAKEN_BACK)
-          .setDecidedEpoch(next.getEpoch()).build();
-      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
-          .put(VMS + vm, next.toByteArray()).put(stored.get().key(), takenBack.toByteArray()))) {
-        log.info("vm={} migration={} given back, owner={} epoch={}", vm, migration, next.getOwnerHost(),
-            next.getEpoch());
-        return decided(takenBack, next);
-      }
-    }
-    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
+    return ask(vm, new GiveBack(migration), liveHosts);
   }
 
-  private Decision decide(VmId vm, MigrationId migration, Predicate<PendingMigration> mayCommit,
-      LiveHosts liveHosts) {
+  /**
+   * The owner asks before it lets the VM do its first step.
+   *
+   * @return COMMITTED if it may; ABORTED if the VM is not its own under that epoch
+   */
+  public Decision started(VmId vm, OwnershipEvent.Started event) {
+    return ask(vm, event, ANYBODY);
+  }
+
+  private Decision ask(VmId vm, OwnershipEvent event, LiveHosts liveHosts) {
+    try {
+      return transition(vm, event, liveHosts, Optional.empty())
+          .orElseGet(() -> wasDeleted(vm) ? Decision.OF_DELETED : Decision.UNKNOWN);
+    } catch (ConflictException e) {
+      throw new IllegalStateException("a question about VM %s was refused: %s".formatted(vm, e.getMessage()), e);
+    }
+  }
+
+  /** What an operation is begun with: the row as it was read, and its record. */
+  private record Beginning(Row asRead, String key, MigrationRecord record) {
+  }
+
+  /** A row, and the record of the operation that is asked about, as they were read together. */
+  private record Reading(Row row, Optional<Versioned> operation) {
+  }
+
+  /**
+   * The only way that the row of a VM comes into another state.
+   *
+   * @return the answer; empty if there is no such VM
+   * @throws ConflictException if the row is in no state for this
+   */
+  private Optional<Decision> transition(VmId vm, OwnershipEvent event, LiveHosts liveHosts,
+      Optional<Beginning> beginning) throws ConflictException {
+    gate.check();
+    return overrule(vm, event, liveHosts, beginning);
+  }
+
+  private Optional<Decision> overrule(VmId vm, OwnershipEvent event, LiveHosts liveHosts,
+      Optional<Beginning> beginning) throws ConflictException {
     for (int i = 0; i < MAX_RACES; i++) {
-      // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
-      // and a destination that hears this takes its copy for a stale one and destroys it.
-      Optional<Versioned> stored = migrations.find(migration);
-      Optional<Row> row = find(vm);
-      if (row.isEmpty() || stored.isEmpty() || !MigrationRecords.parse(stored.get()).getVmId().equals(vm.value())) {
-        return Decision.UNKNOWN;
+      Optional<Reading> reading = read(vm, event, beginning);
+      if (reading.isEmpty()) {
+        return Optional.empty();
       }
-      MigrationRecord record = MigrationRecords.parse(stored.get());
-      if (record.getDecision() != MigrationRecord.Decision.PENDING) {
-        return decided(record, row.get().record());
-      }
-      PendingMigration pending = row.get().record().getPending();
-      boolean mine = row.get().record().hasPending() && pending.getMigrationId().equals(migration.value());
-      boolean commits = mine && mayCommit.test(pending);
-      VmRecord next = next(row.get().record(), pending, mine, commits, liveHosts);
-      MigrationRecord.Decision decision = commits
-          ? MigrationRecord.Decision.COMMITTED
-          : MigrationRecord.Decision.ABORTED;
-      MigrationRecord decidedRecord = record.toBuilder().setDecision(decision).setDecidedEpoch(next.getEpoch()).build();
-      if (store.commit(new Transaction().ifUnchanged(row.get().versioned()).ifUnchanged(stored.get())
-          .put(VMS + vm, next.toByteArray())
-          .put(stored.get().key(), decidedRecord.toByteArray()))) {
-        if (logsDecisions) {
-          log.info("vm={} migration={} decided {} owner={} epoch={}", vm, migration, decision, next.getOwnerHost(),
-              next.getEpoch());
+      Row row = reading.get().row();
+      Transition transition = Transitions.apply(OwnershipRecords.state(row.record()), event, liveHosts,
+          reading.get().operation().map(MigrationRecords::parse).map(OwnershipRecords::operation));
+      switch (transition) {
+        case Answered answered -> {
+          return Optional.of(answered.answer());
         }
-        return decided(decidedRecord, next);
+        case Refused refused ->
+          throw new ConflictException("VM %s %s".formatted(row.record().getSpec().getName(), refused.reason()));
+        case Applied applied -> {
+          if (store.commit(written(reading.get(), applied, beginning))) {
+            note(vm, event, applied);
+            return Optional.of(applied.answer());
+          }
+          if (beginning.isPresent()) {
+            throw new ConflictException("VM %s changed meanwhile; try again".formatted(
+                row.record().getSpec().getName()));
+          }
+        }
       }
     }
-    throw new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
+    throw tooManyRaces(vm);
   }
 
-  private static VmRecord next(VmRecord row, PendingMigration pending, boolean mine, boolean commits,
-      LiveHosts liveHosts) {
-    VmRecord.Builder next = row.toBuilder();
-    if (!mine) {
-      return next.build();
+  private Optional<Reading> read(VmId vm, OwnershipEvent event, Optional<Beginning> beginning) {
+    if (beginning.isPresent()) {
+      return Optional.of(new Reading(beginning.get().asRead(), Optional.empty()));
     }
-    next.clearPending();
-    if (commits && !pending.getStorageId().isEmpty()) {
-      next.setStorageId(pending.getStorageId());
-    }
-    if (commits && pending.getKind() == PendingMigration.Kind.SAVE) {
-      next.setPhase(VmRecord.Phase.SAVED).setSavedState(pending.getSavedState());
-    } else if (commits) {
-      next.setOwnerHost(pending.getDestinationHost()).setOwnerIncarnation(pending.getDestinationIncarnation())
-          .setEpoch(Math.addExact(row.getEpoch(), 1)).setPhase(VmRecord.Phase.ACTIVE).clearSavedState();
-    } else if (pending.getKind() == PendingMigration.Kind.MOVE && pending.hasSavedState()
-        && !isOwnerAlive(row, liveHosts)) {
-      next.setPhase(VmRecord.Phase.SAVED).setSavedState(pending.getSavedState())
-          .setEpoch(Math.addExact(row.getEpoch(), 1));
-    }
-    return next.build();
+    // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
+    // and a destination that hears this takes its copy for a stale one.
+    Optional<Versioned> operation = event instanceof OfOperation asked
+        ? migrations.find(asked.operation()).filter(it -> MigrationRecords.parse(it).getVmId().equals(vm.value()))
+        : Optional.empty();
+    return find(vm).map(row -> new Reading(row, operation));
   }
 
-  private static Decision decided(MigrationRecord migration, VmRecord row) {
-    Outcome outcome = switch (migration.getDecision()) {
-      case COMMITTED -> Outcome.COMMITTED;
-      case TAKEN_BACK -> Outcome.TAKEN_BACK;
-      case ABORTED -> Outcome.ABORTED;
-      case PENDING, DECISION_UNSPECIFIED, UNRECOGNIZED ->
-        throw new IllegalStateException("migration of VM %s is not decided".formatted(migration.getVmId()));
-    };
-    if (outcome == Outcome.TAKEN_BACK && row.getEpoch() != migration.getDecidedEpoch()) {
-      // It has moved on since: whoever asks has a copy of an epoch that is over.
-      return new Decision(Outcome.ABORTED, row.getOwnerHost(), row.getEpoch());
+  private static Transaction written(Reading reading, Applied applied, Optional<Beginning> beginning) {
+    Transaction transaction = written(reading.row(), applied);
+    if (applied.fate() == Fate.UNCHANGED) {
+      return transaction;
     }
-    return new Decision(outcome, row.getOwnerHost(), row.getEpoch());
+    if (beginning.isPresent()) {
+      return transaction.ifAbsent(beginning.get().key()).put(beginning.get().key(),
+          OwnershipRecords.withFate(beginning.get().record(), applied.fate(), applied.next()).toByteArray());
+    }
+    Versioned operation = reading.operation().orElseThrow();
+    return transaction.ifUnchanged(operation).put(operation.key(), OwnershipRecords
+        .withFate(MigrationRecords.parse(operation), applied.fate(), applied.next()).toByteArray());
+  }
+
+  private static Transaction written(Row row, Applied applied) {
+    Transaction transaction = new Transaction().ifUnchanged(row.versioned());
+    String name = row.record().getSpec().getName();
+    return applied.next() instanceof Deleted
+        ? transaction.delete(VMS + row.id()).delete(NAMES + name)
+            .put(DELETED + row.id(), name.getBytes(StandardCharsets.UTF_8))
+        : transaction.put(VMS + row.id(), OwnershipRecords.withState(row.record(), applied.next()).toByteArray());
+  }
+
+  private void note(VmId vm, OwnershipEvent event, Applied applied) {
+    if (logsDecisions && !(event instanceof OwnershipEvent.CountSteps)) {
+      log.info("vm={} {} outcome={} owner={} epoch={}", vm, event, applied.answer().outcome(),
+          applied.next().tenure().host(), applied.next().tenure().epoch());
+    }
+  }
+
+  private Row existing(VmId id) throws ConflictException {
+    return find(id).orElseThrow(() -> new ConflictException("VM %s does not exist any more".formatted(id)));
+  }
+
+  private static IllegalStateException tooManyRaces(VmId vm) {
+    return new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
   }
 
   public Optional<MigrationRecord> migration(MigrationId migration) {

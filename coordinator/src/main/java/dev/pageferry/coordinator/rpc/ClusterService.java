@@ -5,10 +5,12 @@ import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
@@ -41,6 +43,8 @@ import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
+import dev.pageferry.proto.cluster.v1.RepairRecordsRequest;
+import dev.pageferry.proto.cluster.v1.RepairRecordsResponse;
 import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
@@ -54,6 +58,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
+import dev.pageferry.proto.records.v1.VmRecord;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
@@ -71,9 +76,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final MigrationSupervisor migrations;
   private final Disks disks;
   private final NetworkMembers network;
+  private final RecordsRepairs repairs;
 
   ClusterService(HostInventory inventory, Machines machines, Disks disks, NetworkMembers network,
-      MigrationSupervisor migrations) {
+      MigrationSupervisor migrations, RecordsRepairs repairs) {
+    this.repairs = repairs;
     this.network = network;
     this.disks = disks;
     this.inventory = inventory;
@@ -83,9 +90,25 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
-    Refusals.answer(observer,
-        () -> ListHostsResponse.newBuilder().addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
-            .build());
+    Refusals.answer(observer, () -> {
+      ListHostsResponse.Builder response = ListHostsResponse.newBuilder()
+          .addAllHosts(inventory.list().stream().map(ClusterService::host).toList());
+      repairs.trouble().ifPresent(response::setRecords);
+      return response.build();
+    });
+  }
+
+  @Override
+  public void repairRecords(RepairRecordsRequest request, StreamObserver<RepairRecordsResponse> observer) {
+    Refusals.answer(observer, () -> repairs.repair(request.getDryRun()));
+  }
+
+  @Override
+  public void claimVm(ClaimVmRequest request, StreamObserver<Vm> observer) {
+    Refusals.answer(observer, () -> {
+      VmRecord claimed = repairs.claim(request.getName(), request.getHost());
+      return machines.show(claimed.getSpec().getName());
+    });
   }
 
   @Override
@@ -115,7 +138,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
-    Refusals.answer(observer, () -> ListVmsResponse.newBuilder().addAllVms(machines.list()).build());
+    Refusals.answer(observer, () -> {
+      ListVmsResponse.Builder response = ListVmsResponse.newBuilder().addAllVms(machines.list());
+      repairs.trouble().ifPresent(response::setRecords);
+      return response.build();
+    });
   }
 
   @Override

@@ -2,11 +2,13 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
@@ -37,15 +39,17 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @throws IOException if the address cannot be listened on
    */
   public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
-      Disks disks, NetworkMembers network, MigrationSupervisor migrations,
+      Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
+      RecordsRepairs repairs,
       Duration heartbeatInterval, Duration lease) throws IOException {
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
-        .addService(new ClusterService(inventory, machines, disks, network, migrations))
-        .addService(new RegistryService(inventory, ledger, network, heartbeatInterval, lease))
+        .intercept(new RecordsInterceptor(history))
+        .addService(new ClusterService(inventory, machines, disks, network, migrations, repairs))
+        .addService(new RegistryService(inventory, ledger, history, repairs, network, heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory))
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     List.of(ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)

@@ -1,8 +1,10 @@
 package dev.pageferry.coordinator.rpc;
 
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.StoreException;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,7 +18,7 @@ final class Refusals {
 
   /** A request that may fail. */
   interface Request<T> {
-    T answer() throws RequestException;
+    T answer() throws RequestException, InterruptedException;
   }
 
   /** Answers a unary request, or says why not. */
@@ -24,6 +26,10 @@ final class Refusals {
     T answer;
     try {
       answer = request.answer();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      observer.onError(Status.CANCELLED.withDescription("the coordinator is shutting down").asRuntimeException());
+      return;
     } catch (RequestException | RuntimeException e) {
       observer.onError(status(e).asRuntimeException());
       return;
@@ -41,6 +47,8 @@ final class Refusals {
         case REFUSED -> Status.FAILED_PRECONDITION;
         case FAILED -> Status.INTERNAL;
       }).withDescription(refused.getMessage());
+      case RowsFrozenException frozen -> Status.FAILED_PRECONDITION.withDescription(frozen.getMessage());
+      case StatusRuntimeException status -> status.getStatus();
       case IllegalArgumentException wrong -> Status.INVALID_ARGUMENT.withDescription(wrong.getMessage());
       case StoreException store -> {
         log.error("the records failed", store);

@@ -2,15 +2,18 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Registration;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
-import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.ownership.StaleCopies;
+import dev.pageferry.coordinator.ownership.StaleCopies.Verdict;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
-import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -25,15 +28,20 @@ import java.util.Optional;
 /** Hosts come, and say every second that they are still there. */
 final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final HostInventory inventory;
-  private final OwnershipLedger ledger;
+  private final StaleCopies staleCopies;
+  private final RecordsHistory history;
+  private final RecordsRepairs repairs;
   private final NetworkMembers network;
   private final Duration heartbeatInterval;
   private final Duration lease;
 
-  RegistryService(HostInventory inventory, OwnershipLedger ledger, NetworkMembers network, Duration heartbeatInterval,
-      Duration lease) {
+  RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
+      NetworkMembers network, Duration heartbeatInterval, Duration lease) {
     this.inventory = inventory;
-    this.ledger = ledger;
+    this.history = history;
+    this.repairs = repairs;
+    this.staleCopies = new StaleCopies(ledger, (host, vm) -> inventory.find(host)
+        .flatMap(owner -> Optional.ofNullable(owner.vms().get(vm))).map(it -> new OwnershipEpoch(it.getEpoch())));
     this.network = network;
     this.heartbeatInterval = heartbeatInterval;
     this.lease = lease;
@@ -44,13 +52,19 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
     Refusals.answer(observer, () -> {
       HostId id = new HostId(request.getHostId());
       Incarnation incarnation = new Incarnation(request.getIncarnation());
-      Registration registration = inventory.register(
-          HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value()).setAddress(request.getAddress())
-              .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
-              .setVersion(request.getVersion()).setStorageId(request.getStorageId())
-              .setVxlanAddress(request.getVxlanAddress())
-              .build(),
-          request.getMemoryFreeBytes());
+      HostRecord record = HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value())
+          .setAddress(request.getAddress())
+          .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
+          .setVersion(request.getVersion()).setStorageId(request.getStorageId())
+          .setVxlanAddress(request.getVxlanAddress())
+          .build();
+      if (history.isInTrouble()) {
+        // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
+        inventory.hearOnly(record, request.getMemoryFreeBytes());
+        return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis())
+            .setLeaseMillis(lease.toMillis()).build();
+      }
+      Registration registration = inventory.register(record, request.getMemoryFreeBytes());
       RegisterResponse.Builder response = RegisterResponse.newBuilder()
           .setHeartbeatIntervalMillis(heartbeatInterval.toMillis());
       return switch (registration) {
@@ -84,49 +98,26 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
         response.setNetwork(directory);
       }
       for (VmStatus each : request.getVmsList()) {
-        if (isStale(id, each)) {
-          response.addStaleVms(StaleVm.newBuilder().setId(each.getId()).setEpoch(each.getEpoch())
-              .setRunsElsewhere(runsElsewhere(id, each)));
-        }
+        judge(id, each).ifPresent(response::addStaleVms);
       }
+      repairs.heartbeatCame(id);
       return response.build();
     });
   }
 
-  /**
-   * Whether a copy is of no use any more. The paused copy of a VM that was committed elsewhere is kept until it is known
-   * to run there.
-   */
-  private boolean isStale(HostId host, VmStatus reported) {
-    VmId id = new VmId(reported.getId());
-    Optional<Row> row = ledger.find(id);
-    if (row.isEmpty()) {
-      // A VM that was never heard of is not ours to destroy: these may be the records that are lost, not the VM.
-      return ledger.wasDeleted(id);
-    }
-    VmRecord record = row.get().record();
-    if (record.getEpoch() <= reported.getEpoch()) {
-      return isOnNoHost(record);
-    }
-    if (record.getOwnerHost().equals(host.value()) || isOnNoHost(record)) {
-      return true;
-    }
-    return isWithItsOwner(id, record);
-  }
-
-  private boolean isWithItsOwner(VmId id, VmRecord record) {
-    return inventory.find(new HostId(record.getOwnerHost())).flatMap(owner -> Optional.ofNullable(owner.vms().get(id)))
-        .filter(there -> there.getEpoch() >= record.getEpoch()).isPresent();
-  }
-
-  /** Only then may a host also throw the disks away that went from it with the VM. */
-  private boolean runsElsewhere(HostId host, VmStatus reported) {
-    VmId id = new VmId(reported.getId());
-    return ledger.find(id).map(Row::record).filter(record -> record.getEpoch() > reported.getEpoch()
-        && !record.getOwnerHost().equals(host.value()) && isWithItsOwner(id, record)).isPresent();
-  }
-
-  private static boolean isOnNoHost(VmRecord record) {
-    return record.getPhase() == VmRecord.Phase.STOPPED || record.getPhase() == VmRecord.Phase.SAVED;
+  private Optional<StaleVm> judge(HostId host, VmStatus reported) throws InterruptedException {
+    Verdict verdict = staleCopies.judge(host, new VmId(reported.getId()), new OwnershipEpoch(reported.getEpoch()));
+    return switch (verdict) {
+      case Verdict.Keep() -> Optional.empty();
+      // Not while the records are in doubt, be it for what another host has seen.
+      case Verdict.Destroy destroy -> history.isInTrouble()
+          ? Optional.empty()
+          : Optional.of(StaleVm.newBuilder().setId(reported.getId()).setEpoch(reported.getEpoch())
+              .setRunsElsewhere(destroy.runsElsewhere()).build());
+      case Verdict.Impossible impossible -> {
+        history.suspect(impossible.evidence());
+        yield Optional.empty();
+      }
+    };
   }
 }

@@ -22,6 +22,9 @@ public interface RecordStore extends AutoCloseable {
   /** Records whose keys begin with the prefix, in key order. */
   List<Versioned> list(String prefix);
 
+  /** The newest revision that is durable: of the last commit that answered true. */
+  long revision();
+
   /** Applies all writes if all comparisons hold, and nothing otherwise. */
   boolean commit(Transaction transaction);
 

@@ -26,8 +26,12 @@ public final class SqliteRecordStore implements RecordStore {
   /** By their text; parsed once, because a commit is a part of every blackout. Guarded by this. */
   private final Map<String, PreparedStatement> statements = new HashMap<>();
 
-  private SqliteRecordStore(Connection connection) {
+  /** Read by every answer, without a question to the file. */
+  private volatile long durableRevision;
+
+  private SqliteRecordStore(Connection connection, long revision) {
     this.connection = connection;
+    this.durableRevision = revision;
   }
 
   /**
@@ -61,8 +65,14 @@ public final class SqliteRecordStore implements RecordStore {
         connection.close();
         throw e;
       }
+      long revision;
+      try (Statement statement = connection.createStatement();
+          ResultSet stored = statement.executeQuery("SELECT revision FROM store")) {
+        stored.next();
+        revision = stored.getLong(1);
+      }
       connection.setAutoCommit(false);
-      return new SqliteRecordStore(connection);
+      return new SqliteRecordStore(connection, revision);
     } catch (SQLException e) {
       throw new IOException(
           "records in %s cannot be opened (is another coordinator using them?): %s".formatted(file, e.getMessage()), e);
@@ -102,15 +112,21 @@ public final class SqliteRecordStore implements RecordStore {
   }
 
   @Override
+  public long revision() {
+    return durableRevision;
+  }
+
+  @Override
   public synchronized boolean commit(Transaction transaction) {
     try {
-      boolean applied = apply(transaction);
-      if (applied) {
+      long revision = apply(transaction);
+      if (revision > 0) {
         connection.commit();
+        durableRevision = revision;
       } else {
         connection.rollback();
       }
-      return applied;
+      return revision > 0;
     } catch (SQLException e) {
       try {
         connection.rollback();
@@ -121,17 +137,18 @@ public final class SqliteRecordStore implements RecordStore {
     }
   }
 
-  private boolean apply(Transaction transaction) throws SQLException {
+  /** @return the revision that wrote it; 0 if a comparison does not hold */
+  private long apply(Transaction transaction) throws SQLException {
     for (Transaction.Comparison each : transaction.comparisons()) {
       if (revision(each.key()) != each.revision()) {
-        return false;
+        return 0;
       }
     }
     long revision = nextRevision();
     for (Transaction.Write each : transaction.writes()) {
       write(each, revision);
     }
-    return true;
+    return revision;
   }
 
   private long revision(String key) throws SQLException {

@@ -7,6 +7,7 @@ import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
@@ -22,6 +23,7 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 
 /** Agents that a test plays, by address. */
@@ -32,6 +34,7 @@ public final class FakeAgents implements AgentClient {
 
   /** On the storage that all fake hosts share. */
   private final ConcurrentMap<String, Disk> disks = new ConcurrentHashMap<>();
+  private final List<DiskLease> leases = new CopyOnWriteArrayList<>();
   private final ConcurrentMap<String, FakeAgent> agents = new ConcurrentHashMap<>();
 
   public FakeAgent at(String address) {
@@ -175,6 +178,17 @@ public final class FakeAgents implements AgentClient {
       throw new AgentException(Kind.EXISTS, "disk exists already", new IllegalStateException(request.getName()));
     }
     return disk;
+  }
+
+  @Override
+  public List<DiskLease> listDiskLeases(String address) throws AgentException {
+    at(address).called("listDiskLeases", "");
+    return List.copyOf(leases);
+  }
+
+  /** A disk's lease says that the VM opened it under this epoch. */
+  public void diskWasOpened(String vm, long epoch) {
+    leases.add(DiskLease.newBuilder().setVmId(vm).setEpoch(epoch).build());
   }
 
   @Override

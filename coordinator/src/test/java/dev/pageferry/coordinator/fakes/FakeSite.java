@@ -7,11 +7,13 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
@@ -22,12 +24,13 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.HostRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.io.IOException;
-import java.security.SecureRandom;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.UnaryOperator;
@@ -44,6 +47,8 @@ public final class FakeSite implements AutoCloseable {
   private final ManualTicker ticker = new ManualTicker();
   private final RecordStore store;
   private final HostInventory inventory;
+  private final RecordsHistory history;
+  private final RecordsRepairs repairs;
   private final OwnershipLedger ledger;
   private final Disks disks;
   private final Machines machines;
@@ -66,12 +71,22 @@ public final class FakeSite implements AutoCloseable {
     this.lives = lives;
     this.store = store;
     inventory = new HostInventory(store, HOST_TIMEOUT, Duration.ZERO, ticker);
-    ledger = new OwnershipLedger(store);
+    history = RecordsHistory.open(store, Scheduler.SYSTEM, new Random(lives.size()));
+    ledger = new OwnershipLedger(store, history);
     disks = new Disks(ledger, inventory, agents);
     machines = new Machines(ledger, inventory, agents, disks, Scheduler.SYSTEM, new SecureRandom());
     migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add, Scheduler.SYSTEM,
         new SecureRandom());
     network = new NetworkMembers(store, inventory, ticker);
+    repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
+  }
+
+  public RecordsHistory history() {
+    return history;
+  }
+
+  public RecordsRepairs repairs() {
+    return repairs;
   }
 
   /** The same records and the same hosts under a new process of the coordinator, which has heard of no host yet. */

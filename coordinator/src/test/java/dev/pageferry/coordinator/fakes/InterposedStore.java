@@ -54,6 +54,11 @@ public final class InterposedStore implements RecordStore {
   }
 
   @Override
+  public long revision() {
+    return store.revision();
+  }
+
+  @Override
   public void close() {
     store.close();
   }

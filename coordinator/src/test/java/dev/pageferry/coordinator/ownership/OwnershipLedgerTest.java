@@ -47,7 +47,7 @@ class OwnershipLedgerTest {
     RESOLVE_M,
     COMMIT_M_OF_OTHER_VM,
     RESOLVE_M_OF_OTHER_VM,
-    UPDATE,
+    POWER_OFF,
     REMOVE
   }
 
@@ -59,7 +59,7 @@ class OwnershipLedgerTest {
   @BeforeEach
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store);
+    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
     assertThat(ledger.add(Rows.vm("v", "a"))).isTrue();
     assertThat(ledger.add(Rows.vm("w", "a"))).isTrue();
   }
@@ -77,7 +77,7 @@ class OwnershipLedgerTest {
       FREE,                  RESOLVE_M,             UNKNOWN  0,     a 1 -
       FREE,                  COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     a 1 -
       FREE,                  RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     a 1 -
-      FREE,                  UPDATE,                done,           a 1 -
+      FREE,                  POWER_OFF,                done,           a 1 -
       FREE,                  REMOVE,                done,           gone
       M_PENDING,             BEGIN_M,               conflict,       a 1 M
       M_PENDING,             COMMIT_M,              COMMITTED b 2,  b 2 -
@@ -85,7 +85,7 @@ class OwnershipLedgerTest {
       M_PENDING,             RESOLVE_M,             ABORTED a 1,    a 1 -
       M_PENDING,             COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     a 1 M
       M_PENDING,             RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     a 1 M
-      M_PENDING,             UPDATE,                conflict,       a 1 M
+      M_PENDING,             POWER_OFF,                conflict,       a 1 M
       M_PENDING,             REMOVE,                conflict,       a 1 M
       N_PENDING,             BEGIN_M,               conflict,       a 1 N
       N_PENDING,             COMMIT_M,              UNKNOWN  0,     a 1 N
@@ -93,7 +93,7 @@ class OwnershipLedgerTest {
       N_PENDING,             RESOLVE_M,             UNKNOWN  0,     a 1 N
       N_PENDING,             COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     a 1 N
       N_PENDING,             RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     a 1 N
-      N_PENDING,             UPDATE,                conflict,       a 1 N
+      N_PENDING,             POWER_OFF,                conflict,       a 1 N
       N_PENDING,             REMOVE,                conflict,       a 1 N
       M_COMMITTED,           BEGIN_M,               conflict,       b 2 -
       M_COMMITTED,           COMMIT_M,              COMMITTED b 2,  b 2 -
@@ -101,7 +101,7 @@ class OwnershipLedgerTest {
       M_COMMITTED,           RESOLVE_M,             COMMITTED b 2,  b 2 -
       M_COMMITTED,           COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     b 2 -
       M_COMMITTED,           RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     b 2 -
-      M_COMMITTED,           UPDATE,                done,           b 2 -
+      M_COMMITTED,           POWER_OFF,                done,           b 2 -
       M_COMMITTED,           REMOVE,                done,           gone
       M_ABORTED,             BEGIN_M,               conflict,       a 1 -
       M_ABORTED,             COMMIT_M,              ABORTED a 1,    a 1 -
@@ -109,7 +109,7 @@ class OwnershipLedgerTest {
       M_ABORTED,             RESOLVE_M,             ABORTED a 1,    a 1 -
       M_ABORTED,             COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     a 1 -
       M_ABORTED,             RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     a 1 -
-      M_ABORTED,             UPDATE,                done,           a 1 -
+      M_ABORTED,             POWER_OFF,                done,           a 1 -
       M_ABORTED,             REMOVE,                done,           gone
       M_COMMITTED_N_PENDING, BEGIN_M,               conflict,       b 2 N
       M_COMMITTED_N_PENDING, COMMIT_M,              COMMITTED b 2,  b 2 N
@@ -117,7 +117,7 @@ class OwnershipLedgerTest {
       M_COMMITTED_N_PENDING, RESOLVE_M,             COMMITTED b 2,  b 2 N
       M_COMMITTED_N_PENDING, COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     b 2 N
       M_COMMITTED_N_PENDING, RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     b 2 N
-      M_COMMITTED_N_PENDING, UPDATE,                conflict,       b 2 N
+      M_COMMITTED_N_PENDING, POWER_OFF,                conflict,       b 2 N
       M_COMMITTED_N_PENDING, REMOVE,                conflict,       b 2 N
       M_ABORTED_N_PENDING,   BEGIN_M,               conflict,       a 1 N
       M_ABORTED_N_PENDING,   COMMIT_M,              ABORTED a 1,    a 1 N
@@ -125,7 +125,7 @@ class OwnershipLedgerTest {
       M_ABORTED_N_PENDING,   RESOLVE_M,             ABORTED a 1,    a 1 N
       M_ABORTED_N_PENDING,   COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     a 1 N
       M_ABORTED_N_PENDING,   RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     a 1 N
-      M_ABORTED_N_PENDING,   UPDATE,                conflict,       a 1 N
+      M_ABORTED_N_PENDING,   POWER_OFF,                conflict,       a 1 N
       M_ABORTED_N_PENDING,   REMOVE,                conflict,       a 1 N
       MOVED_ON,              BEGIN_M,               conflict,       c 3 -
       MOVED_ON,              COMMIT_M,              COMMITTED c 3,  c 3 -
@@ -133,15 +133,15 @@ class OwnershipLedgerTest {
       MOVED_ON,              RESOLVE_M,             COMMITTED c 3,  c 3 -
       MOVED_ON,              COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     c 3 -
       MOVED_ON,              RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     c 3 -
-      MOVED_ON,              UPDATE,                done,           c 3 -
+      MOVED_ON,              POWER_OFF,                done,           c 3 -
       MOVED_ON,              REMOVE,                done,           gone
       GONE,                  BEGIN_M,               conflict,       gone
-      GONE,                  COMMIT_M,              UNKNOWN  0,     gone
-      GONE,                  COMMIT_M_RESTARTED,    UNKNOWN  0,     gone
-      GONE,                  RESOLVE_M,             UNKNOWN  0,     gone
+      GONE,                  COMMIT_M,              DELETED  0,     gone
+      GONE,                  COMMIT_M_RESTARTED,    DELETED  0,     gone
+      GONE,                  RESOLVE_M,             DELETED  0,     gone
       GONE,                  COMMIT_M_OF_OTHER_VM,  UNKNOWN  0,     gone
       GONE,                  RESOLVE_M_OF_OTHER_VM, UNKNOWN  0,     gone
-      GONE,                  UPDATE,                conflict,       gone
+      GONE,                  POWER_OFF,                conflict,       gone
       GONE,                  REMOVE,                conflict,       gone
       """)
   void everyEventHasOneAnswerInEveryState(State state, Event event, String answer, String row) throws Exception {
@@ -151,7 +151,8 @@ class OwnershipLedgerTest {
     assertThat(Rows.brief(ledger, VM)).isEqualTo(row);
     assertThat(Rows.brief(ledger, OTHER_VM)).isEqualTo("a 1 -");
 
-    if (answer.startsWith("COMMITTED") || answer.startsWith("ABORTED") || answer.startsWith("UNKNOWN")) {
+    if (answer.startsWith("COMMITTED") || answer.startsWith("ABORTED") || answer.startsWith("UNKNOWN")
+        || answer.startsWith("DELETED")) {
       for (Event again : new Event[]{event, event}) {
         assertThat(perform(again, first)).as("asked again").isEqualTo(answer);
       }
@@ -209,9 +210,9 @@ class OwnershipLedgerTest {
         case RESOLVE_M -> brief(ledger.resolve(VM, M));
         case COMMIT_M_OF_OTHER_VM -> brief(ledger.commit(OTHER_VM, M, Rows.ALL_LIVE));
         case RESOLVE_M_OF_OTHER_VM -> brief(ledger.resolve(OTHER_VM, M));
-        case UPDATE -> {
-          assertThat(ledger.update(VM, row -> row.toBuilder().setPhase(VmRecord.Phase.STOPPED).build()).record()
-              .getPhase()).isEqualTo(VmRecord.Phase.STOPPED);
+        case POWER_OFF -> {
+          assertThat(ledger.change(VM, new OwnershipEvent.PowerOff()).record().getPhase())
+              .isEqualTo(VmRecord.Phase.STOPPED);
           yield "done";
         }
         case REMOVE -> {
@@ -245,7 +246,7 @@ class OwnershipLedgerTest {
   @Test
   void aRowThatChangedSinceItWasReadBeginsNoMigration() throws ConflictException {
     Row read = ledger.find(VM).orElseThrow();
-    ledger.update(VM, row -> row.toBuilder().setPhase(VmRecord.Phase.STOPPED).build());
+    ledger.change(VM, new OwnershipEvent.PowerOff());
     assertThatThrownBy(() -> Rows.begin(ledger, read, M, "b")).isInstanceOf(ConflictException.class)
         .hasMessageContaining("changed meanwhile; try again");
     assertThat(ledger.migration(M)).isEmpty();
@@ -255,7 +256,7 @@ class OwnershipLedgerTest {
   @Test
   void aConflictNamesTheVmAndTheMigrationInItsWay() throws ConflictException {
     Rows.begin(ledger, VM, M, "b");
-    assertThatThrownBy(() -> ledger.update(VM, row -> row)).isInstanceOf(ConflictException.class)
+    assertThatThrownBy(() -> ledger.change(VM, new OwnershipEvent.PowerOff())).isInstanceOf(ConflictException.class)
         .hasMessageContaining("name-of-v").hasMessageContaining("(M)").hasMessageContaining("wait for it or cancel it");
     assertThatThrownBy(() -> Rows.begin(ledger, VM, N, "b")).isInstanceOf(ConflictException.class)
         .hasMessageContaining("(M)");
@@ -307,7 +308,7 @@ class OwnershipLedgerTest {
     ledger.resolve(OTHER_VM, N);
     close();
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store);
+    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
 
     assertThat(brief(ledger.resolve(VM, M))).isEqualTo("COMMITTED b 2");
     assertThat(brief(ledger.commit(OTHER_VM, N, Rows.ALL_LIVE))).isEqualTo("ABORTED a 1");

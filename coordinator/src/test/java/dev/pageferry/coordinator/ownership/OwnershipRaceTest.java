@@ -47,7 +47,7 @@ class OwnershipRaceTest {
   @BeforeEach
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store);
+    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
   }
 
   @AfterEach
@@ -66,7 +66,7 @@ class OwnershipRaceTest {
       InterposedStore interposed = new InterposedStore(store);
       interposed.afterGet(key, () -> ledger.commit(vm, migration, Rows.ALL_LIVE));
 
-      Decision decision = new OwnershipLedger(interposed).resolve(vm, migration);
+      Decision decision = new OwnershipLedger(interposed, OwnershipLedger.ChangeGate.OPEN).resolve(vm, migration);
 
       assertThat(decision).as("committed just after the read of %s", key)
           .isEqualTo(new Decision(Outcome.COMMITTED, "b", 2));
@@ -83,7 +83,7 @@ class OwnershipRaceTest {
       InterposedStore interposed = new InterposedStore(store);
       interposed.afterGet(key, () -> ledger.resolve(vm, migration));
 
-      assertThat(new OwnershipLedger(interposed).commit(vm, migration, Rows.ALL_LIVE))
+      assertThat(new OwnershipLedger(interposed, OwnershipLedger.ChangeGate.OPEN).commit(vm, migration, Rows.ALL_LIVE))
           .isEqualTo(new Decision(Outcome.ABORTED, "a", 1));
       assertThat(Rows.brief(ledger, vm)).isEqualTo("a 1 -");
     }
@@ -95,13 +95,14 @@ class OwnershipRaceTest {
     InterposedStore interposed = new InterposedStore(store);
     interposed.afterGet("vms/", () -> {
       try {
-        ledger.update(VM, row -> row.toBuilder().setEpoch(10).build());
+        ledger.change(VM, Rows.boot("b", ""));
       } catch (ConflictException e) {
         throw new AssertionError(e);
       }
     });
-    new OwnershipLedger(interposed).update(VM, row -> row.toBuilder().setEpoch(row.getEpoch() + 1).build());
-    assertThat(ledger.find(VM).orElseThrow().record().getEpoch()).isEqualTo(11);
+    new OwnershipLedger(interposed, OwnershipLedger.ChangeGate.OPEN).change(VM,
+        Rows.boot("c", ""));
+    assertThat(Rows.brief(ledger, VM)).isEqualTo("c 3 -");
   }
 
   @Test
@@ -213,7 +214,7 @@ class OwnershipRaceTest {
             ledger.commit(walk.vmOf(each), each, random.nextInt(4) == 0 ? Rows.ALL_RESTARTED : Rows.ALL_LIVE)));
         case 3 -> pick(walk, random).ifPresent(each -> answered(walk, each, ledger.resolve(walk.vmOf(each), each)));
         default -> {
-          ledger.update(vm, row -> row.toBuilder().setEpoch(row.getEpoch() + 1).build());
+          Rows.bootAnew(ledger, vm, "");
           walk.starts(vm).incrementAndGet();
         }
       }

@@ -1,7 +1,9 @@
 package dev.pageferry.coordinator.ownership;
 
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
@@ -33,6 +35,17 @@ final class Rows {
     ledger.begin(row, migration, MigrationRecord.newBuilder().setVmId(row.id().value())
         .setSourceIncarnation(row.record().getOwnerIncarnation()).setDestinationIncarnation(destination + "-1").build(),
         new HostId(destination));
+  }
+
+  static OwnershipEvent.Boot boot(String host, String storage) {
+    return new OwnershipEvent.Boot(new HostId(host), new Incarnation(host + "-1"), storage);
+  }
+
+  /** Boots the VM on host a, under the next epoch. */
+  static void bootAnew(OwnershipLedger ledger, VmId vm, String storage) throws ConflictException {
+    VmRecord booting = ledger.change(vm, boot("a", storage)).record();
+    ledger.started(vm, new OwnershipEvent.Started(new HostId("a"), new Incarnation("a-1"),
+        new OwnershipEpoch(booting.getEpoch())));
   }
 
   /** Owner, epoch and pending migration in short, or "gone". */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -12,7 +13,6 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.records.v1.MigrationRecord;
-import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,7 +37,7 @@ class SavedRowsTest {
   @BeforeEach
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store);
+    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
     assertThat(ledger.add(Rows.vm("v", "a"))).isTrue();
   }
 
@@ -51,14 +51,12 @@ class SavedRowsTest {
   }
 
   private void beginSave(MigrationId operation) throws ConflictException {
-    ledger.begin(ledger.find(VM).orElseThrow(), PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.SAVE).setSavedState("file-of-" + operation).build());
+    ledger.begin(ledger.find(VM).orElseThrow(), new OwnershipEvent.BeginSave(operation, "", "file-of-" + operation));
   }
 
   private void beginRestore(MigrationId operation, String host) throws ConflictException {
-    ledger.begin(ledger.find(VM).orElseThrow(), PendingMigration.newBuilder().setMigrationId(operation.value())
-        .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(host).setDestinationIncarnation(host + "-1")
-        .build());
+    ledger.begin(ledger.find(VM).orElseThrow(),
+        new OwnershipEvent.BeginRestore(operation, new HostId(host), new Incarnation(host + "-1")));
   }
 
   private static void assertSays(Decision decision, Outcome outcome, String owner, long epoch) {
@@ -107,7 +105,7 @@ class SavedRowsTest {
 
   @Test
   void aRowNamesTheStorageThatItsDisksAreOnWhereverTheyGo() throws Exception {
-    ledger.update(VM, row -> row.toBuilder().setStorageId("here").build());
+    Rows.bootAnew(ledger, VM, "here");
     MigrationRecord copying = MigrationRecord.newBuilder().setVmId(VM.value()).setSourceIncarnation("a-1")
         .setDestinationIncarnation("b-1").setDestinationStorage("there").build();
     ledger.begin(ledger.find(VM).orElseThrow(), M, copying, new HostId("b"));

@@ -30,7 +30,7 @@ final class ServedSite implements AutoCloseable {
   ServedSite(Path directory) throws IOException {
     site = new FakeSite(directory);
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
-        site.disks(), site.network(), site.migrations(), HEARTBEAT, LEASE);
+        site.disks(), site.network(), site.migrations(), site.history(), site.repairs(), HEARTBEAT, LEASE);
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 

@@ -1,0 +1,90 @@
+package dev.pageferry.coordinator.ownership;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+
+/** What happens to the row of a VM. */
+public sealed interface OwnershipEvent {
+  /** Concerns one migration, save or restore, whose decision is remembered on its own. */
+  sealed interface OfOperation extends OwnershipEvent {
+    MigrationId operation();
+  }
+
+  /** Begins an operation: makes it the one that is pending of the VM. */
+  sealed interface Begin extends OfOperation {
+  }
+
+  /** @param storageAfter that the VM's disks are on once this is committed; empty: as before */
+  record BeginMove(MigrationId operation, HostId destination, Incarnation destinationIncarnation, String storageAfter)
+      implements
+        Begin {
+  }
+
+  /** @param storageAfter that its state is on once this is committed; empty: as before */
+  record BeginSave(MigrationId operation, String storageAfter, String file) implements Begin {
+  }
+
+  record BeginRestore(MigrationId operation, HostId destination, Incarnation destinationIncarnation) implements Begin {
+  }
+
+  /** Asks for the commit. */
+  record Commit(MigrationId operation) implements OfOperation {
+  }
+
+  /**
+   * Asks for the abort, unless it was committed.
+   *
+   * @param fromDestination asked by the destination, which is told to wait while the source may still ask for itself
+   */
+  record Resolve(MigrationId operation, boolean fromDestination) implements OfOperation {
+  }
+
+  /** The VM's state is whole in a file. */
+  record NoteSaved(MigrationId operation, String file) implements OfOperation {
+  }
+
+  /** A destination that has not let the VM run gives it up. */
+  record GiveBack(MigrationId operation) implements OfOperation {
+  }
+
+  /** A host is to build the VM and boot it. */
+  record Boot(HostId host, Incarnation incarnation, String storage) implements OwnershipEvent {
+  }
+
+  /** The owner is about to let the VM do its first step. */
+  record Started(HostId host, Incarnation incarnation, OwnershipEpoch epoch) implements OwnershipEvent {
+  }
+
+  /** It could not be built under that epoch, and is on no host. */
+  record NotBuilt(OwnershipEpoch epoch) implements OwnershipEvent {
+  }
+
+  /** An operator switches it off, and throws its saved state away if it has one. */
+  record PowerOff() implements OwnershipEvent {
+  }
+
+  record Delete() implements OwnershipEvent {
+  }
+
+  /** How far a VM had come when it was saved. */
+  record CountSteps(String file, long steps) implements OwnershipEvent {
+  }
+
+  /**
+   * After records went back in time: the copy that a host reports is the VM, whatever the row says.
+   *
+   * @param epoch under which that host has it; no other copy has a later one
+   */
+  record Claim(HostId host, Incarnation incarnation, String storage, OwnershipEpoch epoch) implements OwnershipEvent {
+  }
+
+  /**
+   * After records went back in time: no host has the VM.
+   *
+   * @param epoch the latest that anybody knows of
+   */
+  record FoundNowhere(OwnershipEpoch epoch) implements OwnershipEvent {
+  }
+}

@@ -1,0 +1,300 @@
+package dev.pageferry.coordinator.repair;
+
+import dev.pageferry.common.concurrent.Mutex;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.history.Trouble;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.repair.RepairPlan.Step;
+import dev.pageferry.coordinator.repair.Surveyed.Copy;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.coordinator.request.RequestedHost;
+import dev.pageferry.proto.agent.v1.DiskLease;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.RecordsRepair;
+import dev.pageferry.proto.cluster.v1.RecordsTrouble;
+import dev.pageferry.proto.cluster.v1.RepairRecordsResponse;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An operator's way out of records that went back in time: rows are put right from what hosts report. The state ends when
+ * every VM that a host reports has a row that agrees, no host of the records is silent, and an operator has had rows put
+ * right: never by itself.
+ */
+public final class RecordsRepairs {
+  private static final Logger log = LoggerFactory.getLogger(RecordsRepairs.class);
+
+  private final RecordsHistory history;
+  private final OwnershipLedger ledger;
+  private final HostInventory inventory;
+  private final AgentClient agents;
+  private final Mutex repairing;
+  /** Hosts whose heartbeat came since the trouble was found. */
+  private final Set<HostId> heard = ConcurrentHashMap.newKeySet();
+  private volatile boolean operatorHasRepaired;
+
+  public RecordsRepairs(RecordsHistory history, OwnershipLedger ledger, HostInventory inventory, AgentClient agents,
+      Scheduler scheduler) {
+    this.history = history;
+    this.ledger = ledger;
+    this.inventory = inventory;
+    this.agents = agents;
+    this.repairing = scheduler.newMutex();
+  }
+
+  /** A host has said what it has. */
+  public void heartbeatCame(HostId host) throws InterruptedException {
+    if (history.trouble().isEmpty()) {
+      return;
+    }
+    heard.add(host);
+    if (operatorHasRepaired) {
+      endIfRight();
+    }
+  }
+
+  /** What operators are told while records are not right. */
+  public Optional<RecordsTrouble> trouble() {
+    return history.trouble().map(this::trouble);
+  }
+
+  private RecordsTrouble trouble(Trouble known) {
+    Set<String> disagreeing = new TreeSet<>();
+    for (Step each : RepairPlan.of(reported())) {
+      switch (each) {
+        case Step.Claim claim -> disagreeing.add(claim.copy().name());
+        case Step.Refused refused -> disagreeing.add(refused.name());
+        // Nobody reports it: it is not in the way.
+        case Step.Nowhere unused -> {
+        }
+      }
+    }
+    return RecordsTrouble.newBuilder().addAllEvidence(known.evidence()).setSinceMillis(known.sinceMillis())
+        .addAllVms(disagreeing).addAllSilentHosts(silentHosts()).build();
+  }
+
+  private List<String> silentHosts() {
+    return inventory.list().stream().filter(each -> !inventory.isConfirmedDead(each.id()))
+        .filter(each -> !each.isUp() || !heard.contains(each.id())).map(each -> each.id().value()).sorted().toList();
+  }
+
+  /** Puts rows right, or says what it would do. */
+  public RepairRecordsResponse repair(boolean dryRun) throws RequestException, InterruptedException {
+    if (history.trouble().isEmpty()) {
+      throw new RequestException(Kind.REFUSED, "the records are right: no host knows of anything later");
+    }
+    return repairing.alone(() -> {
+      RepairRecordsResponse.Builder response = RepairRecordsResponse.newBuilder();
+      for (Step each : RepairPlan.of(survey())) {
+        response.addRepairs(dryRun ? described(each) : performed(each));
+      }
+      if (!dryRun) {
+        operatorHasRepaired = true;
+        endIfRight();
+      }
+      trouble().ifPresent(response::setRecords);
+      return response.build();
+    });
+  }
+
+  /** Makes one host's copy the VM. */
+  public VmRecord claim(String name, String hostName) throws RequestException, InterruptedException {
+    if (history.trouble().isEmpty()) {
+      throw new RequestException(Kind.REFUSED,
+          "the records are right: a VM is claimed only after they went back in time");
+    }
+    Host host = RequestedHost.find(inventory, hostName);
+    return repairing.alone(() -> {
+      Surveyed world = survey();
+      for (Map.Entry<VmId, List<Copy>> each : world.copies().entrySet()) {
+        Optional<Copy> copy = each.getValue().stream().filter(its -> its.host().equals(host.id()))
+            .filter(its -> its.name().equals(name) || each.getKey().value().equals(name)).findFirst();
+        if (copy.isPresent()) {
+          return claimed(world, each.getKey(), copy.get());
+        }
+      }
+      throw new RequestException(Kind.NOT_FOUND, "host %s reports no VM %s", hostName, name);
+    });
+  }
+
+  private VmRecord claimed(Surveyed world, VmId vm, Copy copy) throws RequestException, InterruptedException {
+    if (world.row(vm).filter(copy::isOfRow).isEmpty()) {
+      RecordsRepair done = performed(RepairPlan.claim(world, vm, copy));
+      if (!done.getRefusal().isEmpty()) {
+        throw new RequestException(Kind.REFUSED, "VM %s: %s", copy.name(), done.getRefusal());
+      }
+    }
+    operatorHasRepaired = true;
+    endIfRight();
+    return ledger.find(vm).map(Row::record)
+        .orElseThrow(() -> new RequestException(Kind.FAILED, "VM %s was deleted meanwhile", copy.name()));
+  }
+
+  private void endIfRight() throws InterruptedException {
+    boolean reportedVmsAgree = RepairPlan.of(reported()).stream().allMatch(Step.Nowhere.class::isInstance);
+    if (reportedVmsAgree && silentHosts().isEmpty() && history.trouble().isPresent()) {
+      history.end();
+      operatorHasRepaired = false;
+      heard.clear();
+    }
+  }
+
+  private RecordsRepair performed(Step step) {
+    try {
+      switch (step) {
+        case Step.Claim claim -> perform(claim);
+        case Step.Nowhere nowhere -> ledger.overrule(nowhere.vm(), nowhere.event());
+        case Step.Refused unused -> {
+        }
+      }
+      log.info("vm={} audit=records-repair {}", step.vm(), described(step));
+      return described(step);
+    } catch (ConflictException | AgentException e) {
+      return described(step).toBuilder().setRefusal(String.valueOf(e.getMessage())).build();
+    }
+  }
+
+  private void perform(Step.Claim claim) throws ConflictException, AgentException {
+    Copy copy = claim.copy();
+    if (claim.before().isPresent()) {
+      ledger.overrule(claim.vm(),
+          new OwnershipEvent.Claim(copy.host(), copy.incarnation(), storage(copy), new OwnershipEpoch(copy.epoch())));
+      return;
+    }
+    Host host = inventory.find(copy.host()).orElseThrow();
+    VmStatus status = agents.getVm(host.record().getAddress(), claim.vm().value());
+    boolean added = ledger.adopt(VmRecord.newBuilder().setSpec(status.getSpec()).setPhase(VmRecord.Phase.ACTIVE)
+        .setOwnerHost(copy.host().value()).setOwnerIncarnation(copy.incarnation().value()).setEpoch(copy.epoch())
+        .setStorageId(storage(copy)).build());
+    if (!added) {
+      throw new AgentException(AgentException.Kind.EXISTS, "its name or id is taken by now; try again");
+    }
+  }
+
+  private static String storage(Copy copy) {
+    return copy.hasDisks() ? copy.storage() : "";
+  }
+
+  private static RecordsRepair described(Step step) {
+    RecordsRepair.Builder repair = RecordsRepair.newBuilder().setVmId(step.vm().value());
+    return switch (step) {
+      case Step.Claim claim -> repair.setVm(claim.copy().name()).setBefore(claim.before().map(
+          RecordsRepairs::described).orElse("no row"))
+          .setAfter("on host %s, epoch %d".formatted(claim.copy().host(), claim.copy().epoch())).build();
+      case Step.Nowhere nowhere -> repair.setVm(nowhere.before().getSpec().getName())
+          .setBefore(described(nowhere.before()))
+          .setAfter("%s, epoch %d: no host has it".formatted(
+              nowhere.before().getPhase() == VmRecord.Phase.SAVED ? "saved" : "stopped", nowhere.epoch()))
+          .build();
+      case Step.Refused refused -> repair.setVm(refused.name())
+          .setBefore(refused.before().map(RecordsRepairs::described).orElse("no row")).setRefusal(refused.reason())
+          .build();
+    };
+  }
+
+  private static String described(VmRecord row) {
+    String pending = row.hasPending() ? ", being moved or saved" : "";
+    return switch (row.getPhase()) {
+      case ACTIVE -> "on host %s, epoch %d%s".formatted(row.getOwnerHost(), row.getEpoch(), pending);
+      case CREATING -> "being created on host %s, epoch %d".formatted(row.getOwnerHost(), row.getEpoch());
+      case SAVED -> "saved, epoch %d%s".formatted(row.getEpoch(), pending);
+      case STOPPED, PHASE_UNSPECIFIED, UNRECOGNIZED -> "stopped, epoch %d".formatted(row.getEpoch());
+    };
+  }
+
+  /** From the last heartbeats alone. */
+  private Surveyed reported() {
+    return world(Map.of(), (host, vm) -> Optional.empty());
+  }
+
+  /** With what the leases of disks say. */
+  private Surveyed survey() {
+    Map<VmId, Long> leases = new HashMap<>();
+    Set<String> asked = new HashSet<>();
+    for (Host host : inventory.list()) {
+      String storage = host.record().getStorageId();
+      if (!host.isUp() || storage.isEmpty() || asked.contains(storage)) {
+        continue;
+      }
+      try {
+        for (DiskLease each : agents.listDiskLeases(host.record().getAddress())) {
+          leases.merge(new VmId(each.getVmId()), each.getEpoch(), Math::max);
+        }
+        asked.add(storage);
+      } catch (AgentException e) {
+        log.warn("host={} does not tell of the leases of disks on storage {}: {}", host.id(), storage, e.getMessage());
+      }
+    }
+    return world(leases, this::askFor);
+  }
+
+  /** What a host says of a VM that has no row; heartbeats carry no specification. */
+  private interface Specifications {
+    Optional<VmSpec> of(Host host, VmId vm);
+  }
+
+  private Optional<VmSpec> askFor(Host host, VmId vm) {
+    try {
+      return Optional.of(agents.getVm(host.record().getAddress(), vm.value()).getSpec());
+    } catch (AgentException e) {
+      log.warn("host={} does not describe VM {}: {}", host.id(), vm, e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private Specifications ofRows(Map<VmId, VmRecord> rows, Specifications others) {
+    return (host, vm) -> Optional.ofNullable(rows.get(vm)).map(VmRecord::getSpec).or(() -> others.of(host, vm));
+  }
+
+  private Surveyed world(Map<VmId, Long> leases, Specifications others) {
+    Map<VmId, VmRecord> rows = new HashMap<>();
+    Map<String, VmId> names = new HashMap<>();
+    for (Row each : ledger.list()) {
+      rows.put(each.id(), each.record());
+      names.put(each.record().getSpec().getName(), each.id());
+    }
+    Map<VmId, List<Copy>> copies = new HashMap<>();
+    Set<VmId> deleted = new HashSet<>();
+    for (Host host : inventory.list()) {
+      if (!host.isUp()) {
+        continue;
+      }
+      host.vms().forEach((vm, status) -> {
+        copies.computeIfAbsent(vm, unused -> new ArrayList<>())
+            .add(copy(host, vm, status, ofRows(rows, others).of(host, vm)));
+        if (!rows.containsKey(vm) && ledger.wasDeleted(vm)) {
+          deleted.add(vm);
+        }
+      });
+    }
+    return new Surveyed(rows, copies, leases, deleted, names);
+  }
+
+  private static Copy copy(Host host, VmId vm, VmStatus status, Optional<VmSpec> spec) {
+    return new Copy(host.id(), host.incarnation(), host.record().getStorageId(), status.getEpoch(),
+        spec.map(VmSpec::getName).orElse(vm.value()), spec.filter(its -> its.getDisksCount() > 0).isPresent());
+  }
+}
