@@ -125,7 +125,7 @@ final class Baton {
     if (task == null) {
       return new AssertionError("the simulation stands, and nobody has the baton");
     }
-    AssertionError error = new AssertionError("%s waits outside of a port".formatted(task.name()));
+    AssertionError error = new AssertionError("%s waits outside of a port (%s)".formatted(task.name(), task.thread().getState()));
     error.setStackTrace(task.thread().getStackTrace());
     return error;
   }
@@ -193,6 +193,23 @@ final class Baton {
     if (self.interrupted) {
       self.interrupted = false;
       throw new InterruptedException();
+    }
+  }
+
+  /** As {@link #park} for a time, for calls that an interrupt does not end. */
+  void pause(SimulatedScheduler host, long waitNanos) {
+    long end = nowNanos + waitNanos;
+    boolean interrupted = false;
+    while (nowNanos < end) {
+      interrupted |= Thread.interrupted();
+      try {
+        park(host, null, end - nowNanos);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -277,7 +294,7 @@ final class Baton {
         }
         return runnable.isEmpty() ? null : taken(runnable.removeFirst());
       }
-      List<SimulatedTask> ready = runnable.stream().filter(each -> !each.host().isFrozen()).toList();
+      List<SimulatedTask> ready = ready();
       Event next = nextEvent();
       boolean isDue = next != null && next.nanos <= nowNanos;
       if (!ready.isEmpty() && !(isDue && random.nextBoolean())) {
@@ -297,6 +314,15 @@ final class Baton {
         happen(next);
       }
     }
+  }
+
+  private List<SimulatedTask> ready() {
+    for (SimulatedTask each : runnable) {
+      if (each.host().isFrozen()) {
+        return runnable.stream().filter(task -> !task.host().isFrozen()).toList();
+      }
+    }
+    return runnable;
   }
 
   private static SimulatedTask taken(SimulatedTask task) {

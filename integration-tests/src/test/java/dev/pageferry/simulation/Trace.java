@@ -11,23 +11,31 @@ final class Trace {
   private static final boolean PRINTS = Boolean.getBoolean("pageferry.simulation.print");
   private static final int REMEMBERED = 400;
 
-  private final Deque<String> last = new ArrayDeque<>();
+  private final Deque<Line> last = new ArrayDeque<>();
   private long hash = FNV_OFFSET;
   private long count;
 
+  /** Formatted only when somebody wants to see it. */
+  private record Line(long nanos, String who, String what) {
+    @Override
+    public String toString() {
+      return "%d.%06d %s: %s".formatted(nanos / 1_000_000_000, nanos / 1000 % 1_000_000, who, what);
+    }
+  }
+
   void line(long nanos, String who, String what) {
-    String text = "%d.%06d %s: %s".formatted(nanos / 1_000_000_000, nanos / 1000 % 1_000_000, who, what);
+    Line line = new Line(nanos, who, what);
     add(nanos);
     add(who);
     add(what);
     count++;
     if (PRINTS) {
-      System.out.println(text);
+      System.out.println(line);
     }
     if (last.size() == REMEMBERED) {
       last.removeFirst();
     }
-    last.addLast(text);
+    last.addLast(line);
   }
 
   private void add(long value) {
@@ -35,9 +43,8 @@ final class Trace {
   }
 
   private void add(String text) {
-    for (int i = 0; i < text.length(); i++) {
-      hash = (hash ^ text.charAt(i)) * FNV_PRIME;
-    }
+    // A string's hash is a function of its characters alone.
+    add(text.hashCode());
   }
 
   long hash() {
@@ -49,6 +56,6 @@ final class Trace {
   }
 
   List<String> last() {
-    return List.copyOf(last);
+    return last.stream().map(Line::toString).toList();
   }
 }

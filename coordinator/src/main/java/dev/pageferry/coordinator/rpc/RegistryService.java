@@ -26,7 +26,7 @@ import java.time.Duration;
 import java.util.Optional;
 
 /** Hosts come, and say every second that they are still there. */
-final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
+public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final HostInventory inventory;
   private final StaleCopies staleCopies;
   private final RecordsHistory history;
@@ -35,7 +35,7 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final Duration heartbeatInterval;
   private final Duration lease;
 
-  RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
+  public RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
       NetworkMembers network, Duration heartbeatInterval, Duration lease) {
     this.inventory = inventory;
     this.history = history;
