@@ -10,17 +10,20 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.DiskRecovery;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.rpc.AgentRpc;
 import dev.pageferry.agent.rpc.CoordinatorSession;
 import dev.pageferry.agent.rpc.HostAgentService;
@@ -28,6 +31,7 @@ import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.http.ObservabilityServer;
 import dev.pageferry.common.identity.Incarnation;
@@ -36,6 +40,8 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -48,6 +54,8 @@ final class Agent implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Agent.class);
   private static final int EXIT_SHUT_OUT = 1;
   private static final int DEFAULT_VXLAN_PORT = 7440;
+  /** How long this agent's end waits for the row's word about guests that are in doubt here. */
+  private static final Duration SETTLING = Duration.ofSeconds(30);
 
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
@@ -78,28 +86,28 @@ final class Agent implements AutoCloseable {
     }
     VmFactory factory = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
     AgentMetrics metrics = new AgentMetrics(guests, memory, hostNetwork.counters());
-    rpc = new AgentRpc(config.coordinator());
-    OwnershipClient ownership = rpc.ownership();
+    rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation);
+    OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
     SourceMigration.Environment departures = new SourceMigration.Environment(
-        new MigrationClient(loops, config.congestionControl()), ownership, disks, savedStates, copies(),
-        MigrationLog::of, failpoints, ticker);
+        new MigrationClient(loops, config.congestionControl()), line, disks, savedStates, copies(),
+        MigrationLog::of, failpoints);
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    incoming = new IncomingMigrations(factory, disks, savedStates, ownership, () -> lease.join().awaitLive(),
-        this::adopt,
-        MigrationLog::of, failpoints, ticker);
+    incoming = new IncomingMigrations(factory, disks, savedStates, line, () -> lease.join().awaitLive(),
+        this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     int port = rpc.serve(config.listen(),
-        new HostAgentService(incarnation, guests, factory, new TwinVerifier(memory), departures, outgoing, incoming,
+        new HostAgentService(incarnation, guests,
+            new VmCreation(factory, guests, claims, line, failpoints), new TwinVerifier(memory), departures, outgoing,
+            incoming,
             claims,
             storage,
             savedStates));
-    session = rpc.newSession(new AgentRpc.Registration(config.hostId().value(), incarnation.value(),
-        config.advertised(config.listen(), port),
+    session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
-        storage.map(SharedStorage::id).orElse(""), vxlan), memory, guests, outgoing, hostNetwork,
+        storage.map(SharedStorage::id).orElse(""), vxlan), memory, guests, outgoing, incoming, hostNetwork,
         Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
@@ -108,11 +116,12 @@ final class Agent implements AutoCloseable {
         config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()),
         config.advertised(config.http(), observability.port()), vxlan);
-    Optional<DiskRecovery> diskRecovery = storage.map(shared -> DiskRecovery.ofEarlierLife(shared.copies(), ownership));
+    Optional<DiskRecovery> diskRecovery = storage
+        .map(shared -> DiskRecovery.ofEarlierIncarnation(shared.copies(), line));
     session.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
-      Rehearsal.start(ownership, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
+      Rehearsal.start(line.client(), config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
     }
   }
 
@@ -157,8 +166,8 @@ final class Agent implements AutoCloseable {
   private SourceMigration.HostedCopies copies() {
     return new SourceMigration.HostedCopies() {
       @Override
-      public void givenAway(Guest guest) {
-        guests.discard(guest);
+      public void givenAway(Guest guest, Ruling.NotOurs ruling) {
+        guests.discard(guest, ruling);
       }
 
       @Override
@@ -167,8 +176,8 @@ final class Agent implements AutoCloseable {
       }
 
       @Override
-      public void takenBack(Guest guest, OwnershipEpoch epoch) {
-        guests.reown(guest, epoch);
+      public void ruledOurs(Guest guest, Ruling.Ours ruling) {
+        guests.reown(guest, ruling);
       }
     };
   }
@@ -181,7 +190,8 @@ final class Agent implements AutoCloseable {
 
   private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {
     // A migration that took the VM away and still waits to hear that it runs there has heard enough.
-    outgoing.ofVm(vm.spec().id()).ifPresent(migration -> migration.release(epoch, false));
+    outgoing.ofVm(vm.spec().id()).ifPresent(migration -> migration.release(
+        CoordinatorsWord.epochIsOver(epoch, false)));
     guests.adopt(vm, epoch);
   }
 
@@ -190,10 +200,11 @@ final class Agent implements AutoCloseable {
     if (recovery != null) {
       recovery.interrupt();
     }
-    session.close();
     observability.close();
     outgoing.close();
-    incoming.close();
+    // What is in doubt is settled first, for which the session must go on.
+    incoming.close(SETTLING);
+    session.close();
     migrationServer.close();
     rpc.close();
     loops.close();

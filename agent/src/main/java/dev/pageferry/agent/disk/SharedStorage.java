@@ -1,18 +1,22 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The directory that every host mounts:
@@ -26,6 +30,7 @@ import java.util.function.Consumer;
  * </pre>
  */
 public final class SharedStorage implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(SharedStorage.class);
   private static final Duration LEASE_DURATION = Duration.ofSeconds(10);
   private static final Duration LEASE_INTERVAL = Duration.ofSeconds(1);
   private static final Duration LEASE_PATIENCE = Duration.ofSeconds(3);
@@ -144,6 +149,27 @@ public final class SharedStorage implements AutoCloseable {
             .formatted(each.name(), lease.get().vm(), lease.get().epoch(), epoch));
       }
     }
+  }
+
+  /**
+   * Who opened which disk last. A lease that cannot be read is in the way of its disk, and not of this.
+   *
+   * @throws IOException if the storage cannot be listed
+   */
+  public List<LeaseView> leasesOfDisks() throws IOException {
+    requireThere();
+    List<LeaseView> found = new ArrayList<>();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(leases, "*.lease")) {
+      for (Path each : files) {
+        try {
+          new LeaseFile(each).read().filter(lease -> !lease.vm().isEmpty())
+              .ifPresent(lease -> found.add(new LeaseView(lease.vm(), lease.epoch(), lease.host())));
+        } catch (DiskException e) {
+          log.warn("a lease cannot be read: {}", e.getMessage());
+        }
+      }
+    }
+    return found;
   }
 
   /**

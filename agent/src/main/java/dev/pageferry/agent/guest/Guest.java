@@ -3,6 +3,7 @@ package dev.pageferry.agent.guest;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.ownership.LeaveToRun;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
@@ -35,8 +36,15 @@ public interface Guest {
    */
   void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException;
 
-  /** Removes a reason; vCPUs run once there is none left. */
+  /**
+   * Removes a reason other than {@link PauseReason#MIGRATION}; vCPUs run once there is none left.
+   *
+   * @throws IllegalArgumentException for that one: see {@link #runOn}
+   */
   void resume(PauseReason reason);
+
+  /** Removes {@link PauseReason#MIGRATION}, which holds a guest while it may be another host's. */
+  void runOn(LeaveToRun leave);
 
   boolean isPausedFor(PauseReason reason);
 

@@ -1,5 +1,7 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import java.util.List;
@@ -37,13 +39,18 @@ public final class HostedGuests {
     }
   }
 
-  /** A VM that is here came back to this host before it left: it is here under a later epoch. */
-  public synchronized void reown(Guest copy, OwnershipEpoch epoch) {
+  /** A VM that is here is this host's, perhaps under a later epoch: it came back before it had left. */
+  public synchronized void reown(Guest copy, Ruling.Ours ruling) {
     Hosted hosted = guests.get(copy.spec().id());
-    if (hosted != null && hosted.vm() == copy) {
-      guests.put(copy.spec().id(), new Hosted(hosted.vm(), epoch));
-      connect(hosted.vm(), epoch);
+    if (hosted != null && hosted.vm() == copy && !hosted.epoch().equals(ruling.epoch())) {
+      guests.put(copy.spec().id(), new Hosted(hosted.vm(), ruling.epoch()));
+      connect(hosted.vm(), ruling.epoch());
     }
+  }
+
+  /** A VM that was taken in before it was built has its network cards by now. */
+  public void connect(IncomingGuest vm) {
+    find(vm.spec().id()).filter(each -> each.vm() == vm).ifPresent(each -> connect(vm, each.epoch()));
   }
 
   private void connect(IncomingGuest vm, OwnershipEpoch epoch) {
@@ -59,7 +66,16 @@ public final class HostedGuests {
   }
 
   /** Destroys this very copy of a VM, and no other that may have come since. */
-  public void discard(Guest copy) {
+  public void discard(Guest copy, Ruling.NotOurs ruling) {
+    end(copy);
+  }
+
+  /** Destroys a VM that was to be built here, and has not done a step. */
+  public void discardUnbuilt(IncomingGuest vm) {
+    end(vm);
+  }
+
+  private void end(Guest copy) {
     synchronized (this) {
       guests.values().removeIf(each -> each.vm() == copy);
     }
@@ -68,12 +84,12 @@ public final class HostedGuests {
     }
   }
 
-  /** Destroys a VM that this host has under the epoch or an older one; true if there was one. */
-  public boolean destroy(VmId id, OwnershipEpoch epoch) {
+  /** Destroys a VM that this host has under an epoch that is over; true if there was one. */
+  public boolean destroy(VmId id, CoordinatorsWord word) {
     Hosted hosted;
     synchronized (this) {
       hosted = guests.get(id);
-      if (hosted == null || hosted.epoch().compareTo(epoch) > 0) {
+      if (hosted == null || !word.concerns(hosted.epoch())) {
         return false;
       }
       guests.remove(id);
@@ -82,10 +98,10 @@ public final class HostedGuests {
     return true;
   }
 
-  /** Destroys all VMs. */
+  /** Ends all VMs: they end with this process. */
   public void close() {
     for (Hosted each : list()) {
-      destroy(each.vm().spec().id(), each.epoch());
+      end(each.vm());
     }
   }
 }

@@ -7,6 +7,7 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
@@ -103,6 +104,9 @@ public final class VirtualMachine implements IncomingGuest {
    */
   @Override
   public synchronized void load(GuestState state, Set<PauseReason> reasons) {
+    if (closed) {
+      throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
+    }
     if (state.vcpus().size() != spec.vcpus()) {
       throw new IllegalArgumentException(
           "state of %d vCPUs for a VM of %d vCPUs".formatted(state.vcpus().size(), spec.vcpus()));
@@ -257,7 +261,7 @@ public final class VirtualMachine implements IncomingGuest {
   /** The caller has no pause to end, so that the VM would stand for good. */
   private void undoPause(PauseReason reason, boolean isNew) {
     if (isNew) {
-      resume(reason);
+      endPause(reason);
     }
   }
 
@@ -298,7 +302,19 @@ public final class VirtualMachine implements IncomingGuest {
   }
 
   @Override
-  public synchronized void resume(PauseReason reason) {
+  public void resume(PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      throw new IllegalArgumentException("VM %s runs on only with leave".formatted(spec.name()));
+    }
+    endPause(reason);
+  }
+
+  @Override
+  public void runOn(LeaveToRun leave) {
+    endPause(PauseReason.MIGRATION);
+  }
+
+  private synchronized void endPause(PauseReason reason) {
     if (pauseReasons.remove(reason)) {
       if (reason == PauseReason.MIGRATION) {
         network.ifPresent(each -> each.leaves(false));

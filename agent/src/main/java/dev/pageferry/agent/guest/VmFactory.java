@@ -8,9 +8,9 @@ import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /** Builds VMs of the built-in guest. */
 public final class VmFactory implements GuestBuilder {
@@ -32,27 +32,35 @@ public final class VmFactory implements GuestBuilder {
   }
 
   /**
-   * A VM at step 0 with its memory filled, held by the operator's pause.
+   * Whether a VM can be built here.
    *
-   * @param forceDisks whether to take disks whose last holder is not known to have let go
-   * @return the VM; its spec carries the image's SHA-256 where there is an image
-   * @throws IOException if the image cannot be loaded or a disk cannot be opened
+   * @throws IOException if its image or one of its disks is not here
    */
-  public VirtualMachine boot(VmSpec spec, OwnershipEpoch epoch, boolean forceDisks)
-      throws IOException, OutOfMemoryException, InterruptedException {
+  public void check(VmSpec spec) throws IOException {
     MemoryFill.checkImage(spec);
     disks.check(spec);
-    VirtualMachine vm = VirtualMachine.skeleton(spec, memory, network, disks.permit(), ticker);
+  }
+
+  /**
+   * Fills a skeleton's memory, opens its disks and gives it its vCPUs at step 0. Its spec carries the image's SHA-256 from
+   * then on where there is an image.
+   *
+   * @param forceDisks whether to take disks whose last holder is not known to have let go
+   * @param reasons why it stays paused
+   * @throws IOException if the image cannot be loaded or a disk cannot be opened
+   * @throws IllegalStateException if it was closed meanwhile
+   */
+  public void bringUp(VirtualMachine vm, OwnershipEpoch epoch, boolean forceDisks, Set<PauseReason> reasons)
+      throws IOException, InterruptedException {
+    // It may be closed meanwhile, and its memory given back.
+    vm.ram().borrow();
     try {
-      MemoryFill.fill(spec, vm.ram(), vm.dirtyLog().everWritten()).ifPresent(vm::recordImageSha256);
-      disks.open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), forceDisks));
-      vm.load(VirtualMachine.bootState(vm.spec(), vm.disks().map(DiskSet::devices).orElse(List.of())),
-          EnumSet.of(PauseReason.OPERATOR));
-      return vm;
-    } catch (IOException | InterruptedException | RuntimeException | Error e) {
-      vm.close();
-      throw e;
+      MemoryFill.fill(vm.spec(), vm.ram(), vm.dirtyLog().everWritten()).ifPresent(vm::recordImageSha256);
+    } finally {
+      vm.ram().giveBack();
     }
+    disks.open(vm, DiskClaim.afterSilence(vm.spec().id().value(), epoch.value(), forceDisks));
+    vm.load(VirtualMachine.bootState(vm.spec(), vm.disks().map(DiskSet::devices).orElse(List.of())), reasons);
   }
 
   @Override

@@ -1,11 +1,22 @@
 package dev.pageferry.agent.migration;
 
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+
 /** How a VM's contents come to the other host. */
-public enum Manner {
-  /** Memory over data streams while the guest runs; its disks are on storage that both hosts reach. */
-  LIVE,
-  /** As live, and the disks' blocks with the memory. */
-  SHARED_NOTHING,
-  /** Memory by a file on storage that both hosts reach, while the guest stands. */
-  QUICK
+public sealed interface Manner {
+  /**
+   * Memory over data streams while the guest runs.
+   *
+   * @param copiesDisks whether the disks' blocks go with the memory; if not, they are on storage that both hosts reach
+   */
+  record Live(boolean copiesDisks) implements Manner {
+  }
+
+  /**
+   * Memory by a file on storage that both hosts reach, while the guest is paused.
+   *
+   * @param packing of the file; the destination reads whatever comes
+   */
+  record Quick(Packing packing) implements Manner {
+  }
 }

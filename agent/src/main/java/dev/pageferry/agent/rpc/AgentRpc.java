@@ -2,10 +2,14 @@ package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.memory.HostMemory;
-import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ManagedChannel;
@@ -28,16 +32,22 @@ public final class AgentRpc implements AutoCloseable {
   private static final long CLOSE_SECONDS = 2;
 
   private final ManagedChannel coordinator;
+  private final HostId host;
+  private final Incarnation incarnation;
+  private final RecordsMemory memory;
   private final HealthStatusManager health = new HealthStatusManager();
   private volatile @Nullable Server server;
 
-  public AgentRpc(HostPort coordinatorAddress) {
+  public AgentRpc(HostPort coordinatorAddress, HostId host, Incarnation incarnation) {
+    this.host = host;
+    this.incarnation = incarnation;
+    this.memory = new RecordsMemory(host, incarnation);
     coordinator = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port()).usePlaintext()
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
   }
 
   public OwnershipClient ownership() {
-    return new GrpcOwnershipClient(coordinator);
+    return new GrpcOwnershipClient(coordinator, memory, host, incarnation, Scheduler.SYSTEM);
   }
 
   /**
@@ -62,13 +72,14 @@ public final class AgentRpc implements AutoCloseable {
    *
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
-  public CoordinatorSession newSession(Registration self, HostMemory memory, HostedGuests guests,
-      OutgoingMigrations outgoing, HostNetwork network, Consumer<String> shutOut) {
-    RegisterRequest request = RegisterRequest.newBuilder().setHostId(self.hostId()).setIncarnation(self.incarnation())
+  public CoordinatorSession newSession(Registration self, HostMemory ram, HostedGuests guests,
+      OutgoingMigrations outgoing, IncomingMigrations incoming, HostNetwork network, Consumer<String> shutOut) {
+    RegisterRequest request = RegisterRequest.newBuilder().setHostId(host.value())
+        .setIncarnation(incarnation.value())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
-        .setMemoryBytes(memory.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
+        .setMemoryBytes(ram.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
         .setVxlanAddress(self.vxlanAddress().toString()).build();
-    return new CoordinatorSession(coordinator, request, memory, guests, outgoing, network, shutOut);
+    return new CoordinatorSession(coordinator, memory, request, ram, guests, outgoing, incoming, network, shutOut);
   }
 
   /**
@@ -76,7 +87,7 @@ public final class AgentRpc implements AutoCloseable {
    *
    * @param storageId of the storage that it has; empty: none
    */
-  public record Registration(String hostId, String incarnation, HostPort address, HostPort migrationAddress,
+  public record Registration(HostPort address, HostPort migrationAddress,
       String version, String storageId, HostPort vxlanAddress) {
   }
 

@@ -3,10 +3,12 @@ package dev.pageferry.agent.rpc;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.HostLease;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.network.TunnelEnd;
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
@@ -16,6 +18,7 @@ import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
+import dev.pageferry.proto.registry.v1.VmInDoubt;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
@@ -42,6 +45,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private final HostMemory memory;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
+  private final IncomingMigrations incoming;
   private final HostNetwork network;
   private final Consumer<String> shutOut;
   private final Thread thread;
@@ -60,10 +64,12 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private long leaseEndNanos;
 
   /** @param shutOut told the reason when this process can be no host of the cluster any more */
-  CoordinatorSession(ManagedChannel channel, RegisterRequest self, HostMemory memory, HostedGuests guests,
-      OutgoingMigrations outgoing, HostNetwork network, Consumer<String> shutOut) {
+  CoordinatorSession(ManagedChannel channel, RecordsMemory records, RegisterRequest self, HostMemory memory,
+      HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming, HostNetwork network,
+      Consumer<String> shutOut) {
     this.channel = channel;
-    this.stub = HostRegistryGrpc.newBlockingStub(channel);
+    this.stub = HostRegistryGrpc.newBlockingStub(channel).withInterceptors(records);
+    this.incoming = incoming;
     this.self = self;
     this.memory = memory;
     this.guests = guests;
@@ -180,6 +186,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       each.vm().stepsPerSecond();
       request.addVms(StatusMessages.status(each));
     });
+    incoming.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
+        .setMigrationId(each.migration().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
     long sent = Linux.bootTimeNanos();
     HeartbeatResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS).heartbeat(request.build());
     if (response.getUnknown()) {
@@ -214,11 +222,12 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** The VM belongs to another host, or to nobody. */
   private void drop(StaleVm stale) {
     VmId id = new VmId(stale.getId());
-    OwnershipEpoch over = new OwnershipEpoch(stale.getEpoch());
-    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(over, stale.getRunsElsewhere()), () -> {
+    CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(stale.getEpoch()),
+        stale.getRunsElsewhere());
+    outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(word), () -> {
       // Closing its disks may take long, and others wait for the next heartbeat.
       Thread.ofVirtual().name("drop-" + id).start(() -> {
-        if (guests.destroy(id, over)) {
+        if (guests.destroy(id, word)) {
           log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
         }
       });

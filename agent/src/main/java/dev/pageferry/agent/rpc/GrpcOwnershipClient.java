@@ -1,7 +1,12 @@
 package dev.pageferry.agent.rpc;
 
-import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.common.concurrent.Promise;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.GiveBackRequest;
@@ -10,11 +15,12 @@ import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
 import dev.pageferry.proto.registry.v1.ResolveRequest;
+import dev.pageferry.proto.registry.v1.StartedRequest;
 import io.grpc.ManagedChannel;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
@@ -24,60 +30,82 @@ final class GrpcOwnershipClient implements OwnershipClient {
   private static final Duration ATTEMPT = Duration.ofSeconds(3);
 
   private final ManagedChannel channel;
+  private final HostId host;
+  private final Incarnation incarnation;
+  private final Scheduler scheduler;
   private final OwnershipGrpc.OwnershipBlockingStub blocking;
   private final OwnershipGrpc.OwnershipStub async;
 
-  GrpcOwnershipClient(ManagedChannel channel) {
+  GrpcOwnershipClient(ManagedChannel channel, RecordsMemory memory, HostId host, Incarnation incarnation,
+      Scheduler scheduler) {
     this.channel = channel;
-    this.blocking = OwnershipGrpc.newBlockingStub(channel);
-    this.async = OwnershipGrpc.newStub(channel);
+    this.host = host;
+    this.incarnation = incarnation;
+    this.scheduler = scheduler;
+    this.blocking = OwnershipGrpc.newBlockingStub(channel).withInterceptors(memory);
+    this.async = OwnershipGrpc.newStub(channel).withInterceptors(memory);
   }
 
   @Override
-  public Decision commit(VmId vm, MigrationId migration) throws UnreachableException {
+  public Decision commit(VmId vm, MigrationId migration) throws NoAnswerException {
     return ask(
         () -> stub().commit(CommitRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public Decision resolve(VmId vm, MigrationId migration) throws UnreachableException {
+  public Decision resolve(VmId vm, MigrationId migration) throws NoAnswerException {
     return ask(() -> stub()
         .resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public Decision resolveAtDestination(VmId vm, MigrationId migration) throws UnreachableException {
+  public Decision resolveAtDestination(VmId vm, MigrationId migration) throws NoAnswerException {
     return ask(() -> stub().resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value())
         .setFromDestination(true).build()));
   }
 
   @Override
-  public Decision noteSaved(VmId vm, MigrationId migration) throws UnreachableException {
+  public Decision noteSaved(VmId vm, MigrationId migration) throws NoAnswerException {
     return ask(() -> stub()
         .noteSaved(NoteSavedRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public Decision giveBack(VmId vm, MigrationId migration) throws UnreachableException {
+  public Decision giveBack(VmId vm, MigrationId migration) throws NoAnswerException {
     return ask(() -> stub()
         .giveBack(GiveBackRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public CompletableFuture<Duration> probe(Duration atMost) {
-    CompletableFuture<Duration> answered = new CompletableFuture<>();
-    long start = System.nanoTime();
+  public Decision started(VmId vm, OwnershipEpoch epoch) throws NoAnswerException {
+    try {
+      return ask(() -> stub().started(StartedRequest.newBuilder().setVmId(vm.value()).setHostId(host.value())
+          .setIncarnation(incarnation.value()).setEpoch(epoch.value()).build()));
+    } catch (UnreachableException e) {
+      if (e.getCause() instanceof StatusRuntimeException status
+          && status.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
+        // A coordinator of the version before, which has hosts start VMs without being asked.
+        return new Decision(Outcome.COMMITTED, host.value(), epoch.value());
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public Promise<Duration> probe(Duration atMost) {
+    Promise<Duration> answered = scheduler.newPromise();
+    long start = scheduler.nanos();
     async.withDeadlineAfter(Math.max(1, atMost.toMillis()), TimeUnit.MILLISECONDS).probe(
         ProbeRequest.getDefaultInstance(),
         new StreamObserver<>() {
           @Override
           public void onNext(ProbeResponse response) {
-            answered.complete(Duration.ofNanos(System.nanoTime() - start));
+            answered.complete(Duration.ofNanos(scheduler.nanos() - start));
           }
 
           @Override
           public void onError(Throwable cause) {
-            answered.completeExceptionally(cause);
+            answered.fail(cause);
           }
 
           @Override
@@ -92,7 +120,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
     return blocking.withDeadlineAfter(ATTEMPT.toMillis(), TimeUnit.MILLISECONDS);
   }
 
-  private Decision ask(Supplier<dev.pageferry.proto.registry.v1.Decision> question) throws UnreachableException {
+  private Decision ask(Supplier<dev.pageferry.proto.registry.v1.Decision> question) throws NoAnswerException {
     try {
       dev.pageferry.proto.registry.v1.Decision answer = question.get();
       Outcome outcome = switch (answer.getOutcome()) {
@@ -101,6 +129,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
         case UNKNOWN, DELETED -> Outcome.UNKNOWN;
         case TAKEN_BACK -> Outcome.TAKEN_BACK;
         case PENDING -> Outcome.PENDING;
+        case DELETED -> Outcome.DELETED;
         // An answer of a later version that this one does not understand is no answer.
         case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
           throw new UnreachableException("the coordinator's answer has no outcome",
@@ -110,9 +139,11 @@ final class GrpcOwnershipClient implements OwnershipClient {
     } catch (StatusRuntimeException e) {
       // A coordinator that comes back should not wait for the channel's back-off, which grows to minutes.
       channel.resetConnectBackoff();
-      throw new UnreachableException(
-          "the coordinator did not answer: %s %s".formatted(e.getStatus().getCode(), e.getStatus().getDescription()),
-          e);
+      String what = "%s %s".formatted(e.getStatus().getCode(), e.getStatus().getDescription());
+      Status.Code code = e.getStatus().getCode();
+      throw code == Status.Code.PERMISSION_DENIED || code == Status.Code.UNAUTHENTICATED
+          ? new DeniedException(what, e)
+          : new UnreachableException("the coordinator did not answer: " + what, e);
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.disk.DiskDirectory;
+import dev.pageferry.agent.disk.LeaseView;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
@@ -10,13 +11,14 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.TwinVerifier;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmDigest;
-import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
@@ -37,11 +39,14 @@ import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.DiscardSavedStatesRequest;
 import dev.pageferry.proto.agent.v1.DiscardSavedStatesResponse;
 import dev.pageferry.proto.agent.v1.Disk;
+import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.GetVmRequest;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.agent.v1.ListDiskLeasesRequest;
+import dev.pageferry.proto.agent.v1.ListDiskLeasesResponse;
 import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.ListDisksResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
@@ -80,7 +85,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   private final Incarnation self;
   private final HostedGuests guests;
-  private final VmFactory factory;
+  private final VmCreation creation;
   private final TwinVerifier verifier;
   private final SourceMigration.Environment departures;
   private final OutgoingMigrations outgoing;
@@ -89,12 +94,12 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final Optional<SharedStorage> storage;
   private final Optional<SavedStates> savedStates;
 
-  public HostAgentService(Incarnation self, HostedGuests guests, VmFactory factory, TwinVerifier verifier,
+  public HostAgentService(Incarnation self, HostedGuests guests, VmCreation creation, TwinVerifier verifier,
       SourceMigration.Environment departures, OutgoingMigrations outgoing, IncomingMigrations incoming,
       GuestClaims claims, Optional<SharedStorage> storage, Optional<SavedStates> savedStates) {
     this.self = self;
     this.guests = guests;
-    this.factory = factory;
+    this.creation = creation;
     this.verifier = verifier;
     this.outgoing = outgoing;
     this.incoming = incoming;
@@ -112,17 +117,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
             .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
             .asRuntimeException();
       }
-      OwnershipEpoch epoch = new OwnershipEpoch(request.getEpoch());
-      VirtualMachine vm = factory.boot(SpecMessages.fromProto(request.getSpec()), epoch, request.getForceDisks());
-      try {
-        guests.adopt(vm, epoch);
-      } catch (IllegalStateException e) {
-        vm.close();
-        throw e;
-      }
-      if (!request.getPaused()) {
-        vm.resume(PauseReason.OPERATOR);
-      }
+      creation.run(SpecMessages.fromProto(request.getSpec()), new OwnershipEpoch(request.getEpoch()),
+          request.getPaused(), request.getForceDisks());
       return StatusMessages.statusWithSpec(hosted(request.getSpec().getId()));
     });
   }
@@ -135,7 +131,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
         throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
       }
       claims.checkFree(id);
-      if (!guests.destroy(id, new OwnershipEpoch(request.getEpoch()))) {
+      if (!guests.destroy(id, CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false))) {
         throw Refusals.notFound("VM", request.getId());
       }
       return DestroyVmResponse.getDefaultInstance();
@@ -209,7 +205,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
           new OwnershipEpoch(request.getEpoch()),
-          OrderMessages.manner(request.getQuick(), request.getSharedNothing()), request.getToken().toByteArray(),
+          OrderMessages.manner(request), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
       return PrepareIncomingResponse.getDefaultInstance();
     });
@@ -226,8 +222,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           request.getDestinationHost(), HostPort.parse(request.getDestinationAddress()),
           request.getToken().toByteArray(),
           OrderMessages.options(request.getOptions()),
-          OrderMessages.manner(request.hasQuick(), request.getSharedNothing()),
-          OrderMessages.packing(request.getQuick().getCodec())));
+          OrderMessages.manner(request)));
       return StartOutgoingResponse.getDefaultInstance();
     });
   }
@@ -353,6 +348,17 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
     Refusals.answer(observer, () -> SpecMessages.toProto(disks().show(request.getName())));
+  }
+
+  @Override
+  public void listDiskLeases(ListDiskLeasesRequest request, StreamObserver<ListDiskLeasesResponse> observer) {
+    Refusals.answer(observer, () -> {
+      ListDiskLeasesResponse.Builder response = ListDiskLeasesResponse.newBuilder();
+      for (LeaseView each : storage.orElseThrow(HostAgentService::noStorage).leasesOfDisks()) {
+        response.addLeases(DiskLease.newBuilder().setVmId(each.vm()).setEpoch(each.epoch()).setHost(each.host()));
+      }
+      return response.build();
+    });
   }
 
   @Override

@@ -5,6 +5,8 @@ import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.proto.agent.v1.Codec;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
+import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import java.time.Duration;
 
 /** How a guest is to be moved or saved, from the coordinator's messages. */
@@ -12,14 +14,21 @@ final class OrderMessages {
   private OrderMessages() {
   }
 
-  static Manner manner(boolean quick, boolean sharedNothing) {
-    if (quick && sharedNothing) {
+  static Manner manner(PrepareIncomingRequest request) {
+    if (request.getQuick() && request.getSharedNothing()) {
       throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
     }
-    if (quick) {
-      return Manner.QUICK;
+    // The reader of a saved state takes whatever packing comes.
+    return request.getQuick() ? new Manner.Quick(Packing.AUTO) : new Manner.Live(request.getSharedNothing());
+  }
+
+  static Manner manner(StartOutgoingRequest request) {
+    if (request.hasQuick() && request.getSharedNothing()) {
+      throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
     }
-    return sharedNothing ? Manner.SHARED_NOTHING : Manner.LIVE;
+    return request.hasQuick()
+        ? new Manner.Quick(packing(request.getQuick().getCodec()))
+        : new Manner.Live(request.getSharedNothing());
   }
 
   static Packing packing(Codec.Name codec) {

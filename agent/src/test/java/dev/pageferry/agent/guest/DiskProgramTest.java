@@ -11,7 +11,6 @@ import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.os.Linux;
-import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -113,7 +112,7 @@ final class DiskProgramTest {
       HostMemory memory = new HostMemory(64 << 20);
       VmFactory factory = new VmFactory(memory, new GuestDisks(Optional.of(storage)), Ticker.SYSTEM);
       VmSpec spec = spec(name, Map.of("rate", "unlimited"), 2, disk);
-      try (VirtualMachine vm = factory.boot(spec, new OwnershipEpoch(1), false)) {
+      try (VirtualMachine vm = Booted.vm(factory, spec, 1)) {
         vm.resume(PauseReason.OPERATOR);
         Awaitility.await().until(() -> vm.steps() > 20_000);
         assertThat(new TwinVerifier(memory).verify(vm, (steps, total) -> {
@@ -121,7 +120,7 @@ final class DiskProgramTest {
         vm.pause(PauseReason.OPERATOR);
       }
       // Its disks were released with it; the next boot goes on behind what is there.
-      try (VirtualMachine again = factory.boot(spec, new OwnershipEpoch(2), false)) {
+      try (VirtualMachine again = Booted.vm(factory, spec, 2)) {
         again.resume(PauseReason.OPERATOR);
         Awaitility.await().until(() -> again.steps() > 2_000);
         assertThat(new TwinVerifier(memory).verify(again, (steps, total) -> {
@@ -137,8 +136,7 @@ final class DiskProgramTest {
       DiskDescription disk = storage.disks().create("data", DiskFormat.RAW, 1 << 20);
       GuestDisks disks = new GuestDisks(Optional.of(storage));
       VmFactory factory = new VmFactory(new HostMemory(64 << 20), disks, Ticker.SYSTEM);
-      try (VirtualMachine vm = factory.boot(spec("journal", Map.of("rate", "unlimited"), 1, disk),
-          new OwnershipEpoch(1), false)) {
+      try (VirtualMachine vm = Booted.vm(factory, spec("journal", Map.of("rate", "unlimited"), 1, disk), 1)) {
         vm.resume(PauseReason.OPERATOR);
         Awaitility.await().until(() -> vm.steps() > 10);
         vm.releaseDisks("");

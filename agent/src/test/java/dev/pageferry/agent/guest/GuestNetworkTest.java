@@ -9,6 +9,7 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.network.SwitchPort;
+import dev.pageferry.agent.ownership.Rulings;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.network.ArpPacket;
@@ -55,7 +56,7 @@ final class GuestNetworkTest {
 
   private VirtualMachine boot(String program) throws Exception {
     network.activate(client);
-    VirtualMachine vm = factory.boot(spec(program), new OwnershipEpoch(1), false);
+    VirtualMachine vm = Booted.vm(factory, spec(program), 1);
     guests.adopt(vm, new OwnershipEpoch(1));
     vm.resume(PauseReason.OPERATOR);
     return vm;
@@ -103,7 +104,7 @@ final class GuestNetworkTest {
       assertThat(client.awaitSent()).isTrue();
       assertThat(takeAnswer()).isEmpty();
 
-      vm.resume(PauseReason.MIGRATION);
+      vm.runOn(Rulings.leaveToRun());
 
       assertThat(echo(answer()).sequence()).isEqualTo(1);
       assertThat(echo(answer()).sequence()).isEqualTo(2);
@@ -231,7 +232,7 @@ final class GuestNetworkTest {
     assertThatIllegalArgumentException().isThrownBy(() -> VmSpec.programBytes(1 << 20, 1))
         .withMessageContaining("4 MiB");
     VmFactory bare = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
-    assertThatThrownBy(() -> bare.boot(spec("idle"), new OwnershipEpoch(1), false))
+    assertThatThrownBy(() -> Booted.vm(bare, spec("idle"), 1))
         .isInstanceOf(IllegalStateException.class).hasMessageContaining("network");
     assertThat(memory.freeBytes()).isEqualTo(4 * MEMORY);
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.ownership.Rulings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -103,7 +104,7 @@ final class PauseRaceTest {
         try {
           vm.pause(PauseReason.MIGRATION);
           // It stood before anyone had to wait.
-          vm.resume(PauseReason.MIGRATION);
+          vm.runOn(Rulings.leaveToRun());
         } catch (InterruptedException e) {
           interrupted++;
         }

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
-import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -113,8 +112,8 @@ final class TwinVerifierTest {
   @Test
   void aTwinForWhichThereIsNoMemoryIsNotBuilt() throws Exception {
     HostMemory memory = new HostMemory(PageSize.bytesOf(PAGES));
-    try (VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).boot(Vms.spec("idle", PAGES, 1),
-        new OwnershipEpoch(1), false)) {
+    try (VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM),
+        Vms.spec("idle", PAGES, 1), 1)) {
       assertThatThrownBy(() -> new TwinVerifier(memory).verify(vm, (steps, total) -> {
       })).isInstanceOf(OutOfMemoryException.class);
       assertThat(vm.isPausedFor(PauseReason.DIGEST)).isFalse();
@@ -125,8 +124,8 @@ final class TwinVerifierTest {
   @Test
   void aTwinGivesItsMemoryBack() throws Exception {
     HostMemory memory = new HostMemory(2 * PageSize.bytesOf(PAGES));
-    try (VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).boot(Vms.spec("idle", PAGES, 1),
-        new OwnershipEpoch(1), false)) {
+    try (VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM),
+        Vms.spec("idle", PAGES, 1), 1)) {
       for (int i = 0; i < 3; i++) {
         assertThat(new TwinVerifier(memory).verify(vm, (steps, total) -> {
         }).identical()).isTrue();

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageBitmap;
-import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.agent.ownership.Rulings;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.util.EnumSet;
@@ -103,7 +103,7 @@ final class VirtualMachineTest {
   @Test
   void takingBackAReasonThatIsNotThereDoesNothing() throws Exception {
     try (VirtualMachine vm = Vms.boot(BUSY)) {
-      vm.resume(PauseReason.MIGRATION);
+      vm.runOn(Rulings.leaveToRun());
 
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
       assertThat(vm.state().steps()).isZero();
@@ -191,7 +191,7 @@ final class VirtualMachineTest {
       assertThatThrownBy(() -> vm.pauseForOperator(false)).isInstanceOf(IllegalStateException.class);
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isFalse();
 
-      vm.resume(PauseReason.MIGRATION);
+      vm.runOn(Rulings.leaveToRun());
       vm.pauseForOperator(true);
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
     }
@@ -235,8 +235,8 @@ final class VirtualMachineTest {
   @Test
   void aVmThatIsClosedGivesItsMemoryBackOnce() throws Exception {
     HostMemory memory = new HostMemory(1 << 20);
-    VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM)
-        .boot(Vms.spec("uniform", 256, 1, "rate", "unlimited"), new OwnershipEpoch(1), false);
+    VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM),
+        Vms.spec("uniform", 256, 1, "rate", "unlimited"), 1);
     vm.resume(PauseReason.OPERATOR);
     assertThat(memory.freeBytes()).isZero();
     assertThatThrownBy(() -> new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY))

@@ -1,7 +1,6 @@
 package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.memory.HostMemory;
-import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -40,7 +39,7 @@ final class Vms {
 
   /** A VM at step 0, paused by the operator. */
   static VirtualMachine boot(VmSpec spec) throws Exception {
-    return new VmFactory(MEMORY, GuestDisks.NONE, Ticker.SYSTEM).boot(spec, new OwnershipEpoch(1), false);
+    return Booted.vm(new VmFactory(MEMORY, GuestDisks.NONE, Ticker.SYSTEM), spec, 1);
   }
 
   /** Lets a VM run until it has done that many steps in all, and pauses it for the operator. */

@@ -2,6 +2,7 @@ package dev.pageferry.agent.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.HostedGuests;
@@ -41,7 +42,7 @@ final class AgentMetricsTest {
 
   @Test
   void theStepsOfARunningGuestAreCountedFromItsFirstOn() throws Exception {
-    VirtualMachine vm = factory.boot(spec("db"), new OwnershipEpoch(1), false);
+    VirtualMachine vm = Booted.vm(factory, spec("db"), 1);
     guests.adopt(vm, new OwnershipEpoch(1));
     vm.resume(PauseReason.OPERATOR);
     Awaitility.await().until(() -> vm.steps() > 0);
@@ -65,7 +66,7 @@ final class AgentMetricsTest {
 
   @Test
   void memoryThatAGuestHasLeftIsFreeAndSpare() throws Exception {
-    guests.adopt(factory.boot(spec("db"), new OwnershipEpoch(1), false), new OwnershipEpoch(1));
+    guests.adopt(Booted.vm(factory, spec("db"), 1), new OwnershipEpoch(1));
     assertThat(value("ferry_host_memory_free_bytes")).isEqualTo(MEMORY - (1 << 20));
     assertThat(value("ferry_host_memory_spare_bytes")).isZero();
 

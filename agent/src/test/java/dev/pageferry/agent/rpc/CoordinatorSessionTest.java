@@ -2,6 +2,7 @@ package dev.pageferry.agent.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
@@ -14,9 +15,14 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
@@ -35,6 +41,7 @@ import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
@@ -88,14 +95,19 @@ final class CoordinatorSessionTest {
     MigrationConnector nowhere = (migration, destination, deadline) -> {
       throw new IllegalStateException("nothing migrates here");
     };
+    RecordsMemory records = new RecordsMemory(new HostId("host-a"), new Incarnation("first-life"));
+    OwnershipDialogue.Line line = new OwnershipDialogue.Line(new GrpcOwnershipClient(channel, records,
+        new HostId("host-a"), new Incarnation("first-life"), Scheduler.SYSTEM), Scheduler.SYSTEM, new Random(1));
     OutgoingMigrations outgoing = new OutgoingMigrations(
-        new SourceMigration.Environment(nowhere, new GrpcOwnershipClient(channel), GuestDisks.NONE, Optional.empty(),
-            guests::discard,
-            (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM),
+        new SourceMigration.Environment(nowhere, line, GuestDisks.NONE, Optional.empty(), guests::discard,
+            (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
         new GuestClaims(), status -> {
         });
-    session = new CoordinatorSession(channel,
+    session = new CoordinatorSession(channel, records,
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory, guests, outgoing,
+        new IncomingMigrations(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
+            line, () -> {
+            }, guests::adopt, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
         network, shutOut::add);
   }
 
@@ -172,9 +184,8 @@ final class CoordinatorSessionTest {
   private VirtualMachine boot(String id, long epoch) throws Exception {
     long bytes = 1 << 20;
     ProgramSpec program = new ProgramSpec("uniform", Map.of(), bytes, 1);
-    VirtualMachine vm = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM)
-        .boot(VmSpec.diskless(new VmId(id), id, bytes, 1, program),
-            new OwnershipEpoch(1), false);
+    VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM),
+        VmSpec.diskless(new VmId(id), id, bytes, 1, program), 1);
     guests.adopt(vm, new OwnershipEpoch(epoch));
     vm.resume(PauseReason.OPERATOR);
     return vm;

@@ -1,14 +1,18 @@
 package dev.pageferry.agent.transport;
 
-import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.common.concurrent.Promise;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Queue;
-import java.util.concurrent.CompletableFuture;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 
 /** The coordinator's rows in memory, with answers that a test can put in front of the true ones. */
@@ -39,6 +43,8 @@ final class FakeLedger implements OwnershipClient {
   private static final Duration SHORTEST_PROBE_OF_PRE_COPY = Duration.ofSeconds(1);
 
   private final Queue<Boolean> probes = new ArrayDeque<>();
+  private final Set<MigrationId> hidden = new HashSet<>();
+  private int unknownAnswers;
   private int commitCalls;
   private int resolveCalls;
   private int probeCalls;
@@ -93,16 +99,24 @@ final class FakeLedger implements OwnershipClient {
     return probeCalls;
   }
 
-  /** Forgets a migration, as if its VM had been destroyed. */
-  synchronized Decision forget(MigrationId migration) {
-    rows.remove(migration);
-    return new Decision(Outcome.UNKNOWN, "", 0);
+  /** These records are older than the migration, for now. */
+  synchronized void hide(MigrationId migration) {
+    hidden.add(migration);
+  }
+
+  synchronized void show(MigrationId migration) {
+    hidden.remove(migration);
+  }
+
+  synchronized int unknownAnswers() {
+    return unknownAnswers;
   }
 
   /** Decides as the row would, whoever asks. */
   synchronized Decision decide(MigrationId migration, Outcome wish) {
-    Row row = rows.get(migration);
+    Row row = hidden.contains(migration) ? null : rows.get(migration);
     if (row == null) {
+      unknownAnswers++;
       return new Decision(Outcome.UNKNOWN, "", 0);
     }
     if (!row.decided) {
@@ -141,16 +155,24 @@ final class FakeLedger implements OwnershipClient {
   }
 
   @Override
-  public synchronized CompletableFuture<Duration> probe(Duration atMost) {
+  public synchronized Decision started(VmId vm, OwnershipEpoch epoch) {
+    throw new IllegalStateException("nothing is created here");
+  }
+
+  @Override
+  public synchronized Promise<Duration> probe(Duration atMost) {
     probeCalls++;
+    Promise<Duration> answer = Scheduler.SYSTEM.newPromise();
     if (silentAtPause && atMost.compareTo(SHORTEST_PROBE_OF_PRE_COPY) < 0) {
       silentAtPause = false;
       wasSilentAtPause = true;
-      return CompletableFuture.failedFuture(unreachable());
+      answer.fail(unreachable());
+    } else if (answering.getAsBoolean() && (probes.isEmpty() || probes.remove())) {
+      answer.complete(Duration.ofMillis(1));
+    } else {
+      answer.fail(unreachable());
     }
-    return answering.getAsBoolean() && (probes.isEmpty() || probes.remove())
-        ? CompletableFuture.completedFuture(Duration.ofMillis(1))
-        : CompletableFuture.failedFuture(unreachable());
+    return answer;
   }
 
   static UnreachableException unreachable() {

@@ -102,7 +102,8 @@ class HostileControlStreamTest {
 
   @Test
   void aTokenThatHasExpiredIsRefusedLikeAWrongOne() throws Exception {
-    fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(), Manner.LIVE,
+    fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(),
+        new Manner.Live(false),
         fixture.announced.token(), Duration.ZERO);
     RawSource source = fixture.source();
     source.control.send(source.hello().build());

@@ -15,18 +15,19 @@ import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.agent.migration.source.SourceStatus;
-import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.time.Ticker;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Hosts in this process, joined by real sockets and by a ledger that the test scripts. */
@@ -56,7 +57,7 @@ final class TestCluster implements AutoCloseable {
     Announced announced = new Announced(id, new OwnershipEpoch(epoch), spec,
         ("token of " + id).getBytes(StandardCharsets.UTF_8));
     ledger.begin(id, epoch, source.name(), destination.name());
-    destination.incoming().expect(id, spec, announced.epoch(), Manner.LIVE, announced.token(), TOKEN_LIFE);
+    destination.incoming().expect(id, spec, announced.epoch(), new Manner.Live(false), announced.token(), TOKEN_LIFE);
     return announced;
   }
 
@@ -81,12 +82,13 @@ final class TestCluster implements AutoCloseable {
     SourceMigration migration = new SourceMigration(
         new SourceMigration.Order(announced.id(), announced.epoch(), vm, "destination", destination, announced.token(),
             options,
-            Manner.LIVE, Packing.AUTO),
+            new Manner.Live(false)),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
-            ledger, GuestDisks.NONE, Optional.empty(), guest -> {
+            new OwnershipDialogue.Line(ledger, Scheduler.SYSTEM, new Random(2)), GuestDisks.NONE, Optional.empty(),
+            (guest, ruling) -> {
               givenAway.add(guest);
               source.giveAway(guest.spec().id());
-            }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty()), Ticker.SYSTEM));
+            }, (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty())));
     Thread thread = Thread.ofVirtual().unstarted(() -> {
       try {
         migration.run();

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.transport;
 
+import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
@@ -10,16 +11,20 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Collection;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** A host that VMs can come to: its memory, its listener, and the VMs it has adopted. */
@@ -39,9 +44,9 @@ final class TestHost implements AutoCloseable {
 
   TestHost(String name, EventLoops loops, OwnershipClient ownership) throws IOException, InterruptedException {
     this.name = name;
-    incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(), ownership, () -> {
-    }, this::adopt, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()),
-        Ticker.SYSTEM);
+    incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(),
+        new OwnershipDialogue.Line(ownership, Scheduler.SYSTEM, new Random(1)), () -> {
+        }, this::adopt, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
     server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
   }
 
@@ -73,7 +78,7 @@ final class TestHost implements AutoCloseable {
 
   /** Boots a VM here and lets it run. */
   VirtualMachine boot(VmSpec spec) throws Exception {
-    VirtualMachine vm = factory.boot(spec, new OwnershipEpoch(1), false);
+    VirtualMachine vm = Booted.vm(factory, spec, 1);
     vm.resume(PauseReason.OPERATOR);
     adopted.put(spec.id(), new Adopted(vm, new OwnershipEpoch(1)));
     return vm;
@@ -102,7 +107,7 @@ final class TestHost implements AutoCloseable {
 
   @Override
   public void close() throws InterruptedException {
-    incoming.close();
+    incoming.close(Duration.ZERO);
     server.close();
     adopted.values().forEach(each -> each.vm().close());
   }

@@ -28,7 +28,11 @@ final class ServedSite implements AutoCloseable {
   private final ManagedChannel channel;
 
   ServedSite(Path directory) throws IOException {
-    site = new FakeSite(directory);
+    this(new FakeSite(directory));
+  }
+
+  ServedSite(FakeSite site) throws IOException {
+    this.site = site;
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
         site.disks(), site.network(), site.migrations(), site.history(), site.repairs(), HEARTBEAT, LEASE);
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();

@@ -6,6 +6,7 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.stage.MigrationStage;
 
 /**
  * What the stages of one incoming migration share.
@@ -20,4 +21,7 @@ record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epo
     MigrationLog log,
     DestinationLink link,
     DestinationMigration.Environment environment) {
+  void enter(MigrationStage stage) {
+    log.info("stage={} begins at the destination", stage);
+  }
 }

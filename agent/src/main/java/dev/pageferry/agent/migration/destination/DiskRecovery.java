@@ -2,10 +2,9 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskCopies;
 import dev.pageferry.agent.disk.IncomingDisks.Origin;
-import dev.pageferry.agent.migration.OwnershipClient;
-import dev.pageferry.agent.migration.OwnershipClient.Decision;
-import dev.pageferry.agent.migration.OwnershipClient.Outcome;
-import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -17,34 +16,45 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finishes what an earlier life of this host left of disks that were coming to it: where the VM came to be this host's they
+ * Finishes what an earlier incarnation of this host left of disks that were coming to it: where the VM came to be this host's they
  * take their names, where it did not they go. The coordinator says which.
  */
 public final class DiskRecovery implements Runnable {
   private static final Logger log = LoggerFactory.getLogger(DiskRecovery.class);
   private static final Duration RETRY = Duration.ofSeconds(1);
+  private static final OwnershipDialogue.Listener SILENT = new OwnershipDialogue.Listener() {
+    @Override
+    public void waits(String reason) {
+      log.debug("disks that were coming wait: {}", reason);
+    }
+
+    @Override
+    public void ruled(Ruling.Final ruling) {
+      // Said where it is acted upon.
+    }
+  };
 
   private final DiskCopies copies;
-  private final OwnershipClient ownership;
+  private final OwnershipDialogue.Line line;
   private final List<Origin> left;
   /** What was complained about. */
   private final Set<Origin> troubled = new HashSet<>();
 
-  private DiskRecovery(DiskCopies copies, OwnershipClient ownership, List<Origin> left) {
+  private DiskRecovery(DiskCopies copies, OwnershipDialogue.Line line, List<Origin> left) {
     this.copies = copies;
-    this.ownership = ownership;
+    this.line = line;
     this.left = left;
   }
 
-  /** Notes what there is; to be called before this life of the host receives anything itself. */
-  public static DiskRecovery ofEarlierLife(DiskCopies copies, OwnershipClient ownership) {
+  /** Notes what there is; to be called before this incarnation of the host receives anything itself. */
+  public static DiskRecovery ofEarlierIncarnation(DiskCopies copies, OwnershipDialogue.Line line) {
     List<Origin> left = List.of();
     try {
       left = copies.left();
     } catch (IOException e) {
       log.warn("disks that were coming to this host cannot be listed: {}", e.getMessage());
     }
-    return new DiskRecovery(copies, ownership, left);
+    return new DiskRecovery(copies, line, left);
   }
 
   /** Returns once nothing is left that the coordinator knows of, or when interrupted. */
@@ -58,39 +68,49 @@ public final class DiskRecovery implements Runnable {
             each.remove();
           }
         }
-        Thread.sleep(RETRY);
+        line.scheduler().sleep(RETRY);
       }
     } catch (InterruptedException e) {
-      log.info("disks that were coming to this host are left to its next life");
+      log.info("disks that were coming to this host are left to its next incarnation");
     }
   }
 
   private boolean isFinished(Origin origin) throws InterruptedException {
+    OwnershipDialogue dialogue = OwnershipDialogue.ofDestination(line, origin.vm(), origin.migration(),
+        origin.epoch().next(), SILENT);
     try {
-      Decision decision = ownership.resolveAtDestination(origin.vm(), origin.migration());
-      if (decision.outcome() == Outcome.PENDING) {
-        return false;
-      }
-      if (decision.outcome() == Outcome.COMMITTED) {
-        copies.promote(origin);
-        log.info("migration={} vm={} was committed: its disks have their names", origin.migration(), origin.vm());
-      } else if (Fate.of(decision) == Fate.COPIES) {
-        copies.delete(origin);
-        log.info("migration={} vm={} came to nothing: its disks are deleted here", origin.migration(), origin.vm());
-      } else {
-        log.warn("migration={} vm={} left disks here that may be the only copy; they stay below incoming/",
-            origin.migration(), origin.vm());
-      }
-      return true;
+      return switch (dialogue.askOnce()) {
+        case Ruling.Ours unused -> promoted(origin);
+        // It has moved on since, and its disks are here all the same.
+        case Ruling.NotOurs notOurs when notOurs.why() == Why.COMMITTED -> promoted(origin);
+        case Ruling.NotOurs notOurs when notOurs.makesDisksCopies() -> deleted(origin);
+        case Ruling.NotOurs notOurs -> {
+          log.warn("migration={} vm={} left disks here that may be the only copy; they stay below incoming/: {}",
+              origin.migration(), origin.vm(), notOurs);
+          yield true;
+        }
+        case Ruling.Pending() -> false;
+        case Ruling.Denied unused -> false;
+        case Ruling.RecordsUnknown() -> false;
+      };
     } catch (IOException e) {
       if (troubled.add(origin)) {
         log.warn("migration={} vm={} left disks here that cannot be dealt with now: {}", origin.migration(),
             origin.vm(), e.getMessage());
       }
       return false;
-    } catch (UnreachableException | RuntimeException e) {
-      log.debug("the coordinator could not be asked: {}", e.getMessage());
-      return false;
     }
+  }
+
+  private boolean promoted(Origin origin) throws IOException {
+    copies.promote(origin);
+    log.info("migration={} vm={} was committed: its disks have their names", origin.migration(), origin.vm());
+    return true;
+  }
+
+  private boolean deleted(Origin origin) throws IOException {
+    copies.delete(origin);
+    log.info("migration={} vm={} came to nothing: its disks are deleted here", origin.migration(), origin.vm());
+    return true;
   }
 }

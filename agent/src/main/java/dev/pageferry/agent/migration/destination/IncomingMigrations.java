@@ -11,22 +11,27 @@ import dev.pageferry.agent.migration.IncomingDirectory;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.ProtocolVersion;
+import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.savedstate.SavedStates;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
-import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Welcome;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -51,7 +56,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   private record Expectation(VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
   }
 
-  private record Active(DestinationMigration migration, Thread thread) {
+  private record Active(DestinationMigration migration, Task task) {
   }
 
   private final DestinationMigration.Environment environment;
@@ -62,12 +67,11 @@ public final class IncomingMigrations implements IncomingDirectory {
   private final Map<MigrationId, Active> started = new LinkedHashMap<>();
 
   public IncomingMigrations(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
-      OwnershipClient ownership, HostLease lease,
+      OwnershipDialogue.Line line, HostLease lease,
       ActiveGuests activeGuests,
-      MigrationLog.Factory logs, Failpoints failpoints, Ticker ticker) {
-    environment = new DestinationMigration.Environment(guests, disks, savedStates, ownership, lease, activeGuests,
-        logs,
-        failpoints, ticker);
+      MigrationLog.Factory logs, Failpoints failpoints) {
+    environment = new DestinationMigration.Environment(guests, disks, savedStates, line, lease, activeGuests,
+        logs, failpoints);
   }
 
   /**
@@ -92,11 +96,11 @@ public final class IncomingMigrations implements IncomingDirectory {
     for (Map.Entry<MigrationId, Active> each : startedNow().entrySet()) {
       boolean other = !each.getKey().equals(migration)
           && each.getValue().migration().session().spec().id().equals(spec.id());
-      if (other && each.getValue().thread().isAlive()
+      if (other && each.getValue().task().isAlive()
           && each.getValue().migration().phase() != DestinationMigration.Phase.RUNNING) {
         // A closed link makes it end by the protocol: discard, or ask the coordinator first if it was READY.
         each.getValue().migration().session().link().close();
-        each.getValue().thread().join(DISCARD_WAIT);
+        boolean unused = each.getValue().task().join(DISCARD_WAIT);
       }
     }
   }
@@ -140,11 +144,10 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   private void start(DestinationSession session) {
     DestinationMigration migration = new DestinationMigration(session);
-    Thread thread = Thread.ofVirtual().name("incoming-" + session.migration()).unstarted(migration::run);
-    started.put(session.migration(), new Active(migration, thread));
-    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().thread().isAlive()
+    Task task = environment.scheduler().start("incoming-" + session.migration(), migration::run);
+    started.put(session.migration(), new Active(migration, task));
+    started.entrySet().removeIf(each -> started.size() > MAX_REMEMBERED && !each.getValue().task().isAlive()
         && !each.getKey().equals(session.migration()));
-    thread.start();
   }
 
   /** Whether there has been none yet, and none is expected. */
@@ -161,9 +164,36 @@ public final class IncomingMigrations implements IncomingDirectory {
     return active == null ? State.UNKNOWN : State.valueOf(active.migration().phase().name());
   }
 
-  /** Ends all migrations; a guest that is READY is lost here, its fate is the coordinator's to decide. */
-  public void close() {
-    startedNow().values().forEach(each -> each.thread().interrupt());
+  private static void end(Active active, Ending how) {
+    active.migration().end(how);
+    active.task().interrupt();
+  }
+
+  /** A guest that this host keeps paused because the row's word about it is not known here yet. */
+  public record Doubt(VmId vm, MigrationId migration, OwnershipEpoch epoch, String reason) {
+  }
+
+  /** Guests that are in doubt for longer than a switchover takes. */
+  public List<Doubt> doubts() {
+    List<Doubt> doubts = new ArrayList<>();
+    startedNow().forEach((id, each) -> each.migration().doubt().ifPresent(reason -> doubts.add(new Doubt(
+        each.migration().session().spec().id(), id, each.migration().session().epoch().next(), reason))));
+    return doubts;
+  }
+
+  /**
+   * Ends all migrations. A guest that is still received is discarded. One that is in doubt waits for the row's ruling, and goes
+   * back to its source if it was committed here and has not run; what is not decided in time is left as it is, as if this
+   * process had been killed: the row and the other host settle it.
+   */
+  public void close(Duration atMost) throws InterruptedException {
+    Collection<Active> all = startedNow().values();
+    all.forEach(each -> end(each, Ending.NEAR));
+    Deadline deadline = Deadline.after(atMost, environment.ticker());
+    for (Active each : all) {
+      boolean unused = each.task().join(Duration.ofNanos(deadline.remainingNanos()));
+    }
+    all.forEach(each -> end(each, Ending.NOW));
   }
 
   private static MigrationId migrationId(Hello hello) throws MigrationFailure {

@@ -23,7 +23,7 @@ final class NetworkCleanup {
     Ticker ticker = session.environment().ticker();
     long start = ticker.nanos();
     long stepsBefore = vm.steps();
-    Thread.sleep(SETTLING);
+    session.environment().scheduler().sleep(SETTLING);
     double rate = (vm.steps() - stepsBefore) / ticker.secondsSince(start);
     CleanedUp.Builder done = CleanedUp.newBuilder().setGuestStepsPerSecond(rate);
     vm.networkArrival().ifPresent(arrival -> {

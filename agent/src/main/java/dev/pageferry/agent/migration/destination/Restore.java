@@ -9,7 +9,7 @@ import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.StateSaved;
 import java.io.IOException;
 
-/** Quick migration, stage 4: reads the guest's state from shared storage, checks all of it and says READY. */
+/** Quick migration, stage 4: reads the guest's state from shared storage, checks all of it and makes READY. */
 final class Restore {
   private final DestinationSession session;
   private final IncomingGuest vm;
@@ -19,7 +19,8 @@ final class Restore {
     this.vm = vm;
   }
 
-  void run(StateSaved saved) throws MigrationFailure, InterruptedException {
+  /** @return what the source is to be told; it has not been yet */
+  Ready run(StateSaved saved) throws MigrationFailure, InterruptedException {
     Ticker ticker = session.environment().ticker();
     String expected = StateFiles.name(session.spec().id(), session.migration());
     if (!saved.getFile().equals(expected)) {
@@ -36,7 +37,7 @@ final class Restore {
           "the VM's state could not be read back: " + e.getMessage());
     }
     session.environment().failpoints().at("destination.restore.before-ready");
-    session.link().send(Ready.newBuilder().setStateSeconds(ticker.secondsSince(start))
-        .setBytesReceived(saved.getBytes()).setReceiveSeconds(ticker.secondsSince(start)).build());
+    return Ready.newBuilder().setStateSeconds(ticker.secondsSince(start)).setBytesReceived(saved.getBytes())
+        .setReceiveSeconds(ticker.secondsSince(start)).build();
   }
 }

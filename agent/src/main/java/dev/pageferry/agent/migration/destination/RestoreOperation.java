@@ -2,13 +2,11 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient.Decision;
-import dev.pageferry.agent.migration.OwnershipClient.Outcome;
-import dev.pageferry.agent.migration.OwnershipClient.UnreachableException;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
@@ -22,20 +20,34 @@ import java.util.function.LongConsumer;
 public final class RestoreOperation {
   private static final Duration RETRY = Duration.ofMillis(200);
 
-  private final MigrationId operation;
   private final VmSpec spec;
   private final OwnershipEpoch epoch;
   private final DestinationMigration.Environment environment;
   private final MigrationLog log;
+  private final OwnershipDialogue dialogue;
 
   /** @param epoch under which this host will own the guest */
   RestoreOperation(MigrationId operation, VmSpec spec, OwnershipEpoch epoch,
       DestinationMigration.Environment environment) {
-    this.operation = operation;
     this.spec = spec;
     this.epoch = epoch;
     this.environment = environment;
     this.log = environment.logs().of(operation, spec.name());
+    this.dialogue = OwnershipDialogue.ofDestination(environment.line(), spec.id(), operation, epoch, listener());
+  }
+
+  private OwnershipDialogue.Listener listener() {
+    return new OwnershipDialogue.Listener() {
+      @Override
+      public void waits(String reason) {
+        log.warn("in doubt: {}", reason);
+      }
+
+      @Override
+      public void ruled(Ruling.Final ruling) {
+        log.info("the row says: {}", ruling);
+      }
+    };
   }
 
   /**
@@ -50,45 +62,39 @@ public final class RestoreOperation {
     environment.disks().check(spec);
     IncomingGuest vm = environment.guests().skeleton(spec);
     boolean owned = false;
+    boolean isInDoubt = false;
     try {
       StateRestorer restorer = new StateRestorer(environment);
       long start = environment.ticker().nanos();
       restorer.restore(vm, fileName, progress);
       double seconds = environment.ticker().secondsSince(start);
       environment.failpoints().at("restore.before-commit");
-      Decision decision = commit();
-      if (decision.outcome() != Outcome.COMMITTED || decision.epoch() != epoch.value()) {
-        throw new IOException("restoring VM %s was aborted by the coordinator; it stays saved".formatted(spec.name()));
-      }
+      // There is no other copy that could be run meanwhile, so that asking may go on for as long as it takes.
+      isInDoubt = true;
+      Ruling.Final ruling = dialogue.commit(() -> true);
+      isInDoubt = false;
+      Ruling.Ours ours = switch (ruling) {
+        case Ruling.Ours committed -> committed;
+        case Ruling.NotOurs notOurs -> throw new IOException(
+            "restoring VM %s was aborted by the coordinator; it is %s".formatted(spec.name(), notOurs));
+      };
       owned = true;
       environment.failpoints().at("restore.committed");
       // Known here before its disks are open, so that it can be stopped while they are not.
       environment.activeGuests().adopt(vm, epoch);
       openDisks(vm);
-      vm.resume(PauseReason.MIGRATION);
+      vm.runOn(ours);
       log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch, vm.steps());
       restorer.discard(fileName, log);
       return seconds;
     } finally {
-      if (!owned) {
+      if (!owned && !isInDoubt) {
         vm.close();
       }
     }
   }
 
-  /** There is no other copy that could be run meanwhile, so that asking may go on for as long as it takes. */
-  private Decision commit() throws InterruptedException {
-    while (true) {
-      try {
-        return environment.ownership().commit(spec.id(), operation);
-      } catch (UnreachableException | RuntimeException e) {
-        log.warn("in doubt: {}", String.valueOf(e.getMessage()));
-        Thread.sleep(RETRY);
-      }
-    }
-  }
-
-  /** The guest is this host's and nobody else's: it stands until its disks can be opened. */
+  /** The guest is this host's and nobody else's: it stays paused until its disks can be opened. */
   private void openDisks(IncomingGuest vm) throws IOException, InterruptedException {
     environment.lease().awaitLive();
     while (true) {
@@ -98,8 +104,8 @@ public final class RestoreOperation {
       } catch (IllegalStateException e) {
         throw new IOException("VM %s was stopped before it ran".formatted(spec.name()), e);
       } catch (IOException e) {
-        log.warn("the guest stands, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
-        Thread.sleep(RETRY);
+        log.warn("the guest stays paused, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
+        environment.scheduler().sleep(RETRY);
       }
     }
   }

@@ -7,6 +7,7 @@ import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.destination.Reception.Receiving;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
@@ -14,27 +15,49 @@ import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.Optional;
+import java.util.function.Consumer;
 
 /** Stage 1: checks that what comes is what was announced and that its disks are here, and builds the skeleton VM with all of its memory. */
 final class Setup {
   private static final Duration CONFIGURATION_TIMEOUT = Duration.ofSeconds(10);
 
   private final DestinationSession session;
-  private Optional<IncomingDisks> disks = Optional.empty();
+  private final Receiving receiving;
 
-  Setup(DestinationSession session) {
+  Setup(DestinationSession session, Receiving receiving) {
     this.session = session;
+    this.receiving = receiving;
   }
 
-  IncomingGuest run() throws MigrationFailure, InterruptedException {
-    Deadline deadline = Deadline.after(CONFIGURATION_TIMEOUT, session.environment().ticker());
-    VmConfiguration configuration = session.link().receive(VmConfiguration.class, deadline);
+  /**
+   * Builds the skeleton and says yes.
+   *
+   * @param streamFailed told by a data stream's thread
+   * @return how what the guest holds comes
+   */
+  Contents run(Consumer<Throwable> streamFailed) throws MigrationFailure, InterruptedException {
+    long start = session.environment().ticker().nanos();
+    VmConfiguration configuration = session.link().receive(VmConfiguration.class,
+        Deadline.after(CONFIGURATION_TIMEOUT, session.environment().ticker()));
     check(configuration);
     session.environment().failpoints().at("destination.setup.configured");
+    prepareDisks(configuration);
+    IncomingGuest guest = skeleton();
+    receiving.built(guest);
+    Contents contents = switch (session.manner()) {
+      case Manner.Live unused -> pages(guest, streamFailed);
+      case Manner.Quick unused -> new ArrivingFile(session, guest);
+    };
+    session.link().send(SetupAccepted.newBuilder()
+        .setPopulateSeconds(session.environment().ticker().secondsSince(start)).build());
+    session.environment().failpoints().at("destination.setup.accepted");
+    return contents;
+  }
+
+  private void prepareDisks(VmConfiguration configuration) throws MigrationFailure {
     try {
-      if (session.manner() == Manner.SHARED_NOTHING) {
-        disks = Optional.of(session.environment().disks().prepare(session.spec(),
+      if (session.manner() instanceof Manner.Live live && live.copiesDisks()) {
+        receiving.disksPrepared(session.environment().disks().prepare(session.spec(),
             new IncomingDisks.Origin(session.spec().id(), session.epoch(), session.migration()),
             configuration.getDiskDataBytes()));
       } else {
@@ -43,6 +66,9 @@ final class Setup {
     } catch (IOException e) {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, String.valueOf(e.getMessage()));
     }
+  }
+
+  private IncomingGuest skeleton() throws MigrationFailure, InterruptedException {
     try {
       return session.environment().guests().skeleton(session.spec());
     } catch (OutOfMemoryException e) {
@@ -51,22 +77,12 @@ final class Setup {
     }
   }
 
-  /** Where the VM's disks are to come to, if they come too; however {@link #run} ended. */
-  Optional<IncomingDisks> disks() {
-    return disks;
-  }
-
-  /** Says that the memory is there; data streams may come. */
-  void accept(PagePlacement placement, double populateSeconds) throws InterruptedException {
+  /** From here on data streams may come. */
+  private Contents pages(IncomingGuest guest, Consumer<Throwable> streamFailed) {
+    PagePlacement placement = new PagePlacement(guest, receiving.disks(), session.streams(),
+        session.environment().ticker(), streamFailed);
     session.link().acceptStreams(session.streams(), session.sessionKey(), placement);
-    session.link().send(SetupAccepted.newBuilder().setPopulateSeconds(populateSeconds).build());
-    session.environment().failpoints().at("destination.setup.accepted");
-  }
-
-  /** Says that the memory is there; the state comes by a file. */
-  void acceptFile(double populateSeconds) throws InterruptedException {
-    session.link().send(SetupAccepted.newBuilder().setPopulateSeconds(populateSeconds).build());
-    session.environment().failpoints().at("destination.setup.accepted");
+    return new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement));
   }
 
   private void check(VmConfiguration configuration) throws MigrationFailure {

@@ -13,7 +13,7 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Stage 3: waits for the last page, compares the digest of all of them, loads the registers and says READY. */
+/** Stage 3: waits for the last page, compares the digest of all of them, loads the registers and makes READY. */
 final class StopAndCopy {
   private static final Duration LAST_PAGES_TIMEOUT = Duration.ofSeconds(60);
 
@@ -27,7 +27,8 @@ final class StopAndCopy {
     this.placement = placement;
   }
 
-  void run(GuestState state) throws MigrationFailure, InterruptedException {
+  /** @return what the source is to be told; it has not been yet */
+  Ready run(GuestState state) throws MigrationFailure, InterruptedException {
     Ticker ticker = session.environment().ticker();
     placement.awaitLastRound(state.getLastRound(), Deadline.after(LAST_PAGES_TIMEOUT, ticker));
     session.environment().failpoints().at("destination.stop-and-copy.last-page");
@@ -40,10 +41,9 @@ final class StopAndCopy {
     // The source's word that a write was safe is this host's from READY on.
     double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
-    session.link()
-        .send(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
-            .setStorageSeconds(storageSeconds)
-            .setBytesReceived(session.link().bytesReceived()).setReceiveSeconds(placement.receiveSeconds()).build());
+    return Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
+        .setStorageSeconds(storageSeconds).setBytesReceived(session.link().bytesReceived())
+        .setReceiveSeconds(placement.receiveSeconds()).build();
   }
 
   private void compareDigest(GuestState state) throws MigrationFailure {

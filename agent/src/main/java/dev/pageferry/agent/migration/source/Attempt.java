@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
@@ -23,17 +24,16 @@ final class Attempt {
   private final Duration timeout;
   private final Deadline deadline;
   private final AtomicReference<Fate> fate = new AtomicReference<>(Fate.OPEN);
-  private volatile @Nullable Thread thread;
-  private volatile boolean saved;
+  private volatile @Nullable Task task;
 
   Attempt(Duration timeout, Ticker ticker) {
     this.timeout = timeout;
     this.deadline = Deadline.after(timeout, ticker);
   }
 
-  /** The thread that {@link #cancel()} wakes. */
-  void runsOn(Thread migrationThread) {
-    thread = migrationThread;
+  /** The task that {@link #cancel()} wakes. */
+  void runsOn(Task migrationTask) {
+    task = migrationTask;
   }
 
   /** Ends the attempt unless commit has been asked. */
@@ -41,7 +41,7 @@ final class Attempt {
     if (!fate.compareAndSet(Fate.OPEN, Fate.CANCELLED)) {
       return fate.get() == Fate.CANCELLED;
     }
-    Thread sleeper = thread;
+    Task sleeper = task;
     if (sleeper != null) {
       sleeper.interrupt();
     }
@@ -59,11 +59,11 @@ final class Attempt {
    * @throws MigrationFailure if it fails, or the attempt was ended meanwhile
    */
   void uninterrupted(DiskWork work) throws MigrationFailure {
-    Thread current;
+    Task current;
     synchronized (this) {
       checkpoint();
-      current = thread;
-      thread = null;
+      current = task;
+      task = null;
     }
     try {
       work.run();
@@ -71,7 +71,7 @@ final class Attempt {
       throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
     } finally {
       synchronized (this) {
-        thread = current;
+        task = current;
       }
     }
     checkpoint();
@@ -93,16 +93,6 @@ final class Attempt {
   /** Whether commit may have been asked: from then on only the ownership row's answer may let the guest go on here. */
   boolean isCommitting() {
     return fate.get() == Fate.COMMITTING;
-  }
-
-  /** The row may know of the guest's saved state from here on: even an abort is the row's to say. */
-  void noteSaved() throws MigrationFailure {
-    checkpoint();
-    saved = true;
-  }
-
-  boolean isSaved() {
-    return saved;
   }
 
   Deadline deadline() {

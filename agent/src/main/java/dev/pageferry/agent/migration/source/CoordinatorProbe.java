@@ -1,18 +1,16 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.migration.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.common.concurrent.Promise;
 import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /** Asks before a pause whether anybody could commit, and remembers how long the answer took. */
 final class CoordinatorProbe {
   private static final Duration TIMEOUT = Duration.ofSeconds(2);
 
   private final OwnershipClient ownership;
-  private CompletableFuture<Duration> question = CompletableFuture.completedFuture(Duration.ZERO);
+  private @Nullable Promise<Duration> question;
 
   CoordinatorProbe(OwnershipClient ownership) {
     this.ownership = ownership;
@@ -25,16 +23,11 @@ final class CoordinatorProbe {
 
   /** Waits for the answer to the last question. */
   boolean answers() throws InterruptedException {
-    try {
-      question.get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
-      return true;
-    } catch (ExecutionException | TimeoutException e) {
-      return false;
-    }
+    return question == null || question.await(TIMEOUT).isPresent();
   }
 
   /** What the answer took, if it is there by now. */
   double seconds() {
-    return question.isDone() && !question.isCompletedExceptionally() ? question.join().toNanos() / 1e9 : 0;
+    return question == null ? 0 : question.now().map(taken -> taken.toNanos() / 1e9).orElse(0.0);
   }
 }

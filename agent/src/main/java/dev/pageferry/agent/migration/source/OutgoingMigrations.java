@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.migration.source.SourceMigration.Environment;
 import dev.pageferry.agent.migration.source.SourceMigration.Order;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import java.util.LinkedHashMap;
@@ -18,7 +19,7 @@ public final class OutgoingMigrations {
   /** Each keeps the page tables of its guest until it is forgotten. */
   private static final int MAX_REMEMBERED = 16;
 
-  private record Entry(VmId vm, SourceMigration migration, Thread thread) {
+  private record Entry(VmId vm, SourceMigration migration, Task task) {
   }
 
   private final Environment environment;
@@ -50,16 +51,15 @@ public final class OutgoingMigrations {
     GuestClaims.Claim claim = claims.take(vm, "being moved by migration " + order.migration());
     SourceMigration migration = new SourceMigration(order, environment);
     migration.follow(meters);
-    Thread thread = Thread.ofVirtual().name("outgoing-" + order.migration()).unstarted(() -> {
+    entries.entrySet().removeIf(each -> entries.size() >= MAX_REMEMBERED && !each.getValue().task().isAlive());
+    Task task = environment.scheduler().start("outgoing-" + order.migration(), () -> {
       try (claim) {
         migration.run();
       } catch (InterruptedException e) {
         log.warn("migration={} interrupted: this agent is shutting down", order.migration());
       }
     });
-    entries.entrySet().removeIf(each -> entries.size() >= MAX_REMEMBERED && !each.getValue().thread().isAlive());
-    entries.put(order.migration(), new Entry(vm, migration, thread));
-    thread.start();
+    entries.put(order.migration(), new Entry(vm, migration, task));
   }
 
   public synchronized Optional<SourceMigration> find(MigrationId migration) {
@@ -73,14 +73,14 @@ public final class OutgoingMigrations {
 
   /** The migration of a VM that is under way, if any. */
   public synchronized Optional<SourceMigration> ofVm(VmId vm) {
-    return entries.values().stream().filter(each -> each.vm().equals(vm) && each.thread().isAlive())
+    return entries.values().stream().filter(each -> each.vm().equals(vm) && each.task().isAlive())
         .map(Entry::migration).findAny();
   }
 
   /** Interrupts all migrations; the ownership rows, not this process, decide what becomes of their VMs. */
   public synchronized void close() {
     for (Entry each : entries.values()) {
-      each.thread().interrupt();
+      each.task().interrupt();
     }
   }
 }

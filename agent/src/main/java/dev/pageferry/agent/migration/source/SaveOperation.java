@@ -4,10 +4,13 @@ import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient.Decision;
-import dev.pageferry.agent.migration.OwnershipClient.Outcome;
+import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
 import dev.pageferry.agent.savedstate.SavedStateWriter;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.StateFiles;
@@ -25,7 +28,8 @@ public final class SaveOperation {
   private final Guest guest;
   private final SourceMigration.Environment environment;
   private final MigrationLog log;
-  private final Custody custody;
+  private final OwnershipDialogue dialogue;
+  private final Aftermath aftermath;
   private final StateSaver saver;
   private final GuestClaims.Claim claim;
   private boolean goesOn;
@@ -51,7 +55,8 @@ public final class SaveOperation {
     this.guest = guest;
     this.environment = environment;
     this.log = environment.logs().of(operation, guest.spec().name());
-    this.custody = new Custody(guest, environment.disks(), log);
+    this.dialogue = OwnershipDialogue.ofSaver(environment.line(), guest.spec().id(), operation, epoch, listener());
+    this.aftermath = new Aftermath(guest, environment, dialogue, log);
     this.saver = new StateSaver(environment.savedStates());
   }
 
@@ -87,49 +92,56 @@ public final class SaveOperation {
       environment.failpoints().at("save.written");
       guest.releaseDisks(operation.value());
     } catch (IOException | InterruptedException | RuntimeException | Error e) {
-      withdraw();
-      putBack();
-      saver.discard(StateFiles.name(guest.spec().id(), operation), log);
+      // Whoever started this operation aborts it, once it hears of the failure.
+      putBack(dialogue.neverAsked());
       throw e;
     }
     environment.failpoints().at("save.before-commit");
-    Decision decision = commitment().commit(() -> true);
-    if (decision.outcome() == Outcome.COMMITTED) {
-      log.info("saved in {} s: {} bytes, {} pages, {} copies", seconds, saved.fileBytes(), saved.pagesStored(),
-          saved.copies());
-      environment.copies().givenAway(guest);
-      return new Saved(saved.fileBytes(), guest.steps(), seconds);
+    switch (dialogue.commit(() -> true)) {
+      case Ruling.NotOurs notOurs when notOurs.why() == Why.SAVED -> {
+        log.info("saved in {} s: {} bytes, {} pages, {} copies", seconds, saved.fileBytes(), saved.pagesStored(),
+            saved.copies());
+        aftermath.giveAway(notOurs);
+        return new Saved(saved.fileBytes(), guest.steps(), seconds);
+      }
+      case Ruling.NotOurs notOurs -> {
+        aftermath.giveAway(notOurs);
+        throw new IOException("VM %s is %s".formatted(guest.spec().name(), notOurs));
+      }
+      case Ruling.Ours ours -> {
+        putBack(ours);
+        throw new IOException(
+            "saving VM %s was aborted by the coordinator; it runs on".formatted(guest.spec().name()));
+      }
     }
-    if (decision.outcome() == Outcome.ABORTED && decision.epoch() == epoch.value()) {
-      putBack();
-      saver.discard(StateFiles.name(guest.spec().id(), operation), log);
-      throw new IOException("saving VM %s was aborted by the coordinator; it runs on".formatted(guest.spec().name()));
-    }
-    environment.copies().givenAway(guest);
-    throw new IOException("VM %s is not this host's any more".formatted(guest.spec().name()));
   }
 
-  /** Best effort: whoever started this operation aborts it, too, once it hears of the failure. */
-  private void withdraw() throws InterruptedException {
-    Optional<Decision> unused = commitment().askOnce();
-  }
-
-  private void putBack() throws InterruptedException {
-    Optional<String> trouble = custody.putBack(epoch);
+  private void putBack(LeaveToRun leave) throws InterruptedException {
+    saver.discard(StateFiles.name(guest.spec().id(), operation), log);
+    Optional<String> trouble = aftermath.putBack(leave);
     if (trouble.isPresent()) {
       goesOn = true;
-      Thread.ofVirtual().name("custody-" + operation).start(() -> {
+      Task unused = environment.scheduler().start("custody-" + operation, () -> {
         try (claim) {
-          custody.awaitDisks(epoch, () -> !environment.copies().has(guest));
+          aftermath.awaitDisks(leave, () -> !environment.copies().has(guest));
         } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
+          environment.scheduler().current().interrupt();
         }
       });
     }
   }
 
-  private Commitment commitment() {
-    return new Commitment(environment.ownership(), guest.spec().id(), operation,
-        reason -> log.warn("in doubt: {}", reason));
+  private OwnershipDialogue.Listener listener() {
+    return new OwnershipDialogue.Listener() {
+      @Override
+      public void waits(String reason) {
+        log.warn("in doubt: {}", reason);
+      }
+
+      @Override
+      public void ruled(Ruling.Final ruling) {
+        log.info("the row says: {}", ruling);
+      }
+    };
   }
 }

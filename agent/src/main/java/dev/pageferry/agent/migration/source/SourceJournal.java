@@ -9,8 +9,9 @@ import dev.pageferry.agent.migration.source.SourceStatus.Failure;
 import dev.pageferry.agent.migration.source.SourceStatus.GuestSpeed;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
 import dev.pageferry.agent.migration.source.SourceStatus.State;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.stage.MigrationStage;
-import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 final class SourceJournal {
 
   private final MigrationLog log;
-  private final Ticker ticker;
+  private final Scheduler ticker;
   private final long startNanos;
   /** Changes within this time are told as one. */
   private static final Duration SETTLING = Duration.ofMillis(25);
@@ -55,7 +56,7 @@ final class SourceJournal {
   private double throughput;
   private GuestSpeed speed = new GuestSpeed(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
 
-  SourceJournal(MigrationLog log, Ticker ticker) {
+  SourceJournal(MigrationLog log, Scheduler ticker) {
     this.log = log;
     this.ticker = ticker;
     this.startNanos = ticker.nanos();
@@ -186,7 +187,7 @@ final class SourceJournal {
   private void tell() {
     if (!untold) {
       untold = true;
-      Thread.ofVirtual().name("journal").start(this::tellSoon);
+      Task unused = ticker.start("journal", this::tellSoon);
     }
   }
 
@@ -196,12 +197,12 @@ final class SourceJournal {
 
   private void tellSoon() {
     try {
-      Thread.sleep(SETTLING);
+      ticker.sleep(SETTLING);
       for (Duration left = silence(); left.isPositive(); left = silence()) {
-        Thread.sleep(left);
+        ticker.sleep(left);
       }
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      ticker.current().interrupt();
     }
     synchronized (telling) {
       SourceStatus now;

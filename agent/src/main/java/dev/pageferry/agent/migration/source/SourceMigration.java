@@ -7,13 +7,17 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.OwnershipClient;
-import dev.pageferry.agent.migration.OwnershipClient.Decision;
-import dev.pageferry.agent.migration.OwnershipClient.Outcome;
 import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.migration.SourceLink;
-import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
 import dev.pageferry.agent.savedstate.SavedStates;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -23,15 +27,12 @@ import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Refusal;
 import dev.pageferry.proto.migration.v1.StateSaved;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/** One attempt to move a guest away from this host: straight-line code on a thread of its own. */
+/** One attempt to move a guest away from this host: straight-line code on a task of its own. */
 public final class SourceMigration {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration BACK_OFF = Duration.ofSeconds(1);
@@ -43,33 +44,39 @@ public final class SourceMigration {
    * What is to be moved, and where.
    *
    * @param destinationHost its name
-   * @param packing of its state, where that goes by a file
    */
   public record Order(MigrationId migration, OwnershipEpoch epoch, Guest guest, String destinationHost,
-      HostPort destination, byte[] token,
-      SourceOptions options, Manner manner, Packing packing) {
+      HostPort destination, byte[] token, SourceOptions options, Manner manner) {
   }
 
   /** What a migration reaches the world through. */
-  public record Environment(MigrationConnector connector, OwnershipClient ownership, GuestDisks disks,
-      Optional<SavedStates> savedStates, HostedCopies copies, MigrationLog.Factory logs, Failpoints failpoints,
-      Ticker ticker) {
+  public record Environment(MigrationConnector connector, OwnershipDialogue.Line line, GuestDisks disks,
+      Optional<SavedStates> savedStates, HostedCopies copies, MigrationLog.Factory logs, Failpoints failpoints) {
+    public Scheduler scheduler() {
+      return line.scheduler();
+    }
+
+    public Ticker ticker() {
+      return line.scheduler();
+    }
+
+    OwnershipClient ownership() {
+      return line.client();
+    }
   }
 
   /** What becomes of this host's copy of a guest when the row has decided. */
   public interface HostedCopies {
     /** It is of no use any more: the guest belongs to another host, or to nobody. */
-    void givenAway(Guest guest);
+    void givenAway(Guest guest, Ruling.NotOurs ruling);
 
     /** Whether this copy is still among the guests of this host. */
     default boolean has(Guest guest) {
       return true;
     }
 
-    /** The guest is this host's again, under a later epoch: only ever one with disks. */
-    default void takenBack(Guest guest, OwnershipEpoch epoch) {
-      throw new IllegalStateException("VM %s was given back to a host that has no disks".formatted(
-          guest.spec().name()));
+    /** The guest is this host's, perhaps under a later epoch than before. */
+    default void ruledOurs(Guest guest, Ruling.Ours ruling) {
     }
   }
 
@@ -78,23 +85,42 @@ public final class SourceMigration {
   private final MigrationLog log;
   private final SourceJournal journal;
   private final Attempt attempt;
-  private final CountDownLatch released = new CountDownLatch(1);
-  /** Set before {@link #released} is counted down. */
+  private final OwnershipDialogue dialogue;
+  private final Aftermath aftermath;
+  private final Signal coordinatorSpoke;
+  /** The last thing that the coordinator said of this copy by itself. */
+  private volatile @Nullable CoordinatorsWord lastWord;
   private volatile boolean runsElsewhere;
-  /** The last epoch that was said to be over. */
-  private final AtomicLong overEpoch = new AtomicLong();
 
   public SourceMigration(Order order, Environment environment) {
     this.order = order;
     this.environment = environment;
     this.log = environment.logs().of(order.migration(), order.guest().spec().name());
-    this.journal = new SourceJournal(log, environment.ticker());
+    this.journal = new SourceJournal(log, environment.scheduler());
     this.attempt = new Attempt(order.options().timeout(), environment.ticker());
+    this.dialogue = OwnershipDialogue.ofSource(environment.line(), order.guest().spec().id(), order.migration(),
+        order.epoch(), listener());
+    this.aftermath = new Aftermath(order.guest(), environment, dialogue, log);
+    this.coordinatorSpoke = environment.scheduler().newSignal();
+  }
+
+  private OwnershipDialogue.Listener listener() {
+    return new OwnershipDialogue.Listener() {
+      @Override
+      public void waits(String reason) {
+        journal.inDoubt(reason);
+      }
+
+      @Override
+      public void ruled(Ruling.Final ruling) {
+        log.info("the row says: {}", ruling);
+      }
+    };
   }
 
   /** Moves the guest, or leaves it running here. Never throws for what a peer, the network or the coordinator does. */
   public void run() throws InterruptedException {
-    attempt.runsOn(Thread.currentThread());
+    attempt.runsOn(environment.scheduler().current());
     try (SourceLink link = connect(); SourceSession session = session(link)) {
       run(session);
     } catch (MigrationFailure e) {
@@ -112,30 +138,35 @@ public final class SourceMigration {
     Optional<DiskMirror> mirror = Optional.empty();
     try {
       PageSpace space = space();
-      if (order.manner() == Manner.SHARED_NOTHING) {
+      if (copiesDisks()) {
         mirror = Optional.of(DiskMirror.open(order.guest(), environment.disks(), space, order.options().streams()));
       }
-      return new SourceSession(order, environment, link, attempt, journal, space, mirror);
+      return new SourceSession(order, environment, link, attempt, journal, dialogue, space, mirror);
     } catch (OutOfMemoryError e) {
       mirror.ifPresent(DiskMirror::close);
       throw new MigrationFailure.Stopped(FailureCode.INTERNAL, "the agent's own heap is full: " + e.getMessage());
     }
   }
 
+  private boolean copiesDisks() {
+    return order.manner() instanceof Manner.Live live && live.copiesDisks();
+  }
+
   private PageSpace space() throws MigrationFailure {
     try {
-      return order.manner() == Manner.SHARED_NOTHING
-          ? PageSpace.ofRamAndDisks(order.guest().spec())
-          : PageSpace.ofRam(order.guest().spec());
+      return copiesDisks() ? PageSpace.ofRamAndDisks(order.guest().spec()) : PageSpace.ofRam(order.guest().spec());
     } catch (IllegalArgumentException e) {
       throw new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(e.getMessage()));
     }
   }
 
   private void run(SourceSession session) throws InterruptedException {
-    Decision decision;
+    Ruling.Final ruling;
     try {
-      decision = order.manner() == Manner.QUICK ? quick(session) : live(session);
+      ruling = switch (order.manner()) {
+        case Manner.Live unused -> live(session);
+        case Manner.Quick quick -> quick(session, quick);
+      };
     } catch (MigrationFailure e) {
       withdraw(session, attempt.reasonFor(e), attempt.isCancelled());
       return;
@@ -152,37 +183,40 @@ public final class SourceMigration {
         return;
       }
       // The row may have decided: only its answer may let the guest run again here.
-      decision = new StorageHandoff(session).awaitDecision();
+      ruling = new StorageHandoff(session).awaitRuling();
     }
-    if (decision.outcome() == Outcome.COMMITTED) {
-      activation(session, decision.epoch());
-    } else if (decision.outcome() == Outcome.TAKEN_BACK) {
+    conclude(session, ruling);
+  }
+
+  private void conclude(SourceSession session, Ruling.Final ruling) throws InterruptedException {
+    switch (ruling) {
+      case Ruling.Ours ours when ours.epoch().equals(order.epoch()) -> rollBack(session, ours, aborted(ours), false);
       // Committed, and given back before this host had heard of either.
-      takenBack(session, new OwnershipEpoch(decision.epoch()), "its disks could not be opened there");
-    } else {
-      aborted(session, decision);
+      case Ruling.Ours ours -> takenBack(session, ours, "its disks could not be opened there");
+      case Ruling.NotOurs notOurs when notOurs.why() == Why.COMMITTED -> activation(session, notOurs);
+      case Ruling.NotOurs notOurs -> disown(notOurs, aborted(notOurs));
     }
   }
 
-  private Decision live(SourceSession session) throws MigrationFailure, InterruptedException {
+  private Ruling.Final live(SourceSession session) throws MigrationFailure, InterruptedException {
     setup(session);
     preCopyAndStop(session);
     // Point of no return: from here the ownership row, not this host, says who may run the guest.
     return storageHandoff(session);
   }
 
-  private Decision quick(SourceSession session) throws MigrationFailure, InterruptedException {
+  private Ruling.Final quick(SourceSession session, Manner.Quick quick) throws MigrationFailure, InterruptedException {
     setup(session);
     journal.enter(MigrationStage.SAVE);
-    StateSaved saved = new Save(session).run(order.packing());
+    StateSaved saved = new Save(session).run(quick.packing());
     journal.enter(MigrationStage.STORAGE_HANDOFF);
     StorageHandoff handoff = new StorageHandoff(session);
     handoff.releaseDisks();
     // From here on the VM is not lost with this host: so even to go on here takes the row's word.
-    attempt.noteSaved();
-    Decision noted = session.commitment.noteSaved();
-    if (noted.outcome() != Outcome.PENDING) {
-      return noted;
+    attempt.checkpoint();
+    Optional<Ruling.Final> decidedBefore = dialogue.noteSaved();
+    if (decidedBefore.isPresent()) {
+      return decidedBefore.get();
     }
     environment.failpoints().at("source.storage-handoff.noted");
     journal.enter(MigrationStage.RESTORE);
@@ -211,7 +245,7 @@ public final class SourceMigration {
       log.warn("the coordinator does not answer; switchover {} of {} put off", switchover, MAX_SWITCHOVERS);
       if (switchover < MAX_SWITCHOVERS) {
         long backOffNanos = BACK_OFF.multipliedBy(switchover).toNanos();
-        Thread.sleep(Duration.ofNanos(Math.min(backOffNanos, attempt.deadline().remainingNanos())));
+        environment.scheduler().sleep(Duration.ofNanos(Math.min(backOffNanos, attempt.deadline().remainingNanos())));
         attempt.checkpoint();
       }
     }
@@ -220,20 +254,20 @@ public final class SourceMigration {
             .formatted(MAX_SWITCHOVERS));
   }
 
-  private Decision storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
+  private Ruling.Final storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
     journal.enter(MigrationStage.STORAGE_HANDOFF);
     return new StorageHandoff(session).run();
   }
 
-  private void activation(SourceSession session, long committedEpoch) throws InterruptedException {
+  private void activation(SourceSession session, Ruling.NotOurs committed) throws InterruptedException {
     journal.enter(MigrationStage.ACTIVATION);
     try {
-      new Activation(session).run(committedEpoch);
+      new Activation(session).run(committed.epoch());
     } catch (MigrationFailure | RuntimeException | Error e) {
       awaitFate(session, "the destination did not report that the VM runs: " + e.getMessage());
       return;
     }
-    environment.copies().givenAway(order.guest());
+    aftermath.giveAway(committed);
     retireDisks();
     journal.enter(MigrationStage.NETWORK_CLEANUP);
     new NetworkCleanup(session).run();
@@ -246,108 +280,99 @@ public final class SourceMigration {
   private void awaitFate(SourceSession session, String reason) throws InterruptedException {
     journal.inDoubt(reason);
     session.link.close();
-    Optional<Decision> decision;
     while (true) {
       // Looked at before asking: a copy whose epoch is over may be so because it was given back under a later one.
-      boolean isReleased = released.getCount() == 0;
-      decision = session.commitment.askOnce();
-      if (decision.isPresent() && decision.get().outcome() == Outcome.TAKEN_BACK) {
-        takenBack(session, new OwnershipEpoch(decision.get().epoch()), reason);
-        return;
-      }
-      if (isReleased && decision.isPresent()) {
-        break;
-      }
-      boolean unused = released.await(FATE_POLL.toMillis(), TimeUnit.MILLISECONDS);
-      if (isReleased) {
-        Thread.sleep(FATE_POLL);
+      boolean isReleased = isOver(order.epoch());
+      switch (dialogue.askOnce()) {
+        case Ruling.Ours ours -> {
+          takenBack(session, ours, reason);
+          return;
+        }
+        case Ruling.NotOurs notOurs when isReleased -> {
+          handedOver(session, notOurs);
+          return;
+        }
+        // It is the destination's, which may still give it back; or there is no answer.
+        case Ruling.NotOurs unused -> coordinatorSpoke.await(() -> isOver(order.epoch()), FATE_POLL);
+        case Ruling.Pending() -> environment.scheduler().sleep(FATE_POLL);
+        case Ruling.Denied unused -> environment.scheduler().sleep(FATE_POLL);
+        case Ruling.RecordsUnknown() -> environment.scheduler().sleep(FATE_POLL);
       }
     }
+  }
+
+  private void handedOver(SourceSession session, Ruling.NotOurs ruling) {
     journal.handedOver(session.blackout.secondsSoFar());
-    environment.copies().givenAway(order.guest());
-    if (runsElsewhere && decision.get().outcome() == Outcome.COMMITTED) {
+    aftermath.giveAway(ruling);
+    if (runsElsewhere && ruling.why() == Why.COMMITTED) {
       retireDisks();
-    } else if (order.manner() == Manner.SHARED_NOTHING) {
+    } else if (copiesDisks()) {
       log.warn("its disks were copied, and stay here too: nobody has said that the VM runs elsewhere");
     }
   }
 
-  /** Removes the disks from here that the guest has at the destination now; what stays is replaced if it comes back. */
   private void retireDisks() {
-    if (order.manner() != Manner.SHARED_NOTHING) {
-      return;
-    }
-    try {
-      environment.disks().retire(order.guest().spec(), order.epoch());
-    } catch (IOException e) {
-      log.warn("its disks were copied, and stay here too: {}", String.valueOf(e.getMessage()));
+    if (copiesDisks()) {
+      aftermath.retireDisks(order.epoch());
     }
   }
 
-  private void takenBack(SourceSession session, OwnershipEpoch epoch, String reason) throws InterruptedException {
-    environment.copies().takenBack(order.guest(), epoch);
-    putBack(session, epoch,
+  private void takenBack(SourceSession session, Ruling.Ours ours, String reason) throws InterruptedException {
+    putBack(session, ours,
         new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, "the destination gave the VM back: " + reason),
         false);
   }
 
-  /** The row says that this attempt did not win. */
-  private void aborted(SourceSession session, Decision decision) throws InterruptedException {
-    MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.ABORTED,
-        "the coordinator aborted this migration, as it does when the destination restarted or was not heard of: owner=%s epoch=%d; try again"
-            .formatted(decision.ownerHost(),
-                decision.epoch()));
-    if (decision.outcome() == Outcome.ABORTED && decision.epoch() == order.epoch().value()) {
-      rollBack(session, reason, false);
-    } else {
-      environment.copies().givenAway(order.guest());
-      journal.disowned(reason);
-    }
+  private static MigrationFailure aborted(Ruling.Final ruling) {
+    return new MigrationFailure.Stopped(FailureCode.ABORTED,
+        "the coordinator aborted this migration, as it does when the destination restarted or was not heard of: the VM is %s; try again"
+            .formatted(ruling));
   }
 
   /** The attempt failed before its commit was asked. */
   private void withdraw(SourceSession session, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
     attempt.end();
-    if (attempt.isSaved()) {
-      Decision decision = session.commitment.withdraw();
-      if (decision.outcome() != Outcome.ABORTED || decision.epoch() != order.epoch().value()) {
-        environment.copies().givenAway(order.guest());
-        journal.disowned(reason);
-        return;
-      }
+    switch (aftermath.withdraw()) {
+      case Aftermath.Leave.Given given -> rollBack(session, given.leave(), reason, cancelled);
+      case Aftermath.Leave.Refused refused -> disown(refused.ruling(), reason);
     }
-    rollBack(session, reason, cancelled);
   }
 
-  private void rollBack(SourceSession session, MigrationFailure reason, boolean cancelled)
+  private void disown(Ruling.NotOurs ruling, MigrationFailure reason) {
+    aftermath.giveAway(ruling);
+    journal.disowned(reason);
+  }
+
+  private void rollBack(SourceSession session, LeaveToRun leave, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
     attempt.end();
     session.link.send(Refusal.newBuilder().setCode(reason.code().name()).setMessage(reason.getMessage()).build());
-    putBack(session, order.epoch(), reason, cancelled);
+    putBack(session, leave, reason, cancelled);
   }
 
-  /** Lets the guest run here again, under an epoch of this host's; it stands until its disks are open again. */
-  private void putBack(SourceSession session, OwnershipEpoch epoch, MigrationFailure reason, boolean cancelled)
+  /** Lets the guest run here again, under an epoch of this host's; it stays paused until its disks are open again. */
+  private void putBack(SourceSession session, LeaveToRun leave, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
     journal.sent(session.link.bytesSent());
-    if (order.manner() == Manner.QUICK) {
+    if (order.manner() instanceof Manner.Quick) {
       // No row names it: the paused copy is the VM.
       session.stateSaver.discard(StateFiles.name(order.guest().spec().id(), order.migration()), log);
     }
-    Custody custody = new Custody(order.guest(), environment.disks(), log);
-    Optional<String> trouble = custody.putBack(epoch);
+    Optional<String> trouble = aftermath.putBack(leave);
     if (trouble.isEmpty()) {
       journal.failed(reason, cancelled);
       return;
     }
     journal.failed(new MigrationFailure.Stopped(reason.code(),
-        "%s; the VM stands until its disks can be opened here again: %s".formatted(reason.getMessage(), trouble.get())),
+        "%s; the VM stays paused until its disks can be opened here again: %s".formatted(reason.getMessage(),
+            trouble.get())),
         cancelled);
     // Only the end of this very epoch: a guest that was given back was released under an earlier one, and is the only copy.
-    custody.awaitDisks(epoch, () -> isOver(epoch));
-    if (isOver(epoch)) {
-      environment.copies().givenAway(order.guest());
+    aftermath.awaitDisks(leave, () -> isOver(leave.epoch()));
+    CoordinatorsWord word = lastWord;
+    if (word != null && word.concerns(leave.epoch())) {
+      aftermath.giveAway(word.ruling());
     }
   }
 
@@ -362,24 +387,22 @@ public final class SourceMigration {
     return attempt.cancel();
   }
 
-  /**
-   * The VM runs elsewhere, or nowhere: a copy kept for safety may go.
-   *
-   * @param over the last epoch whose copies are of no use any more
-   * @param elsewhere whether the VM is known to run on another host
-   */
-  public void release(OwnershipEpoch over, boolean elsewhere) {
-    if (elsewhere && order.epoch().compareTo(over) <= 0) {
+  /** The VM runs elsewhere, or nowhere: a copy kept for safety may go. */
+  public void release(CoordinatorsWord word) {
+    if (word.runsElsewhere() && word.concerns(order.epoch())) {
       runsElsewhere = true;
     }
-    overEpoch.accumulateAndGet(over.value(), Math::max);
-    if (order.epoch().compareTo(over) <= 0) {
-      released.countDown();
+    synchronized (this) {
+      if (lastWord == null || word.over().compareTo(lastWord.over()) > 0) {
+        lastWord = word;
+      }
     }
+    coordinatorSpoke.raise();
   }
 
   private boolean isOver(OwnershipEpoch epoch) {
-    return overEpoch.get() >= epoch.value();
+    CoordinatorsWord word = lastWord;
+    return word != null && word.concerns(epoch);
   }
 
   public SourceStatus status() {

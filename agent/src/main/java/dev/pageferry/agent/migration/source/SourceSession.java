@@ -5,12 +5,13 @@ import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
-import dev.pageferry.agent.migration.OwnershipClient;
 import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.migration.SourceLink;
+import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.time.Ticker;
 import java.util.Optional;
 
 /** What the stages of one outgoing migration share, once it is connected. Owned by the migration's thread. */
@@ -26,10 +27,10 @@ final class SourceSession implements AutoCloseable {
   final SourceOptions options;
   final SourceJournal journal;
   final OwnershipClient ownership;
-  final Commitment commitment;
+  final OwnershipDialogue dialogue;
   final StateSaver stateSaver;
   final Failpoints failpoints;
-  final Ticker ticker;
+  final Scheduler ticker;
   /** Of every page as last sent; the destination keeps the like of it as received. */
   final ChecksumTable checksums;
   final PageRounds rounds;
@@ -38,21 +39,21 @@ final class SourceSession implements AutoCloseable {
   final Optional<DiskMirror> mirror;
 
   SourceSession(SourceMigration.Order order, SourceMigration.Environment environment, SourceLink link, Attempt attempt,
-      SourceJournal journal, PageSpace space, Optional<DiskMirror> mirror) {
+      SourceJournal journal, OwnershipDialogue dialogue, PageSpace space, Optional<DiskMirror> mirror) {
     this.migration = order.migration();
     this.epoch = order.epoch();
     this.destinationHost = order.destinationHost();
     this.guest = order.guest();
     this.options = order.options();
     this.link = link;
-    this.opensStreams = order.manner() != Manner.QUICK;
+    this.opensStreams = order.manner() instanceof Manner.Live;
     this.attempt = attempt;
     this.journal = journal;
     this.ownership = environment.ownership();
-    this.commitment = new Commitment(environment.ownership(), guest.spec().id(), migration, journal::inDoubt);
+    this.dialogue = dialogue;
     this.stateSaver = new StateSaver(environment.savedStates());
     this.failpoints = environment.failpoints();
-    this.ticker = environment.ticker();
+    this.ticker = environment.scheduler();
     this.checksums = new ChecksumTable(space.pageCount());
     checksums.prepare(0, guest.ram().pageCount());
     this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker),

@@ -6,16 +6,13 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
+import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /**
  * Stage 3: pauses the guest and sends the last dirty pages, the registers and the digest of all pages, until the
@@ -39,7 +36,7 @@ final class StopAndCopy {
   boolean run() throws MigrationFailure, InterruptedException {
     flushAhead();
     // Answered while the last pages are on their way, so that asking costs no blackout.
-    CompletableFuture<Duration> coordinator = session.ownership.probe(budget());
+    Promise<Duration> coordinator = session.ownership.probe(budget());
     double stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.start();
     pause();
@@ -65,7 +62,7 @@ final class StopAndCopy {
       return true;
     }
     session.link.send(BackToPreCopy.getDefaultInstance());
-    session.guest.resume(PauseReason.MIGRATION);
+    session.guest.runOn(session.dialogue.neverAsked());
     session.link.receive(BackToPreCopy.class, session.attempt.deadline().orAfter(READY_TIMEOUT));
     return false;
   }
@@ -97,13 +94,8 @@ final class StopAndCopy {
     return limit.compareTo(SHORTEST_BUDGET) < 0 ? SHORTEST_BUDGET : limit;
   }
 
-  private boolean isAnswered(CompletableFuture<Duration> coordinator) throws InterruptedException {
+  private boolean isAnswered(Promise<Duration> coordinator) throws InterruptedException {
     double left = budget().toNanos() / 1e9 - session.blackout.secondsSoFar();
-    try {
-      coordinator.get(Math.max(0, (long) (left * 1e9)), TimeUnit.NANOSECONDS);
-      return true;
-    } catch (ExecutionException | TimeoutException e) {
-      return false;
-    }
+    return coordinator.await(Duration.ofNanos(Math.max(0, (long) (left * 1e9)))).isPresent();
   }
 }

@@ -1,8 +1,8 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.OwnershipClient.Decision;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
+import dev.pageferry.agent.ownership.Ruling;
 
 /**
  * Stage 4: releases the VM's disks and asks the coordinator to commit. From the first question on the guest stays paused
@@ -16,7 +16,7 @@ final class StorageHandoff {
   }
 
   /** @throws MigrationFailure only before the first question */
-  Decision run() throws MigrationFailure, InterruptedException {
+  Ruling.Final run() throws MigrationFailure, InterruptedException {
     releaseDisks();
     return commit();
   }
@@ -30,16 +30,16 @@ final class StorageHandoff {
   }
 
   /** @throws MigrationFailure only before the first question */
-  Decision commit() throws MigrationFailure, InterruptedException {
+  Ruling.Final commit() throws MigrationFailure, InterruptedException {
     session.failpoints.at("source.storage-handoff.before-commit");
     session.attempt.beginCommit();
-    Decision decision = awaitDecision();
+    Ruling.Final ruling = awaitRuling();
     session.failpoints.at("source.storage-handoff.decided");
-    return decision;
+    return ruling;
   }
 
   /** Asks until the row has decided, however often and long; after the commit was asked. */
-  Decision awaitDecision() throws InterruptedException {
-    return session.commitment.commit(session.link::isOpen);
+  Ruling.Final awaitRuling() throws InterruptedException {
+    return session.dialogue.commit(session.link::isOpen);
   }
 }

@@ -1,0 +1,111 @@
+package dev.pageferry.agent.hosting;
+
+import dev.pageferry.agent.guest.GuestClaims;
+import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import java.io.IOException;
+import java.util.EnumSet;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Builds VMs on this host and lets them do their first step. To fill memory may take any length of time, in which the VM may
+ * be stopped, deleted or started elsewhere: so it is among this host's guests before it is filled, where orders and
+ * heartbeats find it, and the row is asked before its first step.
+ */
+public final class VmCreation {
+  private static final Logger log = LoggerFactory.getLogger(VmCreation.class);
+
+  private final VmFactory factory;
+  private final HostedGuests guests;
+  private final GuestClaims claims;
+  private final OwnershipDialogue.Line line;
+  private final Failpoints failpoints;
+
+  public VmCreation(VmFactory factory, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
+      Failpoints failpoints) {
+    this.factory = factory;
+    this.guests = guests;
+    this.claims = claims;
+    this.line = line;
+    this.failpoints = failpoints;
+  }
+
+  /**
+   * Builds a VM and lets it run, unless it is to be paused.
+   *
+   * @param forceDisks whether to take disks whose last holder is not known to have let go
+   * @throws IOException if its image or a disk cannot be used
+   * @throws IllegalStateException if it is here already, or not this host's any more
+   */
+  public void run(VmSpec spec, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
+      throws IOException, OutOfMemoryException, InterruptedException {
+    try (GuestClaims.Claim claim = claims.take(spec.id(), "being created")) {
+      factory.check(spec);
+      VirtualMachine vm = factory.skeleton(spec);
+      try {
+        guests.adopt(vm, epoch);
+      } catch (IllegalStateException e) {
+        vm.close();
+        throw e;
+      }
+      build(vm, epoch, paused, forceDisks);
+      start(vm, epoch);
+    }
+  }
+
+  private void build(VirtualMachine vm, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
+      throws IOException, InterruptedException {
+    Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
+    if (paused) {
+      reasons.add(PauseReason.OPERATOR);
+    }
+    boolean built = false;
+    try {
+      factory.bringUp(vm, epoch, forceDisks, reasons);
+      failpoints.at("create.before-started");
+      built = true;
+    } finally {
+      if (!built) {
+        guests.discardUnbuilt(vm);
+      }
+    }
+  }
+
+  private void start(VirtualMachine vm, OwnershipEpoch epoch) throws InterruptedException {
+    switch (OwnershipDialogue.ofBuilder(line, vm.spec().id(), epoch, listener(vm.spec())).started()) {
+      case Ruling.Ours ours -> {
+        guests.connect(vm);
+        vm.runOn(ours);
+      }
+      case Ruling.NotOurs notOurs -> {
+        guests.discard(vm, notOurs);
+        throw new IllegalStateException("VM %s was built too late: it is %s".formatted(vm.spec().name(), notOurs));
+      }
+    }
+  }
+
+  private static OwnershipDialogue.Listener listener(VmSpec spec) {
+    return new OwnershipDialogue.Listener() {
+      @Override
+      public void waits(String reason) {
+        log.warn("vm={} is built and stays paused until the coordinator says that it may start: {}", spec.name(),
+            reason);
+      }
+
+      @Override
+      public void ruled(Ruling.Final ruling) {
+        log.info("vm={} is built: {}", spec.name(), ruling);
+      }
+    };
+  }
+}

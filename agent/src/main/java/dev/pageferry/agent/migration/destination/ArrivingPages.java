@@ -1,0 +1,62 @@
+package dev.pageferry.agent.migration.destination;
+
+import com.google.protobuf.MessageLite;
+import dev.pageferry.agent.migration.MigrationFailure;
+import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.time.Deadline;
+import dev.pageferry.proto.migration.v1.DisksFlushed;
+import dev.pageferry.proto.migration.v1.FlushDisks;
+import dev.pageferry.proto.migration.v1.GuestState;
+import dev.pageferry.proto.migration.v1.Ready;
+import java.time.Duration;
+
+/** Live migration: pages over data streams, then the state. */
+final class ArrivingPages implements Contents {
+  /** The link's keep-alive ends the wait for a silent source long before. */
+  private static final Duration STATE_TIMEOUT = Duration.ofHours(24);
+
+  private final DestinationSession session;
+  private final PagePlacement placement;
+  private final StopAndCopy stopAndCopy;
+
+  ArrivingPages(DestinationSession session, PagePlacement placement, StopAndCopy stopAndCopy) {
+    this.session = session;
+    this.placement = placement;
+    this.stopAndCopy = stopAndCopy;
+  }
+
+  @Override
+  public Ready await() throws MigrationFailure, InterruptedException {
+    session.enter(MigrationStage.PRE_COPY);
+    GuestState state = receiveState();
+    session.enter(MigrationStage.STOP_AND_COPY);
+    return stopAndCopy.run(state);
+  }
+
+  private GuestState receiveState() throws MigrationFailure, InterruptedException {
+    while (true) {
+      MessageLite message = session.link().receiveAny(Deadline.after(STATE_TIMEOUT, session.environment().ticker()),
+          GuestState.class, FlushDisks.class);
+      if (message instanceof GuestState state) {
+        return state;
+      }
+      placement.flushDisks();
+      session.link().send(DisksFlushed.getDefaultInstance());
+    }
+  }
+
+  @Override
+  public void reopen() throws MigrationFailure {
+    placement.reopen();
+  }
+
+  @Override
+  public void end() {
+    placement.endDisks();
+  }
+
+  @Override
+  public void giveMemoryBack() {
+    placement.giveMemoryBack();
+  }
+}

@@ -1,0 +1,269 @@
+package dev.pageferry.agent.ownership;
+
+import dev.pageferry.agent.ownership.OwnershipClient.Decision;
+import dev.pageferry.agent.ownership.OwnershipClient.DeniedException;
+import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
+import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
+import dev.pageferry.agent.ownership.Ruling.NotOurs;
+import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
+import dev.pageferry.agent.ownership.Ruling.Ours;
+import dev.pageferry.common.concurrent.Backoff;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import java.util.random.RandomGenerator;
+
+/**
+ * The one conversation of this host with the row of one VM about one operation. From the first question that can give the
+ * guest away on this host is in doubt: it asks until there is a ruling, however long that takes, because nobody may guess.
+ * Each question is one bounded attempt; whatever goes wrong with one, the row may have decided. Owned by one task.
+ */
+public final class OwnershipDialogue {
+  private static final Duration FIRST_RETRY = Duration.ofMillis(20);
+  private static final Duration LONGEST_RETRY = Duration.ofSeconds(1);
+
+  /** From which end of the operation this host looks at it. */
+  private enum Side {
+    /** It has the guest, and is to give it away: to another host, or to a file. */
+    SOURCE,
+    SAVER,
+    /** It is to have the guest. */
+    DESTINATION,
+    /** It builds the guest. */
+    BUILDER
+  }
+
+  /** What a dialogue reaches the world through. */
+  public record Line(OwnershipClient client, Scheduler scheduler, RandomGenerator random) {
+  }
+
+  /** Hears what was asked and answered. */
+  public interface Listener {
+    /** There is no ruling yet, and this is why. Told again and again. */
+    void waits(String reason);
+
+    void ruled(Ruling.Final ruling);
+  }
+
+  private final Line line;
+  private final Side side;
+  private final VmId vm;
+  private final MigrationId operation;
+  /** Under which this host has the guest, or would. */
+  private final OwnershipEpoch mine;
+  private final Listener listener;
+  private volatile boolean asked;
+
+  private OwnershipDialogue(Line line, Side side, VmId vm, MigrationId operation, OwnershipEpoch mine,
+      Listener listener) {
+    this.line = line;
+    this.side = side;
+    this.vm = vm;
+    this.operation = operation;
+    this.mine = mine;
+    this.listener = listener;
+  }
+
+  /** @param epoch under which this host has the guest that another host is to have */
+  public static OwnershipDialogue ofSource(Line line, VmId vm, MigrationId operation, OwnershipEpoch epoch,
+      Listener listener) {
+    return new OwnershipDialogue(line, Side.SOURCE, vm, operation, epoch, listener);
+  }
+
+  /** @param epoch under which this host has the guest that is to be in a file */
+  public static OwnershipDialogue ofSaver(Line line, VmId vm, MigrationId operation, OwnershipEpoch epoch,
+      Listener listener) {
+    return new OwnershipDialogue(line, Side.SAVER, vm, operation, epoch, listener);
+  }
+
+  /** @param epoch under which this host will have the guest, if it is committed */
+  public static OwnershipDialogue ofDestination(Line line, VmId vm, MigrationId operation, OwnershipEpoch epoch,
+      Listener listener) {
+    return new OwnershipDialogue(line, Side.DESTINATION, vm, operation, epoch, listener);
+  }
+
+  /** @param epoch under which this host was told to build the guest */
+  public static OwnershipDialogue ofBuilder(Line line, VmId vm, OwnershipEpoch epoch, Listener listener) {
+    return new OwnershipDialogue(line, Side.BUILDER, vm, new MigrationId("none"), epoch, listener);
+  }
+
+  private interface Question {
+    Decision ask() throws NoAnswerException, InterruptedException;
+  }
+
+  /**
+   * Leave to run for a guest that this host has had all along.
+   *
+   * @throws IllegalStateException if the row may have given it away: then only a ruling says
+   */
+  public LeaveToRun neverAsked() {
+    if (asked || (side != Side.SOURCE && side != Side.SAVER)) {
+      throw new IllegalStateException("VM %s may not be this host's any more".formatted(vm));
+    }
+    return new LeaveToRun.NeverAsked(mine);
+  }
+
+  /** Whether the row may have given the guest away. */
+  public boolean wasAsked() {
+    return asked;
+  }
+
+  /**
+   * Asks for the commit; once that would throw a perfect copy away, only for the decision.
+   *
+   * @param mayCommit whether there is still somebody who could run the guest
+   */
+  public Ruling.Final commit(BooleanSupplier mayCommit) throws InterruptedException {
+    asked = true;
+    return await(() -> mayCommit.getAsBoolean()
+        ? line.client().commit(vm, operation)
+        : line.client().resolve(vm, operation));
+  }
+
+  /** Asks for the abort, unless it was committed. */
+  public Ruling.Final abortUnlessCommitted() throws InterruptedException {
+    asked = true;
+    return await(this::resolve);
+  }
+
+  private Decision resolve() throws NoAnswerException, InterruptedException {
+    return side == Side.DESTINATION
+        ? line.client().resolveAtDestination(vm, operation)
+        : line.client().resolve(vm, operation);
+  }
+
+  /** Asks once what was decided, and aborts if nothing was. */
+  public Ruling askOnce() throws InterruptedException {
+    asked = true;
+    return once(this::resolve);
+  }
+
+  /**
+   * Makes known that the guest's state is whole in its file.
+   *
+   * @return empty: it is known, and nothing is decided yet
+   */
+  public Optional<Ruling.Final> noteSaved() throws InterruptedException {
+    asked = true;
+    Backoff backoff = backoff();
+    while (true) {
+      Ruling ruling = once(() -> line.client().noteSaved(vm, operation));
+      if (ruling instanceof Ruling.Pending) {
+        return Optional.empty();
+      }
+      if (ruling instanceof Ruling.Final end) {
+        listener.ruled(end);
+        return Optional.of(end);
+      }
+      line.scheduler().sleep(backoff.next());
+    }
+  }
+
+  /**
+   * For a destination that has not let the guest run: it goes back to its source, if that lives.
+   *
+   * @return {@link Ours} if it stays here, because nobody else could run it
+   */
+  public Ruling.Final giveBack() throws InterruptedException {
+    return await(() -> line.client().giveBack(vm, operation));
+  }
+
+  /** Asks whether a guest that was built here may do its first step. */
+  public Ruling.Final started() throws InterruptedException {
+    asked = true;
+    return await(() -> line.client().started(vm, mine));
+  }
+
+  /**
+   * The source has said that the row committed the guest to this host. It is as good as the row's own word: a source says so
+   * only when it has heard it.
+   *
+   * @param epoch that it names
+   * @return empty if that is not the epoch under which this host would have the guest
+   */
+  public Optional<Ours> relayed(long epoch) {
+    return side == Side.DESTINATION && epoch == mine.value() ? Optional.of(new Ours(mine)) : Optional.empty();
+  }
+
+  private Ruling.Final await(Question question) throws InterruptedException {
+    Backoff backoff = backoff();
+    while (true) {
+      Ruling ruling = once(question);
+      if (ruling instanceof Ruling.Final end) {
+        listener.ruled(end);
+        return end;
+      }
+      line.scheduler().sleep(backoff.next());
+    }
+  }
+
+  private Backoff backoff() {
+    return new Backoff(FIRST_RETRY, LONGEST_RETRY, line.random());
+  }
+
+  /** One attempt. Without an answer nothing is known. */
+  private Ruling once(Question question) throws InterruptedException {
+    Ruling ruling;
+    try {
+      ruling = meaning(question.ask());
+    } catch (DeniedException e) {
+      ruling = new Ruling.Denied(String.valueOf(e.getMessage()));
+    } catch (NoAnswerException | RuntimeException | Error e) {
+      listener.waits(String.valueOf(e.getMessage()));
+      return new Ruling.Pending();
+    }
+    switch (ruling) {
+      case Ruling.Final unused -> {
+      }
+      case Ruling.Pending() -> listener.waits("nothing is decided yet");
+      case Ruling.Denied denied -> listener.waits("the coordinator denies this host an answer: " + denied.reason());
+      case Ruling.RecordsUnknown() -> listener.waits(
+          "the coordinator's records do not know of this VM's migration; they may have gone back in time");
+    }
+    return ruling;
+  }
+
+  /** Epochs only grow: an answer from before this host had the guest comes from records that are older than it. */
+  private Ruling meaning(Decision answer) {
+    boolean fromThePast = answer.outcome() != Outcome.DELETED && answer.epoch() < known();
+    if (answer.outcome() == Outcome.UNKNOWN || fromThePast) {
+      return new Ruling.RecordsUnknown();
+    }
+    return switch (answer.outcome()) {
+      case PENDING -> new Ruling.Pending();
+      case DELETED -> notOurs(Why.DELETED, answer);
+      case COMMITTED -> committed(answer);
+      case ABORTED -> side != Side.DESTINATION && side != Side.BUILDER && answer.epoch() == mine.value()
+          ? new Ours(mine)
+          : notOurs(Why.ABORTED, answer);
+      // Under the later epoch that it has since.
+      case TAKEN_BACK -> side == Side.SOURCE
+          ? new Ours(new OwnershipEpoch(answer.epoch()))
+          : notOurs(Why.TAKEN_BACK,
+              answer);
+      case UNKNOWN -> new Ruling.RecordsUnknown();
+    };
+  }
+
+  private Ruling committed(Decision answer) {
+    return switch (side) {
+      case SOURCE -> answer.epoch() > mine.value() ? notOurs(Why.COMMITTED, answer) : new Ruling.RecordsUnknown();
+      case SAVER -> notOurs(Why.SAVED, answer);
+      case DESTINATION, BUILDER ->
+        answer.epoch() == mine.value() ? new Ours(mine) : notOurs(Why.COMMITTED, answer);
+    };
+  }
+
+  /** The earliest epoch that the row can have by now: before a commit the destination's is the one before its own. */
+  private long known() {
+    return side == Side.DESTINATION ? mine.value() - 1 : mine.value();
+  }
+
+  private static NotOurs notOurs(Why why, Decision answer) {
+    return new NotOurs(why, answer.ownerHost(), answer.epoch());
+  }
+}

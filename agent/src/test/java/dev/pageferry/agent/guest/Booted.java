@@ -1,0 +1,23 @@
+package dev.pageferry.agent.guest;
+
+import dev.pageferry.common.identity.OwnershipEpoch;
+import java.util.EnumSet;
+
+/** Booted VMs that nobody was asked about. */
+public final class Booted {
+  private Booted() {
+  }
+
+  /** A VM at step 0, paused by the operator. */
+  public static VirtualMachine vm(VmFactory factory, VmSpec spec, long epoch) throws Exception {
+    factory.check(spec);
+    VirtualMachine vm = factory.skeleton(spec);
+    try {
+      factory.bringUp(vm, new OwnershipEpoch(epoch), false, EnumSet.of(PauseReason.OPERATOR));
+      return vm;
+    } catch (Exception e) {
+      vm.close();
+      throw e;
+    }
+  }
+}

@@ -1,0 +1,102 @@
+package dev.pageferry.coordinator.repair;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.repair.RepairPlan.Step;
+import dev.pageferry.coordinator.repair.Surveyed.Copy;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class RepairPlanTest {
+  private static final VmId V = new VmId("v");
+  private static final VmId W = new VmId("w");
+
+  private static VmRecord row(VmId vm, VmRecord.Phase phase, String owner, long epoch) {
+    return VmRecord.newBuilder().setSpec(VmSpec.newBuilder().setId(vm.value()).setName("name-of-" + vm)).setPhase(phase)
+        .setOwnerHost(owner).setOwnerIncarnation(owner + "-1").setEpoch(epoch).build();
+  }
+
+  private static Copy copy(VmId vm, String host, long epoch) {
+    return new Copy(new HostId(host), new Incarnation(host + "-1"), "s", epoch, "name-of-" + vm, true);
+  }
+
+  private static Surveyed world(List<VmRecord> rows, Map<VmId, List<Copy>> copies, Map<VmId, Long> leases,
+      VmId... deleted) {
+    Map<VmId, VmRecord> byId = new HashMap<>();
+    Map<String, VmId> names = new HashMap<>();
+    rows.forEach(each -> {
+      byId.put(new VmId(each.getSpec().getId()), each);
+      names.put(each.getSpec().getName(), new VmId(each.getSpec().getId()));
+    });
+    return new Surveyed(byId, copies, leases, Set.copyOf(Arrays.asList(deleted)), names);
+  }
+
+  @Test
+  void aRowThatAgreesNeedsNothing() {
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.ACTIVE, "a", 3)),
+        Map.of(V, List.of(copy(V, "a", 3))), Map.of()))).isEmpty();
+  }
+
+  @Test
+  void aVmThatTheRowCallsStoppedAndAHostRunsIsThatHosts() {
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.STOPPED, "a", 3)),
+        Map.of(V, List.of(copy(V, "a", 4))), Map.of()))).singleElement()
+        .isInstanceOfSatisfying(Step.Claim.class, claim -> assertThat(claim.copy().epoch()).isEqualTo(4));
+  }
+
+  @Test
+  void theCopyWithTheLatestEpochIsTheVm() {
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.ACTIVE, "a", 3)),
+        Map.of(V, List.of(copy(V, "a", 3), copy(V, "b", 4))), Map.of()))).singleElement()
+        .isInstanceOfSatisfying(Step.Claim.class, claim -> assertThat(claim.copy().host().value()).isEqualTo("b"));
+  }
+
+  @Test
+  void twoCopiesOfOneEpochAreForAnOperatorToTellApart() {
+    assertThat(RepairPlan.of(world(List.of(), Map.of(V, List.of(copy(V, "a", 4), copy(V, "b", 4))), Map.of())))
+        .singleElement().isInstanceOfSatisfying(Step.Refused.class,
+            refused -> assertThat(refused.reason()).contains("[a, b]").contains("vm claim name-of-v"));
+  }
+
+  @Test
+  void aCopyWhoseDisksWereOpenedLaterIsNotTheNewest() {
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.ACTIVE, "a", 3)),
+        Map.of(V, List.of(copy(V, "a", 4))), Map.of(V, 5L)))).singleElement()
+        .isInstanceOfSatisfying(Step.Refused.class,
+            refused -> assertThat(refused.reason()).contains("epoch 5").contains("not the newest"));
+  }
+
+  @Test
+  void aVmWithoutARowGetsOneUnlessItsNameIsAnothers() {
+    assertThat(RepairPlan.of(world(List.of(), Map.of(V, List.of(copy(V, "a", 1))), Map.of()))).singleElement()
+        .isInstanceOfSatisfying(Step.Claim.class, claim -> assertThat(claim.before()).isEmpty());
+    VmRecord namesake = row(W, VmRecord.Phase.STOPPED, "a", 1).toBuilder()
+        .setSpec(VmSpec.newBuilder().setId("w").setName("name-of-v")).build();
+    assertThat(RepairPlan.of(world(List.of(namesake), Map.of(V, List.of(copy(V, "a", 1))), Map.of()))).singleElement()
+        .isInstanceOfSatisfying(Step.Refused.class, refused -> assertThat(refused.reason()).contains("has the name"));
+  }
+
+  @Test
+  void aCopyOfADeletedVmIsLeftToBeDestroyed() {
+    assertThat(RepairPlan.of(world(List.of(), Map.of(V, List.of(copy(V, "a", 1))), Map.of(), V))).isEmpty();
+  }
+
+  @Test
+  void aVmThatNoHostHasIsStoppedUnderTheLatestEpochThatAnybodyKnows() {
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.ACTIVE, "a", 3)), Map.of(), Map.of(V, 6L))))
+        .singleElement().isInstanceOfSatisfying(Step.Nowhere.class, it -> assertThat(it.epoch()).isEqualTo(6));
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.STOPPED, "a", 3)), Map.of(), Map.of(V, 6L))))
+        .as("an epoch that was given out is not given out again").singleElement().isInstanceOf(Step.Nowhere.class);
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.STOPPED, "a", 3)), Map.of(), Map.of(V, 3L))))
+        .isEmpty();
+  }
+}

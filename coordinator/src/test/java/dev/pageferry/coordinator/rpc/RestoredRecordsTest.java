@@ -1,0 +1,204 @@
+package dev.pageferry.coordinator.rpc;
+
+import static dev.pageferry.coordinator.rpc.ServedSite.refused;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
+import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.ListHostsRequest;
+import dev.pageferry.proto.cluster.v1.ListVmsRequest;
+import dev.pageferry.proto.cluster.v1.RecordsTrouble;
+import dev.pageferry.proto.cluster.v1.RepairRecordsRequest;
+import dev.pageferry.proto.cluster.v1.RepairRecordsResponse;
+import dev.pageferry.proto.cluster.v1.StartVmRequest;
+import dev.pageferry.proto.cluster.v1.StopVmRequest;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatResponse;
+import dev.pageferry.proto.registry.v1.RecordsSeen;
+import dev.pageferry.proto.registry.v1.RecordsStamp;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import dev.pageferry.proto.registry.v1.RegisterResponse;
+import io.grpc.Metadata;
+import io.grpc.Status.Code;
+import io.grpc.protobuf.ProtoUtils;
+import io.grpc.stub.MetadataUtils;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A backup of the records is restored: VM db is stopped in it, and runs on host a. */
+@Timeout(60)
+class RestoredRecordsTest {
+  private static final String FILE = "coordinator.db";
+  private static final Metadata.Key<RecordsSeen> SEEN = Metadata.Key.of("pageferry-records-seen-bin",
+      ProtoUtils.metadataMarshaller(RecordsSeen.getDefaultInstance()));
+
+  @TempDir
+  Path directory;
+  private FakeSite site;
+  private ServedSite served;
+  private RecordsStamp lastSeen;
+  private String id;
+
+  @BeforeEach
+  void restoreABackup() throws Exception {
+    Path records = directory.resolve("records");
+    site = new FakeSite(records);
+    site.register("a");
+    site.register("b");
+    site.createVm("db", "a");
+    id = site.vmId("db").value();
+    site.machines().stop("db");
+    site = site.afterCoordinatorRestart();
+    Files.copy(records.resolve(FILE), directory.resolve(FILE));
+    site.heartbeat("a", "b");
+    site.machines().start("db", "", false);
+    lastSeen = site.history().stamp();
+    site.close();
+    try (var left = Files.list(records)) {
+      for (Path each : left.toList()) {
+        Files.delete(each);
+      }
+    }
+    Files.copy(directory.resolve(FILE), records.resolve(FILE), StandardCopyOption.REPLACE_EXISTING);
+    site = site.afterCoordinatorRestart();
+    served = new ServedSite(site);
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    served.close();
+  }
+
+  private HeartbeatRequest beat(String host, VmStatus... vms) {
+    return HeartbeatRequest.newBuilder().setHostId(host).setIncarnation(site.incarnation(host).value())
+        .addAllVms(List.of(vms)).build();
+  }
+
+  private VmStatus running() {
+    return VmStatus.newBuilder().setId(id).setEpoch(2).setState(VmStatus.State.RUNNING).build();
+  }
+
+  /** As an agent of this version asks: with what it has seen. */
+  private HeartbeatResponse beatOfThisVersion(HeartbeatRequest request) {
+    Metadata headers = new Metadata();
+    headers.put(SEEN, RecordsSeen.newBuilder().setHostId(request.getHostId()).addStamps(lastSeen).build());
+    return served.registry().withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers)).heartbeat(request);
+  }
+
+  private RepairRecordsResponse repair(boolean dryRun) {
+    return served.cluster().repairRecords(RepairRecordsRequest.newBuilder().setDryRun(dryRun).build());
+  }
+
+  private RecordsTrouble trouble() {
+    return served.cluster().listVms(ListVmsRequest.getDefaultInstance()).getRecords();
+  }
+
+  @Test
+  void aVmThatRunsThoughItsRowSaysStoppedIsNotDestroyed() {
+    HeartbeatResponse answer = served.registry().heartbeat(beat("a", running()));
+
+    assertThat(answer.getStaleVmsList()).isEmpty();
+    assertThat(answer.getLeaseMillis()).as("leases are renewed").isPositive();
+    assertThat(trouble().getEvidenceList()).singleElement().asString().contains("db").contains("epoch 2");
+    assertThat(served.cluster().listHosts(ListHostsRequest.getDefaultInstance()).hasRecords()).isTrue();
+  }
+
+  @Test
+  void whatAHostHasSeenProvesItBeforeAnyRowIsLookedAt() {
+    HeartbeatResponse answer = beatOfThisVersion(beat("b"));
+
+    assertThat(answer.getUnknown()).isFalse();
+    assertThat(trouble().getEvidenceList()).singleElement().asString().contains("host b");
+    assertThat(trouble().getSilentHostsList()).containsExactly("a");
+  }
+
+  @Test
+  void noRowChangesAndNoEpochIsGivenOut() {
+    HeartbeatResponse unused = beatOfThisVersion(beat("a", running()));
+
+    refused(Code.FAILED_PRECONDITION, "records repair", () -> served.cluster()
+        .startVm(StartVmRequest.newBuilder().setName("db").build()));
+    refused(Code.FAILED_PRECONDITION, "records repair", () -> served.cluster()
+        .stopVm(StopVmRequest.newBuilder().setName("db").build()));
+    refused(Code.FAILED_PRECONDITION, "went back in time", () -> served.ownership()
+        .commit(CommitRequest.newBuilder().setVmId(id).setMigrationId("M").build()));
+    assertThat(site.agent("a").count("destroyVm")).as("orders to destroy since the backup").isEqualTo(1);
+  }
+
+  @Test
+  void anIncarnationThatTheRecordsDoNotKnowIsTakenInAndToldNothingThatEndsIt() {
+    HeartbeatResponse unused = beatOfThisVersion(beat("b"));
+    RegisterResponse answer = served.registry().register(RegisterRequest.newBuilder().setHostId("a")
+        .setIncarnation("a-life-9").setAddress(FakeSite.address("a")).build());
+
+    assertThat(answer.getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+    assertThat(answer.getLeaseMillis()).isPositive();
+  }
+
+  @Test
+  void anOperatorPutsRowsRightFromWhatHostsReportAndThenRowsChangeAgain() throws Exception {
+    HeartbeatResponse unused = beatOfThisVersion(beat("a", running()));
+    assertThat(repair(true).getRepairsList()).singleElement().satisfies(each -> {
+      assertThat(each.getVm()).isEqualTo("db");
+      assertThat(each.getBefore()).contains("stopped").contains("epoch 1");
+      assertThat(each.getAfter()).contains("host a").contains("epoch 2");
+    });
+    assertThat(site.history().isInTrouble()).isTrue();
+    RepairRecordsResponse done = repair(false);
+    assertThat(done.getRepairsList()).singleElement().satisfies(each -> assertThat(each.getRefusal()).isEmpty());
+    assertThat(done.getRecords().getSilentHostsList()).as("it may have VMs, too").containsExactly("b");
+    assertThat(site.history().isInTrouble()).isTrue();
+
+    HeartbeatResponse last = beatOfThisVersion(beat("b"));
+    assertThat(last.getStaleVmsList()).isEmpty();
+    assertThat(site.history().isInTrouble()).isFalse();
+    assertThat(served.cluster().getVm(GetVmRequest.newBuilder().setName("db").build()).getEpoch()).isEqualTo(2);
+    assertThat(beatOfThisVersion(beat("a", running())).getStaleVmsList()).isEmpty();
+    assertThat(site.history().isInTrouble()).as("what was put right is no proof any more").isFalse();
+
+    Vm stopped = served.cluster().stopVm(StopVmRequest.newBuilder().setName("db").build());
+    assertThat(stopped.getState()).isEqualTo(Vm.State.STOPPED);
+    assertThat(site.machines().start("db", "b", false).getEpoch()).as("later than any that was given out").isEqualTo(3);
+  }
+
+  @Test
+  void oneVmIsClaimedByHand() {
+    HeartbeatResponse first = beatOfThisVersion(beat("a", running()));
+    HeartbeatResponse second = beatOfThisVersion(beat("b"));
+    refused(Code.NOT_FOUND, "reports no VM db", () -> served.cluster()
+        .claimVm(ClaimVmRequest.newBuilder().setName("db").setHost("b").build()));
+    Vm claimed = served.cluster().claimVm(ClaimVmRequest.newBuilder().setName("db").setHost("a").build());
+    assertThat(claimed.getHost()).isEqualTo("a");
+    assertThat(claimed.getEpoch()).isEqualTo(2);
+    assertThat(site.history().isInTrouble()).isFalse();
+  }
+
+  @Test
+  void theStateOutlivesTheCoordinator() throws IOException, InterruptedException {
+    HeartbeatResponse unused = beatOfThisVersion(beat("a", running()));
+    served.close();
+    site = site.afterCoordinatorRestart();
+    served = new ServedSite(site);
+    assertThat(site.history().isInTrouble()).isTrue();
+    refused(Code.FAILED_PRECONDITION, "records repair", () -> served.cluster()
+        .stopVm(StopVmRequest.newBuilder().setName("db").build()));
+  }
+
+  @Test
+  void recordsThatAreRightNeedNoRepair() {
+    HeartbeatResponse unused = served.registry().heartbeat(beat("a"));
+    refused(Code.FAILED_PRECONDITION, "the records are right", () -> repair(true));
+  }
+}
