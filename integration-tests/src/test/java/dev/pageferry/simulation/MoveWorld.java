@@ -52,6 +52,8 @@ final class MoveWorld implements SimulatedGuest.Effects {
   private static final Duration FIRST_STEPS = Duration.ofMillis(300);
   private static final Duration TROUBLE = Duration.ofSeconds(12);
   private static final Duration GOOD_END = Duration.ofMinutes(5);
+  private static final List<String> FATAL_MESSAGES = List.of("SetupAccepted", "GuestState", "StateSaved", "Ready", "Go",
+      "Running");
   private static final int[] MISHAPS_PER_MILLE = {0, 30, 80, 150};
 
   private final Baton baton;
@@ -140,8 +142,11 @@ final class MoveWorld implements SimulatedGuest.Effects {
 
   /** What befalls links and the coordinator, and when it ends. */
   private void planTrouble() {
-    if (random.nextInt(2) == 0) {
+    if (random.nextInt(4) == 0) {
       operator.later(soon(), "a link breaks", links::cut);
+    }
+    if (random.nextInt(3) == 0) {
+      links.cutOn(FATAL_MESSAGES.get(random.nextInt(FATAL_MESSAGES.size())), random.nextBoolean());
     }
     if (random.nextInt(4) == 0) {
       Duration down = upTo(6000);

@@ -104,6 +104,7 @@ final class SimulatedLink {
       control.host().requireAlive();
       if (control.isOpen()) {
         deliver("receives " + message.getClass().getSimpleName(), () -> peer().receive(message));
+        links.sent(SimulatedLink.this, message);
       }
     }
 

@@ -29,6 +29,8 @@ final class SimulatedLinks {
   private final List<SimulatedLink> links = new ArrayList<>();
   private final double nanosPerByte;
   private int cuts;
+  private String fatalMessage = "";
+  private boolean fatalArrives;
 
   private record Listener(SimulatedScheduler host, IncomingDirectory directory) {
   }
@@ -49,6 +51,24 @@ final class SimulatedLinks {
       cuts++;
       each.cut();
     });
+  }
+
+  /** Breaks the connection when a message of that kind is sent: it arrives, or it does not. */
+  void cutOn(String message, boolean arrives) {
+    fatalMessage = message;
+    fatalArrives = arrives;
+  }
+
+  void sent(SimulatedLink link, MessageLite message) {
+    if (message.getClass().getSimpleName().equals(fatalMessage) && link.isWhole()) {
+      fatalMessage = "";
+      cuts++;
+      if (fatalArrives) {
+        baton.at(baton.nanos() + 2 * LATENCY_NANOS, "link", "breaks behind a message", link::cut);
+      } else {
+        link.cut();
+      }
+    }
   }
 
   int cuts() {

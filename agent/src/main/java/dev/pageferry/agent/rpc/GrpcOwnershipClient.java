@@ -126,7 +126,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
       Outcome outcome = switch (answer.getOutcome()) {
         case COMMITTED -> Outcome.COMMITTED;
         case ABORTED -> Outcome.ABORTED;
-        case UNKNOWN, DELETED -> Outcome.UNKNOWN;
+        case UNKNOWN -> Outcome.UNKNOWN;
         case TAKEN_BACK -> Outcome.TAKEN_BACK;
         case PENDING -> Outcome.PENDING;
         case DELETED -> Outcome.DELETED;

@@ -12,15 +12,17 @@ import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.wire.PageFrameMeta;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.agent.wire.WireException.Fault;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +50,8 @@ final class PagePlacement implements PageSink {
   private final ChecksumTable checksums;
   private final Stream[] streams;
   private final Ticker ticker;
+  /** Raised when a stream has ended a round, or failed. */
+  private final Signal moved;
   private final Consumer<Throwable> onFailure;
   private volatile long firstNanos;
   /** Guarded by this. */
@@ -59,7 +63,7 @@ final class PagePlacement implements PageSink {
   private boolean complete;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
-  PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
+  PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Scheduler scheduler,
       Consumer<Throwable> onFailure) {
     this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
     this.ram = vm.ram();
@@ -67,7 +71,8 @@ final class PagePlacement implements PageSink {
     this.checksums = new ChecksumTable(space.pageCount());
     checksums.prepare(0, ram.pageCount());
     this.streams = IntStream.range(0, streamCount).mapToObj(i -> new Stream()).toArray(Stream[]::new);
-    this.ticker = ticker;
+    this.ticker = scheduler;
+    this.moved = scheduler.newSignal();
     this.onFailure = onFailure;
     // Last: it starts threads, which nobody would end if something else failed.
     this.disks = disks.map(incoming -> new DiskPlacement(space, incoming, streamCount, this::failed));
@@ -182,7 +187,7 @@ final class PagePlacement implements PageSink {
     state.round++;
     state.begun = false;
     state.roundsEnded++;
-    notifyAll();
+    moved.raise();
     return state.pagesPlaced;
   }
 
@@ -193,7 +198,7 @@ final class PagePlacement implements PageSink {
         return;
       }
       failure = cause;
-      notifyAll();
+      moved.raise();
     }
     onFailure.accept(cause);
   }
@@ -203,17 +208,22 @@ final class PagePlacement implements PageSink {
    *
    * @throws MigrationFailure.PeerAtFault if a stream has gone on behind the last round
    */
-  synchronized void awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
-    while (failure == null && IntStream.range(0, streams.length).anyMatch(i -> streams[i].roundsEnded <= lastRound)) {
-      if (deadline.hasPassed()) {
-        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
-            "round %d did not end on all %d streams in time".formatted(lastRound,
-                streams.length));
-      }
-      TimeUnit.NANOSECONDS.timedWait(this, deadline.remainingNanos());
-    }
+  void awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+    boolean inTime = moved.await(() -> hasEndedOrFailed(lastRound), Duration.ofNanos(deadline.remainingNanos()));
+    complete(lastRound, inTime);
+  }
+
+  private synchronized boolean hasEndedOrFailed(int round) {
+    return failure != null || Arrays.stream(streams).allMatch(each -> each.roundsEnded > round);
+  }
+
+  private synchronized void complete(int lastRound, boolean inTime) throws MigrationFailure {
     if (failure != null) {
       throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "a data stream ended: " + failure.getMessage());
+    }
+    if (!inTime) {
+      throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST,
+          "round %d did not end on all %d streams in time".formatted(lastRound, streams.length));
     }
     if (Arrays.stream(streams).anyMatch(each -> each.begun || each.roundsEnded != lastRound + 1)) {
       throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
