@@ -22,12 +22,14 @@ import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.agent.rpc.CoordinatorSession;
 import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.simulation.SimulatedNetwork.Place;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,6 +41,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
   static final String STORAGE_ID = "storage-1";
   /** Of the built-in machine, which nobody builds here. */
   private static final HostMemory UNUSED_MEMORY = new HostMemory(1 << 20);
+  private static final long MEMORY_BYTES = 1 << 30;
   private static final int GRPC_PORT = 7410;
   private static final int MIGRATION_PORT = 7420;
 
@@ -57,7 +60,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
   private final HostedGuests guests = new HostedGuests();
   private final SimulatedGuest.Effects effects;
   private final OutgoingMigrations outgoing;
-  private final SimulatedSession session;
+  private final CoordinatorSession session;
   private final HostAgentService service;
 
   SimulatedAgent(Baton baton, SimulatedScheduler host, SimulatedNetwork network, SimulatedLinks links,
@@ -76,14 +79,24 @@ final class SimulatedAgent implements Place<HostAgentService> {
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, status -> {
     });
-    session = new SimulatedSession(network, host, coordinator, this, guests, outgoing);
-    IncomingMigrations incoming = new IncomingMigrations(this::skeleton, GuestDisks.NONE, states, line, session,
+    IncomingMigrations incoming = new IncomingMigrations(this::skeleton, GuestDisks.NONE, states, line,
+        this::awaitLease,
         this::adopt, this::log, failpoints);
+    session = new CoordinatorSession(new SimulatedRegistry(network, host, coordinator),
+        RegisterRequest.newBuilder().setHostId(host.name()).setIncarnation(incarnation).setAddress(address().toString())
+            .setMigrationAddress(migrationAddress().toString()).setMemoryBytes(MEMORY_BYTES).setStorageId(STORAGE_ID)
+            .build(),
+        () -> MEMORY_BYTES, guests, outgoing, incoming, ends -> {
+        }, host, host, this::shutOut);
     links.listen(migrationAddress(), host, incoming);
     VmCreation creation = new VmCreation(new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host), guests, claims, line,
         failpoints);
     service = new HostAgentService(new Incarnation(incarnation), guests, creation, new TwinVerifier(UNUSED_MEMORY),
         departures, outgoing, incoming, claims, Optional.empty(), states);
+  }
+
+  private void shutOut(String reason) {
+    throw new AssertionError("%s is shut out: %s".formatted(host.name(), reason));
   }
 
   private SourceMigration.HostedCopies copies() {
@@ -112,6 +125,11 @@ final class SimulatedAgent implements Place<HostAgentService> {
 
   private IncomingGuest skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException {
     return new SimulatedGuest(spec, host, baton, effects);
+  }
+
+  /** The session is the lease, and needs to know the migrations first. */
+  private void awaitLease() throws InterruptedException {
+    session.awaitLive();
   }
 
   private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {

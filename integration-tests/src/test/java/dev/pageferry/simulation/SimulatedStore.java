@@ -59,6 +59,7 @@ final class SimulatedStore {
 
     @Override
     public boolean commit(Transaction transaction) {
+      // The inventory holds its monitor while it writes a host's record.
       if (transaction.writes().getFirst().key().startsWith("hosts/")) {
         return apply(transaction);
       }

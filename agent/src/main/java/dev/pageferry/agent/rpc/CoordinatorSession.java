@@ -1,54 +1,56 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
-import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.network.TunnelEnd;
-import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.rpc.RegistryClient.NoAnswerException;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
-import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import dev.pageferry.proto.registry.v1.VmInDoubt;
-import io.grpc.ManagedChannel;
-import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Registers this host with the coordinator and stays known: a heartbeat a second, and the lease that answers bring. */
 public final class CoordinatorSession implements HostLease, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
-  private static final long CALL_SECONDS = 2;
   private static final long RETRY_MILLIS = 500;
   /** Longer than two calls that are not answered, shorter than any lease. */
   private static final Duration ATTENTION = Duration.ofSeconds(6);
   /** Longer than a coordinator waits for the life before of a host that has moved to another address. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-  private final ManagedChannel channel;
-  private final HostRegistryGrpc.HostRegistryBlockingStub stub;
+  private final RegistryClient registry;
   private final RegisterRequest self;
-  private final HostMemory memory;
+  private final LongSupplier memoryFreeBytes;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
-  private final HostNetwork network;
+  private final Consumer<List<TunnelEnd>> network;
   private final Consumer<String> shutOut;
-  private final Thread thread;
+  private final Scheduler scheduler;
+  private final Ticker bootClock;
+  private final Signal renewed;
+  private volatile @Nullable Task task;
   private volatile long intervalMillis = RETRY_MILLIS;
   private boolean reachable = true;
   private boolean wasRegistered;
@@ -59,30 +61,37 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private long firstRefusalNanos;
   private volatile boolean registered;
   /** When the coordinator was asked last, and took this host for a host or did not answer; on CLOCK_BOOTTIME, nanoseconds. */
-  private volatile long askedNanos = Linux.bootTimeNanos();
-  /** On CLOCK_BOOTTIME, nanoseconds; guarded by this. */
-  private long leaseEndNanos;
+  private volatile long askedNanos;
+  /** On CLOCK_BOOTTIME, nanoseconds. */
+  private volatile long leaseEndNanos;
 
-  /** @param shutOut told the reason when this process can be no host of the cluster any more */
-  CoordinatorSession(ManagedChannel channel, RecordsMemory records, RegisterRequest self, HostMemory memory,
-      HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming, HostNetwork network,
-      Consumer<String> shutOut) {
-    this.channel = channel;
-    this.stub = HostRegistryGrpc.newBlockingStub(channel).withInterceptors(records);
+  /**
+   * @param network is told the other ends of VXLAN tunnels
+   * @param bootClock runs on while the machine is suspended
+   * @param shutOut told the reason when this process can be no host of the cluster any more
+   */
+  public CoordinatorSession(RegistryClient registry, RegisterRequest self, LongSupplier memoryFreeBytes,
+      HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming,
+      Consumer<List<TunnelEnd>> network, Scheduler scheduler, Ticker bootClock, Consumer<String> shutOut) {
+    this.registry = registry;
+    this.scheduler = scheduler;
+    this.bootClock = bootClock;
+    this.renewed = scheduler.newSignal();
+    this.askedNanos = bootClock.nanos();
+    this.leaseEndNanos = askedNanos;
     this.incoming = incoming;
     this.self = self;
-    this.memory = memory;
+    this.memoryFreeBytes = memoryFreeBytes;
     this.guests = guests;
     this.outgoing = outgoing;
     this.network = network;
     this.shutOut = shutOut;
-    // A platform thread: storage that hangs holds the carriers of virtual ones, and this host lives all the same.
-    this.thread = Thread.ofPlatform().daemon().name("heartbeat").unstarted(this::run);
   }
 
   /** Begins to register, and to beat once that worked. */
   public void start() {
-    thread.start();
+    // Not a virtual thread: storage that hangs holds the carriers of those, and this host lives all the same.
+    task = scheduler.startBlocking("heartbeat", this::run);
   }
 
   /** Whether the coordinator knows this incarnation. */
@@ -95,26 +104,26 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
    * long has not, and may have been replaced meanwhile: its VMs must not be heard before it knows.
    */
   public boolean isAttentive() {
-    return Linux.bootTimeNanos() - askedNanos < ATTENTION.toNanos();
+    return bootClock.nanos() - askedNanos < ATTENTION.toNanos();
   }
 
   @Override
-  public synchronized void awaitLive() throws InterruptedException {
-    while (Linux.bootTimeNanos() >= leaseEndNanos) {
+  public void awaitLive() throws InterruptedException {
+    while (!renewed.await(() -> bootClock.nanos() < leaseEndNanos, Duration.ofMillis(intervalMillis))) {
       // The clock may jump over the lease's end while this thread sleeps, so look again now and then.
-      wait(intervalMillis);
+      continue;
     }
   }
 
   private void run() {
     try {
-      while (!Thread.interrupted()) {
+      while (true) {
         beat();
         // A host that is not known may have been replaced: it is heard again when that is clear.
         if (registered || !reachable) {
-          askedNanos = Linux.bootTimeNanos();
+          askedNanos = bootClock.nanos();
         }
-        Thread.sleep(intervalMillis);
+        scheduler.sleep(Duration.ofMillis(intervalMillis));
       }
     } catch (InterruptedException e) {
       // The agent is shutting down.
@@ -132,22 +141,20 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
         reachable = true;
         log.info("the coordinator answers again");
       }
-    } catch (StatusRuntimeException e) {
-      channel.resetConnectBackoff();
+    } catch (NoAnswerException e) {
       if (reachable) {
         reachable = false;
-        log.warn("the coordinator does not answer: {} {}", e.getStatus().getCode(),
-            String.valueOf(e.getStatus().getDescription()));
+        log.warn("the coordinator does not answer: {}", String.valueOf(e.getMessage()));
       }
     } catch (RuntimeException e) {
       log.error("a heartbeat failed", e);
     }
   }
 
-  private void register() {
-    long sent = Linux.bootTimeNanos();
-    RegisterResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
-        .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
+  private void register() throws NoAnswerException {
+    long sent = bootClock.nanos();
+    RegisterResponse response = registry
+        .register(self.toBuilder().setMemoryFreeBytes(memoryFreeBytes.getAsLong()).build());
     intervalMillis = Math.max(50, response.getHeartbeatIntervalMillis());
     if (response.getRefusal() != RegisterResponse.Refusal.NONE) {
       refused(response);
@@ -166,7 +173,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
    * while, in case it is the restart of the one whose name it has.
    */
   private void refused(RegisterResponse response) {
-    long now = Linux.bootTimeNanos();
+    long now = bootClock.nanos();
     if (firstRefusalNanos == 0) {
       firstRefusalNanos = now;
       log.warn("the coordinator does not take this host in: {}", response.getReason());
@@ -177,10 +184,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
   }
 
-  private void heartbeat() {
+  private void heartbeat() throws NoAnswerException {
     HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId())
         .setIncarnation(self.getIncarnation())
-        .setMemoryFreeBytes(memory.freeBytes()).setNetworkVersion(networkVersion);
+        .setMemoryFreeBytes(memoryFreeBytes.getAsLong()).setNetworkVersion(networkVersion);
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
       each.vm().stepsPerSecond();
@@ -188,8 +195,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     });
     incoming.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
         .setMigrationId(each.migration().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
-    long sent = Linux.bootTimeNanos();
-    HeartbeatResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS).heartbeat(request.build());
+    long sent = bootClock.nanos();
+    HeartbeatResponse response = registry.heartbeat(request.build());
     if (response.getUnknown()) {
       registered = false;
       return;
@@ -198,14 +205,14 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     response.getStaleVmsList().forEach(this::drop);
     if (response.hasNetwork() && resolving.compareAndSet(false, true)) {
       // Looking names up may take long, and others wait for the next heartbeat.
-      Thread.ofVirtual().name("network-members").start(() -> tell(response.getNetwork()));
+      Task unused = scheduler.start("network-members", () -> tell(response.getNetwork()));
     }
   }
 
   private void tell(NetworkDirectory directory) {
     try {
       List<TunnelEnd> ends = NetworkMessages.tunnelEnds(directory);
-      network.tell(ends);
+      network.accept(ends);
       if (ends.size() == directory.getEndsCount()) {
         networkVersion = directory.getVersion();
       }
@@ -214,9 +221,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
   }
 
-  private synchronized void renew(long sentNanos, long leaseMillis) {
+  private void renew(long sentNanos, long leaseMillis) {
     leaseEndNanos = sentNanos + TimeUnit.MILLISECONDS.toNanos(leaseMillis);
-    notifyAll();
+    renewed.raise();
   }
 
   /** The VM belongs to another host, or to nobody. */
@@ -226,7 +233,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
         stale.getRunsElsewhere());
     outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(word), () -> {
       // Closing its disks may take long, and others wait for the next heartbeat.
-      Thread.ofVirtual().name("drop-" + id).start(() -> {
+      Task unused = scheduler.start("drop-" + id, () -> {
         if (guests.destroy(id, word)) {
           log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
         }
@@ -236,6 +243,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
 
   @Override
   public void close() {
-    thread.interrupt();
+    Task running = task;
+    if (running != null) {
+      running.interrupt();
+    }
   }
 }
