@@ -37,7 +37,7 @@ final class Coordinator implements AutoCloseable {
   private static final Duration LEASE = Duration.ofSeconds(10);
 
   private final RecordStore store;
-  private final AgentClient agents = new GrpcAgentClient();
+  private final AgentClient agents;
   private final MigrationSupervisor migrations;
   private final CoordinatorRpc rpc;
   private final ObservabilityServer observability;
@@ -50,6 +50,7 @@ final class Coordinator implements AutoCloseable {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, Ticker.SYSTEM);
       SecureRandom random = new SecureRandom();
       RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, random);
+      agents = new GrpcAgentClient(history::stamp);
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);

@@ -19,8 +19,8 @@ public final class ServerProcess implements AutoCloseable {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
   private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
 
-  private final Path program;
-  private final List<String> arguments;
+  private Path program;
+  private List<String> arguments;
   private final Path log;
   private @Nullable Process process;
   private long logOffset;
@@ -31,6 +31,12 @@ public final class ServerProcess implements AutoCloseable {
     this.program = program;
     this.arguments = List.copyOf(arguments);
     this.log = log;
+  }
+
+  /** From the next start on it is another version's program. */
+  void become(Path otherProgram, List<String> otherArguments) {
+    program = otherProgram;
+    arguments = List.copyOf(otherArguments);
   }
 
   /** From the next start on, a file that would grow beyond this cannot be written: as on a full disk, and without root. */
@@ -79,7 +85,7 @@ public final class ServerProcess implements AutoCloseable {
         StandardCharsets.UTF_8);
   }
 
-  boolean isAlive() {
+  public boolean isAlive() {
     return process != null && process.isAlive();
   }
 

@@ -36,6 +36,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,6 +50,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 
 /** A coordinator and agents as processes on loopback, with free ports and a directory of their own. */
@@ -62,16 +64,33 @@ public final class TestCluster implements AutoCloseable {
       Migration.State.CANCELLED);
 
   private final Path directory;
-  /** Whether each host has storage that no other one reaches. */
-  private final boolean ownStorage;
+  private final Set<String> hostsWithOwnStorage;
   private final Map<String, ServerProcess> agents = new LinkedHashMap<>();
+  /** What each agent was first started with, by host. */
+  private final Map<String, List<String>> agentArguments = new HashMap<>();
   private final ServerProcess coordinator;
   private final int port;
   private final ManagedChannel channel;
 
-  private TestCluster(Path directory, boolean ownStorage, ServerProcess coordinator, int port) {
+  /**
+   * Which version each server of a cluster is of.
+   *
+   * @param agents by host, in the order in which they are started
+   * @param hostsWithOwnStorage those whose storage no other one reaches
+   */
+  public record Setup(Distribution coordinator, Map<String, Distribution> agents, Set<String> hostsWithOwnStorage) {
+    static Setup ofThisBuild(boolean ownStorage, String... hosts) {
+      Map<String, Distribution> agents = new LinkedHashMap<>();
+      for (String each : hosts) {
+        agents.put(each, Distribution.PRESENT);
+      }
+      return new Setup(Distribution.PRESENT, agents, ownStorage ? Set.of(hosts) : Set.of());
+    }
+  }
+
+  private TestCluster(Path directory, Setup setup, ServerProcess coordinator, int port) {
     this.directory = directory;
-    this.ownStorage = ownStorage;
+    this.hostsWithOwnStorage = setup.hostsWithOwnStorage();
     this.coordinator = coordinator;
     this.port = port;
     this.channel = NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
@@ -80,29 +99,38 @@ public final class TestCluster implements AutoCloseable {
   /** Starts a coordinator and one agent per name, each with that much memory for guests, all with the same storage. */
   public static TestCluster start(String name, String memory, String... hosts)
       throws IOException, InterruptedException {
-    return start(name, false, memory, hosts);
+    return start(name, memory, Setup.ofThisBuild(false, hosts));
   }
 
   /** As {@link #start}, each host with storage of its own. */
   public static TestCluster startWithOwnStorage(String name, String memory, String... hosts)
       throws IOException, InterruptedException {
-    return start(name, true, memory, hosts);
+    return start(name, memory, Setup.ofThisBuild(true, hosts));
   }
 
-  private static TestCluster start(String name, boolean ownStorage, String memory, String... hosts)
+  /** Starts a cluster whose servers may be of several versions. */
+  public static TestCluster start(String name, String memory, Setup setup)
       throws IOException, InterruptedException {
-    Path directory = Files
-        .createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")), name + "-");
+    return start(Files.createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")),
+        name + "-"), memory, setup);
+  }
+
+  /** Starts a coordinator alone, on records that are in a directory already. */
+  public static TestCluster startOn(Path directory, Distribution coordinator) throws IOException, InterruptedException {
+    return start(directory, "1MiB", new Setup(coordinator, Map.of(), Set.of()));
+  }
+
+  private static TestCluster start(Path directory, String memory, Setup setup)
+      throws IOException, InterruptedException {
     // A fixed port lets the coordinator be killed and come back where the agents look for it.
     int port = freePort();
-    ServerProcess coordinator = new ServerProcess(program("coordinator"),
-        List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
-            directory.resolve("data").toString()),
+    ServerProcess coordinator = new ServerProcess(setup.coordinator().program("ferry-coordinator"),
+        setup.coordinator().understood("ferry-coordinator", coordinatorArguments(directory, port)),
         directory.resolve("coordinator.log"));
     coordinator.start(LISTENING);
-    TestCluster cluster = new TestCluster(directory, ownStorage, coordinator, port);
-    for (String host : hosts) {
-      cluster.addHost(host, memory);
+    TestCluster cluster = new TestCluster(directory, setup, coordinator, port);
+    for (Map.Entry<String, Distribution> each : setup.agents().entrySet()) {
+      cluster.addHost(each.getKey(), memory, each.getValue());
     }
     // All at once: most of a short scenario is waiting for programs to start and to end.
     atOnce(cluster.agents.values(), agent -> agent.start(REGISTERED));
@@ -137,36 +165,49 @@ public final class TestCluster implements AutoCloseable {
     }
   }
 
-  private static Path program(String module) {
-    Path program = ROOT.resolve(module + "/target/dist/ferry-" + module + "/bin/ferry-" + module);
-    if (!Files.isExecutable(program)) {
-      throw new IllegalStateException("%s is not built; run mvn package first".formatted(program));
-    }
-    return program;
+  private static List<String> coordinatorArguments(Path directory, int port) {
+    return List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
+        directory.resolve("data").toString());
   }
 
-  private void addHost(String host, String memory) throws IOException, InterruptedException {
+  private void addHost(String host, String memory, Distribution distribution) throws IOException, InterruptedException {
     // A fixed port: from another address a restarted agent would have to wait until the one before is surely gone.
-    ServerProcess agent = agentProcess(host, memory, "127.0.0.1:" + freePort(), directory.resolve(host + ".log"));
-    agents.put(host, agent);
+    List<String> arguments = agentArguments(host, memory, "127.0.0.1:" + freePort());
+    agentArguments.put(host, arguments);
+    agents.put(host, new ServerProcess(distribution.program("ferry-agent"),
+        distribution.understood("ferry-agent", arguments), directory.resolve(host + ".log")));
   }
 
   /** Starts another agent under the name of a host that has one, and waits until it is refused. The caller closes it. */
   public ServerProcess startImpostor(String host, String memory) throws IOException {
-    ServerProcess impostor = agentProcess(host, memory, "127.0.0.1:0", directory.resolve(host + "-impostor.log"));
+    ServerProcess impostor = new ServerProcess(Distribution.PRESENT.program("ferry-agent"),
+        agentArguments(host, memory, "127.0.0.1:0"), directory.resolve(host + "-impostor.log"));
     impostor.start(REFUSED);
     return impostor;
   }
 
-  private ServerProcess agentProcess(String host, String memory, String listen, Path log) throws IOException {
+  /** Starts another agent for a host whose agent is silent, and waits until it is taken in. The caller closes it. */
+  public ServerProcess startReplacement(String host, String memory, Distribution distribution)
+      throws IOException, InterruptedException {
+    ServerProcess replacement = new ServerProcess(distribution.program("ferry-agent"),
+        distribution.understood("ferry-agent", agentArguments(host, memory, "127.0.0.1:0")),
+        directory.resolve(host + "-replacement.log"));
+    replacement.start(REGISTERED);
+    return replacement;
+  }
+
+  private List<String> agentArguments(String host, String memory, String listen) throws IOException {
     Path failpoints = Files.createDirectories(directory.resolve(host));
-    return new ServerProcess(program("agent"),
-        List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
-            "--migration-listen", "127.0.0.1:0",
-            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
-            Files.createDirectories(storageOf(host)).toString(),
-            "--failpoint-dir", failpoints.toString()),
-        log);
+    return List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
+        "--migration-listen", "127.0.0.1:0",
+        "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
+        Files.createDirectories(storageOf(host)).toString(),
+        "--failpoint-dir", failpoints.toString());
+  }
+
+  /** Where the coordinator keeps its records. */
+  public Path records() {
+    return directory.resolve("data");
   }
 
   /** The directory that all hosts share. */
@@ -176,7 +217,7 @@ public final class TestCluster implements AutoCloseable {
 
   /** The directory that a host has its disks in. */
   public Path storageOf(String host) {
-    return ownStorage ? directory.resolve("storage-of-" + host) : storage();
+    return hostsWithOwnStorage.contains(host) ? directory.resolve("storage-of-" + host) : storage();
   }
 
   /** The file of a disk on the storage that all hosts share. */
@@ -206,6 +247,21 @@ public final class TestCluster implements AutoCloseable {
     agent(host).start(REGISTERED);
   }
 
+  /** As {@link #restart}, in a version that it may not have been of before. */
+  public void restartAs(String host, Distribution distribution) throws IOException, InterruptedException {
+    List<String> arguments = agentArguments.get(host);
+    agent(host).become(distribution.program("ferry-agent"), distribution.understood("ferry-agent",
+        Objects.requireNonNull(arguments)));
+    restart(host);
+  }
+
+  /** As {@link #restartCoordinator}, in a version that it may not have been of before. */
+  public void restartCoordinatorAs(Distribution distribution) throws IOException, InterruptedException {
+    coordinator.become(distribution.program("ferry-coordinator"),
+        distribution.understood("ferry-coordinator", coordinatorArguments(directory, port)));
+    restartCoordinator();
+  }
+
   public void restartCoordinator() throws IOException, InterruptedException {
     coordinator.start(LISTENING);
     channel.resetConnectBackoff();
@@ -213,9 +269,47 @@ public final class TestCluster implements AutoCloseable {
         .until(() -> agents.keySet().stream().allMatch(each -> host(each).getState() == Host.State.UP));
   }
 
+  /** Copies the coordinator's records, as a backup of a coordinator that is stopped does. */
+  public void backUpRecords() throws IOException, InterruptedException {
+    coordinator.close();
+    copyRecords(directory.resolve("data"), directory.resolve("backup"));
+    restartCoordinator();
+  }
+
+  /** Has the coordinator start on the records that were backed up. */
+  public void restoreRecords() throws IOException, InterruptedException {
+    coordinator.close();
+    copyRecords(directory.resolve("backup"), directory.resolve("data"));
+    restartCoordinator();
+  }
+
+  private static void copyRecords(Path from, Path to) throws IOException {
+    Files.createDirectories(to);
+    try (Stream<Path> files = Files.list(to)) {
+      for (Path each : files.toList()) {
+        Files.delete(each);
+      }
+    }
+    try (Stream<Path> files = Files.list(from)) {
+      for (Path each : files.toList()) {
+        Files.copy(each, to.resolve(each.getFileName()));
+      }
+    }
+  }
+
+  public static Duration patience() {
+    return PATIENCE;
+  }
+
   /** Runs the operator's command as a process. */
   public CommandResult ferry(String... arguments) throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>(List.of(program("coordinator").resolveSibling("ferry").toString()));
+    return ferryOf(Distribution.PRESENT, arguments);
+  }
+
+  /** Runs the operator's command of one version as a process. */
+  public CommandResult ferryOf(Distribution distribution, String... arguments)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of(distribution.program("ferry").toString()));
     command.addAll(List.of(arguments));
     return CommandResult.of(command, Map.of("FERRY_COORDINATOR", "127.0.0.1:" + port));
   }
@@ -278,7 +372,7 @@ public final class TestCluster implements AutoCloseable {
 
   /** The journals on the disk of a VM that {@link #createWithDisk} made. */
   public List<JournalReader.Journal> journals(String vm) throws IOException {
-    Path storage = ownStorage ? storageOf(vm(vm).getHost()) : storage();
+    Path storage = hostsWithOwnStorage.isEmpty() ? storage() : storageOf(vm(vm).getHost());
     return JournalReader.read(disk(storage, vm + "-disk", Disk.Format.VHD));
   }
 

@@ -1,9 +1,11 @@
 package dev.pageferry.agent.migration;
 
+import dev.pageferry.common.stage.MigrationStage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,6 +24,17 @@ public final class Failpoints {
 
   public Failpoints(Optional<Path> directory) {
     this.directory = directory;
+  }
+
+  /**
+   * Holds at the beginning of a stage, at SIDE.STAGE.enters.
+   *
+   * @param side "source" or "destination"
+   */
+  public void entering(String side, MigrationStage stage) throws InterruptedException {
+    if (directory.isPresent()) {
+      at("%s.%s.enters".formatted(side, stage.name().toLowerCase(Locale.ROOT).replace('_', '-')));
+    }
   }
 
   /** Holds here while the test says so. */

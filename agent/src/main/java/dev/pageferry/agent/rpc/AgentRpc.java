@@ -61,6 +61,7 @@ public final class AgentRpc implements AutoCloseable {
     Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
+        .intercept(new OrdersGate(memory))
         .addService(service)
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build().start();
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);

@@ -1,5 +1,7 @@
 package dev.pageferry.agent.rpc;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.registry.v1.RecordsSeen;
@@ -14,6 +16,7 @@ import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.protobuf.ProtoUtils;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -22,7 +25,7 @@ import java.util.Map;
  * the coordinator, which finds out by it whether its records went back in time. Any thread may call.
  */
 final class RecordsMemory implements ClientInterceptor {
-  private static final Metadata.Key<RecordsStamp> STAMP = Metadata.Key.of("pageferry-records-bin",
+  static final Metadata.Key<RecordsStamp> STAMP = Metadata.Key.of("pageferry-records-bin",
       ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
   private static final Metadata.Key<RecordsSeen> SEEN = Metadata.Key.of("pageferry-records-seen-bin",
       ProtoUtils.metadataMarshaller(RecordsSeen.getDefaultInstance()));
@@ -31,6 +34,7 @@ final class RecordsMemory implements ClientInterceptor {
 
   private final HostId host;
   private final Incarnation incarnation;
+  private final Signal heard = Scheduler.SYSTEM.newSignal();
   /** By start id, in the order in which they were first heard. Guarded by this. */
   private final Map<String, RecordsStamp> newest = new LinkedHashMap<>();
 
@@ -45,6 +49,16 @@ final class RecordsMemory implements ClientInterceptor {
     while (newest.size() > MAX_STARTS) {
       newest.remove(newest.keySet().iterator().next());
     }
+    heard.raise();
+  }
+
+  /** Waits until the coordinator of that start has answered this host. */
+  boolean awaitStart(String startId, Duration atMost) throws InterruptedException {
+    return heard.await(() -> knows(startId), atMost);
+  }
+
+  private synchronized boolean knows(String startId) {
+    return newest.containsKey(startId);
   }
 
   private synchronized RecordsSeen seen() {

@@ -36,11 +36,20 @@ import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import dev.pageferry.proto.registry.v1.RecordsStamp;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
 import io.grpc.ConnectivityState;
 import io.grpc.Context;
+import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.protobuf.ProtoUtils;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -49,6 +58,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** Agents over gRPC: one channel per address, kept. */
 public final class GrpcAgentClient implements AgentClient {
@@ -58,7 +68,27 @@ public final class GrpcAgentClient implements AgentClient {
   private static final long KEEP_ALIVE_SECONDS = 10;
   private static final long RECONNECT_MILLIS = 1000;
 
+  private static final Metadata.Key<RecordsStamp> STAMP = Metadata.Key.of("pageferry-records-bin",
+      ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
+
+  private final ClientInterceptor stamping;
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
+
+  /** @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself */
+  public GrpcAgentClient(Supplier<RecordsStamp> stamp) {
+    stamping = new ClientInterceptor() {
+      @Override
+      public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+        return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
+          @Override
+          public void start(Listener<A> listener, Metadata headers) {
+            headers.put(STAMP, stamp.get());
+            super.start(listener, headers);
+          }
+        };
+      }
+    };
+  }
 
   @Override
   public VmStatus createVm(String address, CreateVmRequest request) throws AgentException {
@@ -210,7 +240,7 @@ public final class GrpcAgentClient implements AgentClient {
     forgetOldFailures(channel);
     Context callers = context.attach();
     try {
-      return call.apply(HostAgentGrpc.newBlockingStub(channel));
+      return call.apply(HostAgentGrpc.newBlockingStub(channel).withInterceptors(stamping));
     } catch (StatusRuntimeException e) {
       if (kind(e) == Kind.UNREACHABLE) {
         // An agent that comes back should not wait for the channel's back-off, which grows to minutes.

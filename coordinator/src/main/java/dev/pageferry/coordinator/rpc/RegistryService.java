@@ -65,6 +65,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
             .setLeaseMillis(lease.toMillis()).build();
       }
       Registration registration = inventory.register(record, request.getMemoryFreeBytes());
+      history.hostHeard();
       RegisterResponse.Builder response = RegisterResponse.newBuilder()
           .setHeartbeatIntervalMillis(heartbeatInterval.toMillis());
       return switch (registration) {
@@ -90,6 +91,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
           request.getVmsList())) {
         return HeartbeatResponse.newBuilder().setUnknown(true).build();
       }
+      history.hostHeard();
       HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
       network.heard(id, request.getNetworkVersion());
       NetworkDirectory directory = network.directoryFor(id);

@@ -16,6 +16,7 @@ import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
+import dev.pageferry.proto.registry.v1.RecordsStamp;
 import io.grpc.Context;
 import io.grpc.Server;
 import io.grpc.Status;
@@ -41,7 +42,7 @@ class GrpcAgentClientTest {
   private static final VmStatus VM = VmStatus.newBuilder().setId("v").setEpoch(1).build();
 
   private final Agent agent = new Agent();
-  private final GrpcAgentClient client = new GrpcAgentClient();
+  private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance);
   private Server server;
   private String address;
 

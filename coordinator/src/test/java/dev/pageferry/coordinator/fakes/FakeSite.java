@@ -30,7 +30,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.UnaryOperator;
@@ -71,7 +70,7 @@ public final class FakeSite implements AutoCloseable {
     this.lives = lives;
     this.store = store;
     inventory = new HostInventory(store, HOST_TIMEOUT, Duration.ZERO, ticker);
-    history = RecordsHistory.open(store, Scheduler.SYSTEM, new Random(lives.size()));
+    history = RecordsHistory.open(store, Scheduler.SYSTEM, new SecureRandom());
     ledger = new OwnershipLedger(store, history);
     disks = new Disks(ledger, inventory, agents);
     machines = new Machines(ledger, inventory, agents, disks, Scheduler.SYSTEM, new SecureRandom());

@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.destination.Reception.Owned;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.stage.MigrationStage;
 import dev.pageferry.proto.migration.v1.Running;
 import java.io.IOException;
 import java.time.Duration;
@@ -77,6 +78,7 @@ final class Activation {
   }
 
   private void prepare() throws IOException, InterruptedException {
+    session.enter(MigrationStage.ACTIVATION);
     session.environment().failpoints().at("destination.activation.before-resume");
     session.environment().lease().awaitLive();
     if (owned.disks().isPresent()) {

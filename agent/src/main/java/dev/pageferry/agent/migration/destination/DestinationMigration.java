@@ -236,7 +236,6 @@ final class DestinationMigration {
 
   private void activateAndCleanUp(Owned owned) {
     try {
-      session.enter(MigrationStage.ACTIVATION);
       Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending).run();
       if (gone.isPresent()) {
         session.link().send(refusal(FailureCode.DISKS_UNAVAILABLE, "the VM could not be run here"));

@@ -21,7 +21,9 @@ record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epo
     MigrationLog log,
     DestinationLink link,
     DestinationMigration.Environment environment) {
-  void enter(MigrationStage stage) {
+  /** The one place at which a migration goes from stage to stage. */
+  void enter(MigrationStage stage) throws InterruptedException {
     log.info("stage={} begins at the destination", stage);
+    environment.failpoints().entering("destination", stage);
   }
 }

@@ -207,9 +207,9 @@ public final class SourceMigration {
 
   private Ruling.Final quick(SourceSession session, Manner.Quick quick) throws MigrationFailure, InterruptedException {
     setup(session);
-    journal.enter(MigrationStage.SAVE);
+    enter(MigrationStage.SAVE);
     StateSaved saved = new Save(session).run(quick.packing());
-    journal.enter(MigrationStage.STORAGE_HANDOFF);
+    enter(MigrationStage.STORAGE_HANDOFF);
     StorageHandoff handoff = new StorageHandoff(session);
     handoff.releaseDisks();
     // From here on the VM is not lost with this host: so even to go on here takes the row's word.
@@ -219,10 +219,16 @@ public final class SourceMigration {
       return decidedBefore.get();
     }
     environment.failpoints().at("source.storage-handoff.noted");
-    journal.enter(MigrationStage.RESTORE);
+    enter(MigrationStage.RESTORE);
     new Restore(session).run(saved);
     // Point of no return.
     return handoff.commit();
+  }
+
+  /** The one place at which a migration goes from stage to stage. */
+  private void enter(MigrationStage stage) throws InterruptedException {
+    journal.enter(stage);
+    environment.failpoints().entering("source", stage);
   }
 
   private void setup(SourceSession session) throws MigrationFailure, InterruptedException {
@@ -234,10 +240,10 @@ public final class SourceMigration {
     CoordinatorProbe coordinator = new CoordinatorProbe(environment.ownership());
     PreCopy preCopy = new PreCopy(session, coordinator);
     for (int switchover = 1; switchover <= MAX_SWITCHOVERS; switchover++) {
-      journal.enter(MigrationStage.PRE_COPY);
+      enter(MigrationStage.PRE_COPY);
       preCopy.run();
       if (coordinator.answers()) {
-        journal.enter(MigrationStage.STOP_AND_COPY);
+        enter(MigrationStage.STOP_AND_COPY);
         if (new StopAndCopy(session).run()) {
           return;
         }
@@ -255,12 +261,12 @@ public final class SourceMigration {
   }
 
   private Ruling.Final storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
-    journal.enter(MigrationStage.STORAGE_HANDOFF);
+    enter(MigrationStage.STORAGE_HANDOFF);
     return new StorageHandoff(session).run();
   }
 
   private void activation(SourceSession session, Ruling.NotOurs committed) throws InterruptedException {
-    journal.enter(MigrationStage.ACTIVATION);
+    enter(MigrationStage.ACTIVATION);
     try {
       new Activation(session).run(committed.epoch());
     } catch (MigrationFailure | RuntimeException | Error e) {
@@ -269,7 +275,7 @@ public final class SourceMigration {
     }
     aftermath.giveAway(committed);
     retireDisks();
-    journal.enter(MigrationStage.NETWORK_CLEANUP);
+    enter(MigrationStage.NETWORK_CLEANUP);
     new NetworkCleanup(session).run();
   }
 
@@ -377,7 +383,7 @@ public final class SourceMigration {
   }
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {
-    journal.enter(MigrationStage.SETUP);
+    enter(MigrationStage.SETUP);
     return environment.connector().connect(order.migration(), order.destination(),
         attempt.deadline().orAfter(CONNECT_TIMEOUT));
   }

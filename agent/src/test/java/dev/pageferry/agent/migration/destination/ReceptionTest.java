@@ -49,6 +49,7 @@ import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -76,6 +77,7 @@ class ReceptionTest {
     private final Queue<Supplier<MessageLite>> words = new ConcurrentLinkedQueue<>();
     private final List<MessageLite> heard = new CopyOnWriteArrayList<>();
     private final Signal changed = Scheduler.SYSTEM.newSignal();
+    private final AtomicReference<Optional<PageSink>> stream = new AtomicReference<>(Optional.empty());
     private volatile boolean closed;
 
     void say(Supplier<MessageLite> word) {
@@ -90,6 +92,7 @@ class ReceptionTest {
     @Override
     public void acceptStreams(int count, byte[] sessionKey, PageSink sink) {
       try {
+        stream.set(Optional.of(sink));
         sink.streamOpened(0);
         sink.roundEnded(0, 0);
       } catch (WireException e) {
@@ -130,6 +133,7 @@ class ReceptionTest {
     @Override
     public void close() {
       closed = true;
+      stream.getAndSet(Optional.empty()).ifPresent(open -> open.streamClosed(0));
       changed.raise();
     }
   }
