@@ -50,14 +50,15 @@ final class Coordinator implements AutoCloseable {
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
-      RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, new SecureRandom());
+      SecureRandom random = new SecureRandom();
+      RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, random);
       agents = new GrpcAgentClient(history::stamp);
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);
       Disks disks = new Disks(ledger, inventory, agents);
-      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics);
-      machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving);
+      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
+      machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);

@@ -9,7 +9,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Leases, marks and locks as files in a directory on shared storage. */
 public final class LeaseDirectory implements LeaseStore {
@@ -33,6 +35,15 @@ public final class LeaseDirectory implements LeaseStore {
       return Optional.empty();
     } catch (IOException e) {
       throw failed("read", name, e);
+    }
+  }
+
+  @Override
+  public List<String> names() throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files.map(each -> each.getFileName().toString()).sorted().toList();
+    } catch (IOException e) {
+      throw failed("listed", ".", e);
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.disk;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -19,6 +20,9 @@ public interface LeaseStore {
    * @throws IOException if that cannot be known now
    */
   Optional<byte[]> read(String name) throws IOException;
+
+  /** The names under which something is, in no particular order. */
+  List<String> names() throws IOException;
 
   /**
    * Puts something under a name, in place of what was there. Once this returns it survives a loss of power and is what others

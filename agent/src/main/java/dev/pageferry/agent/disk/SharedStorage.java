@@ -4,7 +4,6 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.time.Deadline;
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -34,7 +33,6 @@ import org.slf4j.LoggerFactory;
  * </pre>
  */
 public final class SharedStorage implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(SharedStorage.class);
   private static final Duration LEASE_DURATION = Duration.ofSeconds(10);
   private static final Duration LEASE_INTERVAL = Duration.ofSeconds(1);
   private static final Duration LEASE_PATIENCE = Duration.ofSeconds(3);
@@ -203,14 +201,15 @@ public final class SharedStorage implements AutoCloseable {
   public List<LeaseView> leasesOfDisks() throws IOException {
     requireThere();
     List<LeaseView> found = new ArrayList<>();
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(leases, "*.lease")) {
-      for (Path each : files) {
-        try {
-          new LeaseFile(each).read().filter(lease -> !lease.vm().isEmpty())
-              .ifPresent(lease -> found.add(new LeaseView(lease.vm(), lease.epoch(), lease.host())));
-        } catch (DiskException e) {
-          log.warn("a lease cannot be read: {}", e.getMessage());
-        }
+    for (String each : leases.names()) {
+      if (!each.endsWith(".lease")) {
+        continue;
+      }
+      try {
+        new LeaseFile(leases, each).read().filter(lease -> !lease.vm().isEmpty())
+            .ifPresent(lease -> found.add(new LeaseView(lease.vm(), lease.epoch(), lease.host())));
+      } catch (DiskException e) {
+        log.warn("a lease cannot be read: {}", e.getMessage());
       }
     }
     return found;

@@ -5,6 +5,7 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
@@ -89,8 +90,8 @@ public final class AgentRpc implements AutoCloseable {
         .setMemoryBytes(ram.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
         .setVxlanAddress(self.vxlanAddress().toString()).setBootId(self.bootId())
         .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
-    return new CoordinatorSession(coordinator, memory, request, ram, guests, outgoing, incoming, network,
-        Linux::bootTimeNanos, shutOut);
+    return new CoordinatorSession(new GrpcRegistryClient(coordinator, memory), request, ram::freeBytes, guests,
+        outgoing, incoming, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
   }
 
   /**

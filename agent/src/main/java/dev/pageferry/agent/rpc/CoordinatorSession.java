@@ -1,52 +1,54 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
-import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.network.TunnelEnd;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.rpc.RegistryClient.NoAnswerException;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
-import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import dev.pageferry.proto.registry.v1.VmInDoubt;
-import io.grpc.ManagedChannel;
-import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Registers this host with the coordinator and stays known: a heartbeat a second, and the lease that answers bring. */
 public final class CoordinatorSession implements HostLease, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
-  private static final long CALL_SECONDS = 2;
   private static final long RETRY_MILLIS = 500;
   /** As long as another agent has the name and is heard: it may be the one before, which the coordinator still hears ending. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-  private final ManagedChannel channel;
-  private final HostRegistryGrpc.HostRegistryBlockingStub stub;
+  private final RegistryClient registry;
   private final RegisterRequest self;
-  private final HostMemory memory;
+  private final LongSupplier memoryFreeBytes;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
-  private final HostNetwork network;
+  private final Consumer<List<TunnelEnd>> network;
   private final Consumer<String> shutOut;
-  private final Thread thread;
+  private final Scheduler scheduler;
+  private final Ticker bootClock;
+  private final Signal renewed;
+  private volatile @Nullable Task task;
   private volatile long intervalMillis = RETRY_MILLIS;
   private boolean reachable = true;
   private boolean wasRegistered;
@@ -60,35 +62,36 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private long sentNanos;
   private volatile boolean registered;
   private final Attention attention;
-  private final Ticker bootClock;
-  /** On the boot clock; guarded by this. */
-  private long leaseEndNanos;
+  /** On the boot clock, nanoseconds. */
+  private volatile long leaseEndNanos;
 
   /**
+   * @param network is told the other ends of VXLAN tunnels
    * @param bootClock runs on while the machine is suspended
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
-  CoordinatorSession(ManagedChannel channel, RecordsMemory records, RegisterRequest self, HostMemory memory,
-      HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming, HostNetwork network,
-      Ticker bootClock, Consumer<String> shutOut) {
-    this.channel = channel;
-    this.stub = HostRegistryGrpc.newBlockingStub(channel).withInterceptors(records);
+  public CoordinatorSession(RegistryClient registry, RegisterRequest self, LongSupplier memoryFreeBytes,
+      HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming,
+      Consumer<List<TunnelEnd>> network, Scheduler scheduler, Ticker bootClock, Consumer<String> shutOut) {
+    this.registry = registry;
+    this.scheduler = scheduler;
+    this.renewed = scheduler.newSignal();
+    this.leaseEndNanos = bootClock.nanos();
     this.incoming = incoming;
     this.self = self;
-    this.memory = memory;
+    this.memoryFreeBytes = memoryFreeBytes;
     this.guests = guests;
     this.outgoing = outgoing;
     this.network = network;
     this.bootClock = bootClock;
     this.attention = new Attention(bootClock);
     this.shutOut = shutOut;
-    // A platform thread: storage that hangs holds the carriers of virtual ones, and this host lives all the same.
-    this.thread = Thread.ofPlatform().daemon().name("heartbeat").unstarted(this::run);
   }
 
   /** Begins to register, and to beat once that worked. */
   public void start() {
-    thread.start();
+    // Not a virtual thread: storage that hangs holds the carriers of those, and this host lives all the same.
+    task = scheduler.startBlocking("heartbeat", this::run);
   }
 
   /** Whether the coordinator knows this incarnation. */
@@ -105,18 +108,18 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   }
 
   @Override
-  public synchronized void awaitLive() throws InterruptedException {
-    while (bootClock.nanos() >= leaseEndNanos) {
+  public void awaitLive() throws InterruptedException {
+    while (!renewed.await(() -> bootClock.nanos() < leaseEndNanos, Duration.ofMillis(intervalMillis))) {
       // The clock may jump over the lease's end while this thread sleeps, so look again now and then.
-      wait(intervalMillis);
+      continue;
     }
   }
 
   private void run() {
     try {
-      while (!Thread.interrupted()) {
+      while (true) {
         beat();
-        Thread.sleep(intervalMillis);
+        scheduler.sleep(Duration.ofMillis(intervalMillis));
       }
     } catch (InterruptedException e) {
       // The agent is shutting down.
@@ -138,13 +141,11 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
         reachable = true;
         log.info("the coordinator answers again");
       }
-    } catch (StatusRuntimeException e) {
+    } catch (NoAnswerException e) {
       attention.unanswered(sentNanos);
-      channel.resetConnectBackoff();
       if (reachable) {
         reachable = false;
-        log.warn("the coordinator does not answer: {} {}", e.getStatus().getCode(),
-            String.valueOf(e.getStatus().getDescription()));
+        log.warn("the coordinator does not answer: {}", String.valueOf(e.getMessage()));
       }
     } catch (RuntimeException e) {
       log.error("a heartbeat failed", e);
@@ -157,10 +158,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     return sentNanos;
   }
 
-  private void register() {
+  private void register() throws NoAnswerException {
     long sent = sends();
-    RegisterResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
-        .register(self.toBuilder().setMemoryFreeBytes(memory.freeBytes()).build());
+    RegisterResponse response = registry
+        .register(self.toBuilder().setMemoryFreeBytes(memoryFreeBytes.getAsLong()).build());
     intervalMillis = Math.max(50, response.getHeartbeatIntervalMillis());
     if (response.getRefusal() != RegisterResponse.Refusal.NONE) {
       attention.denied();
@@ -205,10 +206,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
   }
 
-  private void heartbeat() {
+  private void heartbeat() throws NoAnswerException {
     HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId())
         .setIncarnation(self.getIncarnation())
-        .setMemoryFreeBytes(memory.freeBytes()).setNetworkVersion(networkVersion);
+        .setMemoryFreeBytes(memoryFreeBytes.getAsLong()).setNetworkVersion(networkVersion);
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
       each.vm().stepsPerSecond();
@@ -217,7 +218,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     incoming.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
         .setMigrationId(each.migration().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
     long sent = sends();
-    HeartbeatResponse response = stub.withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS).heartbeat(request.build());
+    HeartbeatResponse response = registry.heartbeat(request.build());
     if (response.getUnknown()) {
       attention.denied();
       registered = false;
@@ -228,14 +229,14 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     response.getStaleVmsList().forEach(this::drop);
     if (response.hasNetwork() && resolving.compareAndSet(false, true)) {
       // Looking names up may take long, and others wait for the next heartbeat.
-      Thread.ofVirtual().name("network-members").start(() -> tell(response.getNetwork()));
+      Task unused = scheduler.start("network-members", () -> tell(response.getNetwork()));
     }
   }
 
   private void tell(NetworkDirectory directory) {
     try {
       List<TunnelEnd> ends = NetworkMessages.tunnelEnds(directory);
-      network.tell(ends);
+      network.accept(ends);
       if (ends.size() == directory.getEndsCount()) {
         networkVersion = directory.getVersion();
       }
@@ -244,9 +245,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     }
   }
 
-  private synchronized void renew(long sentNanos, long leaseMillis) {
+  private void renew(long sentNanos, long leaseMillis) {
     leaseEndNanos = sentNanos + TimeUnit.MILLISECONDS.toNanos(leaseMillis);
-    notifyAll();
+    renewed.raise();
   }
 
   /** The VM belongs to another host, or to nobody. */
@@ -256,7 +257,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
         stale.getRunsElsewhere());
     outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(word), () -> {
       // Closing its disks may take long, and others wait for the next heartbeat.
-      Thread.ofVirtual().name("drop-" + id).start(() -> {
+      Task unused = scheduler.start("drop-" + id, () -> {
         if (guests.destroy(id, word)) {
           log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
         }
@@ -266,6 +267,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
 
   @Override
   public void close() {
-    thread.interrupt();
+    Task running = task;
+    if (running != null) {
+      running.interrupt();
+    }
   }
 }

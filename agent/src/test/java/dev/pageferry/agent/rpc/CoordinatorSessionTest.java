@@ -20,6 +20,7 @@ import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
@@ -111,12 +112,13 @@ final class CoordinatorSessionTest {
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
         new GuestClaims(), status -> {
         });
-    session = new CoordinatorSession(channel, records,
-        RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory, guests, outgoing,
+    session = new CoordinatorSession(new GrpcRegistryClient(channel, records),
+        RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory::freeBytes,
+        guests, outgoing,
         new IncomingMigrations(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
             line, () -> {
             }, guests::adopt, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
-        network, () -> Linux.bootTimeNanos() + frozenNanos.get(), shutOut::add);
+        network::tell, Scheduler.SYSTEM, () -> Linux.bootTimeNanos() + frozenNanos.get(), shutOut::add);
   }
 
   @AfterEach

@@ -8,6 +8,7 @@ import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -120,6 +121,12 @@ final class SimulatedLeaseStoreTest {
     public Optional<byte[]> read(String name) throws IOException {
       call();
       return Optional.ofNullable(files.get(name));
+    }
+
+    @Override
+    public List<String> names() throws IOException {
+      call();
+      return List.copyOf(files.keySet());
     }
 
     @Override

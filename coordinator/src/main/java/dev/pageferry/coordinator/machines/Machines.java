@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.machines;
 
+import dev.pageferry.common.concurrent.RandomIds;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.Names;
@@ -34,9 +36,9 @@ import dev.pageferry.proto.cluster.v1.VmVerification;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,6 +51,7 @@ public final class Machines {
   private final AgentClient agents;
   private final Disks disks;
   private final MachineStates states;
+  private final RandomGenerator random;
   private final BusyVms busy;
   /** Held from the look whether addresses are free until they are taken. */
   private final Object naming = new Object();
@@ -56,14 +59,15 @@ public final class Machines {
 
   /** @param moves whether a migration of the VM is followed */
   public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks,
-      Predicate<VmId> moves) {
+      Predicate<VmId> moves, Scheduler scheduler, RandomGenerator random) {
     this.disks = disks;
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
+    this.random = random;
     this.busy = new BusyVms(ledger::requireChangeable);
     this.states = new MachineStates(inventory, moves);
-    this.saved = new SavedMachines(ledger, inventory, agents, states);
+    this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
 
   /** Ends what an earlier process of this coordinator left under way, as soon as rows may change. */
@@ -73,7 +77,7 @@ public final class Machines {
 
   /** As below, under an id of its own. */
   public Vm create(dev.pageferry.proto.cluster.v1.CreateVmRequest request) throws RequestException {
-    return create(request, new VmId(UUID.randomUUID().toString()));
+    return create(request, new VmId(RandomIds.uuid(random)));
   }
 
   /**
@@ -373,7 +377,7 @@ public final class Machines {
     }
     // What cannot be deleted by force either is not said to need it.
     Optional<Host> unused = whereItIs(row);
-    Vm.State state = states.vm(record, states.lastReported(record)).getState();
+    Vm.State state = states.vm(row, states.lastReported(row.record())).getState();
     if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED,
           "VM %s is %s, and what it does would be lost; stop it first, or delete it with --force",

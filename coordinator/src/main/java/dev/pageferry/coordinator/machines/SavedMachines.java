@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.machines;
 
+import dev.pageferry.common.concurrent.RandomIds;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.StateFiles;
@@ -31,8 +33,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
-import java.util.concurrent.locks.LockSupport;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,13 +45,15 @@ public final class SavedMachines {
   private static final Logger log = LoggerFactory.getLogger(SavedMachines.class);
 
   private static final int RESOLVE_ATTEMPTS = 600;
-  private static final long RETRY_NANOS = 500_000_000;
+  private static final Duration RETRY = Duration.ofMillis(500);
   private static final Duration FROZEN_RETRY = Duration.ofSeconds(1);
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
   private final MachineStates states;
+  private final Scheduler scheduler;
+  private final RandomGenerator random;
   /** What an earlier process left, as read before anybody could ask for more. */
   private final List<Row> unfinished;
 
@@ -59,11 +62,14 @@ public final class SavedMachines {
     void done(long doneBytes, long totalBytes);
   }
 
-  SavedMachines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, MachineStates states) {
+  SavedMachines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, MachineStates states,
+      Scheduler scheduler, RandomGenerator random) {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
     this.states = states;
+    this.scheduler = scheduler;
+    this.random = random;
     this.unfinished = ledger.list().stream().filter(each -> each.record().hasPending()
         && each.record().getPending().getKind() != PendingMigration.Kind.MOVE).toList();
   }
@@ -76,7 +82,7 @@ public final class SavedMachines {
     for (Row each : unfinished) {
       MigrationId operation = new MigrationId(each.record().getPending().getMigrationId());
       while (!aborted(each, operation)) {
-        Thread.sleep(FROZEN_RETRY);
+        scheduler.sleep(FROZEN_RETRY);
       }
     }
   }
@@ -102,7 +108,7 @@ public final class SavedMachines {
           host.id());
     }
     String name = row.record().getSpec().getName();
-    MigrationId operation = new MigrationId(UUID.randomUUID().toString());
+    MigrationId operation = new MigrationId(RandomIds.uuid(random));
     SaveVmRequest request = SaveVmRequest.newBuilder().setVmId(row.id().value()).setEpoch(row.record().getEpoch())
         .setOperationId(operation.value()).setCodec(Codecs.of(codec)).build();
     String file = StateFiles.name(row.id(), operation);
@@ -148,7 +154,7 @@ public final class SavedMachines {
     if (row.record().getPhase() != VmRecord.Phase.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is not saved any more", row.record().getSpec().getName());
     }
-    MigrationId operation = new MigrationId(UUID.randomUUID().toString());
+    MigrationId operation = new MigrationId(RandomIds.uuid(random));
     long epoch = Math.addExact(row.record().getEpoch(), 1);
     RestoreVmRequest request = RestoreVmRequest.newBuilder().setSpec(row.record().getSpec()).setEpoch(epoch)
         .setOperationId(operation.value()).setFile(row.record().getSavedState()).build();
@@ -202,7 +208,7 @@ public final class SavedMachines {
         }
         log.error("vm={} operation={} cannot be decided now, tried again: {}", row.record().getSpec().getName(),
             operation, e.toString());
-        LockSupport.parkNanos(RETRY_NANOS);
+        pause();
       }
     }
   }
@@ -219,6 +225,15 @@ public final class SavedMachines {
           host.id(), name);
     }
     return failed(host, failure, "VM %s was not saved".formatted(name));
+  }
+
+  /** Goes on when it is interrupted, too: there is somebody to be told of the decision. */
+  private void pause() {
+    try {
+      scheduler.sleep(RETRY);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static RequestException failed(Host host, Optional<AgentException> failure, String consequence) {

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.migration;
 
+import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.report.v1.MigrationFailure;
@@ -9,13 +10,25 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
-/** What operators see of one migration: changes, and those who follow them. Any thread may call. */
+/** What operators see of one migration: changes, and those who follow them. Any task may call. */
 final class MigrationDocument {
+  /** One change at a time: the last one is written to the records, which no monitor may be held for. */
+  private final Mutex changes;
+  private final Keeper keeper;
+  /** Guarded by this. */
   private final List<Consumer<Migration>> followers = new ArrayList<>();
+  /** Guarded by this; changed by who has {@link #changes} only. */
   private Migration now;
 
-  MigrationDocument(Migration initial) {
-    now = initial;
+  /** Makes a final document durable, before anybody is told of it. */
+  interface Keeper {
+    void keep(Migration ended);
+  }
+
+  MigrationDocument(Migration initial, Mutex changes, Keeper keeper) {
+    this.now = initial;
+    this.changes = changes;
+    this.keeper = keeper;
   }
 
   static boolean isFinal(Migration migration) {
@@ -35,14 +48,25 @@ final class MigrationDocument {
   }
 
   /**
-   * Changes the document and tells its followers, in order. A final one changes no more. If a follower fails (the records
-   * cannot be written), the change was not made and may be tried again.
+   * Changes the document and tells its followers, in order. A final one changes no more. If that fails (the records cannot
+   * be written), the change was not made and may be tried again.
    */
-  synchronized void update(UnaryOperator<Migration> change) {
-    if (isFinal(now)) {
-      return;
-    }
-    Migration next = change.apply(now);
+  void update(UnaryOperator<Migration> change) throws InterruptedException {
+    boolean unused = changes.<Boolean, RuntimeException>alone(() -> {
+      Migration before = now();
+      if (isFinal(before)) {
+        return false;
+      }
+      Migration next = change.apply(before);
+      if (isFinal(next)) {
+        keeper.keep(next);
+      }
+      become(next);
+      return true;
+    });
+  }
+
+  private synchronized void become(Migration next) {
     List.copyOf(followers).forEach(each -> each.accept(next));
     now = next;
     if (isFinal(next)) {

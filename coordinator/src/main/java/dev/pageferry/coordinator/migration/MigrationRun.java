@@ -1,6 +1,9 @@
 package dev.pageferry.coordinator.migration;
 
 import com.google.protobuf.ByteString;
+import dev.pageferry.common.concurrent.Promise;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
@@ -22,10 +25,9 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,7 +43,6 @@ final class MigrationRun {
   private static final Duration RETRY = Duration.ofMillis(300);
   private static final Duration CHECK = Duration.ofSeconds(1);
   private static final Duration SILENCE = Duration.ofSeconds(15);
-  private static final SecureRandom RANDOM = new SecureRandom();
 
   private final MigrationId migration;
   private final VmId vm;
@@ -53,6 +54,9 @@ final class MigrationRun {
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
+  private final Scheduler scheduler;
+  /** Of tokens, which nobody may guess. */
+  private final RandomGenerator random;
   private final long acceptedMillis;
   private @Nullable Double secondsBeforeSource;
   /** When the source last said that it had not paused the guest yet; a blackout cannot have begun before. */
@@ -63,7 +67,7 @@ final class MigrationRun {
 
   MigrationRun(MigrationId migration, VmId vm, HostId source, Incarnation sourceIncarnation, HostId destination,
       Incarnation destinationIncarnation, MigrationDocument document, OwnershipLedger ledger, HostInventory inventory,
-      AgentClient agents) {
+      AgentClient agents, Scheduler scheduler, RandomGenerator random) {
     this.migration = migration;
     this.vm = vm;
     this.source = source;
@@ -74,6 +78,8 @@ final class MigrationRun {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
+    this.scheduler = scheduler;
+    this.random = random;
     this.acceptedMillis = document.now().getAcceptedAtMillis();
     this.lastHeardNanos = inventory.nanos();
   }
@@ -81,7 +87,7 @@ final class MigrationRun {
   /** Commands the agents, then follows the migration to its end. */
   void start(VmSpec spec, long epoch, MigrationOrder wanted) throws InterruptedException {
     byte[] token = new byte[TOKEN_BYTES];
-    RANDOM.nextBytes(token);
+    random.nextBytes(token);
     try {
       agents.prepareIncoming(host(destination).record().getAddress(),
           PrepareIncomingRequest.newBuilder().setMigrationId(migration.value())
@@ -128,19 +134,19 @@ final class MigrationRun {
         log.error("migration={} cannot be followed now, tried again: {}", migration, e.toString());
       }
       if (!MigrationDocument.isFinal(document.now())) {
-        Thread.sleep(RETRY);
+        scheduler.sleep(RETRY);
       }
     }
   }
 
   /** Listens to the source for as long as it speaks, or until the VM is known to have died with its destination. */
   private @Nullable AgentException listenUnlessLost() throws InterruptedException {
-    CompletableFuture<@Nullable AgentException> silence = new CompletableFuture<>();
-    Thread listener = Thread.ofVirtual().name("listen-" + migration).start(() -> {
+    Promise<AgentException> silence = scheduler.newPromise();
+    Task listener = scheduler.start("listen-" + migration, () -> {
       try {
-        silence.complete(listen());
+        listen().ifPresent(silence::complete);
       } catch (RuntimeException e) {
-        silence.completeExceptionally(e);
+        silence.fail(e);
       }
     });
     try {
@@ -150,14 +156,17 @@ final class MigrationRun {
           silence.complete(new AgentException(AgentException.Kind.UNREACHABLE, "it fell silent"));
           break;
         }
-        listener.join(CHECK);
+        boolean unused = listener.join(CHECK);
       }
     } finally {
       listener.interrupt();
       // What it heard last is written down before anybody else looks.
-      listener.join(CHECK);
+      boolean unused = listener.join(CHECK);
     }
-    return silence.getNow(null);
+    if (silence.failure().isPresent()) {
+      throw new IllegalStateException("what the source said could not be taken in", silence.failure().get());
+    }
+    return silence.now().orElse(null);
   }
 
   /** No heartbeat, and nothing heard of the migration itself: one of them alone may be late. */
@@ -167,7 +176,7 @@ final class MigrationRun {
   }
 
   /** A source that still waits for its destination's word cannot know that the destination died with the VM. */
-  private boolean concludeIfDestinationLost() {
+  private boolean concludeIfDestinationLost() throws InterruptedException {
     if (!inventory.isLost(destination, destinationIncarnation) && !document.now().hasFailure()) {
       return false;
     }
@@ -176,21 +185,31 @@ final class MigrationRun {
         && concludeCommitted(record.get().getDecidedEpoch());
   }
 
-  private @Nullable AgentException listen() {
+  /** @return why the source was not heard to the end */
+  private Optional<AgentException> listen() {
     try {
       agents.watchOutgoing(host(source).record().getAddress(), migration.value(), this::heard);
-      return null;
+      return Optional.empty();
     } catch (AgentException e) {
-      return e;
+      return Optional.of(e);
     }
   }
 
   private void heard(OutgoingStatus status) {
+    try {
+      take(status);
+    } catch (InterruptedException e) {
+      // Whoever listens anew hears the newest state again.
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void take(OutgoingStatus status) throws InterruptedException {
     lastHeardNanos = inventory.nanos();
     last = status;
     MigrationStage.Name stage = status.getReport().getStage();
     if (stage == MigrationStage.Name.SETUP || stage == MigrationStage.Name.PRE_COPY) {
-      lastUnpausedNanos = System.nanoTime();
+      lastUnpausedNanos = scheduler.nanos();
     }
     switch (status.getState()) {
       case RUNNING, IN_DOUBT -> document.update(before -> timed(MigrationDocument.merged(before, status)));
@@ -208,13 +227,13 @@ final class MigrationRun {
     return merged.toBuilder().setTotalSeconds(total).setSetupSeconds(before + merged.getSetupSeconds()).build();
   }
 
-  private void complete(OutgoingStatus status) {
+  private void complete(OutgoingStatus status) throws InterruptedException {
     document.update(before -> timed(MigrationDocument.merged(before, status)).toBuilder()
         .setState(Migration.State.COMPLETED).clearProgress().clearFailure()
         .build());
   }
 
-  private void rolledBack(OutgoingStatus status) {
+  private void rolledBack(OutgoingStatus status) throws InterruptedException {
     // The source asks for no commit any more; the row must not wait for it.
     ledger.resolve(vm, migration);
     Migration.State state = status.getState() == OutgoingStatus.State.CANCELLED
@@ -224,7 +243,7 @@ final class MigrationRun {
         status.getReport().getFailure().getCode(), status.getReport().getFailure().getMessage()));
   }
 
-  private void abort(FailureCode code, String message) {
+  private void abort(FailureCode code, String message) throws InterruptedException {
     ledger.resolve(vm, migration);
     document
         .update(before -> MigrationDocument.failed(before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(),
@@ -272,7 +291,7 @@ final class MigrationRun {
   }
 
   /** The VM belongs to the destination: it is done once it runs there. */
-  private boolean concludeCommitted(long epoch) {
+  private boolean concludeCommitted(long epoch) throws InterruptedException {
     if (!inventory.isCurrent(destination, destinationIncarnation)) {
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
@@ -282,7 +301,7 @@ final class MigrationRun {
     }
     if (isRunningAtDestination(epoch)) {
       Long unpaused = lastUnpausedNanos;
-      double bound = unpaused == null ? secondsSinceAccepted() : (System.nanoTime() - unpaused) / 1e9;
+      double bound = unpaused == null ? secondsSinceAccepted() : (scheduler.nanos() - unpaused) / 1e9;
       document.update(before -> {
         Migration.Builder done = before.toBuilder().setState(Migration.State.COMPLETED).clearProgress().clearFailure()
             .setTotalSeconds(secondsSinceAccepted());
@@ -325,6 +344,6 @@ final class MigrationRun {
   }
 
   private double secondsSinceAccepted() {
-    return Math.max(0, System.currentTimeMillis() - acceptedMillis) / 1e3;
+    return Math.max(0, scheduler.wallMillis() - acceptedMillis) / 1e3;
   }
 }

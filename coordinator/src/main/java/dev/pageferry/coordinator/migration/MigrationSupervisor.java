@@ -1,12 +1,15 @@
 package dev.pageferry.coordinator.migration;
 
+import dev.pageferry.common.concurrent.Mutex;
+import dev.pageferry.common.concurrent.RandomIds;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
-import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
@@ -31,14 +34,13 @@ import dev.pageferry.proto.report.v1.MigrationStage;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,23 +62,31 @@ public final class MigrationSupervisor implements AutoCloseable {
   private final ConcurrentMap<MigrationId, MigrationDocument> documents = new ConcurrentHashMap<>();
   /** The VMs of the migrations that are followed right now. */
   private final ConcurrentMap<MigrationId, VmId> moving = new ConcurrentHashMap<>();
-  private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
+  private final Set<Task> tasks = ConcurrentHashMap.newKeySet();
+  private final Scheduler scheduler;
+  private final RandomGenerator random;
   /** What an earlier process left, as read before anybody could ask for more. */
   private final List<MigrationRecord> unfinished;
   /** Makes a repeated request with the same id find the first one. */
-  private final Object requests = new Object();
+  private final Mutex requests;
 
-  /** @param meters hears of every migration that ended */
+  /**
+   * @param meters hears of every migration that ended
+   * @param random of ids and tokens, which nobody may guess
+   */
   public MigrationSupervisor(OwnershipLedger ledger, HostInventory inventory, AgentClient agents,
-      Consumer<Migration> meters) {
+      Consumer<Migration> meters, Scheduler scheduler, RandomGenerator random) {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
     this.states = new MachineStates(inventory, this::isMoving);
     this.meters = meters;
+    this.scheduler = scheduler;
+    this.random = random;
+    this.requests = scheduler.newMutex();
     List<MigrationRecord> known = ledger.migrations();
     known.forEach(each -> documents.put(new MigrationId(each.getDocument().getId()),
-        new MigrationDocument(each.getDocument())));
+        newDocument(each.getDocument())));
     unfinished = known.stream().filter(each -> !MigrationDocument.isFinal(each.getDocument())).toList();
   }
 
@@ -113,16 +123,23 @@ public final class MigrationSupervisor implements AutoCloseable {
   }
 
   private Migration accept(Wish wish) throws RequestException {
-    synchronized (requests) {
-      if (wish.requestId().isPresent()) {
-        for (MigrationRecord each : ledger.migrations()) {
-          if (each.hasRequestId() && each.getRequestId().equals(wish.requestId().get())) {
-            return document(new MigrationId(each.getDocument().getId())).now();
-          }
+    try {
+      return requests.<Migration, RequestException>alone(() -> beginOnce(wish));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new RequestException(Kind.FAILED, "this coordinator is shutting down; try again");
+    }
+  }
+
+  private Migration beginOnce(Wish wish) throws RequestException {
+    if (wish.requestId().isPresent()) {
+      for (MigrationRecord each : ledger.migrations()) {
+        if (each.hasRequestId() && each.getRequestId().equals(wish.requestId().get())) {
+          return document(new MigrationId(each.getDocument().getId())).now();
         }
       }
-      return begin(wish);
     }
+    return begin(wish);
   }
 
   private Migration begin(Wish wish) throws RequestException {
@@ -130,11 +147,11 @@ public final class MigrationSupervisor implements AutoCloseable {
         "VM %s does not exist; see 'ferry vm list'", wish.vm()));
     Host destination = RequestedHost.find(inventory, wish.to());
     check(row, destination, wish);
-    MigrationId id = new MigrationId(UUID.randomUUID().toString());
+    MigrationId id = new MigrationId(RandomIds.uuid(random));
     Migration initial = Migration.newBuilder().setId(id.value()).setVm(wish.vm()).setKind(wish.kind())
         .setSource(row.record().getOwnerHost()).setDestination(destination.id().value())
         .setState(Migration.State.RUNNING)
-        .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(System.currentTimeMillis()).build();
+        .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(scheduler.wallMillis()).build();
     MigrationRecord.Builder record = MigrationRecord.newBuilder().setVmId(row.id().value())
         .setSourceIncarnation(row.record().getOwnerIncarnation())
         .setDestinationIncarnation(destination.incarnation().value())
@@ -150,7 +167,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     }
     log.info("migration={} vm={} {} {} -> {} accepted", id, wish.vm(), wish.kind(), initial.getSource(),
         initial.getDestination());
-    MigrationDocument document = new MigrationDocument(initial);
+    MigrationDocument document = newDocument(initial);
     documents.put(id, document);
     MigrationRun run = newRun(id, record.build(), document);
     launch(id, row.id(), document, run,
@@ -202,14 +219,8 @@ public final class MigrationSupervisor implements AutoCloseable {
       throws RequestException {
     String there = destination.record().getStorageId();
     String here = RequestedHost.find(inventory, row.record().getOwnerHost()).record().getStorageId();
-    for (Map.Entry<String, String> each : Map.of(destination.id().value(), there, row.record().getOwnerHost(), here)
-        .entrySet()) {
-      if (each.getValue().isEmpty()) {
-        throw new RequestException(Kind.REFUSED,
-            "%s, and host %s has no shared storage; start its agent with --storage, or name another host", why,
-            each.getKey());
-      }
-    }
+    requireStorage(row.record().getOwnerHost(), here, why);
+    requireStorage(destination.id().value(), there, why);
     if (sharedNothing && there.equals(here)) {
       throw new RequestException(Kind.REFUSED,
           "%s, and hosts %s and %s share the storage that they are on (%s); leave --shared-nothing out", why,
@@ -219,6 +230,13 @@ public final class MigrationSupervisor implements AutoCloseable {
       throw new RequestException(Kind.REFUSED,
           "%s, and host %s has other storage (%s) than host %s (%s); name another host, or copy disks by 'ferry migrate live --shared-nothing'",
           why, destination.id(), there, row.record().getOwnerHost(), here);
+    }
+  }
+
+  private static void requireStorage(String host, String storage, String why) throws RequestException {
+    if (storage.isEmpty()) {
+      throw new RequestException(Kind.REFUSED,
+          "%s, and host %s has no shared storage; start its agent with --storage, or name another host", why, host);
     }
   }
 
@@ -248,12 +266,18 @@ public final class MigrationSupervisor implements AutoCloseable {
         .setOnStall(onStall).setTimeoutMillis(timeout).build();
   }
 
+  private MigrationDocument newDocument(Migration known) {
+    return new MigrationDocument(known, scheduler.newMutex(),
+        ended -> ledger.updateMigration(new MigrationId(ended.getId()),
+            record -> record.toBuilder().setDocument(ended).build()));
+  }
+
   private MigrationRun newRun(MigrationId id, MigrationRecord record, MigrationDocument document) {
     Migration known = record.getDocument();
     return new MigrationRun(id, new VmId(record.getVmId()), new HostId(known.getSource()),
         new Incarnation(record.getSourceIncarnation()),
         new HostId(known.getDestination()), new Incarnation(record.getDestinationIncarnation()), document, ledger,
-        inventory, agents);
+        inventory, agents, scheduler, random);
   }
 
   /** Something that blocks until a migration has ended. */
@@ -268,13 +292,8 @@ public final class MigrationSupervisor implements AutoCloseable {
 
   private void launch(MigrationId id, VmId vm, MigrationDocument document, MigrationRun run, Drive drive) {
     moving.put(id, vm);
-    document.follow(migration -> {
-      if (MigrationDocument.isFinal(migration)) {
-        // Durable before any follower that came later is told.
-        ledger.updateMigration(id, record -> record.toBuilder().setDocument(migration).build());
-      }
-    });
-    Thread thread = Thread.ofVirtual().name("migration-" + id).unstarted(() -> {
+    tasks.removeIf(each -> !each.isAlive());
+    tasks.add(scheduler.start("migration-" + id, () -> {
       try {
         try {
           drive.toEnd();
@@ -290,11 +309,8 @@ public final class MigrationSupervisor implements AutoCloseable {
         log.error("migration={} supervision ended", id, e);
       } finally {
         moving.remove(id);
-        threads.remove(Thread.currentThread());
       }
-    });
-    threads.add(thread);
-    thread.start();
+    }));
   }
 
   private void forgetOldest() {
@@ -382,12 +398,12 @@ public final class MigrationSupervisor implements AutoCloseable {
   /** Stops following; the migrations go on, and the next process takes them up. */
   @Override
   public void close() throws InterruptedException {
-    List<Thread> following = List.copyOf(threads);
-    following.forEach(Thread::interrupt);
+    List<Task> following = List.copyOf(tasks);
+    following.forEach(Task::interrupt);
     // Whoever closes the records next must not do it under their hands.
-    Deadline deadline = Deadline.after(CLOSE_TIMEOUT, Ticker.SYSTEM);
-    for (Thread each : following) {
-      each.join(Duration.ofNanos(deadline.remainingNanos()));
+    Deadline deadline = Deadline.after(CLOSE_TIMEOUT, scheduler);
+    for (Task each : following) {
+      boolean unused = each.join(Duration.ofNanos(deadline.remainingNanos()));
     }
   }
 }

@@ -23,11 +23,11 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 
 /** The ownership rows, as agents ask them. */
-final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
+public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
 
-  OwnershipService(OwnershipLedger ledger, HostInventory inventory) {
+  public OwnershipService(OwnershipLedger ledger, HostInventory inventory) {
     this.ledger = ledger;
     this.inventory = inventory;
   }

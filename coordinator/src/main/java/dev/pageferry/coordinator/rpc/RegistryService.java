@@ -30,7 +30,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** Hosts come, and say every second that they are still there. */
-final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
+public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
   private final StaleCopies staleCopies;
@@ -40,7 +40,7 @@ final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
   private final Duration heartbeatInterval;
   private final Duration lease;
 
-  RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
+  public RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
       NetworkMembers network, Duration heartbeatInterval, Duration lease) {
     this.inventory = inventory;
     this.ledger = ledger;

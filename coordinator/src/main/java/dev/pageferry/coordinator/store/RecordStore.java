@@ -33,10 +33,12 @@ public interface RecordStore extends AutoCloseable {
 
   /** Comparisons and writes that belong together. */
   final class Transaction {
-    record Comparison(String key, long revision) {
+    /** @param revision that the record must have; 0: there must be none */
+    public record Comparison(String key, long revision) {
     }
 
-    record Write(String key, Optional<byte[]> value) {
+    /** @param value empty: the record is deleted */
+    public record Write(String key, Optional<byte[]> value) {
     }
 
     private final List<Comparison> comparisons = new ArrayList<>();
@@ -64,11 +66,13 @@ public interface RecordStore extends AutoCloseable {
       return this;
     }
 
-    List<Comparison> comparisons() {
+    /** For stores. */
+    public List<Comparison> comparisons() {
       return comparisons;
     }
 
-    List<Write> writes() {
+    /** For stores. */
+    public List<Write> writes() {
       return writes;
     }
   }

@@ -74,8 +74,10 @@ public final class FakeSite implements AutoCloseable {
     history = RecordsHistory.open(store, Scheduler.SYSTEM, new SecureRandom());
     ledger = new OwnershipLedger(store, history);
     disks = new Disks(ledger, inventory, agents);
-    migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add);
-    machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving);
+    migrations = new MigrationSupervisor(ledger, inventory, agents, metered::add, Scheduler.SYSTEM,
+        new SecureRandom());
+    machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM,
+        new SecureRandom());
     network = new NetworkMembers(store, inventory, ticker);
     repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
   }

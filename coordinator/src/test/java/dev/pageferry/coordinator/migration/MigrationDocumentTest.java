@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.migration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.proto.cluster.v1.Migration;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
@@ -13,7 +14,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class MigrationDocumentTest {
-  private final MigrationDocument document = new MigrationDocument(in(Migration.State.RUNNING));
+  private final MigrationDocument document = new MigrationDocument(in(Migration.State.RUNNING),
+      Scheduler.SYSTEM.newMutex(), this::keep);
+  private final List<Migration.State> kept = new ArrayList<>();
+  private boolean recordsFail;
+
+  private void keep(Migration ended) {
+    if (recordsFail) {
+      throw new IllegalStateException("the disk is full");
+    }
+    kept.add(ended.getState());
+  }
 
   @ParameterizedTest
   @EnumSource(Migration.State.class)
@@ -26,7 +37,7 @@ class MigrationDocumentTest {
   }
 
   @Test
-  void followersHearTheStateNowAndEveryChangeUntilTheFinalOne() {
+  void followersHearTheStateNowAndEveryChangeUntilTheFinalOne() throws Exception {
     List<Migration.State> seen = new ArrayList<>();
     document.follow(migration -> seen.add(migration.getState()));
     document.update(before -> in(Migration.State.IN_DOUBT));
@@ -37,21 +48,22 @@ class MigrationDocumentTest {
   }
 
   @Test
-  void aFollowerThatFailsUndoesTheChangeSoThatItCanBeTriedAgain() {
-    List<Migration.State> seen = new ArrayList<>();
-    document.follow(new Consumer<>() {
-      private int failures = 1;
+  void aFinalStateIsInTheRecordsBeforeAnybodyIsTold() throws Exception {
+    List<List<Migration.State>> keptWhenTold = new ArrayList<>();
+    document.follow(migration -> keptWhenTold.add(List.copyOf(kept)));
+    document.update(before -> in(Migration.State.IN_DOUBT));
+    document.update(before -> in(Migration.State.FAILED));
+    assertThat(keptWhenTold).containsExactly(List.of(), List.of(), List.of(Migration.State.FAILED));
+  }
 
-      @Override
-      public void accept(Migration migration) {
-        if (migration.getState() == Migration.State.FAILED && failures-- > 0) {
-          throw new IllegalStateException("the disk is full");
-        }
-      }
-    });
+  @Test
+  void aChangeThatCannotBeWrittenWasNotMadeAndCanBeTriedAgain() throws Exception {
+    List<Migration.State> seen = new ArrayList<>();
     document.follow(migration -> seen.add(migration.getState()));
+    recordsFail = true;
     assertThatThrownBy(() -> document.update(before -> in(Migration.State.FAILED))).hasMessage("the disk is full");
     assertThat(document.now().getState()).isEqualTo(Migration.State.RUNNING);
+    recordsFail = false;
     document.update(before -> in(Migration.State.FAILED));
     assertThat(document.now().getState()).isEqualTo(Migration.State.FAILED);
     assertThat(seen).containsExactly(Migration.State.RUNNING, Migration.State.FAILED);
@@ -59,7 +71,7 @@ class MigrationDocumentTest {
 
   /** Documents live on in the history: each watch of one that has ended must not stay with it. */
   @Test
-  void aFinalDocumentKeepsNoFollowers() {
+  void aFinalDocumentKeepsNoFollowers() throws Exception {
     WeakReference<Consumer<Migration>> before = follow();
     document.update(now -> in(Migration.State.COMPLETED));
     WeakReference<Consumer<Migration>> after = follow();

@@ -25,7 +25,6 @@ import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Welcome;
 import java.security.MessageDigest;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -68,7 +67,6 @@ public final class IncomingMigrations implements IncomingDirectory {
   }
 
   private final DestinationMigration.Environment environment;
-  private final SecureRandom random = new SecureRandom();
   /** Guarded by this. */
   private final Map<MigrationId, Expectation> expected = new HashMap<>();
   /** Guarded by this; the oldest ended ones are forgotten. */
@@ -144,7 +142,7 @@ public final class IncomingMigrations implements IncomingDirectory {
           "%d data streams are not between 1 and %d".formatted(hello.getStreams(), MigrationLimits.MAX_STREAMS));
     }
     byte[] sessionKey = new byte[SESSION_KEY_BYTES];
-    random.nextBytes(sessionKey);
+    environment.line().random().nextBytes(sessionKey);
     link.send(Welcome.newBuilder().setVersion(version).setSessionKey(ByteString.copyFrom(sessionKey)).build());
     start(new DestinationSession(migration, expectation.spec(), expectation.epoch(), expectation.manner(),
         hello.getStreams(), sessionKey,

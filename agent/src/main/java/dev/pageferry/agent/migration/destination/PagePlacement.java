@@ -12,6 +12,8 @@ import dev.pageferry.agent.wire.PageFrameMeta;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.agent.wire.WireException.Fault;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationLimits;
@@ -19,9 +21,9 @@ import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -56,6 +58,8 @@ final class PagePlacement implements PageSink {
   private final ChecksumTable checksums;
   private final Stream[] streams;
   private final Ticker ticker;
+  /** Raised when a stream has ended a round, or failed. */
+  private final Signal moved;
   private final Consumer<Throwable> onFailure;
   private volatile long firstNanos;
   /** Guarded by this. */
@@ -69,7 +73,7 @@ final class PagePlacement implements PageSink {
   private int flushesAhead;
 
   /** @param onFailure told once, from a stream's thread, when a stream breaks or its peer misbehaves */
-  PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Ticker ticker,
+  PagePlacement(IncomingGuest vm, Optional<IncomingDisks> disks, int streamCount, Scheduler scheduler,
       Consumer<Throwable> onFailure) {
     this.space = disks.isPresent() ? PageSpace.ofRamAndDisks(vm.spec()) : PageSpace.ofRam(vm.spec());
     this.memory = new MemoryPlacement(vm, streamCount);
@@ -77,7 +81,8 @@ final class PagePlacement implements PageSink {
     this.checksums = new ChecksumTable(space.pageCount());
     checksums.prepare(0, vm.ram().pageCount());
     this.streams = IntStream.range(0, streamCount).mapToObj(i -> new Stream()).toArray(Stream[]::new);
-    this.ticker = ticker;
+    this.ticker = scheduler;
+    this.moved = scheduler.newSignal();
     this.onFailure = onFailure;
     // Last: it starts threads, which nobody would end if something else failed.
     this.disks = disks.map(incoming -> new DiskPlacement(space, incoming, streamCount, this::failed));
@@ -206,7 +211,7 @@ final class PagePlacement implements PageSink {
     state.round++;
     state.begun = false;
     state.roundsEnded++;
-    notifyAll();
+    moved.raise();
     return state.pagesPlaced;
   }
 
@@ -217,7 +222,7 @@ final class PagePlacement implements PageSink {
         return;
       }
       failure = cause;
-      notifyAll();
+      moved.raise();
     }
     onFailure.accept(cause);
   }
@@ -228,13 +233,16 @@ final class PagePlacement implements PageSink {
    * @return false if that takes longer
    * @throws MigrationFailure.PeerAtFault if a stream has gone on behind the last round
    */
-  synchronized boolean awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
-    while (failure == null && IntStream.range(0, streams.length).anyMatch(i -> streams[i].roundsEnded <= lastRound)) {
-      if (deadline.hasPassed()) {
-        return false;
-      }
-      TimeUnit.NANOSECONDS.timedWait(this, deadline.remainingNanos());
-    }
+  boolean awaitLastRound(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {
+    return moved.await(() -> hasEndedOrFailed(lastRound), Duration.ofNanos(deadline.remainingNanos()))
+        && complete(lastRound);
+  }
+
+  private synchronized boolean hasEndedOrFailed(int round) {
+    return failure != null || Arrays.stream(streams).allMatch(each -> each.roundsEnded > round);
+  }
+
+  private synchronized boolean complete(int lastRound) throws MigrationFailure {
     if (failure != null) {
       throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "a data stream ended: " + failure.getMessage());
     }

@@ -81,7 +81,7 @@ final class Setup {
   /** From here on data streams may come. */
   private Contents pages(IncomingGuest guest, Consumer<Throwable> streamFailed) {
     PagePlacement placement = new PagePlacement(guest, receiving.disks(), session.streams(),
-        session.environment().ticker(), streamFailed);
+        session.environment().scheduler(), streamFailed);
     session.link().acceptStreams(session.streams(), session.sessionKey(), placement);
     return new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement));
   }

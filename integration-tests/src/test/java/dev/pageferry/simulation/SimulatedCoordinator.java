@@ -1,0 +1,91 @@
+package dev.pageferry.simulation;
+
+import dev.pageferry.agent.rpc.HostAgentService;
+import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
+import dev.pageferry.coordinator.rpc.OwnershipService;
+import dev.pageferry.coordinator.rpc.RegistryService;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.simulation.SimulatedNetwork.Place;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** The coordinator: its processes come and go, its records stay. */
+final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services> {
+  private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
+  private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
+  private static final Duration RESTART_SILENCE = Duration.ofMillis(2500);
+  private static final Duration LEASE = Duration.ofSeconds(10);
+
+  private final Baton baton;
+  private final SimulatedNetwork network;
+  private final SimulatedStore disk;
+  private final Map<String, Place<HostAgentService>> agents;
+  private SimulatedScheduler process;
+  private int starts;
+  private @Nullable Services services;
+
+  /** What one process of it has. */
+  record Services(OwnershipLedger ledger, HostInventory inventory, MigrationSupervisor migrations,
+      OwnershipService ownership, RegistryService registry) {
+  }
+
+  SimulatedCoordinator(Baton baton, SimulatedNetwork network, SimulatedStore disk,
+      Map<String, Place<HostAgentService>> agents) {
+    this.baton = baton;
+    this.network = network;
+    this.disk = disk;
+    this.agents = agents;
+    this.process = baton.newHost("coordinator-0", 1);
+  }
+
+  @Override
+  public SimulatedScheduler process() {
+    return process;
+  }
+
+  @Override
+  public @Nullable Services get() {
+    return services;
+  }
+
+  Services services() {
+    return Objects.requireNonNull(services, "the coordinator is starting");
+  }
+
+  void start() {
+    SimulatedScheduler born = process;
+    Task unused = born.start("boot", () -> boot(born));
+  }
+
+  private void boot(SimulatedScheduler born) {
+    RecordStore store = disk.open(born);
+    SimulatedAgents client = new SimulatedAgents(network, born, agents);
+    HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, born);
+    RecordsHistory history = RecordsHistory.open(store, born, baton.newRandom());
+    history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
+    OwnershipLedger ledger = new OwnershipLedger(store, history);
+    NetworkMembers members = new NetworkMembers(store, inventory, born);
+    MigrationSupervisor migrations = new MigrationSupervisor(ledger, inventory, client, ended -> {
+    }, born, baton.newRandom());
+    RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
+    services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory),
+        new RegistryService(inventory, ledger, history, repairs, members, HEARTBEAT_INTERVAL, LEASE));
+    migrations.recover();
+  }
+
+  /** Ends the process as kill -9 does, and starts another one after a while. */
+  void restartAfter(Duration down) {
+    services = null;
+    process.kill();
+    process = baton.newHost("coordinator-" + ++starts, 1);
+    process.later(down, "the coordinator starts", this::start);
+  }
+}

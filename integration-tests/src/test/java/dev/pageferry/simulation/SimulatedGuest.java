@@ -1,0 +1,287 @@
+package dev.pageferry.simulation;
+
+import dev.pageferry.agent.disk.DiskSet;
+import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.guest.NetworkArrival;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.Registers;
+import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.memory.DirtyLog;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.memory.VcpuDirtyLog;
+import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.page.PageSize;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A guest with a real page store and a real dirty log, whose one vCPU is an event: now and then it does some steps. Step n
+ * alone decides what it writes, so that the memory follows from the number of steps.
+ */
+final class SimulatedGuest implements IncomingGuest {
+  private static final int MOST_STEPS = 16;
+  private static final Duration BETWEEN_STEPS = Duration.ofMillis(8);
+  private static final int LONGEST_PAUSE_NANOS = 3_000_000;
+
+  private final VmSpec spec;
+  private final SimulatedScheduler host;
+  private final Baton baton;
+  private final SplittableRandom random;
+  private final Effects effects;
+  private final PageStore ram;
+  private final DirtyLog log;
+  private final Set<PauseReason> reasons = EnumSet.of(PauseReason.OPERATOR);
+  private final Signal stepped;
+  private @Nullable GuestState state;
+  private long steps;
+  private long stepsBrought;
+  private long firstStepNanos;
+  private boolean ticking;
+  private boolean closed;
+  private int throttlePercent;
+
+  /** Who watches what the guests of all hosts do. */
+  interface Effects {
+    void steps(SimulatedGuest guest, long from, long to);
+
+    void built(SimulatedGuest guest);
+  }
+
+  SimulatedGuest(VmSpec spec, SimulatedScheduler host, Baton baton, Effects effects)
+      throws OutOfMemoryException, InterruptedException {
+    this.spec = spec;
+    this.host = host;
+    this.baton = baton;
+    this.random = baton.newRandom();
+    this.effects = effects;
+    this.ram = PageStore.allocate(spec.memoryBytes());
+    this.log = new DirtyLog(ram.pageCount(), 1);
+    this.stepped = host.newSignal();
+    effects.built(this);
+  }
+
+  SimulatedScheduler host() {
+    return host;
+  }
+
+  boolean isClosed() {
+    return closed;
+  }
+
+  /** Whether it would do its next step. */
+  boolean runs() {
+    return state != null && reasons.isEmpty() && !closed && !host.isSealed();
+  }
+
+  @Override
+  public void load(GuestState loaded, Set<PauseReason> newReasons) {
+    state = loaded;
+    steps = loaded.steps();
+    stepsBrought = steps;
+    reasons.clear();
+    reasons.addAll(newReasons);
+    go();
+  }
+
+  private void go() {
+    if (runs() && !ticking) {
+      ticking = true;
+      tickSoon();
+    }
+  }
+
+  private void tickSoon() {
+    long wait = BETWEEN_STEPS.toNanos() * 100 / (100 - throttlePercent);
+    host.later(Duration.ofNanos(wait / 2 + random.nextLong(wait)), "the guest steps", this::tick);
+  }
+
+  private void tick() {
+    ticking = runs();
+    if (!ticking) {
+      return;
+    }
+    long from = steps;
+    VcpuDirtyLog marks = log.vcpu(0);
+    marks.unpark();
+    long[] words = marks.words();
+    for (int i = random.nextInt(MOST_STEPS); i >= 0; i--) {
+      VcpuDirtyLog.mark(words, pageOf(steps, ram.pageCount()));
+      ram.putLong(addressOf(steps, ram.pageCount()), valueOf(steps));
+      steps++;
+    }
+    marks.park();
+    if (firstStepNanos == 0) {
+      firstStepNanos = host.nanos();
+    }
+    effects.steps(this, from, steps);
+    stepped.raise();
+    tickSoon();
+  }
+
+  static long pageOf(long step, long pages) {
+    // Most steps go to few pages, so that rounds shrink what is left.
+    long mixed = mix(step);
+    return Math.floorMod(mixed >>> 8, (mixed & 7) == 0 ? pages : Math.min(pages, 24));
+  }
+
+  static long addressOf(long step, long pages) {
+    return PageSize.bytesOf(pageOf(step, pages)) + ((mix(step ^ 0x5555) & 0x1ff) << 3);
+  }
+
+  static long valueOf(long step) {
+    return mix(step * 31 + 7) | 1;
+  }
+
+  private static long mix(long value) {
+    long z = value + 0x9E3779B97F4A7C15L;
+    z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+    z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+    return z ^ (z >>> 31);
+  }
+
+  @Override
+  public VmSpec spec() {
+    return spec;
+  }
+
+  @Override
+  public PageStore ram() {
+    return ram;
+  }
+
+  @Override
+  public DirtyLog dirtyLog() {
+    return log;
+  }
+
+  @Override
+  public void pause(PauseReason reason) throws InterruptedException {
+    boolean isNew = reasons.add(reason);
+    try {
+      baton.park(host, null, random.nextInt(LONGEST_PAUSE_NANOS));
+    } catch (InterruptedException e) {
+      if (isNew) {
+        endPause(reason);
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public void pauseOrRunOn(PauseReason reason) throws InterruptedException {
+    pause(reason);
+  }
+
+  @Override
+  public void resume(PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      throw new IllegalArgumentException("VM %s runs on only with leave".formatted(spec.name()));
+    }
+    endPause(reason);
+  }
+
+  @Override
+  public void runOn(LeaveToRun leave) {
+    endPause(PauseReason.MIGRATION);
+  }
+
+  private void endPause(PauseReason reason) {
+    if (reasons.remove(reason)) {
+      firstStepNanos = 0;
+      go();
+    }
+  }
+
+  @Override
+  public boolean isPausedFor(PauseReason reason) {
+    return reasons.contains(reason);
+  }
+
+  @Override
+  public GuestState state() {
+    if (reasons.isEmpty()) {
+      throw new IllegalStateException("the registers of a running VM are not defined");
+    }
+    long[] values = new long[Registers.COUNT];
+    values[Registers.PROGRAM_COUNTER] = steps;
+    return new GuestState(List.of(new Registers(values)));
+  }
+
+  @Override
+  public void connect(BooleanSupplier isOurs) {
+    // It has no network cards.
+  }
+
+  @Override
+  public Optional<NetworkArrival> networkArrival() {
+    return Optional.empty();
+  }
+
+  @Override
+  public boolean isPaused() {
+    return !reasons.isEmpty();
+  }
+
+  @Override
+  public long stepsHere() {
+    return steps - stepsBrought;
+  }
+
+  @Override
+  public long awaitFirstStep(long waitMillis) throws InterruptedException {
+    boolean inTime = stepped.await(() -> firstStepNanos != 0, Duration.ofMillis(waitMillis));
+    return inTime ? firstStepNanos : 0;
+  }
+
+  @Override
+  public Optional<DiskSet> disks() {
+    return Optional.empty();
+  }
+
+  @Override
+  public void attach(DiskSet opened) {
+    throw new IllegalStateException("a VM without disks");
+  }
+
+  @Override
+  public void releaseDisks(String migration) {
+    // It has none.
+  }
+
+  @Override
+  public void handOverNetwork(String hostName) {
+    // It has no network cards.
+  }
+
+  @Override
+  public void throttle(int percent) {
+    throttlePercent = percent;
+  }
+
+  @Override
+  public long steps() {
+    return steps;
+  }
+
+  @Override
+  public double stepsPerSecond() {
+    return 1000;
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      ram.close();
+    }
+  }
+}
