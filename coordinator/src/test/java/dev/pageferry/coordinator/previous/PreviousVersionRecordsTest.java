@@ -249,7 +249,7 @@ class PreviousVersionRecordsTest {
       assertThat(site.row("stopped").getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
       assertThat(site.row("stopped").getStorageId()).isEqualTo(host.getStorageId());
       VmId paused = site.vmId("paused");
-      site.machines().delete("paused");
+      site.machines().delete("paused", true);
       assertThat(site.ledger().wasDeleted(paused)).isTrue();
     }
   }

@@ -129,7 +129,7 @@ class RecordsForPreviousVersionTest {
   @Test
   void aVmThatIsDeleted() throws Exception {
     String key = "deleted-vms/" + id();
-    site.machines().delete("db");
+    site.machines().delete("db", true);
     assertThat(new String(site.store().get(key).orElseThrow().value(), StandardCharsets.UTF_8)).isEqualTo("db");
     assertThat(site.store().list("vms/")).isEmpty();
     assertThat(site.store().get("vm-names/db")).isEmpty();
