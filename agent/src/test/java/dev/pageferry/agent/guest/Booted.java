@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.ownership.Rulings;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.util.EnumSet;
 
@@ -18,6 +19,15 @@ public final class Booted {
     } catch (Exception e) {
       vm.close();
       throw e;
+    }
+  }
+
+  /** Ends a pause, whatever it is for. */
+  public static void endPause(Guest guest, PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      guest.runOn(Rulings.leaveToRun());
+    } else {
+      guest.resume(reason);
     }
   }
 }

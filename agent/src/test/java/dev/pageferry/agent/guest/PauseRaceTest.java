@@ -165,7 +165,7 @@ final class PauseRaceTest {
     GuestState before = vm.state();
     vm.dirtyLog().harvest(new PageBitmap(PAGES));
     assertThat(vm.state()).as("a paused VM stands").isEqualTo(before);
-    vm.resume(reason);
+    Booted.endPause(vm, reason);
   }
 
   private static void copy(PageStore from, PageStore to, PageBitmap pages) {

@@ -56,7 +56,7 @@ final class VirtualMachineTest {
       }
       for (PauseReason each : PauseReason.values()) {
         if (each != last) {
-          vm.resume(each);
+          Booted.endPause(vm, each);
           assertThat(vm.isPausedFor(each)).isFalse();
         }
       }
@@ -64,7 +64,7 @@ final class VirtualMachineTest {
       assertThat(vm.awaitFirstStep(20)).as("still paused").isZero();
       assertThat(vm.state().steps()).isZero();
 
-      vm.resume(last);
+      Booted.endPause(vm, last);
 
       assertThat(vm.awaitFirstStep(30_000)).isNotZero();
     }
