@@ -36,7 +36,7 @@ final class SimulatedControl {
     }
   }
 
-  /** @return false if it had ended before */
+  /** Ends the stream; false if it had ended before. */
   boolean end(String reason) {
     if (ended != null) {
       return false;
