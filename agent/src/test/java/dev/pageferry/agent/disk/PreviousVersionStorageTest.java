@@ -79,15 +79,16 @@ class PreviousVersionStorageTest {
 
   @Test
   void filesOfLeasesHaveTheirNamesOfBefore() throws Exception {
+    LeaseStore store = new LeaseDirectory(LEASES, new ProcessLocks());
     for (Vhd each : disks()) {
       if (Files.exists(LEASES.resolve("disk-%s.lease".formatted(each.name())))) {
-        assertThat(DiskLease.key(each.name())).isEqualTo("disk-" + each.name());
+        assertThat(LeaseSlot.ofNamed(store, each.name()).lease()).asString().endsWith("/disk-%s.lease".formatted(each.name()));
         // The lock excludes hosts of the version before, so that it must be the same file.
         assertThat(LEASES.resolve("disk-%s.lock".formatted(each.name()))).exists().isEmptyFile();
       }
     }
     assertThat(LEASES.resolve("host-host-a.lock")).exists().isEmptyFile();
-    assertThat(StorageLease.hostFile(LEASES, "host-a")).hasToString(LEASES.resolve("host-host-a.lease").toString());
+    assertThat(StorageLease.hostFile(store, "host-a")).asString().endsWith("/host-host-a.lease");
   }
 
   @ParameterizedTest

@@ -13,7 +13,6 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -159,8 +158,7 @@ final class DiskProgramTest {
     try (SharedStorage storage = storage(root)) {
       DiskDescription disk = storage.disks().create("data", DiskFormat.RAW, 1 << 20);
       VmFactory factory = new VmFactory(new HostMemory(64 << 20), new GuestDisks(Optional.of(storage)), Ticker.SYSTEM);
-      try (VirtualMachine vm = factory.boot(spec("journal", Map.of("rate", "unlimited"), 1, disk),
-          new OwnershipEpoch(1), false)) {
+      try (VirtualMachine vm = Booted.vm(factory, spec("journal", Map.of("rate", "unlimited"), 1, disk), 1)) {
         vm.resume(PauseReason.OPERATOR);
         Awaitility.await().until(() -> vm.steps() > 10);
         Path mark = Files.createDirectory(root.resolve("leases/disk-data.fence"));

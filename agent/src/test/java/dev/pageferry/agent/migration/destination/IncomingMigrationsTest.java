@@ -72,6 +72,11 @@ class IncomingMigrationsTest {
     }
 
     @Override
+    public boolean awaitNews(Deadline deadline) {
+      return true;
+    }
+
+    @Override
     public boolean isOpen() {
       return false;
     }

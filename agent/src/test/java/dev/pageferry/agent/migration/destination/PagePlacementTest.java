@@ -12,6 +12,7 @@ import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.wire.FrameType;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.agent.wire.PageFrameMeta;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -36,7 +37,7 @@ class PagePlacementTest {
   void build() throws Exception {
     VmSpec spec = VmSpec.diskless(new VmId("vm"), "vm", BYTES, 1, new ProgramSpec("idle", Map.of(), BYTES, 1));
     vm = new VmFactory(new HostMemory(2 * BYTES), GuestDisks.NONE, Ticker.SYSTEM).skeleton(spec);
-    placement = new PagePlacement(vm, Optional.empty(), 1, Ticker.SYSTEM, failure -> {
+    placement = new PagePlacement(vm, Optional.empty(), 1, Scheduler.SYSTEM, failure -> {
       throw new AssertionError(failure);
     });
     placement.streamOpened(0);
