@@ -24,7 +24,6 @@ import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
-import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
