@@ -8,6 +8,7 @@ import java.util.PriorityQueue;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -59,7 +60,7 @@ final class Baton {
   private Runnable check = () -> {
   };
   private volatile @Nullable SimulatedTask holder;
-  private volatile long turns;
+  private final AtomicLong turns = new AtomicLong();
   private volatile @Nullable Throwable failure;
 
   Baton(long seed) {
@@ -109,10 +110,10 @@ final class Baton {
     pass(choose());
     long seen = -1;
     while (!over.await(watchdog.toMillis(), TimeUnit.MILLISECONDS)) {
-      if (turns == seen) {
+      if (turns.get() == seen) {
         throw stuck();
       }
-      seen = turns;
+      seen = turns.get();
     }
     Throwable cause = failure;
     if (cause != null) {
@@ -125,7 +126,8 @@ final class Baton {
     if (task == null) {
       return new AssertionError("the simulation stands, and nobody has the baton");
     }
-    AssertionError error = new AssertionError("%s waits outside of a port (%s)".formatted(task.name(), task.thread().getState()));
+    AssertionError error = new AssertionError(
+        "%s waits outside of a port (%s)".formatted(task.name(), task.thread().getState()));
     error.setStackTrace(task.thread().getStackTrace());
     return error;
   }
@@ -270,7 +272,7 @@ final class Baton {
   }
 
   private void pass(@Nullable SimulatedTask next) {
-    turns++;
+    turns.incrementAndGet();
     holder = next;
     if (next == null) {
       over.countDown();

@@ -38,6 +38,7 @@ class MoveSimulationTest {
     Map<Mishap, Map<String, Integer>> mishaps = new TreeMap<>();
     Map<String, Integer> ends = new TreeMap<>();
     int cuts = 0;
+    long hash = 0;
     int restarts = 0;
     for (long seed = ONLY == null ? 0 : ONLY; seed < (ONLY == null ? SEEDS : ONLY + 1); seed++) {
       Outcome outcome = run(seed, kind);
@@ -45,10 +46,13 @@ class MoveSimulationTest {
       outcome.mishaps().forEach((mishap, counts) -> counts.forEach((what, count) -> mishaps
           .computeIfAbsent(mishap, unused -> new TreeMap<>()).merge(what, count, Integer::sum)));
       ends.merge(outcome.migration().getState() + "/" + outcome.row().getPhase(), 1, Integer::sum);
+      hash = 31 * hash + outcome.traceHash();
       cuts += outcome.cuts();
       restarts += outcome.restarts();
     }
-    System.out.printf("%s: %s, mishaps %s, cuts %d, restarts %d%n", kind, ends, mishaps, cuts, restarts);
+    // Another JVM must print the same.
+    System.out.printf("%s: traces %016x, %s, mishaps %s, cuts %d, restarts %d%n", kind, hash, ends, mishaps, cuts,
+        restarts);
     if (ONLY != null) {
       return;
     }

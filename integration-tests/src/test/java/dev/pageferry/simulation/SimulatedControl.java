@@ -36,7 +36,7 @@ final class SimulatedControl {
     }
   }
 
-  /** @return false if it had ended before */
+  /** Ends the stream; false if it had ended before. */
   boolean end(String reason) {
     if (ended != null) {
       return false;
@@ -50,8 +50,12 @@ final class SimulatedControl {
     return ended == null;
   }
 
+  boolean awaitNews(Deadline deadline) throws InterruptedException {
+    return arrived.await(() -> !inbox.isEmpty() || ended != null, SimulatedLinks.left(deadline));
+  }
+
   MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
-    boolean inTime = arrived.await(() -> !inbox.isEmpty() || ended != null, SimulatedLinks.left(deadline));
+    boolean inTime = awaitNews(deadline);
     MessageLite next = inbox.poll();
     if (!inTime || next == null) {
       throw new MigrationFailure.PeerLost(lostCode, ended == null ? "the peer sent nothing in time" : ended);

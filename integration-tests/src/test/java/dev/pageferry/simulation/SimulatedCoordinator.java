@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services> {
   private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
   private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
-  private static final Duration RESTART_SILENCE = Duration.ofMillis(2500);
   private static final Duration LEASE = Duration.ofSeconds(10);
 
   private final Baton baton;
@@ -68,7 +67,8 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
   private void boot(SimulatedScheduler born) {
     RecordStore store = disk.open(born);
     SimulatedAgents client = new SimulatedAgents(network, born, agents);
-    HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, RESTART_SILENCE, born);
+    HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, born);
+    Task unused = inventory.noticeStalls(born);
     RecordsHistory history = RecordsHistory.open(store, born, baton.newRandom());
     history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
     OwnershipLedger ledger = new OwnershipLedger(store, history);

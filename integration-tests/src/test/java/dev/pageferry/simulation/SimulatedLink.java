@@ -116,6 +116,10 @@ final class SimulatedLink {
       return control.receiveAny(deadline, kinds);
     }
 
+    public boolean awaitNews(Deadline deadline) throws InterruptedException {
+      return control.awaitNews(deadline);
+    }
+
     public boolean isOpen() {
       return control.isOpen();
     }

@@ -80,7 +80,7 @@ final class SimulatedLinks {
   }
 
   long latencyNanos() {
-    return LATENCY_NANOS / 4 + random.nextInt(LATENCY_NANOS);
+    return LATENCY_NANOS / 4 + random.nextLong(LATENCY_NANOS);
   }
 
   SplittableRandom random() {

@@ -87,7 +87,7 @@ final class SimulatedNetwork {
   }
 
   long latencyNanos(String what) {
-    long latency = LATENCY_NANOS / 10 + random.nextInt(LATENCY_NANOS);
+    long latency = LATENCY_NANOS / 10 + random.nextLong(LATENCY_NANOS);
     return befalls(Mishap.SLOW, what) ? latency + random.nextLong(SLOW_NANOS) : latency;
   }
 

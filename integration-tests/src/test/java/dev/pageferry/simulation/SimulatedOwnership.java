@@ -83,7 +83,8 @@ final class SimulatedOwnership implements OwnershipClient {
     Task unused = host.start("probe", () -> {
       try {
         ProbeResponse response = network.ask(host, coordinator, "probe",
-            (services, question, observer) -> services.ownership().probe(question, observer), ProbeRequest.getDefaultInstance(), atMost);
+            (services, question, observer) -> services.ownership().probe(question, observer),
+            ProbeRequest.getDefaultInstance(), atMost);
         Objects.requireNonNull(response);
         answered.complete(Duration.ofNanos(host.nanos() - start));
       } catch (StatusRuntimeException e) {

@@ -45,7 +45,7 @@ final class SimulatedScheduler implements Scheduler {
   /** How long a time of this host's clock is in the world. */
   long worldNanos(Duration duration) {
     long nanos = duration.compareTo(Signal.FOR_EVER) >= 0 ? Signal.FOR_EVER.toNanos() : duration.toNanos();
-    return (long) Math.min(Signal.FOR_EVER.toNanos(), Math.max(0, nanos / rate));
+    return Math.clamp((long) (nanos / rate), 0, Signal.FOR_EVER.toNanos());
   }
 
   @Override

@@ -59,10 +59,6 @@ final class SimulatedStore {
 
     @Override
     public boolean commit(Transaction transaction) {
-      // The inventory holds its monitor while it writes a host's record.
-      if (transaction.writes().getFirst().key().startsWith("hosts/")) {
-        return apply(transaction);
-      }
       baton.pause(process, random.nextInt(LONGEST_SYNC_NANOS));
       boolean applied = apply(transaction);
       baton.pause(process, random.nextInt(LONGEST_SYNC_NANOS));

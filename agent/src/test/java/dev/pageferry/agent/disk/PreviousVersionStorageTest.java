@@ -82,7 +82,8 @@ class PreviousVersionStorageTest {
     LeaseStore store = new LeaseDirectory(LEASES, new ProcessLocks());
     for (Vhd each : disks()) {
       if (Files.exists(LEASES.resolve("disk-%s.lease".formatted(each.name())))) {
-        assertThat(LeaseSlot.ofNamed(store, each.name()).lease()).asString().endsWith("/disk-%s.lease".formatted(each.name()));
+        assertThat(LeaseSlot.ofNamed(store, each.name()).lease()).asString()
+            .endsWith("/disk-%s.lease".formatted(each.name()));
         // The lock excludes hosts of the version before, so that it must be the same file.
         assertThat(LEASES.resolve("disk-%s.lock".formatted(each.name()))).exists().isEmptyFile();
       }

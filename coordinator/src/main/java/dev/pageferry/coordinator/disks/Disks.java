@@ -110,7 +110,8 @@ public final class Disks {
     for (String each : names) {
       // As the host names it: a path may be called in several ways.
       var disk = ask(host, () -> agents.getDisk(host.record().getAddress(), each));
-      Optional<dev.pageferry.proto.agent.v1.Disk> twice = found.stream().filter(other -> areOne(other, disk)).findFirst();
+      Optional<dev.pageferry.proto.agent.v1.Disk> twice = found.stream().filter(other -> areOne(other, disk))
+          .findFirst();
       if (twice.isPresent()) {
         throw new RequestException(Kind.INVALID, "disk %s is asked for twice: %s is the same one", each,
             twice.get().getName());
@@ -155,7 +156,8 @@ public final class Disks {
   private Disk disk(Host host, dev.pageferry.proto.agent.v1.Disk found) {
     String storage = host.record().getStorageId();
     return Disk.newBuilder().setName(found.getName()).setFormat(Disk.Format.valueOf(found.getFormat().name()))
-        .setSizeBytes(found.getSizeBytes()).setVm(owner(found, storage).map(each -> each.getSpec().getName()).orElse(""))
+        .setSizeBytes(found.getSizeBytes())
+        .setVm(owner(found, storage).map(each -> each.getSpec().getName()).orElse(""))
         .addAllHosts(hostsWithStorage().stream().filter(each -> each.record().getStorageId().equals(storage))
             .map(each -> each.id().value()).sorted().toList())
         .build();

@@ -143,7 +143,7 @@ public final class SavedMachines {
     try {
       ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
       return ledger.noteSave(row.id(),
-          SavedNote.newBuilder().setFile(file).setAtMillis(System.currentTimeMillis()).setSteps(steps).build());
+          SavedNote.newBuilder().setFile(file).setAtMillis(scheduler.wallMillis()).setSteps(steps).build());
     } catch (ConflictException | RuntimeException e) {
       log.warn("vm={} how far it was saved is not written down: {}", row.id(), e.toString());
       return ledger.find(row.id()).orElse(row);

@@ -58,7 +58,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
         .intercept(new RecordsInterceptor(history))
         .addService(ServerInterceptors.intercept(
-            new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations, repairs,
+            new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
+                repairs,
                 new VmChanges(ledger, machines), requests),
             new RequestInterceptor(requests, name -> ledger.findByName(name).map(row -> row.id().value()).orElse(""))))
         .addService(new RegistryService(inventory, ledger, history, repairs, network, heartbeatInterval, lease))

@@ -40,7 +40,8 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
   private final Duration heartbeatInterval;
   private final Duration lease;
 
-  public RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
+  public RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history,
+      RecordsRepairs repairs,
       NetworkMembers network, Duration heartbeatInterval, Duration lease) {
     this.inventory = inventory;
     this.ledger = ledger;

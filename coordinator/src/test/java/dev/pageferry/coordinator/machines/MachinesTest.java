@@ -93,7 +93,8 @@ class MachinesTest {
 
     refused(Kind.REFUSED, () -> machines.create(withDisks("two", "/dev/sdb")),
         "disk /dev/sdb is VM one's, which has it as /dev/sda");
-    refused(Kind.REFUSED, () -> machines.create(withDisks("two", "/dev/dm-0")), "is VM one's, which has it as /dev/sda");
+    refused(Kind.REFUSED, () -> machines.create(withDisks("two", "/dev/dm-0")),
+        "is VM one's, which has it as /dev/sda");
     refused(Kind.INVALID, () -> machines.create(withDisks("two", "/dev/sdc", "/dev/sdc")), "asked for twice");
     machines.create(withDisks("two", "/dev/sdc"));
   }

@@ -80,7 +80,9 @@ class OutgoingMigrationsTest {
     MigrationConnector nowhere = (migration, destination, deadline) -> {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_UNREACHABLE, "nobody is there");
     };
-    return new SourceMigration.Environment(nowhere, new OwnershipDialogue.Line(new ScriptedRow(), Scheduler.SYSTEM, new Random(1)), GuestDisks.NONE, Optional.empty(), (guest, ruling) -> {
-    }, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
+    return new SourceMigration.Environment(nowhere,
+        new OwnershipDialogue.Line(new ScriptedRow(), Scheduler.SYSTEM, new Random(1)), GuestDisks.NONE,
+        Optional.empty(), (guest, ruling) -> {
+        }, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
   }
 }
