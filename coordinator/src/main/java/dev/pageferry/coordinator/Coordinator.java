@@ -24,6 +24,7 @@ import dev.pageferry.coordinator.store.WriteProbe;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,7 +66,8 @@ final class Coordinator implements AutoCloseable {
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
           repairs, new Requests(store, Scheduler.SYSTEM, new SecureRandom()), probe,
           HEARTBEAT_INTERVAL, LEASE);
-      observability = new ObservabilityServer(config.http(), metrics::scrape, probe::trouble);
+      observability = new ObservabilityServer(config.http(), metrics::scrape,
+          () -> probe.trouble().or(() -> wentBack(history)));
     } catch (IOException | RuntimeException e) {
       store.close();
       throw e;
@@ -82,6 +84,11 @@ final class Coordinator implements AutoCloseable {
     Rehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  private static Optional<String> wentBack(RecordsHistory history) {
+    return history.trouble().map(known -> "the records went back in time: %s; see 'ferry records repair --dry-run'"
+        .formatted(known.evidence().getFirst()));
   }
 
   @Override

@@ -52,6 +52,7 @@ final class HostCommands extends CommandGroup {
         .add("address", host.getAddress()).add("migration address", host.getMigrationAddress())
         .add("memory", ByteSize.format(host.getMemoryBytes()))
         .add("memory free", ByteSize.format(host.getMemoryFreeBytes()))
-        .add("storage", host.getStorageId()).add("vms", host.getVms()).add("version", host.getVersion());
+        .add("storage", host.getStorageId()).add("vms", host.getVms()).add("version", host.getVersion())
+        .add("in doubt", String.join("; ", host.getInDoubtList()));
   }
 }

@@ -7,6 +7,7 @@ import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** One host as {@link HostInventory} keeps it, which guards it. */
@@ -17,6 +18,7 @@ final class HostEntry {
   private long silentSinceNanos;
   private long memoryFreeBytes;
   private Map<VmId, VmStatus> vms = new HashMap<>();
+  private List<String> doubts = List.of();
   /** The records' revision at the last two heartbeats of this incarnation; 0: there were none. */
   private long lastBeatRevision;
   private long beatBeforeRevision;
@@ -48,6 +50,7 @@ final class HostEntry {
   void replace(HostRecord next) {
     record = next;
     vms = new HashMap<>();
+    doubts = List.of();
     lastBeatRevision = 0;
     beatBeforeRevision = 0;
   }
@@ -56,6 +59,10 @@ final class HostEntry {
     isHeard = true;
     silentSinceNanos = nowNanos;
     memoryFreeBytes = freeBytes;
+  }
+
+  void doubts(List<String> told) {
+    doubts = List.copyOf(told);
   }
 
   void beats(Collection<VmStatus> reported, long revision) {
@@ -87,7 +94,7 @@ final class HostEntry {
 
   HostInventory.Host host(long nowNanos, Duration timeout) {
     return new HostInventory.Host(record, isHeard && !isSilent(nowNanos, timeout), memoryFreeBytes, Map.copyOf(vms),
-        beatBeforeRevision);
+        doubts, beatBeforeRevision);
   }
 
   Incarnation incarnation() {

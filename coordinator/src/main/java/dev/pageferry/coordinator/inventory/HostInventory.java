@@ -70,11 +70,12 @@ public final class HostInventory {
    *
    * @param isUp heard of within the time-out
    * @param vms what its last heartbeat said
+   * @param doubts copies that it keeps paused because it does not know whose they are, as it says
    * @param reportedRevision rows that this revision of the records had, or an earlier one, are older than its last two
    *     heartbeats; 0: there were fewer
    */
   public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms,
-      long reportedRevision) {
+      List<String> doubts, long reportedRevision) {
     public HostId id() {
       return new HostId(record.getId());
     }
@@ -323,6 +324,14 @@ public final class HostInventory {
       hosts.forEach((id, entry) -> transaction.put(HOSTS + id, entry.record().toByteArray()));
     }
     store.commit(transaction);
+  }
+
+  /** What a host says of copies that it keeps paused because it does not know whose they are. */
+  public synchronized void doubts(HostId id, List<String> told) {
+    HostEntry entry = hosts.get(id);
+    if (entry != null) {
+      entry.doubts(told);
+    }
   }
 
   public synchronized Optional<Host> find(HostId id) {

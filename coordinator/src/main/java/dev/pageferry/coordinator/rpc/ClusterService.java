@@ -149,7 +149,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
         .setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
         .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
         .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
-        .setVms(host.vms().size()).setVersion(host.record().getVersion());
+        .setVms(host.vms().size()).setVersion(host.record().getVersion()).addAllInDoubt(host.doubts());
     if (!host.record().getVxlanAddress().isEmpty()) {
       message.setVxlanAddress(host.record().getVxlanAddress());
     }

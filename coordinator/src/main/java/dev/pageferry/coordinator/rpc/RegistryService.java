@@ -22,6 +22,7 @@ import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
+import dev.pageferry.proto.registry.v1.VmInDoubt;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
@@ -122,6 +123,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
         return HeartbeatResponse.newBuilder().setUnknown(true).build();
       }
       history.hostHeard();
+      inventory.doubts(id, request.getInDoubtList().stream().map(RegistryService::described).toList());
       HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
       network.heard(id, request.getNetworkVersion());
       NetworkDirectory directory = network.directoryFor(id);
@@ -135,6 +137,11 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
       repairs.heartbeatCame(id);
       return response.build();
     });
+  }
+
+  private static String described(VmInDoubt doubt) {
+    return "VM %s of migration %s, epoch %d: %s".formatted(doubt.getVmId(), doubt.getMigrationId(), doubt.getEpoch(),
+        doubt.getReason());
   }
 
   private Optional<StaleVm> judge(HostId host, VmStatus reported) throws InterruptedException {

@@ -66,7 +66,8 @@ final class FerryTest {
           "memoryBytes": "8589934592",
           "memoryFreeBytes": "7516192768",
           "vms": 0,
-          "version": "0.1.0"
+          "version": "0.1.0",
+          "inDoubt": []
         }
         """);
   }

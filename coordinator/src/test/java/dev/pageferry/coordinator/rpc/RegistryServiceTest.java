@@ -9,6 +9,7 @@ import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.ConfirmHostDeadRequest;
+import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.Decision;
@@ -19,6 +20,7 @@ import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.ResolveRequest;
 import dev.pageferry.proto.registry.v1.StaleVm;
+import dev.pageferry.proto.registry.v1.VmInDoubt;
 import io.grpc.Status.Code;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -99,6 +101,16 @@ class RegistryServiceTest {
     assertThat(heartbeat("a", VmStatus.newBuilder().setId("unheard-of").setEpoch(1).build()).getStaleVmsList())
         .isEmpty();
     assertThat(site.history().isInTrouble()).as("records that do not know a VM that runs are older than it").isTrue();
+  }
+
+  @Test
+  void whatAHostIsInDoubtAboutIsShownToOperators() {
+    HeartbeatResponse unused = served.registry().heartbeat(HeartbeatRequest.newBuilder().setHostId("a")
+        .setIncarnation(site.incarnation("a").value()).addInDoubt(VmInDoubt.newBuilder().setVmId("v")
+            .setMigrationId("M").setEpoch(7).setReason("nothing is decided yet"))
+        .build());
+    assertThat(served.cluster().getHost(GetHostRequest.newBuilder().setId("a").build()).getInDoubtList())
+        .containsExactly("VM v of migration M, epoch 7: nothing is decided yet");
   }
 
   @Test
