@@ -194,9 +194,9 @@ public final class SharedStorage implements AutoCloseable {
   }
 
   /**
-   * Who opened which disk last. A lease that cannot be read is in the way of its disk, and not of this.
+   * Who opened which disk last.
    *
-   * @throws IOException if the storage cannot be listed
+   * @throws IOException if the storage cannot be listed, or one lease cannot be read: it might be the newest
    */
   public List<LeaseView> leasesOfDisks() throws IOException {
     requireThere();
@@ -205,12 +205,8 @@ public final class SharedStorage implements AutoCloseable {
       if (!each.endsWith(".lease")) {
         continue;
       }
-      try {
-        new LeaseFile(leases, each).read().filter(lease -> !lease.vm().isEmpty())
-            .ifPresent(lease -> found.add(new LeaseView(lease.vm(), lease.epoch(), lease.host())));
-      } catch (DiskException e) {
-        log.warn("a lease cannot be read: {}", e.getMessage());
-      }
+      new LeaseFile(leases, each).read().filter(lease -> !lease.vm().isEmpty())
+          .ifPresent(lease -> found.add(new LeaseView(lease.vm(), lease.epoch(), lease.host())));
     }
     return found;
   }

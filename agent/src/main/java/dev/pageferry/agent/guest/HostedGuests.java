@@ -8,9 +8,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The VMs that this host has, each with the epoch under which it has it. */
 public final class HostedGuests {
+  private static final Logger log = LoggerFactory.getLogger(HostedGuests.class);
+
   /** A VM on this host. */
   public record Hosted(IncomingGuest vm, OwnershipEpoch epoch) {
   }
@@ -32,10 +36,15 @@ public final class HostedGuests {
       }
       guests.put(vm.spec().id(), new Hosted(vm, epoch));
     }
-    connect(vm, epoch);
-    // Outside the monitor, here and below: a VM's disk may take its time, and other VMs come and go.
-    if (before != null) {
-      before.vm().close();
+    // From here on it is known to be here, and its source may give its copy up: nothing more may fail.
+    try {
+      connect(vm, epoch);
+      // Outside the monitor, here and below: a VM's disk may take its time, and other VMs come and go.
+      if (before != null) {
+        before.vm().close();
+      }
+    } catch (RuntimeException | Error e) {
+      log.error("vm={} is here, and something about its coming failed", vm.spec().name(), e);
     }
   }
 

@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The one conversation of this host with the row of one VM about one operation. From the first question that can give the
@@ -57,6 +58,7 @@ public final class OwnershipDialogue {
   private final OwnershipEpoch mine;
   private final Listener listener;
   private volatile boolean asked;
+  private volatile @Nullable CoordinatorsWord word;
 
   private OwnershipDialogue(Line line, Side side, VmId vm, MigrationId operation, OwnershipEpoch mine,
       Listener listener) {
@@ -89,6 +91,11 @@ public final class OwnershipDialogue {
   /** @param epoch under which this host was told to build the guest */
   public static OwnershipDialogue ofBuilder(Line line, VmId vm, OwnershipEpoch epoch, Listener listener) {
     return new OwnershipDialogue(line, Side.BUILDER, vm, new MigrationId("none"), epoch, listener);
+  }
+
+  /** What the coordinator says of the VM, unasked: it ends a doubt about an operation that its records do not know. Any thread. */
+  public void overrule(CoordinatorsWord said) {
+    word = said;
   }
 
   private interface Question {
@@ -193,6 +200,11 @@ public final class OwnershipDialogue {
     Backoff backoff = backoff();
     while (true) {
       Ruling ruling = once(question);
+      CoordinatorsWord said = word;
+      if (ruling instanceof Ruling.RecordsUnknown && said != null && said.concerns(mine)) {
+        // The records do not know of the operation, and never will; what they say of the VM holds.
+        ruling = said.ruling();
+      }
       if (ruling instanceof Ruling.Final end) {
         listener.ruled(end);
         return end;

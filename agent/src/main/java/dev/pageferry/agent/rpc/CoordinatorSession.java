@@ -147,7 +147,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
         reachable = false;
         log.warn("the coordinator does not answer: {}", String.valueOf(e.getMessage()));
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      // A heap that is full for a moment is not to silence this host for good.
       log.error("a heartbeat failed", e);
     }
   }
@@ -225,8 +226,9 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       return;
     }
     attention.answered(sent);
-    renew(sent, response.getLeaseMillis());
+    // Ahead of the lease: who waits for that is not to run what the same answer calls stale.
     response.getStaleVmsList().forEach(this::drop);
+    renew(sent, response.getLeaseMillis());
     if (response.hasNetwork() && resolving.compareAndSet(false, true)) {
       // Looking names up may take long, and others wait for the next heartbeat.
       Task unused = scheduler.start("network-members", () -> tell(response.getNetwork()));

@@ -112,7 +112,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void createVm(CreateVmRequest request, StreamObserver<VmStatus> observer) {
-    Refusals.answer(observer, () -> {
+    answerToTheEnd(observer, () -> {
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw Status.ALREADY_EXISTS
             .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
@@ -132,7 +132,11 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
         throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
       }
       claims.checkFree(id);
-      if (!guests.destroy(id, CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false))) {
+      CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false);
+      if (incoming.hear(id, word)) {
+        throw new IllegalStateException("VM %s is just coming here by a migration; try again".formatted(id));
+      }
+      if (!guests.destroy(id, word)) {
         throw Refusals.notFound("VM", request.getId());
       }
       return DestroyVmResponse.getDefaultInstance();
@@ -252,16 +256,24 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw new IllegalStateException("VM %s is on this host already".formatted(request.getSpec().getName()));
       }
-      SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
-      ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
-          done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
-      double seconds = incoming
-          .restoration(new MigrationId(request.getOperationId()), SpecMessages.fromProto(request.getSpec()),
-              new OwnershipEpoch(request.getEpoch()))
-          .run(request.getFile(), progress::add);
-      return RestoreVmUpdate.newBuilder().setProgress(progress.now())
-          .setResult(StatusMessages.statusWithSpec(hosted(request.getSpec().getId()))).setSeconds(seconds).build();
+      GuestClaims.Claim claim = claims.take(new VmId(request.getSpec().getId()), "being restored");
+      try (claim) {
+        return restored(request, observer);
+      }
     });
+  }
+
+  private RestoreVmUpdate restored(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer)
+      throws Exception {
+    SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
+    ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
+        done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
+    double seconds = incoming
+        .restoration(new MigrationId(request.getOperationId()), SpecMessages.fromProto(request.getSpec()),
+            new OwnershipEpoch(request.getEpoch()))
+        .run(request.getFile(), progress::add);
+    return RestoreVmUpdate.newBuilder().setProgress(progress.now())
+        .setResult(StatusMessages.statusWithSpec(hosted(request.getSpec().getId()))).setSeconds(seconds).build();
   }
 
   @Override

@@ -35,6 +35,8 @@ final class RecordsMemory implements ClientInterceptor {
   private final HostId host;
   private final Incarnation incarnation;
   private final Signal heard = Scheduler.SYSTEM.newSignal();
+  /** Of the answer that came last; guarded by this. */
+  private String lastStart = "";
   /** By start id, in the order in which they were first heard. Guarded by this. */
   private final Map<String, RecordsStamp> newest = new LinkedHashMap<>();
 
@@ -45,6 +47,7 @@ final class RecordsMemory implements ClientInterceptor {
 
   private synchronized void heard(RecordsStamp stamp) {
     // Answers may overtake each other.
+    lastStart = stamp.getStartId();
     newest.merge(stamp.getStartId(), stamp, (a, b) -> a.getRevision() >= b.getRevision() ? a : b);
     while (newest.size() > MAX_STARTS) {
       newest.remove(newest.keySet().iterator().next());
@@ -52,13 +55,13 @@ final class RecordsMemory implements ClientInterceptor {
     heard.raise();
   }
 
-  /** Waits until the coordinator of that start has answered this host. */
+  /** Waits until the coordinator of that start is the one that answered this host last. */
   boolean awaitStart(String startId, Duration atMost) throws InterruptedException {
-    return heard.await(() -> knows(startId), atMost);
+    return heard.await(() -> isTheLast(startId), atMost);
   }
 
-  private synchronized boolean knows(String startId) {
-    return newest.containsKey(startId);
+  private synchronized boolean isTheLast(String startId) {
+    return startId.equals(lastStart);
   }
 
   private synchronized RecordsSeen seen() {

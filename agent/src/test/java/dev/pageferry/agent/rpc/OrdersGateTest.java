@@ -143,6 +143,15 @@ class OrdersGateTest {
   }
 
   @Test
+  void anOrderOfACoordinatorWhosePlaceAnotherHasTakenIsRefused() {
+    RecordsSeen unused = beat();
+    stamp.set(stamp("second", 9));
+    unused = beat();
+    assertThatThrownBy(() -> order(stamp("first", 6))).hasMessageContaining("FAILED_PRECONDITION");
+    assertThat(order(stamp("second", 9))).isNotNull();
+  }
+
+  @Test
   void anOrderWithoutAStampComesFromTheVersionBefore() {
     assertThat(HostAgentGrpc.newBlockingStub(channel).getIncoming(GetIncomingRequest.getDefaultInstance())).isNotNull();
   }

@@ -21,6 +21,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +45,7 @@ public final class HostInventory {
   /** Guarded by this, as all that follows. */
   private final OwnStalls stalls;
   private final Map<HostId, HostEntry> hosts = new TreeMap<>((a, b) -> a.value().compareTo(b.value()));
+  private final Set<String> displaced = new TreeSet<>();
   /** Hosts whose record is being written. */
   private final Map<HostId, Writing> writing = new HashMap<>();
 
@@ -305,16 +307,35 @@ public final class HostInventory {
   }
 
   /** Takes a host at its word, and notes nothing: the records are not to be changed now. */
-  public synchronized void hearOnly(HostRecord record, long memoryFreeBytes) {
-    HostEntry entry = hosts.computeIfAbsent(new HostId(record.getId()),
-        unused -> new HostEntry(record, ticker.nanos()));
+  public synchronized void hearOnly(HostRecord record, long memoryFreeBytes, Set<Incarnation> ended) {
+    HostId id = new HostId(record.getId());
+    HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(record, ticker.nanos()));
     HostRecord heard = record.toBuilder().addAllSuperseded(entry.record().getSupersededList()).build();
+    displaced.remove(displaced(id, record.getIncarnation()));
     if (entry.isIncarnation(record.getIncarnation())) {
       entry.become(heard);
     } else {
+      if (!isProvenDead(entry, record, ended)) {
+        // It may run guests yet, of which nobody hears.
+        displaced.add(displaced(id, entry.record().getIncarnation()));
+      }
       entry.replace(heard);
     }
     entry.heard(now(), memoryFreeBytes);
+  }
+
+  private static String displaced(HostId id, String incarnation) {
+    return "%s (incarnation %s)".formatted(id, incarnation);
+  }
+
+  /** Incarnations whose place others took while nothing was noted, and that nobody has proven or confirmed dead. */
+  public synchronized List<String> displaced() {
+    return List.copyOf(displaced);
+  }
+
+  /** An operator says that the incarnations of a host whose place another took are off; false if there are none. */
+  public synchronized boolean confirmDisplaced(HostId id) {
+    return displaced.removeIf(each -> each.startsWith(id + " "));
   }
 
   /** Writes down whoever was heard while nothing was to be noted. */

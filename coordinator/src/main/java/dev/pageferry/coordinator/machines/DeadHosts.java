@@ -62,6 +62,10 @@ public final class DeadHosts {
   public Findings confirm(String name) throws RequestException {
     Findings findings = look(name);
     Host host = findings.host();
+    if (inventory.confirmDisplaced(host.id())) {
+      log.warn("audit: host={} incarnations before {} confirmed dead by an operator", host.id(), host.incarnation());
+      return findings;
+    }
     if (host.isConfirmedDead()) {
       return findings;
     }

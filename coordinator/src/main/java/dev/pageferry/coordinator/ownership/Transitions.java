@@ -105,7 +105,7 @@ final class Transitions {
     }
     if (!(state instanceof Pending pending) || !pending.operation().equals(event.operation())) {
       // Its row was overruled: nobody can commit it any more.
-      return new Applied(state, Fate.ABORTED, decision(Outcome.ABORTED, state));
+      return new Applied(state, Fate.ABORTED, answered(Outcome.ABORTED, state));
     }
     return switch (event) {
       case OwnershipEvent.Commit unused -> mayCommit(pending, liveness)
@@ -178,11 +178,12 @@ final class Transitions {
 
   private static Decision answer(DecidedOperation known, VmOwnership state) {
     return switch (known.decided()) {
-      case COMMITTED -> decision(Outcome.COMMITTED, state);
-      case ABORTED -> decision(Outcome.ABORTED, state);
+      case COMMITTED -> answered(Outcome.COMMITTED, state);
+      case ABORTED -> answered(Outcome.ABORTED, state);
       // Where it has moved on since, whoever asks has a copy of an epoch that is over.
-      case TAKEN_BACK -> decision(
-          state.tenure().epoch().value() == known.decidedEpoch() ? Outcome.TAKEN_BACK : Outcome.ABORTED, state);
+      case TAKEN_BACK -> answered(state.tenure().epoch().value() == known.decidedEpoch() && !(state instanceof Stopped)
+          ? Outcome.TAKEN_BACK
+          : Outcome.ABORTED, state);
       case PENDING -> throw new IllegalStateException("operation of VM %s is not decided".formatted(known.vm()));
     };
   }
@@ -269,6 +270,15 @@ final class Transitions {
 
   private static Refused busy(Pending pending) {
     return new Refused("is being migrated (%s); wait for it or cancel it".formatted(pending.operation()));
+  }
+
+  /**
+   * A VM that is switched off keeps its epoch, and no copy of that epoch may run: whoever still asks is answered from the next
+   * one.
+   */
+  private static Decision answered(Outcome outcome, VmOwnership state) {
+    long epoch = state.tenure().epoch().value();
+    return new Decision(outcome, state.tenure().host().value(), state instanceof Stopped ? epoch + 1 : epoch);
   }
 
   private static Decision decision(Outcome outcome, VmOwnership state) {

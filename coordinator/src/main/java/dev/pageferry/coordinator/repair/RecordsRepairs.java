@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.repair;
 
 import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -17,6 +18,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.repair.RepairPlan.Step;
 import dev.pageferry.coordinator.repair.Surveyed.Copy;
+import dev.pageferry.coordinator.repair.Surveyed.Leases;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedHost;
@@ -36,6 +38,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,6 +54,7 @@ public final class RecordsRepairs {
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
+  private final Scheduler scheduler;
   private final Mutex repairing;
   /** Hosts whose heartbeat came since the trouble was found. */
   private final Set<HostId> heard = ConcurrentHashMap.newKeySet();
@@ -62,6 +66,7 @@ public final class RecordsRepairs {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
+    this.scheduler = scheduler;
     this.repairing = scheduler.newMutex();
   }
 
@@ -71,8 +76,15 @@ public final class RecordsRepairs {
       return;
     }
     heard.add(host);
-    if (operatorHasRepaired) {
-      endIfRight();
+    if (operatorHasRepaired && silentHosts().isEmpty()) {
+      // In the background: agents are asked, and the heartbeat waits for its answer.
+      Task unused = scheduler.start("records-repair", () -> {
+        try {
+          boolean ended = repairing.alone(this::endIfRight);
+        } catch (InterruptedException e) {
+          scheduler.current().interrupt();
+        }
+      });
     }
   }
 
@@ -97,8 +109,9 @@ public final class RecordsRepairs {
   }
 
   private List<String> silentHosts() {
-    return inventory.list().stream().filter(each -> !each.isConfirmedDead())
-        .filter(each -> !each.isUp() || !heard.contains(each.id())).map(each -> each.id().value()).sorted().toList();
+    List<String> silent = inventory.list().stream().filter(each -> !each.isConfirmedDead())
+        .filter(each -> !each.isUp() || !heard.contains(each.id())).map(each -> each.id().value()).toList();
+    return Stream.concat(silent.stream(), inventory.displaced().stream()).sorted().toList();
   }
 
   /** Puts rows right, or says what it would do. */
@@ -113,7 +126,7 @@ public final class RecordsRepairs {
       }
       if (!dryRun) {
         operatorHasRepaired = true;
-        endIfRight();
+        boolean ended = endIfRight();
       }
       trouble().ifPresent(response::setRecords);
       return response.build();
@@ -148,19 +161,21 @@ public final class RecordsRepairs {
       }
     }
     operatorHasRepaired = true;
-    endIfRight();
+    boolean ended = endIfRight();
     return ledger.find(vm).map(Row::record)
         .orElseThrow(() -> new RequestException(Kind.FAILED, "VM %s was deleted meanwhile", copy.name()));
   }
 
-  private void endIfRight() throws InterruptedException {
-    boolean reportedVmsAgree = RepairPlan.of(reported()).stream().allMatch(Step.Nowhere.class::isInstance);
-    if (reportedVmsAgree && silentHosts().isEmpty() && history.trouble().isPresent()) {
-      inventory.noteHeard();
-      history.end();
-      operatorHasRepaired = false;
-      heard.clear();
+  /** Alone: nothing is left to be done, and nobody is left to be heard. */
+  private boolean endIfRight() throws InterruptedException {
+    if (history.trouble().isEmpty() || !silentHosts().isEmpty() || !RepairPlan.of(survey()).isEmpty()) {
+      return false;
     }
+    inventory.noteHeard();
+    history.end();
+    operatorHasRepaired = false;
+    heard.clear();
+    return true;
   }
 
   private RecordsRepair performed(Step step) {
@@ -228,7 +243,10 @@ public final class RecordsRepairs {
 
   /** From the last heartbeats alone. */
   private Surveyed reported() {
-    return world(Map.of(), (host, vm) -> Optional.empty());
+    Set<String> all = new HashSet<>();
+    ledger.list().forEach(each -> all.add(each.record().getStorageId()));
+    inventory.list().forEach(each -> all.add(each.record().getStorageId()));
+    return world(new Leases(Map.of(), all), (host, vm) -> Optional.empty());
   }
 
   /** With what the leases of disks say. */
@@ -249,7 +267,7 @@ public final class RecordsRepairs {
         log.warn("host={} does not tell of the leases of disks on storage {}: {}", host.id(), storage, e.getMessage());
       }
     }
-    return world(leases, this::askFor);
+    return world(new Leases(leases, asked), this::askFor);
   }
 
   /** What a host says of a VM that has no row; heartbeats carry no specification. */
@@ -270,7 +288,7 @@ public final class RecordsRepairs {
     return (host, vm) -> Optional.ofNullable(rows.get(vm)).map(VmRecord::getSpec).or(() -> others.of(host, vm));
   }
 
-  private Surveyed world(Map<VmId, Long> leases, Specifications others) {
+  private Surveyed world(Leases leases, Specifications others) {
     Map<VmId, VmRecord> rows = new HashMap<>();
     Map<String, VmId> names = new HashMap<>();
     for (Row each : ledger.list()) {

@@ -63,8 +63,13 @@ final class RepairPlan {
     }
     long latest = copies.stream().mapToLong(Copy::epoch).max().orElseThrow();
     List<Copy> newest = copies.stream().filter(each -> each.epoch() == latest).toList();
-    if (row.isPresent() && (latest < row.get().getEpoch() || newest.stream().anyMatch(it -> it.isOfRow(row.get())))) {
+    if (row.isPresent() && latest < row.get().getEpoch()) {
       return Optional.empty();
+    }
+    if (row.isPresent() && newest.stream().anyMatch(it -> it.isOfRow(row.get()))) {
+      return world.latestLease(vm) > latest
+          ? Optional.of(openedLater(world, vm, newest.getFirst()))
+          : unread(world, vm, newest.getFirst().name());
     }
     if (newest.size() > 1) {
       return Optional.of(new Step.Refused(vm, newest.getFirst().name(), row,
@@ -83,9 +88,11 @@ final class RepairPlan {
           .formatted(later.get().host(), later.get().epoch(), copy.epoch(), copy.host()));
     }
     if (world.latestLease(vm) > copy.epoch()) {
-      return new Step.Refused(vm, copy.name(), row,
-          "its disks were opened under epoch %d, later than the %d of host %s: that copy is not the newest; find the host that has it"
-              .formatted(world.latestLease(vm), copy.epoch(), copy.host()));
+      return openedLater(world, vm, copy);
+    }
+    Optional<Step> unread = unread(world, vm, copy.name());
+    if (unread.isPresent()) {
+      return unread.get();
     }
     VmId named = world.names().get(copy.name());
     if (row.isEmpty() && named != null && !named.equals(vm)) {
@@ -95,8 +102,25 @@ final class RepairPlan {
     return new Step.Claim(vm, copy, row);
   }
 
+  private static Step openedLater(Surveyed world, VmId vm, Copy copy) {
+    return new Step.Refused(vm, copy.name(), world.row(vm),
+        "its disks were opened under epoch %d, later than the %d of host %s: that copy is not the newest; find the host that has it"
+            .formatted(world.latestLease(vm), copy.epoch(), copy.host()));
+  }
+
+  /** Unknown is not nothing: a lease that cannot be read may be the newest. */
+  private static Optional<Step> unread(Surveyed world, VmId vm, String name) {
+    return world.unreadStorage(vm).map(storage -> new Step.Refused(vm, name, world.row(vm),
+        "the leases of disks on storage %s cannot be read now: see that a host reaches it, then repeat this"
+            .formatted(storage)));
+  }
+
   /** No host that is up has it. A host that is silent may: rows change again only once it was heard, or confirmed dead. */
   private static Optional<Step> withoutCopies(Surveyed world, VmId vm, VmRecord row) {
+    Optional<Step> unread = unread(world, vm, row.getSpec().getName());
+    if (unread.isPresent()) {
+      return unread;
+    }
     boolean restsAsItIs = row.getPhase() == VmRecord.Phase.STOPPED || row.getPhase() == VmRecord.Phase.SAVED;
     long latest = Math.max(row.getEpoch(), world.latestLease(vm));
     return restsAsItIs && latest == row.getEpoch() && !row.hasPending()

@@ -8,18 +8,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * All that is known of where VMs are.
  *
  * @param rows what the records say
  * @param copies what hosts that are up say
- * @param leases the latest epoch under which a disk of the VM was opened, as its lease on the storage says
+ * @param leases what the leases of disks on the storages say
  * @param deleted VMs that have no row because they were deleted, of those that hosts report
  * @param names of VMs by their rows
  */
-record Surveyed(Map<VmId, VmRecord> rows, Map<VmId, List<Copy>> copies, Map<VmId, Long> leases, Set<VmId> deleted,
+record Surveyed(Map<VmId, VmRecord> rows, Map<VmId, List<Copy>> copies, Leases leases, Set<VmId> deleted,
     Map<String, VmId> names) {
+  /**
+   * What the leases of disks say.
+   *
+   * @param latest epoch under which a disk of the VM was opened
+   * @param read storages whose leases are all in it
+   */
+  record Leases(Map<VmId, Long> latest, Set<String> read) {
+  }
+
   /**
    * A copy of a VM on a host.
    *
@@ -42,6 +52,13 @@ record Surveyed(Map<VmId, VmRecord> rows, Map<VmId, List<Copy>> copies, Map<VmId
   }
 
   long latestLease(VmId vm) {
-    return leases.getOrDefault(vm, 0L);
+    return leases.latest().getOrDefault(vm, 0L);
+  }
+
+  /** The storage of a VM whose leases are not known, so that a later epoch than all that is known may have been given out. */
+  Optional<String> unreadStorage(VmId vm) {
+    Stream<String> byCopies = copiesOf(vm).stream().filter(Copy::hasDisks).map(Copy::storage);
+    Stream<String> byRow = row(vm).stream().map(VmRecord::getStorageId);
+    return Stream.concat(byCopies, byRow).filter(each -> !each.isEmpty() && !leases.read().contains(each)).findFirst();
   }
 }

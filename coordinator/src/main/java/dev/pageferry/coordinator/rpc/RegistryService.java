@@ -28,6 +28,7 @@ import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** Hosts come, and say every second that they are still there. */
@@ -65,14 +66,15 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
           .setMigrationAddress(request.getMigrationAddress()).setMemoryBytes(request.getMemoryBytes())
           .setVersion(request.getVersion()).setStorageId(request.getStorageId())
           .setVxlanAddress(request.getVxlanAddress()).setBootId(request.getBootId()).build();
+      Set<Incarnation> ended = request.getEndedIncarnationsList().stream().map(Incarnation::new)
+          .collect(Collectors.toSet());
       if (history.isInTrouble()) {
         // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
-        inventory.hearOnly(record, request.getMemoryFreeBytes());
+        inventory.hearOnly(record, request.getMemoryFreeBytes(), ended);
         return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis())
             .setLeaseMillis(lease.toMillis()).build();
       }
-      Registration registration = inventory.register(record, request.getMemoryFreeBytes(),
-          request.getEndedIncarnationsList().stream().map(Incarnation::new).collect(Collectors.toSet()),
+      Registration registration = inventory.register(record, request.getMemoryFreeBytes(), ended,
           new HostGuests(ledger)::unfenced);
       history.hostHeard();
       return answer(id, registration);

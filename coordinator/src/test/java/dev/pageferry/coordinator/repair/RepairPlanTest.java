@@ -7,6 +7,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.repair.RepairPlan.Step;
 import dev.pageferry.coordinator.repair.Surveyed.Copy;
+import dev.pageferry.coordinator.repair.Surveyed.Leases;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Arrays;
@@ -37,7 +38,7 @@ class RepairPlanTest {
       byId.put(new VmId(each.getSpec().getId()), each);
       names.put(each.getSpec().getName(), new VmId(each.getSpec().getId()));
     });
-    return new Surveyed(byId, copies, leases, Set.copyOf(Arrays.asList(deleted)), names);
+    return new Surveyed(byId, copies, new Leases(leases, Set.of("s")), Set.copyOf(Arrays.asList(deleted)), names);
   }
 
   @Test
@@ -73,6 +74,23 @@ class RepairPlanTest {
         Map.of(V, List.of(copy(V, "a", 4))), Map.of(V, 5L)))).singleElement()
         .isInstanceOfSatisfying(Step.Refused.class,
             refused -> assertThat(refused.reason()).contains("epoch 5").contains("not the newest"));
+  }
+
+  @Test
+  void aVmWhoseStorageCannotBeReadIsNotPutRight() {
+    Surveyed blind = new Surveyed(Map.of(V, row(V, VmRecord.Phase.ACTIVE, "a", 3)), Map.of(V, List.of(copy(V, "a", 4))),
+        new Leases(Map.of(), Set.of()), Set.of(), Map.of());
+    assertThat(RepairPlan.of(blind)).singleElement().isInstanceOfSatisfying(Step.Refused.class,
+        refused -> assertThat(refused.reason()).contains("storage s cannot be read"));
+    Surveyed row = new Surveyed(Map.of(V, row(V, VmRecord.Phase.ACTIVE, "a", 3).toBuilder().setStorageId("s").build()),
+        Map.of(), new Leases(Map.of(), Set.of()), Set.of(), Map.of());
+    assertThat(RepairPlan.of(row)).singleElement().isInstanceOf(Step.Refused.class);
+  }
+
+  @Test
+  void aRowThatAgreesWithACopyIsDoubtedWhereADiskWasOpenedLater() {
+    assertThat(RepairPlan.of(world(List.of(row(V, VmRecord.Phase.ACTIVE, "a", 3)),
+        Map.of(V, List.of(copy(V, "a", 3))), Map.of(V, 5L)))).singleElement().isInstanceOf(Step.Refused.class);
   }
 
   @Test

@@ -4,6 +4,7 @@ import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
 import dev.pageferry.agent.migration.destination.Reception.Owned;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.failure.IoFailure;
@@ -30,16 +31,22 @@ final class Activation {
   private final OwnershipEpoch epoch;
   private final OwnershipDialogue dialogue;
   private final Supplier<Ending> ending;
+  private final Supplier<Optional<CoordinatorsWord>> word;
   private final long startNanos;
 
-  /** @param ending of this agent: a guest goes back rather than to end with it */
-  Activation(DestinationSession session, Owned owned, OwnershipDialogue dialogue, Supplier<Ending> ending) {
+  /**
+   * @param ending of this agent: a guest goes back rather than to end with it
+   * @param word what the coordinator has said of the VM by itself
+   */
+  Activation(DestinationSession session, Owned owned, OwnershipDialogue dialogue, Supplier<Ending> ending,
+      Supplier<Optional<CoordinatorsWord>> word) {
     this.session = session;
     this.owned = owned;
     this.guest = owned.guest();
     this.epoch = owned.ruling().epoch();
     this.dialogue = dialogue;
     this.ending = ending;
+    this.word = word;
     this.startNanos = session.environment().ticker().nanos();
   }
 
@@ -87,6 +94,11 @@ final class Activation {
     }
     if (guest.disks().isEmpty()) {
       session.environment().disks().open(guest, DiskClaim.orderly(session.spec().id().value(), epoch.value()));
+    }
+    // Disks may have taken their time: who was frozen meanwhile finds its lease over.
+    session.environment().lease().awaitLive();
+    if (word.get().filter(said -> said.concerns(epoch)).isPresent()) {
+      throw new IOException("the coordinator has said meanwhile that the VM is not to run here");
     }
     session.environment().activeGuests().adopt(guest, epoch);
   }

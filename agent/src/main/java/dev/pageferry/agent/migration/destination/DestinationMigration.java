@@ -13,6 +13,7 @@ import dev.pageferry.agent.migration.destination.Reception.Discarded;
 import dev.pageferry.agent.migration.destination.Reception.InDoubt;
 import dev.pageferry.agent.migration.destination.Reception.Owned;
 import dev.pageferry.agent.migration.destination.Reception.Receiving;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.savedstate.SavedStates;
@@ -77,6 +78,7 @@ final class DestinationMigration {
   /** What a guest that is in doubt waits for; null: nothing unusual. */
   private volatile @Nullable String doubt;
   private volatile Ending ending = Ending.FAR;
+  private volatile @Nullable CoordinatorsWord word;
   private @Nullable Contents contents;
 
   DestinationMigration(DestinationSession session) {
@@ -115,6 +117,12 @@ final class DestinationMigration {
   /** What a guest that is in doubt here waits for. */
   Optional<String> doubt() {
     return phase == Phase.READY ? Optional.ofNullable(doubt) : Optional.empty();
+  }
+
+  /** The coordinator has said of the VM, unasked, which epochs are over. */
+  void hear(CoordinatorsWord said) {
+    word = said;
+    dialogue.overrule(said);
   }
 
   /** Has it end; the caller interrupts its task, too. */
@@ -236,7 +244,8 @@ final class DestinationMigration {
 
   private void activateAndCleanUp(Owned owned) {
     try {
-      Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending).run();
+      Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending,
+          () -> Optional.ofNullable(word)).run();
       if (gone.isPresent()) {
         session.link().send(refusal(FailureCode.DISKS_UNAVAILABLE, "the VM could not be run here"));
         note(owned.givenBack(gone.get()));

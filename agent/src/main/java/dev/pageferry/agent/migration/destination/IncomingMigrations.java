@@ -13,6 +13,7 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.concurrent.Task;
@@ -197,6 +198,22 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   /** A guest that this host keeps paused because the row's word about it is not known here yet. */
   public record Doubt(VmId vm, MigrationId migration, OwnershipEpoch epoch, String reason) {
+  }
+
+  /**
+   * Tells a guest that has come, and does not run yet, which epochs are over.
+   *
+   * @return whether there is one: it is not among this host's guests, and may be in a moment
+   */
+  public boolean hear(VmId vm, CoordinatorsWord word) {
+    boolean isComing = false;
+    for (Arrival.Active each : activeNow().values()) {
+      if (each.migration().session().spec().id().equals(vm) && each.state() == State.READY) {
+        each.migration().hear(word);
+        isComing |= each.state() == State.READY;
+      }
+    }
+    return isComing;
   }
 
   /** Guests that are in doubt for longer than a switchover takes. */

@@ -130,6 +130,34 @@ public final class SourceMigration implements Departure {
         throw e;
       }
       journal.failed(Attempt.cancelled(), true);
+    } catch (RuntimeException | Error e) {
+      log.warn("invariant violated", e);
+      settleAfter(e);
+    }
+  }
+
+  /** Something that nobody foresaw ended the attempt at any place: the guest is still this host's to let run, or to give up. */
+  private void settleAfter(Throwable cause) throws InterruptedException {
+    attempt.end();
+    MigrationFailure reason = new MigrationFailure.Stopped(FailureCode.INTERNAL, cause.toString());
+    if (!environment.copies().has(order.guest())) {
+      // It was given up before: only the report is cut short.
+      journal.handedOver(0);
+      return;
+    }
+    while (true) {
+      try {
+        switch (aftermath.withdraw()) {
+          case Aftermath.Leave.Given given -> runHere(given.leave(), reason, attempt.isCancelled());
+          case Aftermath.Leave.Refused refused when refused.ruling().why() == Why.COMMITTED ->
+            awaitFate(Optional.empty(), reason.getMessage());
+          case Aftermath.Leave.Refused refused -> disown(refused.ruling(), reason);
+        }
+        return;
+      } catch (RuntimeException | Error e) {
+        log.warn("the guest stays paused, tried again", e);
+        environment.scheduler().sleep(FATE_POLL);
+      }
     }
   }
 
@@ -273,7 +301,7 @@ public final class SourceMigration implements Departure {
     try {
       new Activation(session).run(committed.epoch());
     } catch (MigrationFailure | RuntimeException | Error e) {
-      awaitFate(session, "the destination did not report that the VM runs: " + e.getMessage());
+      awaitFate(Optional.of(session), "the destination did not report that the VM runs: " + e.getMessage());
       return;
     }
     aftermath.giveAway(committed);
@@ -286,15 +314,15 @@ public final class SourceMigration implements Departure {
    * Keeps the paused copy of a guest that belongs to the destination until it is known to run there, or nowhere, or to be
    * this host's again because the destination could not open its disks.
    */
-  private void awaitFate(SourceSession session, String reason) throws InterruptedException {
+  private void awaitFate(Optional<SourceSession> session, String reason) throws InterruptedException {
     journal.inDoubt(reason);
-    session.link.close();
+    session.ifPresent(each -> each.link.close());
     while (true) {
       // Looked at before asking: a copy whose epoch is over may be so because it was given back under a later one.
       boolean isReleased = isOver(order.epoch());
       switch (dialogue.askOnce()) {
         case Ruling.Ours ours -> {
-          takenBack(session, ours, reason);
+          runHere(ours, givenBack(reason), false);
           return;
         }
         case Ruling.NotOurs notOurs when isReleased -> {
@@ -310,8 +338,8 @@ public final class SourceMigration implements Departure {
     }
   }
 
-  private void handedOver(SourceSession session, Ruling.NotOurs ruling) {
-    journal.handedOver(session.blackout.secondsSoFar());
+  private void handedOver(Optional<SourceSession> session, Ruling.NotOurs ruling) {
+    journal.handedOver(session.map(each -> each.blackout.secondsSoFar()).orElse(0.0));
     aftermath.giveAway(ruling);
     if (runsElsewhere && ruling.why() == Why.COMMITTED) {
       retireDisks();
@@ -327,9 +355,11 @@ public final class SourceMigration implements Departure {
   }
 
   private void takenBack(SourceSession session, Ruling.Ours ours, String reason) throws InterruptedException {
-    putBack(session, ours,
-        new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, "the destination gave the VM back: " + reason),
-        false);
+    putBack(session, ours, givenBack(reason), false);
+  }
+
+  private static MigrationFailure givenBack(String reason) {
+    return new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, "the destination gave the VM back: " + reason);
   }
 
   private static MigrationFailure aborted(Ruling.Final ruling) {
@@ -364,9 +394,20 @@ public final class SourceMigration implements Departure {
   private void putBack(SourceSession session, LeaveToRun leave, MigrationFailure reason, boolean cancelled)
       throws InterruptedException {
     journal.sent(session.link.bytesSent());
+    runHere(leave, reason, cancelled);
+  }
+
+  private void runHere(LeaveToRun leave, MigrationFailure reason, boolean cancelled) throws InterruptedException {
     if (order.manner() instanceof Manner.Quick) {
       // No row names it: the paused copy is the VM.
-      session.stateSaver.discard(StateFiles.name(order.guest().spec().id(), order.migration()), log);
+      new StateSaver(environment.savedStates()).discard(StateFiles.name(order.guest().spec().id(), order.migration()),
+          log);
+    }
+    CoordinatorsWord said = lastWord;
+    if (said != null && said.concerns(leave.epoch())) {
+      // Later than the leave: the VM was stopped, or is another host's, since.
+      disown(said.ruling(), reason);
+      return;
     }
     Optional<String> trouble = aftermath.putBack(leave);
     if (trouble.isEmpty()) {
@@ -406,6 +447,7 @@ public final class SourceMigration implements Departure {
         lastWord = word;
       }
     }
+    dialogue.overrule(word);
     coordinatorSpoke.raise();
   }
 

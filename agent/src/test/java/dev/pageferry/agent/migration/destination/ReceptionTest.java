@@ -21,11 +21,13 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipClient.Decision;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.ScriptedRow;
 import dev.pageferry.agent.wire.WireException;
+import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.identity.MigrationId;
@@ -268,5 +270,34 @@ class ReceptionTest {
     row.resolved(decision(Outcome.COMMITTED, "here", 2));
     await().until(() -> !running.isEmpty());
     assertThat(running.getFirst().isPausedFor(PauseReason.MIGRATION)).isFalse();
+  }
+
+  @Test
+  void aVmThatIsStoppedWhileItArrivesDoesNotRun() throws Exception {
+    Promise<Boolean> leaseCame = Scheduler.SYSTEM.newPromise();
+    lease = () -> {
+      boolean unused = leaseCame.await(Duration.ofSeconds(30)).isPresent();
+    };
+    // What the row of a VM that is stopped answers: no copy of that epoch may run.
+    row.givenBack(decision(Outcome.COMMITTED, "here", 3));
+    becomeReady();
+    link.say(() -> Go.newBuilder().setEpoch(2).build());
+    await().until(() -> incoming.hear(SPEC.id(), CoordinatorsWord.epochIsOver(new OwnershipEpoch(2), false)));
+    leaseCame.complete(true);
+
+    await().until(() -> incoming.state(M) == IncomingMigrations.State.DISCARDED);
+    assertThat(running).isEmpty();
+    assertThat(incoming.hear(SPEC.id(), CoordinatorsWord.epochIsOver(new OwnershipEpoch(2), false))).isFalse();
+  }
+
+  @Test
+  void theCoordinatorsWordEndsADoubtAboutWhatItsRecordsDoNotKnow() throws Exception {
+    row.resolved(decision(Outcome.UNKNOWN, "", 0));
+    becomeReady();
+    link.close();
+    await().until(() -> row.resolveCalls() >= 2);
+    assertThat(incoming.hear(SPEC.id(), CoordinatorsWord.epochIsOver(new OwnershipEpoch(2), false))).isTrue();
+    await().until(() -> incoming.state(M) == IncomingMigrations.State.DISCARDED);
+    assertThat(running).isEmpty();
   }
 }
