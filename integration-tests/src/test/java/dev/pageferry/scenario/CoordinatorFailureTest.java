@@ -46,7 +46,7 @@ class CoordinatorFailureTest {
     cluster.coordinator().kill();
     failpoint.release();
     // It gets as far as its switchover, finds nobody who could commit, and keeps the guest running meanwhile.
-    cluster.agent("host-a").awaitLog(Pattern.compile("the coordinator does not answer; switchover 1 of"));
+    cluster.agent("host-a").awaitLog(Pattern.compile("switchover 1 of 5 put off: COORDINATOR_SILENT"));
     cluster.restartCoordinator();
 
     assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
