@@ -33,7 +33,7 @@ final class LeaseFile {
         return Optional.of(LeaseRecord.decode(bytes.get()));
       } catch (DiskException e) {
         if (attempt == READS) {
-          throw new DiskException("%s: %s; delete it once no host uses what it stands for".formatted(this,
+          throw new DiskException("%s: %s; delete the file once no host uses the disk or VM it protects".formatted(this,
               e.getMessage()), e);
         }
       }

@@ -70,7 +70,7 @@ public interface OwnershipClient {
   /** Completes, with the time it took, if the coordinator answers within the given time; fails otherwise. */
   Promise<Duration> probe(Duration atMost);
 
-  /** There is no answer. */
+  /** The question brought no ruling: the coordinator was unreachable or denied it. */
   abstract sealed class NoAnswerException extends Exception permits UnreachableException, DeniedException {
     private static final long serialVersionUID = 1L;
 

@@ -44,7 +44,7 @@ public final class OwnershipDialogue {
 
   /** Hears what was asked and answered. */
   public interface Listener {
-    /** There is no ruling yet, and this is why. Told again and again. */
+    /** No ruling yet, with the reason. Called after every attempt that brought none. */
     void waits(String reason);
 
     void ruled(Ruling.Final ruling);

@@ -385,7 +385,7 @@ final class SharedStorageTest {
     SharedStorage a = host("a", "m1");
     DiskSet unknown = a.open(disks.subList(0, 1), FIRST);
     DiskSet known = a.open(disks.subList(1, 2), DiskClaim.orderly("vm-2", 1));
-    // What is no file cannot be read: an input error, as from storage that is ill.
+    // A directory cannot be read as a file: an input error, as from failing storage.
     Path mark = Files.createDirectory(root.resolve("leases/disk-data.fence"));
     awaitRenewal(a);
     assertThatThrownBy(() -> unknown.disk(0).write(0, sector())).isInstanceOf(DiskException.class)

@@ -69,7 +69,7 @@ public final class RestoreOperation {
       restorer.restore(vm, fileName, progress);
       double seconds = environment.ticker().secondsSince(start);
       environment.failpoints().at("restore.before-commit");
-      // There is no other copy that could be run meanwhile, so that asking may go on for as long as it takes.
+      // No other copy can run meanwhile: the question may be repeated without a limit.
       isInDoubt = true;
       Ruling.Final ruling = dialogue.commit(() -> true);
       isInDoubt = false;

@@ -23,7 +23,7 @@ final class StateRestorer {
   }
 
   /**
-   * Fills a skeleton; it stands for {@link PauseReason#MIGRATION} then, and for the operator if it did when it was saved.
+   * Fills a skeleton; it stays paused for {@link PauseReason#MIGRATION}, and for the operator if it was so when saved.
    *
    * @param progress told the bytes read, by any thread
    * @throws IOException if the file is damaged, of another VM, or older than what is on the VM's disks

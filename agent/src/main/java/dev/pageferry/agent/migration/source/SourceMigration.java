@@ -329,7 +329,7 @@ public final class SourceMigration implements Departure {
           handedOver(session, notOurs);
           return;
         }
-        // It is the destination's, which may still give it back; or there is no answer.
+        // The VM is the destination's, which may still give it back; or the coordinator did not answer.
         case Ruling.NotOurs unused -> coordinatorSpoke.await(() -> isOver(order.epoch()), FATE_POLL);
         case Ruling.Pending() -> environment.scheduler().sleep(FATE_POLL);
         case Ruling.Denied unused -> environment.scheduler().sleep(FATE_POLL);
