@@ -1,12 +1,11 @@
 package dev.pageferry.coordinator.migration;
 
+import dev.pageferry.common.concurrent.Followers;
 import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.report.v1.MigrationFailure;
 import dev.pageferry.proto.report.v1.MigrationReport;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
@@ -16,7 +15,7 @@ final class MigrationDocument {
   private final Mutex changes;
   private final Keeper keeper;
   /** Guarded by this. */
-  private final List<Consumer<Migration>> followers = new ArrayList<>();
+  private final Followers<Migration> followers = new Followers<>();
   /** Guarded by this; changed by who has {@link #changes} only. */
   private Migration now;
 
@@ -67,7 +66,7 @@ final class MigrationDocument {
   }
 
   private synchronized void become(Migration next) {
-    List.copyOf(followers).forEach(each -> each.accept(next));
+    followers.tell(next);
     now = next;
     if (isFinal(next)) {
       followers.clear();

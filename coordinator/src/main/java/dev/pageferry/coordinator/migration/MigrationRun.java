@@ -129,8 +129,8 @@ final class MigrationRun {
         if (silence != null && !MigrationDocument.isFinal(document.now()) && concludeWithoutSource(silence)) {
           return;
         }
-      } catch (RuntimeException e) {
-        // Records that cannot be written now. To give up would leave the VM's row pending, and the VM locked, for good.
+      } catch (RuntimeException | Error e) {
+        // Records that cannot be written now, a heap that is full. To give up would leave the VM's row pending, and the VM locked, for good.
         log.error("migration={} cannot be followed now, tried again: {}", migration, e.toString());
       }
       if (!MigrationDocument.isFinal(document.now())) {
@@ -145,7 +145,7 @@ final class MigrationRun {
     Task listener = scheduler.start("listen-" + migration, () -> {
       try {
         listen().ifPresent(silence::complete);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         silence.fail(e);
       }
     });

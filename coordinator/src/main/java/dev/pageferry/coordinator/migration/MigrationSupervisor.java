@@ -297,7 +297,7 @@ public final class MigrationSupervisor implements AutoCloseable {
       try {
         try {
           drive.toEnd();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
           log.error("migration={} did not begin well", id, e);
           run.follow();
         }
@@ -305,7 +305,7 @@ public final class MigrationSupervisor implements AutoCloseable {
         forgetOldest();
       } catch (InterruptedException e) {
         log.info("migration={} left to the next process of this coordinator", id);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         log.error("migration={} supervision ended", id, e);
       } finally {
         moving.remove(id);
@@ -381,7 +381,7 @@ public final class MigrationSupervisor implements AutoCloseable {
       throw new RequestException(Kind.NOT_FOUND, "migration %s is not known; see 'ferry migration list'", beginning);
     }
     if (matching.size() > 1) {
-      throw new RequestException(Kind.INVALID, "migration %s is ambiguous: %d ids begin so", beginning,
+      throw new RequestException(Kind.INVALID, "migration %s is ambiguous: %d ids match", beginning,
           matching.size());
     }
     return matching.getFirst();

@@ -308,7 +308,7 @@ class MigrationSupervisorTest {
     assertThat(site.migrations().show(second.getId().substring(0, same + 1)).getId()).isEqualTo(second.getId());
     if (same > 0) {
       String both = first.getId().substring(0, same);
-      refused(Kind.INVALID, () -> site.migrations().show(both), "is ambiguous: 2 ids begin so");
+      refused(Kind.INVALID, () -> site.migrations().show(both), "is ambiguous: 2 ids match");
     }
     refused(Kind.NOT_FOUND, () -> site.migrations().show(""), "is not known");
     refused(Kind.NOT_FOUND, () -> site.migrations().show(first.getId() + "0"), "is not known");

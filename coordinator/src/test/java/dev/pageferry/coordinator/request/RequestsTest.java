@@ -4,9 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
-import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.concurrent.Signal;
-import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.concurrent.ForwardingScheduler;
 import dev.pageferry.coordinator.fakes.InterposedStore;
 import dev.pageferry.coordinator.request.Requests.Begun;
 import dev.pageferry.coordinator.request.Requests.Content;
@@ -15,7 +13,6 @@ import dev.pageferry.coordinator.request.Requests.UnderWay;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.records.v1.RequestOutcome;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -119,40 +116,10 @@ class RequestsTest {
   }
 
   /** The machine's, but for the time of day. */
-  private final class WallClock implements Scheduler {
-    @Override
-    public long nanos() {
-      return SYSTEM.nanos();
-    }
-
+  private final class WallClock extends ForwardingScheduler {
     @Override
     public long wallMillis() {
       return wallMillis;
-    }
-
-    @Override
-    public void sleep(Duration duration) throws InterruptedException {
-      SYSTEM.sleep(duration);
-    }
-
-    @Override
-    public Task start(String name, Runnable body) {
-      return SYSTEM.start(name, body);
-    }
-
-    @Override
-    public Task startBlocking(String name, Runnable body) {
-      return SYSTEM.startBlocking(name, body);
-    }
-
-    @Override
-    public Task current() {
-      return SYSTEM.current();
-    }
-
-    @Override
-    public Signal newSignal() {
-      return SYSTEM.newSignal();
     }
   }
 }

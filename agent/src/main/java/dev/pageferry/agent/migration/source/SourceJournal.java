@@ -9,6 +9,7 @@ import dev.pageferry.agent.migration.source.SourceStatus.Failure;
 import dev.pageferry.agent.migration.source.SourceStatus.GuestSpeed;
 import dev.pageferry.agent.migration.source.SourceStatus.Progress;
 import dev.pageferry.agent.migration.source.SourceStatus.State;
+import dev.pageferry.common.concurrent.Followers;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.stage.MigrationStage;
@@ -36,7 +37,7 @@ final class SourceJournal {
   private static final Duration SILENCE = Duration.ofMillis(100);
 
   /** Guarded by {@link #telling}, which is taken before this object's monitor. */
-  private final List<Consumer<SourceStatus>> followers = new ArrayList<>();
+  private final Followers<SourceStatus> followers = new Followers<>();
   private final Object telling = new Object();
   private boolean untold;
   /** Nothing is told before. */
@@ -186,8 +187,9 @@ final class SourceJournal {
 
   private void tell() {
     if (!untold) {
-      untold = true;
       Task unused = ticker.start("journal", this::tellSoon);
+      // Only now: had it not begun, nobody would ever be told again.
+      untold = true;
     }
   }
 
@@ -210,7 +212,7 @@ final class SourceJournal {
         untold = false;
         now = status();
       }
-      List.copyOf(followers).forEach(each -> each.accept(now));
+      followers.tell(now);
     }
   }
 }
