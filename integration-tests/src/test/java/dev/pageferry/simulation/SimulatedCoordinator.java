@@ -4,6 +4,7 @@ import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.membership.Membership;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -76,8 +77,9 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
     MigrationSupervisor migrations = new MigrationSupervisor(ledger, inventory, client, ended -> {
     }, born, baton.newRandom());
     RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
-    services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory),
-        new RegistryService(inventory, ledger, history, repairs, members, HEARTBEAT_INTERVAL, LEASE));
+    services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory::isAlive),
+        new RegistryService(new Membership(inventory, ledger, history, repairs, members), inventory, HEARTBEAT_INTERVAL,
+            LEASE));
     migrations.recover();
   }
 

@@ -380,6 +380,11 @@ public final class HostInventory {
     return entry == null || !entry.isIncarnation(incarnation.value()) || entry.isSilent(now(), timeout);
   }
 
+  /** Whether that incarnation of a host may live: it is not {@linkplain #isLost lost}. */
+  public boolean isAlive(HostId id, Incarnation incarnation) {
+    return !isLost(id, incarnation);
+  }
+
   /** How long a host has been silent, counted in the same way; empty if this coordinator never heard it. */
   public synchronized Optional<Duration> silenceOf(HostId id) {
     long now = now();

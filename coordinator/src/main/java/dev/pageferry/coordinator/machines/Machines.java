@@ -3,11 +3,9 @@ package dev.pageferry.coordinator.machines;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
-import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
@@ -32,7 +30,6 @@ import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
-import dev.pageferry.proto.cluster.v1.VmVerification;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
@@ -56,6 +53,8 @@ public final class Machines {
   /** Held from the look whether addresses are free until they are taken. */
   private final Object naming = new Object();
   private final SavedMachines saved;
+  private final Whereabouts whereabouts;
+  private final MachineContents contents;
 
   /** @param moves whether a migration of the VM is followed */
   public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks,
@@ -67,6 +66,8 @@ public final class Machines {
     this.random = random;
     this.busy = new BusyVms(ledger::requireChangeable);
     this.states = new MachineStates(inventory, moves);
+    this.whereabouts = new Whereabouts(inventory, agents);
+    this.contents = new MachineContents(agents);
     this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
 
@@ -134,7 +135,7 @@ public final class Machines {
   /** An agent whose answer was lost may have built the VM all the same. */
   private void forgetUnbuilt(VmId id, Host host) throws ConflictException {
     try {
-      destroyIfThere(host, id, 1);
+      whereabouts.destroyIfThere(host, id, 1);
     } catch (RequestException e) {
       log.warn("vm={} host={} may have built it; kept as stopped, so that it is destroyed there: {}", id, host.id(),
           e.getMessage());
@@ -209,10 +210,10 @@ public final class Machines {
       Row now = row(name);
       Host host = startable(now, onHost);
       // Refused where the host that had it is merely silent: it may run it still.
-      destroyWhereItIs(now);
+      whereabouts.destroy(now);
       Row next = ledger.change(row.id(),
           new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, now.record().getSpec())));
-      destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
+      whereabouts.destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       try {
         return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), paused, forceDisks);
       } catch (RequestException e) {
@@ -235,7 +236,7 @@ public final class Machines {
           vm.getState());
     }
     if (!onHost.isEmpty() && !onHost.equals(vm.getHost()) && vm.getState() == Vm.State.FAILED
-        && !isOnDeadHost(row.record())) {
+        && !whereabouts.isOnDeadHost(row.record())) {
       throw new RequestException(Kind.REFUSED,
           "VM %s is FAILED and may still run on host %s; only a stopped or saved VM can be started elsewhere",
           vm.getName(), vm.getHost());
@@ -247,13 +248,6 @@ public final class Machines {
     }
     requireItsStorage(row, host);
     return host;
-  }
-
-  /** A host that was called dead by an operator: what it had is down. */
-  private boolean isOnDeadHost(VmRecord record) {
-    return inventory.find(new HostId(record.getOwnerHost()))
-        .filter(host -> host.isConfirmedDead() && host.incarnation().value().equals(record.getOwnerIncarnation()))
-        .isPresent();
   }
 
   /** Heartbeats did not name it. That may have changed since, so it is asked for by name. */
@@ -376,7 +370,7 @@ public final class Machines {
           SavedMachines.whatWouldBeLost(record));
     }
     // What cannot be deleted by force either is not said to need it.
-    Optional<Host> unused = whereItIs(row);
+    Optional<Host> unused = whereabouts.of(row);
     Vm.State state = states.vm(row, states.lastReported(row.record())).getState();
     if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED,
@@ -389,86 +383,27 @@ public final class Machines {
     boolean wasSaved = row.record().getPhase() == VmRecord.Phase.SAVED;
     String file = row.record().getSavedState();
     if (!wasSaved) {
-      whereItIs(row);
+      whereabouts.of(row);
     }
     // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
     Row stopped = ledger.change(row.id(), new OwnershipEvent.PowerOff());
     if (wasSaved) {
       saved.discard(stopped, file);
     } else {
-      destroyWhereItIs(stopped);
+      whereabouts.destroy(stopped);
     }
     return stopped;
   }
 
-  private void destroyWhereItIs(Row row) throws RequestException {
-    Optional<Host> host = whereItIs(row);
-    if (host.isPresent()) {
-      destroyIfThere(host.get(), row.id(), row.record().getEpoch());
-    }
-  }
-
-  /**
-   * The host that may have the VM; none if it died with its host. Asked before the row changes, too: a refusal must not
-   * leave a row that has the VM destroyed as soon as its host is heard of again.
-   */
-  private Optional<Host> whereItIs(Row row) throws RequestException {
-    Optional<Host> host = inventory.find(new HostId(row.record().getOwnerHost()));
-    boolean dead = host.isEmpty() || isOnDeadHost(row.record())
-        || !host.get().incarnation().equals(new Incarnation(row.record().getOwnerIncarnation()));
-    if (dead) {
-      return Optional.empty();
-    }
-    if (!host.get().isUp()) {
-      throw new RequestException(Kind.REFUSED,
-          "host %s does not answer, and VM %s may still run there; try again when it is back",
-          host.get().id(), row.record().getSpec().getName());
-    }
-    return host;
-  }
-
-  private void destroyIfThere(Host host, VmId id, long epoch) throws RequestException {
-    try {
-      agents.destroyVm(host.record().getAddress(), id.value(), Math.max(1, epoch));
-    } catch (AgentException e) {
-      if (e.kind() != AgentException.Kind.NOT_FOUND) {
-        throw AgentQuestions.translated(host, e);
-      }
-    }
-  }
-
   public VmDigest digest(String name) throws RequestException {
     Row row = row(name);
-    Host host = runningHost(row);
-    var digest = AgentQuestions.ask(host, () -> agents.digestVm(host.record().getAddress(), row.id().value()));
-    return VmDigest.newBuilder().setName(name).setHost(host.id().value()).setSteps(digest.getSteps())
-        .setMemoryDigest(digest.getMemoryDigest()).setRegistersDigest(digest.getRegistersDigest()).build();
+    return contents.digest(row, runningHost(row));
   }
 
+  /** Compares the VM with its replayed twin. */
   public void verify(String name, Consumer<VerifyVmUpdate> updates) throws RequestException {
     Row row = row(name);
-    Host host = runningHost(row);
-    long pages = PageSize.pagesFor(row.record().getSpec().getMemoryBytes());
-    AgentQuestions.ask(host, () -> {
-      agents.verifyVm(host.record().getAddress(), row.id().value(), update -> {
-        VerifyVmUpdate.Builder message = VerifyVmUpdate.newBuilder().setReplayedSteps(update.getReplayedSteps())
-            .setTotalSteps(update.getTotalSteps());
-        if (update.hasResult()) {
-          VmVerification.Builder result = VmVerification.newBuilder().setName(name).setHost(host.id().value())
-              .setSteps(update.getResult().getSteps()).setIdentical(update.getResult().getIdentical());
-          if (update.getResult().hasNetworkPages()) {
-            result.setNetworkPages(update.getResult().getNetworkPages());
-          }
-          // An agent calls registers the page after the last.
-          if (update.getResult().hasFirstDifference() && update.getResult().getFirstDifference() < pages) {
-            result.setFirstDifference(update.getResult().getFirstDifference());
-          }
-          message.setResult(result);
-        }
-        updates.accept(message.build());
-      });
-      return true;
-    });
+    contents.verify(row, runningHost(row), updates);
   }
 
   private Row row(String name) throws RequestException {

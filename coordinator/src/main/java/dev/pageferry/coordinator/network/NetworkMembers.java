@@ -203,9 +203,16 @@ public final class NetworkMembers {
     return directory.setVersion(version == 0 ? 1 : version).build();
   }
 
-  /** A host says which version it has. */
-  public void heard(HostId host, long version) {
+  /**
+   * A host says which version it has; 0: none.
+   *
+   * @return what it is to know instead, if that is known here by now
+   */
+  public Optional<NetworkDirectory> news(HostId host, long version) {
     known.put(host, version);
+    NetworkDirectory directory = directoryFor(host);
+    boolean isToKnow = directory.getVersion() != version && (isComplete() || version == 0);
+    return isToKnow ? Optional.of(directory) : Optional.empty();
   }
 
   /**

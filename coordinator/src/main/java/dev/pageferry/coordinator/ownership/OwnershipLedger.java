@@ -4,6 +4,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.BeginMove;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.Commit;
@@ -266,8 +267,8 @@ public final class OwnershipLedger {
    *
    * @return PENDING, unless it was decided before
    */
-  public Decision noteSaved(VmId vm, MigrationId migration, String file) {
-    return ask(vm, new NoteSaved(migration, file), ANYBODY);
+  public Decision noteSaved(VmId vm, MigrationId migration) {
+    return ask(vm, new NoteSaved(migration, StateFiles.name(vm, migration)), ANYBODY);
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.rpc;
 
+import dev.pageferry.coordinator.disks.DiskChanges;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.DeadHosts;
@@ -7,9 +8,9 @@ import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.network.VtepChanges;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.RequestException;
-import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedChange;
 import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.coordinator.request.Requests;
@@ -69,7 +70,6 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -86,7 +86,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final Requests requests;
   private final MigrationSupervisor migrations;
   private final Disks disks;
+  private final DiskChanges diskChanges;
   private final NetworkMembers network;
+  private final VtepChanges vtepChanges;
   private final RecordsRepairs repairs;
 
   ClusterService(HostInventory inventory, DeadHosts deadHosts, Machines machines, Disks disks, NetworkMembers network,
@@ -96,7 +98,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     this.requests = requests;
     this.repairs = repairs;
     this.network = network;
+    this.vtepChanges = new VtepChanges(network);
     this.disks = disks;
+    this.diskChanges = new DiskChanges(disks);
     this.inventory = inventory;
     this.machines = machines;
     this.migrations = migrations;
@@ -256,12 +260,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> {
-      if (change().isRepeated() && disks.exists(request.getName(), request.getHost())) {
-        throw notKnown("made", request.getName());
-      }
-      return disks.create(request);
-    });
+    Refusals.answer(observer, () -> diskChanges.create(request, change()));
   }
 
   @Override
@@ -277,22 +276,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
     Refusals.answer(observer, () -> {
-      boolean exists = !change().isRepeated() || disks.exists(request.getName(), request.getHost());
-      if (exists && change().isRepeated()) {
-        throw notKnown("deleted", request.getName());
-      }
-      if (exists) {
-        disks.delete(request.getName(), request.getHost());
-      }
+      diskChanges.delete(request, change());
       return DeleteDiskResponse.getDefaultInstance();
     });
-  }
-
-  /** It may be another one by now: nothing is done to a disk on a guess. */
-  private static RequestException notKnown(String done, String disk) {
-    return new RequestException(Kind.REFUSED,
-        "the coordinator restarted while disk %s was to be %s, and there is a disk of that name; see 'ferry disk show %s', and ask under a new request id for what is still to be done",
-        disk, done, disk);
   }
 
   @Override
@@ -302,30 +288,15 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void addVtep(AddVtepRequest request, StreamObserver<Vtep> observer) {
-    Refusals.answer(observer, () -> {
-      Optional<Vtep> there = repeated(request.getName());
-      return there.isPresent() && there.get().getAddress().equals(request.getAddress())
-          && there.get().getVni() == request.getVni()
-              ? there.get()
-              : network.add(request.getName(), request.getAddress(), request.getVni());
-    });
+    Refusals.answer(observer, () -> vtepChanges.add(request, change()));
   }
 
   @Override
   public void deleteVtep(DeleteVtepRequest request, StreamObserver<DeleteVtepResponse> observer) {
     Refusals.answer(observer, () -> {
-      if (!change().isRepeated() || repeated(request.getName()).isPresent()) {
-        network.delete(request.getName());
-      }
+      vtepChanges.delete(request, change());
       return DeleteVtepResponse.getDefaultInstance();
     });
-  }
-
-  /** The tunnel end of that name, where the request may have been done before. */
-  private Optional<Vtep> repeated(String name) {
-    return change().isRepeated()
-        ? network.list().stream().filter(each -> each.getName().equals(name)).findFirst()
-        : Optional.empty();
   }
 
   @Override

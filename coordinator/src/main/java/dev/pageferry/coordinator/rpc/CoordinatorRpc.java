@@ -8,6 +8,7 @@ import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
+import dev.pageferry.coordinator.membership.Membership;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -62,8 +63,9 @@ public final class CoordinatorRpc implements AutoCloseable {
                 repairs,
                 new VmChanges(ledger, machines), requests),
             new RequestInterceptor(requests, name -> ledger.findByName(name).map(row -> row.id().value()).orElse(""))))
-        .addService(new RegistryService(inventory, ledger, history, repairs, network, heartbeatInterval, lease))
-        .addService(new OwnershipService(ledger, inventory))
+        .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network), inventory,
+            heartbeatInterval, lease))
+        .addService(new OwnershipService(ledger, inventory::isAlive))
         .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
         .addService(ProtoReflectionServiceV1.newInstance()).build();
     try {

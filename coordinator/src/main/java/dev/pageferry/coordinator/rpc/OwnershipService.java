@@ -4,9 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
@@ -25,18 +23,18 @@ import io.grpc.stub.StreamObserver;
 /** The ownership rows, as agents ask them. */
 public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   private final OwnershipLedger ledger;
-  private final HostInventory inventory;
+  private final LiveHosts liveHosts;
 
-  public OwnershipService(OwnershipLedger ledger, HostInventory inventory) {
+  public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts) {
     this.ledger = ledger;
-    this.inventory = inventory;
+    this.liveHosts = liveHosts;
   }
 
   @Override
   public void commit(CommitRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
         () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            (host, incarnation) -> !inventory.isLost(host, incarnation))));
+            liveHosts)));
   }
 
   @Override
@@ -49,25 +47,20 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   @Override
   public void noteSaved(NoteSavedRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
-        () -> message(noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+        () -> message(ledger.noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
   }
 
   private OwnershipLedger.Decision resolve(VmId vm, MigrationId migration, boolean fromDestination) {
-    LiveHosts liveHosts = (host, incarnation) -> !inventory.isLost(host, incarnation);
     return fromDestination
         ? ledger.resolveForDestination(vm, migration, liveHosts)
         : ledger.resolve(vm, migration, liveHosts);
-  }
-
-  private OwnershipLedger.Decision noteSaved(VmId vm, MigrationId migration) {
-    return ledger.noteSaved(vm, migration, StateFiles.name(vm, migration));
   }
 
   @Override
   public void giveBack(GiveBackRequest request, StreamObserver<Decision> observer) {
     Refusals.answer(observer,
         () -> message(ledger.giveBack(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            (host, incarnation) -> !inventory.isLost(host, incarnation))));
+            liveHosts)));
   }
 
   @Override

@@ -2,23 +2,16 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
-import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.identity.VmId;
-import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.Registration;
 import dev.pageferry.coordinator.machines.HostGuests;
-import dev.pageferry.coordinator.network.NetworkMembers;
-import dev.pageferry.coordinator.ownership.OwnershipLedger;
-import dev.pageferry.coordinator.ownership.StaleCopies;
-import dev.pageferry.coordinator.ownership.StaleCopies.Verdict;
-import dev.pageferry.coordinator.repair.RecordsRepairs;
-import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.coordinator.membership.Membership;
+import dev.pageferry.coordinator.membership.Membership.Beat;
+import dev.pageferry.coordinator.membership.Membership.Heard;
 import dev.pageferry.proto.records.v1.HostRecord;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
-import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
@@ -27,31 +20,19 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
 /** Hosts come, and say every second that they are still there. */
 public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase {
+  private final Membership membership;
   private final HostInventory inventory;
-  private final OwnershipLedger ledger;
-  private final StaleCopies staleCopies;
-  private final RecordsHistory history;
-  private final RecordsRepairs repairs;
-  private final NetworkMembers network;
   private final Duration heartbeatInterval;
   private final Duration lease;
 
-  public RegistryService(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history,
-      RecordsRepairs repairs,
-      NetworkMembers network, Duration heartbeatInterval, Duration lease) {
+  public RegistryService(Membership membership, HostInventory inventory, Duration heartbeatInterval, Duration lease) {
+    this.membership = membership;
     this.inventory = inventory;
-    this.ledger = ledger;
-    this.history = history;
-    this.repairs = repairs;
-    this.staleCopies = new StaleCopies(ledger, (host, vm) -> inventory.find(host)
-        .flatMap(owner -> Optional.ofNullable(owner.vms().get(vm))).map(it -> new OwnershipEpoch(it.getEpoch())));
-    this.network = network;
     this.heartbeatInterval = heartbeatInterval;
     this.lease = lease;
   }
@@ -68,16 +49,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
           .setVxlanAddress(request.getVxlanAddress()).setBootId(request.getBootId()).build();
       Set<Incarnation> ended = request.getEndedIncarnationsList().stream().map(Incarnation::new)
           .collect(Collectors.toSet());
-      if (history.isInTrouble()) {
-        // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
-        inventory.hearOnly(record, request.getMemoryFreeBytes(), ended);
-        return RegisterResponse.newBuilder().setHeartbeatIntervalMillis(heartbeatInterval.toMillis())
-            .setLeaseMillis(lease.toMillis()).build();
-      }
-      Registration registration = inventory.register(record, request.getMemoryFreeBytes(), ended,
-          new HostGuests(ledger)::unfenced);
-      history.hostHeard();
-      return answer(id, registration);
+      return answer(id, membership.register(record, request.getMemoryFreeBytes(), ended));
     });
   }
 
@@ -118,27 +90,14 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
 
   @Override
   public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
-    Refusals.answer(observer, () -> {
-      HostId id = new HostId(request.getHostId());
-      if (!inventory.heartbeat(id, new Incarnation(request.getIncarnation()), request.getMemoryFreeBytes(),
-          request.getVmsList())) {
-        return HeartbeatResponse.newBuilder().setUnknown(true).build();
-      }
-      history.hostHeard();
-      inventory.doubts(id, request.getInDoubtList().stream().map(RegistryService::described).toList());
-      HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
-      network.heard(id, request.getNetworkVersion());
-      NetworkDirectory directory = network.directoryFor(id);
-      boolean knowsSome = request.getNetworkVersion() != 0;
-      if (directory.getVersion() != request.getNetworkVersion() && (network.isComplete() || !knowsSome)) {
-        response.setNetwork(directory);
-      }
-      for (VmStatus each : request.getVmsList()) {
-        judge(id, each).ifPresent(response::addStaleVms);
-      }
-      repairs.heartbeatCame(id);
-      return response.build();
-    });
+    Refusals.answer(observer, () -> membership.beat(beat(request)).map(this::answer)
+        .orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build()));
+  }
+
+  private static Beat beat(HeartbeatRequest request) {
+    return new Beat(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
+        request.getMemoryFreeBytes(), request.getVmsList(),
+        request.getInDoubtList().stream().map(RegistryService::described).toList(), request.getNetworkVersion());
   }
 
   private static String described(VmInDoubt doubt) {
@@ -146,19 +105,11 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
         doubt.getReason());
   }
 
-  private Optional<StaleVm> judge(HostId host, VmStatus reported) throws InterruptedException {
-    Verdict verdict = staleCopies.judge(host, new VmId(reported.getId()), new OwnershipEpoch(reported.getEpoch()));
-    return switch (verdict) {
-      case Verdict.Keep() -> Optional.empty();
-      // Not while the records are in doubt, be it for what another host has seen.
-      case Verdict.Destroy destroy -> history.isInTrouble()
-          ? Optional.empty()
-          : Optional.of(StaleVm.newBuilder().setId(reported.getId()).setEpoch(reported.getEpoch())
-              .setRunsElsewhere(destroy.runsElsewhere()).build());
-      case Verdict.Impossible impossible -> {
-        history.suspect(impossible.evidence());
-        yield Optional.empty();
-      }
-    };
+  private HeartbeatResponse answer(Heard heard) {
+    HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
+    heard.network().ifPresent(response::setNetwork);
+    heard.stale().forEach(each -> response.addStaleVms(StaleVm.newBuilder().setId(each.vm().value())
+        .setEpoch(each.epoch().value()).setRunsElsewhere(each.runsElsewhere())));
+    return response.build();
   }
 }

@@ -130,11 +130,11 @@ final class NetworkMembersTest {
 
   @Test
   void aChangeIsKnownOnceAllHostsThatAreUpHaveSaidSo() throws Exception {
-    members.heard(A, members.directoryFor(A).getVersion());
-    members.heard(B, 0);
+    var _ = members.news(A, members.directoryFor(A).getVersion());
+    var _ = members.news(B, 0);
     assertThat(members.awaitKnown(Duration.ZERO)).isFalse();
 
-    members.heard(B, members.directoryFor(B).getVersion());
+    var _ = members.news(B, members.directoryFor(B).getVersion());
 
     assertThat(members.awaitKnown(Duration.ZERO)).isTrue();
   }

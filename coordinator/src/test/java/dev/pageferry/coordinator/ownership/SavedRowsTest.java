@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
@@ -127,24 +128,24 @@ class SavedRowsTest {
   @Test
   void aNotedStateOutlivesItsSourceUnderALaterEpoch() throws Exception {
     Rows.begin(ledger, VM, M, "b");
-    assertSays(ledger.noteSaved(VM, M, "file"), Outcome.PENDING, "a", 1);
+    assertSays(ledger.noteSaved(VM, M), Outcome.PENDING, "a", 1);
     assertSays(ledger.resolve(VM, M, A_IS_LOST), Outcome.ABORTED, "a", 2);
     assertThat(row().getPhase()).isEqualTo(VmRecord.Phase.SAVED);
-    assertThat(row().getSavedState()).isEqualTo("file");
+    assertThat(row().getSavedState()).isEqualTo(StateFiles.name(VM, M));
     // The source was only cut off: whatever it asks, its epoch is over.
     assertSays(ledger.resolve(VM, M, Rows.ALL_LIVE), Outcome.ABORTED, "a", 2);
     assertSays(ledger.commit(VM, M, Rows.ALL_LIVE), Outcome.ABORTED, "a", 2);
-    assertSays(ledger.noteSaved(VM, M, "file"), Outcome.ABORTED, "a", 2);
+    assertSays(ledger.noteSaved(VM, M), Outcome.ABORTED, "a", 2);
   }
 
   @Test
   void aNotedStateIsForgottenWhereTheSourceGoesOnOrTheVmArrives() throws Exception {
     Rows.begin(ledger, VM, M, "b");
-    ledger.noteSaved(VM, M, "file");
+    ledger.noteSaved(VM, M);
     assertSays(ledger.resolve(VM, M, Rows.ALL_LIVE), Outcome.ABORTED, "a", 1);
     assertThat(row()).isEqualTo(Rows.vm("v", "a"));
     Rows.begin(ledger, VM, N, "b");
-    ledger.noteSaved(VM, N, "file");
+    ledger.noteSaved(VM, N);
     assertSays(ledger.commit(VM, N, Rows.ALL_LIVE), Outcome.COMMITTED, "b", 2);
     assertThat(row().hasSavedState()).isFalse();
     assertThat(row().getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
@@ -153,7 +154,7 @@ class SavedRowsTest {
   @Test
   void aDestinationThatAsksWhileTheSourceMayLiveDecidesNothing() throws Exception {
     Rows.begin(ledger, VM, M, "b");
-    ledger.noteSaved(VM, M, "file");
+    ledger.noteSaved(VM, M);
     assertSays(ledger.resolveForDestination(VM, M, Rows.ALL_LIVE), Outcome.PENDING, "a", 1);
     assertThat(row().hasPending()).isTrue();
     assertSays(ledger.resolveForDestination(VM, M, A_IS_LOST), Outcome.ABORTED, "a", 2);

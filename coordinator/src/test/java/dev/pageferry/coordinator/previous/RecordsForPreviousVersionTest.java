@@ -9,6 +9,7 @@ import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Message;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
@@ -176,10 +177,11 @@ class RecordsForPreviousVersionTest {
   @Test
   void aMoveWhoseStateIsNotedAndOneWhoseSourceWasLostThen() throws Exception {
     begin();
-    ledger().noteSaved(id(), MOVE, "db.move.state");
-    assertReads(vm(), "phase", "ACTIVE", "epoch", "1", "pending.saved_state", "db.move.state", "saved_state", "");
+    ledger().noteSaved(id(), MOVE);
+    String file = StateFiles.name(id(), MOVE);
+    assertReads(vm(), "phase", "ACTIVE", "epoch", "1", "pending.saved_state", file, "saved_state", "");
     ledger().resolve(id(), MOVE, ALL_LOST);
-    assertReads(vm(), "phase", "SAVED", "epoch", "2", "saved_state", "db.move.state", "owner_host", "host-a", "pending",
+    assertReads(vm(), "phase", "SAVED", "epoch", "2", "saved_state", file, "owner_host", "host-a", "pending",
         "");
   }
 

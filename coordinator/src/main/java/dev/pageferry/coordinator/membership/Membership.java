@@ -1,0 +1,112 @@
+package dev.pageferry.coordinator.membership;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.Registration;
+import dev.pageferry.coordinator.machines.HostGuests;
+import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.StaleCopies;
+import dev.pageferry.coordinator.ownership.StaleCopies.Verdict;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.records.v1.HostRecord;
+import dev.pageferry.proto.registry.v1.NetworkDirectory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/** What becomes of a host that registers, and what one that beats is told of its VMs and of its networks. Any thread. */
+public final class Membership {
+  private final HostInventory inventory;
+  private final HostGuests guests;
+  private final StaleCopies staleCopies;
+  private final RecordsHistory history;
+  private final RecordsRepairs repairs;
+  private final NetworkMembers network;
+
+  public Membership(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
+      NetworkMembers network) {
+    this.inventory = inventory;
+    this.guests = new HostGuests(ledger);
+    this.staleCopies = new StaleCopies(ledger, (host, vm) -> inventory.find(host)
+        .flatMap(owner -> Optional.ofNullable(owner.vms().get(vm))).map(it -> new OwnershipEpoch(it.getEpoch())));
+    this.history = history;
+    this.repairs = repairs;
+    this.network = network;
+  }
+
+  /**
+   * Takes a host in, or says why not.
+   *
+   * @param ended incarnations of it that ended on the boot that the record names
+   */
+  public Registration register(HostRecord host, long memoryFreeBytes, Set<Incarnation> ended) {
+    if (history.isInTrouble()) {
+      // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
+      inventory.hearOnly(host, memoryFreeBytes, ended);
+      return new Registration.Accepted();
+    }
+    Registration registration = inventory.register(host, memoryFreeBytes, ended, guests::unfenced);
+    history.hostHeard();
+    return registration;
+  }
+
+  /**
+   * What a host says every second.
+   *
+   * @param doubts of copies that it keeps paused because it does not know whose they are, for people to read
+   * @param networkVersion of the directory that it has; 0: none
+   */
+  public record Beat(HostId host, Incarnation incarnation, long memoryFreeBytes, List<VmStatus> vms,
+      List<String> doubts, long networkVersion) {
+  }
+
+  /** A copy of a VM that is of no use any more. */
+  public record Stale(VmId vm, OwnershipEpoch epoch, boolean runsElsewhere) {
+  }
+
+  /**
+   * What it is told.
+   *
+   * @param network where it is to know another one
+   */
+  public record Heard(List<Stale> stale, Optional<NetworkDirectory> network) {
+  }
+
+  /** @return empty for an incarnation that is not the host's, or may be so no more */
+  public Optional<Heard> beat(Beat beat) throws InterruptedException {
+    HostId host = beat.host();
+    if (!inventory.heartbeat(host, beat.incarnation(), beat.memoryFreeBytes(), beat.vms())) {
+      return Optional.empty();
+    }
+    history.hostHeard();
+    inventory.doubts(host, beat.doubts());
+    Optional<NetworkDirectory> directory = network.news(host, beat.networkVersion());
+    List<Stale> stale = new ArrayList<>();
+    for (VmStatus each : beat.vms()) {
+      judge(host, new VmId(each.getId()), new OwnershipEpoch(each.getEpoch())).ifPresent(stale::add);
+    }
+    repairs.heartbeatCame(host);
+    return Optional.of(new Heard(stale, directory));
+  }
+
+  private Optional<Stale> judge(HostId host, VmId vm, OwnershipEpoch epoch) throws InterruptedException {
+    return switch (staleCopies.judge(host, vm, epoch)) {
+      case Verdict.Keep() -> Optional.empty();
+      // Not while the records are in doubt, be it for what another host has seen.
+      case Verdict.Destroy destroy -> history.isInTrouble()
+          ? Optional.empty()
+          : Optional.of(new Stale(vm, epoch, destroy.runsElsewhere()));
+      case Verdict.Impossible impossible -> {
+        history.suspect(impossible.evidence());
+        yield Optional.empty();
+      }
+    };
+  }
+}
