@@ -3,7 +3,6 @@ package dev.pageferry.agent;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
-import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
@@ -26,7 +25,6 @@ import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
-import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.rpc.AgentRpc;
 import dev.pageferry.agent.rpc.CoordinatorSession;
 import dev.pageferry.agent.rpc.HostAgentService;
@@ -97,7 +95,7 @@ final class Agent implements AutoCloseable {
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation);
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
     SourceMigration.Environment departures = new SourceMigration.Environment(
-        new MigrationClient(loops, config.congestionControl()), line, disks, savedStates, copies(),
+        new MigrationClient(loops, config.congestionControl()), line, disks, savedStates, guests,
         MigrationLog::of, failpoints);
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, metrics);
@@ -131,7 +129,7 @@ final class Agent implements AutoCloseable {
     session.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
-      Rehearsal.start(line.client(), config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
+      Rehearsal.start(rpc::pingOwnership, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
     }
   }
 
@@ -171,25 +169,6 @@ final class Agent implements AutoCloseable {
         Thread.currentThread().interrupt();
       }
     }));
-  }
-
-  private SourceMigration.HostedCopies copies() {
-    return new SourceMigration.HostedCopies() {
-      @Override
-      public void givenAway(Guest guest, Ruling.NotOurs ruling) {
-        guests.discard(guest, ruling);
-      }
-
-      @Override
-      public boolean has(Guest guest) {
-        return guests.list().stream().anyMatch(each -> each.vm() == guest);
-      }
-
-      @Override
-      public void ruledOurs(Guest guest, Ruling.Ours ruling) {
-        guests.reown(guest, ruling);
-      }
-    };
   }
 
   /** No clean end: until it were over, guests could run here that run elsewhere by now. */

@@ -15,6 +15,7 @@ import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.agent.transport.EventLoops;
@@ -49,7 +50,6 @@ final class Rehearsal {
   private static final int MOVES = 150;
   private static final Duration LONGEST = Duration.ofSeconds(15);
   private static final Duration ONE_MOVE = Duration.ofSeconds(5);
-  private static final Duration ONE_QUESTION = Duration.ofSeconds(1);
   private static final long GUEST_BYTES = 8L << 20;
   private static final HostPort ANY_PORT = new HostPort("127.0.0.1", 0);
 
@@ -58,21 +58,23 @@ final class Rehearsal {
   private final OwnershipDialogue.Line line;
   private final CongestionControl congestionControl;
 
+  /** The way that a question goes to the coordinator, and its answer back. */
+  interface Way {
+    void walk() throws NoAnswerException, InterruptedException;
+  }
+
   /**
-   * Grants every commit, since nobody but this rehearsal knows its guests, and walks the way to the coordinator and back
-   * all the same: by a probe, which asks for no VM.
+   * Grants every commit, since nobody but this rehearsal knows its guests, and walks the way to the coordinator and back all
+   * the same.
    */
-  private static final class Granting implements OwnershipClient {
-    private final OwnershipClient coordinator;
-
-    Granting(OwnershipClient coordinator) {
-      this.coordinator = coordinator;
-    }
-
+  private record Granting(Way coordinator) implements OwnershipClient {
     @Override
     public Decision commit(VmId vm, MigrationId migration) throws InterruptedException {
-      // Nobody else knows this VM: the way there and back is walked without a word of it. If it is closed it stays cold.
-      Optional<Duration> unused = coordinator.probe(ONE_QUESTION).await(ONE_QUESTION);
+      try {
+        coordinator.walk();
+      } catch (NoAnswerException e) {
+        // Then that way stays cold; the rest is rehearsed.
+      }
       return new Decision(Outcome.COMMITTED, "rehearsal", 2);
     }
 
@@ -104,7 +106,7 @@ final class Rehearsal {
     }
   }
 
-  private Rehearsal(OwnershipClient coordinator, CongestionControl congestionControl) {
+  private Rehearsal(Way coordinator, CongestionControl congestionControl) {
     this.line = new OwnershipDialogue.Line(new Granting(coordinator), Scheduler.SYSTEM, new SecureRandom());
     this.congestionControl = congestionControl;
   }
@@ -114,7 +116,7 @@ final class Rehearsal {
    *
    * @param wanted asked before each move: a real migration is not to share the processors with this
    */
-  static void start(OwnershipClient coordinator, CongestionControl congestionControl, BooleanSupplier wanted) {
+  static void start(Way coordinator, CongestionControl congestionControl, BooleanSupplier wanted) {
     Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
       try (EventLoops loops = new EventLoops(2)) {
         new Rehearsal(coordinator, congestionControl).run(loops, wanted);

@@ -23,7 +23,6 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -36,7 +35,6 @@ import org.junit.jupiter.api.Timeout;
 class MixedVersionsSoak {
   private static final String COORDINATOR = "coordinator";
   private static final List<String> HOSTS = List.of("host-a", "host-b");
-  private static final Duration SETTLING = Duration.ofSeconds(90);
   private static final Duration LONGEST_OPERATION = Duration.ofMinutes(3);
   private static final int LONGEST_DELAY_MILLIS = 900;
 
@@ -153,9 +151,9 @@ class MixedVersionsSoak {
     assertThat(running.join(LONGEST_OPERATION)).as("%s ends though %s was killed", operation, victim).isTrue();
     restart(cluster, victim, changes);
 
-    Vm.State settled = settled(cluster);
+    Vm.State settled = Recovery.settled(cluster);
     assertThat(lastRecords(cluster)).as("records on the disk").isGreaterThanOrEqualTo(records);
-    letRun(cluster, settled, to);
+    Recovery.running(cluster, settled, to);
     return verify(cluster, checks, settled == Vm.State.FAILED ? 0 : steps);
   }
 
@@ -201,27 +199,6 @@ class MixedVersionsSoak {
     assertThat(cluster.verify("db").getIdentical()).as("its twin").isTrue();
     checks.assertJournalHolds("db", after);
     return after;
-  }
-
-  /** What the VM is once nothing moves it any more. */
-  private static Vm.State settled(TestCluster cluster) {
-    Set<Vm.State> lasting = Set.of(Vm.State.RUNNING, Vm.State.SAVED, Vm.State.FAILED);
-    int[] times = {0};
-    return Awaitility.await("the VM settles").atMost(SETTLING).pollInterval(Duration.ofMillis(200))
-        .ignoreException(StatusRuntimeException.class).until(() -> cluster.vm("db").getState(), state -> {
-          times[0] = lasting.contains(state) ? times[0] + 1 : 0;
-          // A host that has just come back may be taken for the one before.
-          return times[0] >= 5;
-        });
-  }
-
-  private static void letRun(TestCluster cluster, Vm.State state, String elsewhere) {
-    if (state != Vm.State.RUNNING) {
-      Awaitility.await("the VM can be started").atMost(SETTLING).ignoreException(StatusRuntimeException.class)
-          .until(() -> cluster.startVm("db", state == Vm.State.SAVED ? elsewhere : ""), vm -> true);
-    }
-    Awaitility.await("the VM runs").atMost(SETTLING).ignoreException(StatusRuntimeException.class)
-        .until(() -> cluster.vm("db").getState() == Vm.State.RUNNING);
   }
 
   /** The operator's command of either version, whatever version the coordinator is of. */

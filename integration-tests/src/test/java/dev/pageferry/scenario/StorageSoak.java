@@ -8,12 +8,9 @@ import dev.pageferry.support.StorageChecks;
 import dev.pageferry.support.TestCluster;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
-import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -23,7 +20,6 @@ import org.junit.jupiter.api.Test;
  */
 class StorageSoak {
   private static final List<String> HOSTS = List.of("host-a", "host-b");
-  private static final Duration SETTLING = Duration.ofSeconds(60);
   private static final int LONGEST_DELAY_MILLIS = 900;
 
   private enum Operation {
@@ -82,10 +78,10 @@ class StorageSoak {
     running.join();
     restart(cluster, victim);
 
-    Vm.State settled = settled(cluster);
+    Vm.State settled = Recovery.settled(cluster);
     long recordsNow = checks.wholeJournals("db").stream().mapToLong(Journal::last).sum();
     assertThat(recordsNow).as("records on the disk").isGreaterThanOrEqualTo(records);
-    Vm vm = running(cluster, settled, to);
+    Vm vm = Recovery.running(cluster, settled, to);
     if (settled == Vm.State.SAVED) {
       assertThat(vm.getSteps()).as("steps of the restored VM").isGreaterThanOrEqualTo(steps);
     }
@@ -129,27 +125,5 @@ class StorageSoak {
     } else {
       cluster.restart(victim);
     }
-  }
-
-  /** What the VM is once nothing moves it any more. */
-  private static Vm.State settled(TestCluster cluster) {
-    Set<Vm.State> lasting = Set.of(Vm.State.RUNNING, Vm.State.SAVED, Vm.State.FAILED);
-    int[] times = {0};
-    return Awaitility.await("the VM settles").atMost(SETTLING).pollInterval(Duration.ofMillis(200))
-        .ignoreException(StatusRuntimeException.class).until(() -> cluster.vm("db").getState(), state -> {
-          times[0] = lasting.contains(state) ? times[0] + 1 : 0;
-          // A host that has just come back may be taken for the one before.
-          return times[0] >= 5;
-        });
-  }
-
-  /** Starts the VM where it does not run. */
-  private static Vm running(TestCluster cluster, Vm.State state, String elsewhere) {
-    if (state != Vm.State.RUNNING) {
-      Awaitility.await("the VM can be started").atMost(SETTLING).ignoreException(StatusRuntimeException.class)
-          .until(() -> cluster.startVm("db", state == Vm.State.SAVED ? elsewhere : ""), vm -> true);
-    }
-    return Awaitility.await("the VM runs").atMost(SETTLING).ignoreException(StatusRuntimeException.class)
-        .until(() -> cluster.vm("db"), vm -> vm.getState() == Vm.State.RUNNING);
   }
 }

@@ -1,6 +1,5 @@
 package dev.pageferry.simulation;
 
-import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestState;
@@ -21,7 +20,6 @@ import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
-import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.rpc.CoordinatorSession;
 import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.agent.savedstate.SavedStates;
@@ -75,7 +73,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
     Optional<SavedStates> states = Optional.of(new SavedStates(storage));
     Failpoints failpoints = new Failpoints(Optional.empty());
     SourceMigration.Environment departures = new SourceMigration.Environment(links.connector(host), line,
-        GuestDisks.NONE, states, copies(), this::log, failpoints);
+        GuestDisks.NONE, states, guests, this::log, failpoints);
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, status -> {
     });
@@ -97,25 +95,6 @@ final class SimulatedAgent implements Place<HostAgentService> {
 
   private void shutOut(String reason) {
     throw new AssertionError("%s is shut out: %s".formatted(host.name(), reason));
-  }
-
-  private SourceMigration.HostedCopies copies() {
-    return new SourceMigration.HostedCopies() {
-      @Override
-      public void givenAway(Guest guest, Ruling.NotOurs ruling) {
-        guests.discard(guest, ruling);
-      }
-
-      @Override
-      public boolean has(Guest guest) {
-        return guests.list().stream().anyMatch(each -> each.vm() == guest);
-      }
-
-      @Override
-      public void ruledOurs(Guest guest, Ruling.Ours ruling) {
-        guests.reown(guest, ruling);
-      }
-    };
   }
 
   private MigrationLog log(dev.pageferry.common.identity.MigrationId migration, String vm) {

@@ -162,23 +162,13 @@ public final class DiskCopies {
    * @param upTo the last epoch under which the VM may have had them open here; one that was opened later stays
    */
   public void retire(List<DiskDescription> described, VmId vm, OwnershipEpoch upTo) throws IOException {
-    IOException failure = null;
-    for (DiskDescription each : described) {
+    EachOf.all(described, each -> {
       try (LeaseStore.Lock held = lock(each.name())) {
         if (disks.exists(each.name()) && isLeftBehind(each, vm, upTo)) {
           remove(each);
         }
-      } catch (IOException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
       }
-    }
-    if (failure != null) {
-      throw failure;
-    }
+    });
   }
 
   private void remove(DiskDescription disk) throws IOException {

@@ -30,11 +30,6 @@ final class DiskLease {
     }
   }
 
-  /** Does something to a part of the lease. */
-  private interface PartAction {
-    void run(Part part) throws IOException;
-  }
-
   private final String disk;
   private final List<Part> parts;
 
@@ -144,7 +139,7 @@ final class DiskLease {
     } catch (IOException e) {
       // A host that lives, and holds a disk that it does not have open, would be in everybody's way.
       try {
-        each(written, part -> letGo(part, ""));
+        EachOf.all(written, part -> letGo(part, ""));
       } catch (IOException inTheWay) {
         e.addSuppressed(inTheWay);
       }
@@ -251,7 +246,7 @@ final class DiskLease {
   void release(String migration) throws IOException {
     try {
       boolean[] all = {true};
-      each(parts, part -> all[0] &= letGo(part, migration));
+      EachOf.all(parts, part -> all[0] &= letGo(part, migration));
       if (!all[0]) {
         throw new DiskException("disk %s is another host's by now".formatted(disk));
       }
@@ -263,7 +258,7 @@ final class DiskLease {
   /** As {@link #release}, and well if it is another's already. */
   void yieldToOther() throws IOException {
     try {
-      each(parts, part -> letGo(part, ""));
+      EachOf.all(parts, part -> letGo(part, ""));
     } finally {
       unlock();
     }
@@ -280,29 +275,10 @@ final class DiskLease {
 
   /** Lets go without a word, as the death of this process would. */
   void unlock() throws IOException {
-    each(parts.reversed(), part -> {
+    EachOf.all(parts.reversed(), part -> {
       if (part.lock() != null) {
         part.lock().close();
       }
     });
-  }
-
-  /** One part's failure does not keep it from the others. */
-  private static void each(List<Part> parts, PartAction action) throws IOException {
-    IOException failure = null;
-    for (Part each : parts) {
-      try {
-        action.run(each);
-      } catch (IOException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
-      throw failure;
-    }
   }
 }

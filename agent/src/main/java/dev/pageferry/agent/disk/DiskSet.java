@@ -91,21 +91,11 @@ public final class DiskSet {
    */
   public void release(String migration) throws IOException {
     releasing = true;
-    IOException failure = null;
-    for (LeasedDisk each : disks) {
-      try {
-        each.release(migration);
-      } catch (IOException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
+    try {
+      EachOf.all(disks, each -> each.release(migration));
+    } catch (IOException e) {
       abandon();
-      throw failure;
+      throw e;
     }
     onClosed.accept(this);
   }

@@ -12,7 +12,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The VMs that this host has, each with the epoch under which it has it. */
-public final class HostedGuests {
+public final class HostedGuests implements HostedCopies {
   private static final Logger log = LoggerFactory.getLogger(HostedGuests.class);
 
   /** A VM on this host. */
@@ -48,8 +48,9 @@ public final class HostedGuests {
     }
   }
 
-  /** A VM that is here is this host's, perhaps under a later epoch: it came back before it had left. */
-  public synchronized void reown(Guest copy, Ruling.Ours ruling) {
+  /** It came back before it had left. */
+  @Override
+  public synchronized void ruledOurs(Guest copy, Ruling.Ours ruling) {
     Hosted hosted = guests.get(copy.spec().id());
     if (hosted != null && hosted.vm() == copy && !hosted.epoch().equals(ruling.epoch())) {
       guests.put(copy.spec().id(), new Hosted(hosted.vm(), ruling.epoch()));
@@ -75,8 +76,14 @@ public final class HostedGuests {
   }
 
   /** Destroys this very copy of a VM, and no other that may have come since. */
-  public void discard(Guest copy, Ruling.NotOurs ruling) {
+  @Override
+  public void givenAway(Guest copy, Ruling.NotOurs ruling) {
     end(copy);
+  }
+
+  @Override
+  public boolean has(Guest copy) {
+    return guests.values().stream().anyMatch(each -> each.vm() == copy);
   }
 
   /** Destroys a VM that was to be built here, and has not done a step. */

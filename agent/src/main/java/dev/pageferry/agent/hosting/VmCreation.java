@@ -88,7 +88,7 @@ public final class VmCreation {
         vm.runOn(ours);
       }
       case Ruling.NotOurs notOurs -> {
-        guests.discard(vm, notOurs);
+        guests.givenAway(vm, notOurs);
         throw new IllegalStateException("VM %s was built too late: it is %s".formatted(vm.spec().name(), notOurs));
       }
     }

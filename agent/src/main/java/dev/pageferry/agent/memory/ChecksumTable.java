@@ -28,6 +28,10 @@ public final class ChecksumTable {
     chunks = new AtomicReferenceArray<>(Math.toIntExact(Math.ceilDiv(pageCount, (long) CHUNK_PAGES)));
   }
 
+  public long pageCount() {
+    return pageCount;
+  }
+
   /** Makes room for the pages [first, end), so that no memory is needed when they are set. */
   public void prepare(long first, long end) {
     for (long chunk = first / CHUNK_PAGES; chunk * CHUNK_PAGES < end; chunk++) {

@@ -58,6 +58,8 @@ public final class OwnershipDialogue {
   private final OwnershipEpoch mine;
   private final Listener listener;
   private volatile boolean asked;
+  /** The latest epoch that an answer had. */
+  private long newest;
   private volatile @Nullable CoordinatorsWord word;
 
   private OwnershipDialogue(Line line, Side side, VmId vm, MigrationId operation, OwnershipEpoch mine,
@@ -200,11 +202,6 @@ public final class OwnershipDialogue {
     Backoff backoff = backoff();
     while (true) {
       Ruling ruling = once(question);
-      CoordinatorsWord said = word;
-      if (ruling instanceof Ruling.RecordsUnknown && said != null && said.concerns(mine)) {
-        // The records do not know of the operation, and never will; what they say of the VM holds.
-        ruling = said.ruling();
-      }
       if (ruling instanceof Ruling.Final end) {
         listener.ruled(end);
         return end;
@@ -225,26 +222,33 @@ public final class OwnershipDialogue {
     } catch (DeniedException e) {
       ruling = new Ruling.Denied(String.valueOf(e.getMessage()));
     } catch (NoAnswerException | RuntimeException | Error e) {
-      listener.waits(String.valueOf(e.getMessage()));
-      return new Ruling.Pending();
+      ruling = new Ruling.NoAnswer(String.valueOf(e.getMessage()));
     }
     switch (ruling) {
       case Ruling.Final unused -> {
       }
+      case Ruling.NoAnswer none -> listener.waits(none.reason());
       case Ruling.Pending() -> listener.waits("nothing is decided yet");
       case Ruling.Denied denied -> listener.waits("the coordinator denies this host an answer: " + denied.reason());
-      case Ruling.RecordsUnknown() -> listener.waits(
-          "the coordinator's records do not know of this VM's migration; they may have gone back in time");
+      case Ruling.RecordsUnknown() -> {
+        CoordinatorsWord said = word;
+        if (said != null && said.concerns(mine)) {
+          // They do not know of the operation, and never will; what they say of the VM holds.
+          return said.ruling();
+        }
+        listener.waits("the coordinator's records do not know of this VM's migration; they may have gone back in time");
+      }
     }
     return ruling;
   }
 
-  /** Epochs only grow: an answer from before this host had the guest comes from records that are older than it. */
+  /** Epochs only grow: an answer under one from before what is known comes from records that are older than that. */
   private Ruling meaning(Decision answer) {
-    boolean fromThePast = answer.outcome() != Outcome.DELETED && answer.epoch() < known();
+    boolean fromThePast = answer.outcome() != Outcome.DELETED && answer.epoch() < Math.max(known(), newest);
     if (answer.outcome() == Outcome.UNKNOWN || fromThePast) {
       return new Ruling.RecordsUnknown();
     }
+    newest = Math.max(newest, answer.epoch());
     return switch (answer.outcome()) {
       case PENDING -> new Ruling.Pending();
       case DELETED -> notOurs(Why.DELETED, answer);

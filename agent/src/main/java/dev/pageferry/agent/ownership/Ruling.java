@@ -84,7 +84,11 @@ public sealed interface Ruling {
     }
   }
 
-  /** Nothing is decided yet. */
+  /** Nobody was heard: whatever was asked for may have been done, or not. */
+  record NoAnswer(String reason) implements Ruling {
+  }
+
+  /** The row has heard the question, and nothing is decided yet. */
   record Pending() implements Ruling {
   }
 

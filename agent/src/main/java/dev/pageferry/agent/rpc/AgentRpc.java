@@ -7,11 +7,11 @@ import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.OwnershipClient;
+import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
-import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
@@ -39,6 +39,7 @@ public final class AgentRpc implements AutoCloseable {
   private final HostId host;
   private final Incarnation incarnation;
   private final RecordsMemory memory;
+  private final GrpcOwnershipClient ownership;
   private final HealthStatusManager health = new HealthStatusManager();
   private volatile @Nullable Server server;
 
@@ -48,10 +49,16 @@ public final class AgentRpc implements AutoCloseable {
     this.memory = new RecordsMemory(host, incarnation);
     coordinator = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port()).usePlaintext()
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
+    ownership = new GrpcOwnershipClient(coordinator, memory, host, incarnation, Scheduler.SYSTEM);
   }
 
   public OwnershipClient ownership() {
-    return new GrpcOwnershipClient(coordinator, memory, host, incarnation, Scheduler.SYSTEM);
+    return ownership;
+  }
+
+  /** Goes the way that questions about ownership go, and back, and asks for no VM. */
+  public void pingOwnership() throws NoAnswerException {
+    ownership.ping();
   }
 
   /**

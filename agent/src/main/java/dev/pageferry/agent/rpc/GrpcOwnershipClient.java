@@ -116,6 +116,15 @@ final class GrpcOwnershipClient implements OwnershipClient {
     return answered;
   }
 
+  /** Goes the way of a question, and back, and asks for no VM. */
+  void ping() throws NoAnswerException {
+    try {
+      var _ = stub().probe(ProbeRequest.getDefaultInstance());
+    } catch (StatusRuntimeException e) {
+      throw noAnswer(e);
+    }
+  }
+
   private OwnershipGrpc.OwnershipBlockingStub stub() {
     return blocking.withDeadlineAfter(ATTEMPT.toMillis(), TimeUnit.MILLISECONDS);
   }
@@ -137,13 +146,17 @@ final class GrpcOwnershipClient implements OwnershipClient {
       };
       return new Decision(outcome, answer.getOwnerHost(), answer.getEpoch());
     } catch (StatusRuntimeException e) {
-      // A coordinator that comes back should not wait for the channel's back-off, which grows to minutes.
-      channel.resetConnectBackoff();
-      String what = "%s %s".formatted(e.getStatus().getCode(), e.getStatus().getDescription());
-      Status.Code code = e.getStatus().getCode();
-      throw code == Status.Code.PERMISSION_DENIED || code == Status.Code.UNAUTHENTICATED
-          ? new DeniedException(what, e)
-          : new UnreachableException("the coordinator did not answer: " + what, e);
+      throw noAnswer(e);
     }
+  }
+
+  private NoAnswerException noAnswer(StatusRuntimeException e) {
+    // A coordinator that comes back should not wait for the channel's back-off, which grows to minutes.
+    channel.resetConnectBackoff();
+    String what = "%s %s".formatted(e.getStatus().getCode(), e.getStatus().getDescription());
+    Status.Code code = e.getStatus().getCode();
+    return code == Status.Code.PERMISSION_DENIED || code == Status.Code.UNAUTHENTICATED
+        ? new DeniedException(what, e)
+        : new UnreachableException("the coordinator did not answer: " + what, e);
   }
 }

@@ -5,24 +5,26 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 
-/** Files that can be devices with an identity, and disks whose flush hangs. */
-final class TestDevices implements Devices {
+/** Files that can be devices with an identity, and disks whose flush hangs or fails. */
+public final class TestDevices implements Devices {
   private final Map<Path, String> luns = new ConcurrentHashMap<>();
   private final Map<String, HungFlush> hung = new ConcurrentHashMap<>();
+  private final Set<String> failing = ConcurrentHashMap.newKeySet();
 
   /** A flush that a test ends. */
-  static final class HungFlush {
+  public static final class HungFlush {
     private final CountDownLatch begun = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
 
-    void awaitBegun() throws InterruptedException {
+    public void awaitBegun() throws InterruptedException {
       begun.await();
     }
 
-    void end() {
+    public void end() {
       ended.countDown();
     }
 
@@ -41,6 +43,11 @@ final class TestDevices implements Devices {
     HungFlush flush = new HungFlush();
     hung.put(fileName, flush);
     return flush;
+  }
+
+  /** The next flush of the disk in files of that name fails, and no other: Linux reports a lost write once. */
+  void failNext(String fileName) {
+    failing.add(fileName);
   }
 
   /** The file is a block device of that wwid. */
@@ -79,9 +86,13 @@ final class TestDevices implements Devices {
 
       @Override
       public void flush() throws IOException {
-        HungFlush flush = hung.get(file.getFileName().toString());
+        String name = file.getFileName().toString();
+        HungFlush flush = hung.get(name);
         if (flush != null) {
           flush.hang();
+        }
+        if (failing.remove(name)) {
+          throw new IOException("lost writes of " + name);
         }
         disk.flush();
       }

@@ -107,7 +107,7 @@ final class CoordinatorSessionTest {
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(new GrpcOwnershipClient(channel, records,
         new HostId("host-a"), new Incarnation("first-life"), Scheduler.SYSTEM), Scheduler.SYSTEM, new Random(1));
     OutgoingMigrations outgoing = new OutgoingMigrations(
-        new SourceMigration.Environment(nowhere, line, GuestDisks.NONE, Optional.empty(), guests::discard,
+        new SourceMigration.Environment(nowhere, line, GuestDisks.NONE, Optional.empty(), guests::givenAway,
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
         new GuestClaims(), status -> {
         });

@@ -3,6 +3,7 @@ package dev.pageferry.agent.transport;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.ProgramSpec;
@@ -45,7 +46,11 @@ final class TestCluster implements AutoCloseable {
   private final List<Move> moves = new ArrayList<>();
 
   TestHost host(String name) throws Exception {
-    TestHost host = new TestHost(name, loops, ledger);
+    return host(name, GuestDisks.NONE);
+  }
+
+  TestHost host(String name, GuestDisks disks) throws Exception {
+    TestHost host = new TestHost(name, loops, ledger, disks);
     hosts.add(host);
     return host;
   }
@@ -86,7 +91,7 @@ final class TestCluster implements AutoCloseable {
             options,
             new Manner.Live(false)),
         new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
-            new OwnershipDialogue.Line(ledger, sourceScheduler, new Random(2)), GuestDisks.NONE, Optional.empty(),
+            new OwnershipDialogue.Line(ledger, sourceScheduler, new Random(2)), source.disks(), Optional.empty(),
             (guest, ruling) -> {
               givenAway.add(guest);
               source.giveAway(guest.spec().id());
@@ -123,9 +128,13 @@ final class TestCluster implements AutoCloseable {
   }
 
   static VmSpec spec(String program, Map<String, String> arguments, int vcpus) {
+    return spec(program, arguments, vcpus, List.of());
+  }
+
+  static VmSpec spec(String program, Map<String, String> arguments, int vcpus, List<DiskDescription> disks) {
     String name = "vm-" + IDS.incrementAndGet();
     return new VmSpec(new VmId(name), name, VM_BYTES, vcpus, new ProgramSpec(program, arguments, VM_BYTES, vcpus),
-        Optional.empty(), Optional.empty(), List.of());
+        Optional.empty(), Optional.empty(), disks);
   }
 
   /** Two vCPUs that write 2 MiB again and again, and the rest now and then. */

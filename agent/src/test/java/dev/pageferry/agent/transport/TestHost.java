@@ -37,14 +37,18 @@ final class TestHost implements AutoCloseable {
 
   private final String name;
   private final HostMemory memory = new HostMemory(MEMORY_BYTES);
-  private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
+  private final GuestDisks disks;
+  private final VmFactory factory;
   private final Map<VmId, Adopted> adopted = new ConcurrentHashMap<>();
   private final IncomingMigrations incoming;
   private final MigrationServer server;
 
-  TestHost(String name, EventLoops loops, OwnershipClient ownership) throws IOException, InterruptedException {
+  TestHost(String name, EventLoops loops, OwnershipClient ownership, GuestDisks disks)
+      throws IOException, InterruptedException {
     this.name = name;
-    incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(),
+    this.disks = disks;
+    factory = new VmFactory(memory, disks, Ticker.SYSTEM);
+    incoming = new IncomingMigrations(factory, disks, Optional.empty(),
         new OwnershipDialogue.Line(ownership, Scheduler.SYSTEM, new Random(1)), () -> {
         }, this::adopt, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
     server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
@@ -58,6 +62,10 @@ final class TestHost implements AutoCloseable {
 
   String name() {
     return name;
+  }
+
+  GuestDisks disks() {
+    return disks;
   }
 
   HostMemory memory() {

@@ -86,7 +86,7 @@ final class Activation {
   }
 
   private void prepare() throws IOException, InterruptedException {
-    session.enter(MigrationStage.ACTIVATION);
+    session.environment().failpoints().entering("destination", MigrationStage.ACTIVATION);
     session.environment().failpoints().at("destination.activation.before-resume");
     session.environment().lease().awaitLive();
     if (owned.disks().isPresent()) {
@@ -112,6 +112,7 @@ final class Activation {
           ? session.environment().ticker().secondsSince(startNanos)
           : (firstStep - startNanos) / 1e9;
       session.link().send(Running.newBuilder().setResumeSeconds(seconds).setSteps(guest.steps()).build());
+      session.log().info("stage={} the guest runs after {} s", MigrationStage.ACTIVATION, seconds);
     } catch (InterruptedException e) {
       // For whoever waits next.
       session.environment().scheduler().current().interrupt();

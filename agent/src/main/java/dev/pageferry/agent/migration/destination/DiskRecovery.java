@@ -5,6 +5,7 @@ import dev.pageferry.agent.disk.IncomingDisks.Origin;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
+import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -52,7 +53,7 @@ public final class DiskRecovery implements Runnable {
     try {
       left = copies.left();
     } catch (IOException e) {
-      log.warn("disks that were coming to this host cannot be listed: {}", e.getMessage());
+      log.warn("disks that were coming to this host cannot be listed: {}", IoFailure.sentence(e));
     }
     return new DiskRecovery(copies, line, left);
   }
@@ -90,13 +91,14 @@ public final class DiskRecovery implements Runnable {
           yield true;
         }
         case Ruling.Pending() -> false;
+        case Ruling.NoAnswer unused -> false;
         case Ruling.Denied unused -> false;
         case Ruling.RecordsUnknown() -> false;
       };
     } catch (IOException e) {
       if (troubled.add(origin)) {
         log.warn("migration={} vm={} left disks here that cannot be dealt with now: {}", origin.migration(),
-            origin.vm(), e.getMessage());
+            origin.vm(), IoFailure.sentence(e));
       }
       return false;
     }

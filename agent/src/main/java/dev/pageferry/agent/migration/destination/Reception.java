@@ -4,6 +4,7 @@ import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.util.Optional;
 
@@ -137,7 +138,7 @@ sealed interface Reception {
     try {
       disks.discard();
     } catch (IOException e) {
-      log.warn("copies of its disks stay on this host's storage: {}", String.valueOf(e.getMessage()));
+      log.warn("copies of its disks stay on this host's storage: {}", IoFailure.sentence(e));
     }
   }
 
@@ -146,7 +147,7 @@ sealed interface Reception {
     try {
       disks.close();
     } catch (IOException e) {
-      log.warn("disks that came were not closed well: {}", String.valueOf(e.getMessage()));
+      log.warn("disks that came were not closed well: {}", IoFailure.sentence(e));
     }
     log.warn("the disks that came stay on this host's storage until it is known whose they are");
   }

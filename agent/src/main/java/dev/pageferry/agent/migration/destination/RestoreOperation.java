@@ -4,9 +4,11 @@ import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
@@ -33,21 +35,8 @@ public final class RestoreOperation {
     this.epoch = epoch;
     this.environment = environment;
     this.log = environment.logs().of(operation, spec.name());
-    this.dialogue = OwnershipDialogue.ofDestination(environment.line(), spec.id(), operation, epoch, listener());
-  }
-
-  private OwnershipDialogue.Listener listener() {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        log.warn("in doubt: {}", reason);
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        log.info("the row says: {}", ruling);
-      }
-    };
+    this.dialogue = OwnershipDialogue.ofDestination(environment.line(), spec.id(), operation, epoch,
+        new DialogueLog(log));
   }
 
   /**
@@ -100,11 +89,13 @@ public final class RestoreOperation {
     while (true) {
       try {
         environment.disks().open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), false));
+        // Disks may have taken their time: who was frozen meanwhile finds its lease over.
+        environment.lease().awaitLive();
         return;
       } catch (IllegalStateException e) {
         throw new IOException("VM %s was stopped before it ran".formatted(spec.name()), e);
       } catch (IOException e) {
-        log.warn("the guest stays paused, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
+        log.warn("the guest stays paused, its disks cannot be opened: {}", IoFailure.sentence(e));
         environment.scheduler().sleep(RETRY);
       }
     }

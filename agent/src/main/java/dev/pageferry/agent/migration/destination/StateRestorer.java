@@ -62,7 +62,7 @@ final class StateRestorer {
     try {
       states().delete(fileName);
     } catch (IOException e) {
-      log.warn("its saved state was not deleted: {}", String.valueOf(e.getMessage()));
+      log.warn("its saved state was not deleted: {}", IoFailure.sentence(e));
     }
   }
 

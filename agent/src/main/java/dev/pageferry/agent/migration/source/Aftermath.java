@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.source.SourceMigration.Environment;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
@@ -80,8 +81,8 @@ final class Aftermath {
       log.warn("the guest is gone: {}", String.valueOf(e.getMessage()));
       return Optional.empty();
     } catch (IOException e) {
-      log.warn("the guest stays paused, its disks cannot be opened: {}", String.valueOf(e.getMessage()));
-      return Optional.of(String.valueOf(e.getMessage()));
+      log.warn("the guest stays paused, its disks cannot be opened: {}", IoFailure.sentence(e));
+      return Optional.of(IoFailure.sentence(e));
     }
     guest.runOn(leave);
     return Optional.empty();
@@ -107,7 +108,7 @@ final class Aftermath {
     try {
       environment.disks().retire(guest.spec(), epoch);
     } catch (IOException e) {
-      log.warn("its disks were copied, and stay here too: {}", String.valueOf(e.getMessage()));
+      log.warn("its disks were copied, and stay here too: {}", IoFailure.sentence(e));
     }
   }
 }

@@ -13,6 +13,7 @@ import dev.pageferry.agent.migration.PageSpace;
 import dev.pageferry.agent.migration.PageSpace.DiskPages;
 import dev.pageferry.agent.os.DataExtents.Extent;
 import dev.pageferry.agent.wire.PageFrame;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import java.io.IOException;
@@ -88,7 +89,7 @@ final class DiskMirror implements AutoCloseable {
   }
 
   private static MigrationFailure unavailable(IOException cause) {
-    return new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, String.valueOf(cause.getMessage()));
+    return new MigrationFailure.Stopped(FailureCode.DISKS_UNAVAILABLE, IoFailure.sentence(cause));
   }
 
   /** The number of the first block of all. */

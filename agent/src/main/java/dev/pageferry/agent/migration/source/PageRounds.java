@@ -1,19 +1,22 @@
 package dev.pageferry.agent.migration.source;
 
+import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.RoundTransfer;
-import dev.pageferry.agent.migration.source.SourceStatus.Progress;
+import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.stage.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
+import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
-import java.util.OptionalDouble;
+import java.util.Optional;
 
 /**
- * The rounds of one migration: which pages are still to be sent, how fast they go, and one round after another.
+ * The rounds of one migration: which pages are still to be sent, and one round after another.
  *
  * <p>Invariant, between rounds: a page whose newest contents the destination lacks is in {@link #pending} or in the guest's
  * dirty log. Before round 0 the destination lacks nothing of a page that was never written: it is zero there too. Where
@@ -21,46 +24,56 @@ import java.util.OptionalDouble;
  */
 final class PageRounds {
   private static final Duration PROGRESS_INTERVAL = Duration.ofMillis(100);
-  /** Less than this says more about latency than about bandwidth. */
-  private static final long MEASURABLE_BYTES = 16 << 20;
-  /** A round that took this long tells the bandwidth however little it moved. */
-  private static final double MEASURABLE_SECONDS = 0.5;
-  /** A data stream that takes nothing for so long is broken, however well the control stream is. */
-  private static final Duration STUCK = Duration.ofSeconds(10);
-  /** Where disks are copied the streams wait for those, too: the source's to be read and the destination's to be written. */
-  private static final Duration STUCK_WITH_DISKS = Duration.ofSeconds(60);
 
-  private final SourceSession session;
+  private final Guest guest;
+  private final Optional<DiskMirror> mirror;
+  private final SourceLink link;
+  private final ChecksumTable checksums;
+  private final Attempt attempt;
+  private final SourceJournal journal;
+  private final Ticker ticker;
+  private final int streams;
   private final RateLimiter limiter;
+  private final Bandwidth bandwidth;
   private final PageBitmap pending;
   private int nextRound;
   private long startNanos;
   private long startSteps;
   private long diskBlocksSent;
-  private double bytesPerSecond = Double.POSITIVE_INFINITY;
-  /** The newest figure may be that of a link that halted: any round says more, however little it moves. */
-  private boolean remeasuring;
 
-  PageRounds(SourceSession session, RateLimiter limiter, PageBitmap pending) {
-    this.session = session;
-    this.limiter = limiter;
-    this.pending = pending;
+  /**
+   * @param mirror the guest's disks, where they are copied too
+   * @param checksums gets that of every page as it is sent
+   */
+  PageRounds(Guest guest, Optional<DiskMirror> mirror, SourceLink link, ChecksumTable checksums, SourceOptions options,
+      Attempt attempt, SourceJournal journal, Ticker ticker) {
+    this.guest = guest;
+    this.mirror = mirror;
+    this.link = link;
+    this.checksums = checksums;
+    this.attempt = attempt;
+    this.journal = journal;
+    this.ticker = ticker;
+    this.streams = options.streams();
+    this.limiter = new RateLimiter(options.maxBytesPerSecond(), ticker);
+    this.bandwidth = new Bandwidth(link, ticker);
+    this.pending = new PageBitmap(checksums.pageCount());
   }
 
   /** Puts every page that was ever written into the first round. */
   void start() {
     // This harvest is what switches the log on: marks made before it are in the ever-written set once it returns.
-    session.guest.dirtyLog().harvest(pending);
-    session.guest.dirtyLog().addEverWritten(pending);
-    session.mirror.ifPresent(mirror -> mirror.addData(pending));
-    startNanos = session.ticker.nanos();
-    startSteps = session.guest.steps();
+    guest.dirtyLog().harvest(pending);
+    guest.dirtyLog().addEverWritten(pending);
+    mirror.ifPresent(disks -> disks.addData(pending));
+    startNanos = ticker.nanos();
+    startSteps = guest.steps();
   }
 
   /** Adds what the guest wrote since the last harvest to what is still to be sent. */
   void harvest() {
-    session.guest.dirtyLog().harvest(pending);
-    session.mirror.ifPresent(mirror -> mirror.harvest(pending));
+    guest.dirtyLog().harvest(pending);
+    mirror.ifPresent(disks -> disks.harvest(pending));
   }
 
   /** Bytes of disks sent since this was asked last. */
@@ -72,30 +85,31 @@ final class PageRounds {
 
   /** Bytes to send before the destination has everything, those on their way included. */
   long restBytes() {
-    return PageSize.bytesOf(pending.cardinality()) + session.link.unacknowledgedBytes();
+    return PageSize.bytesOf(pending.cardinality()) + link.unacknowledgedBytes();
   }
 
   int lastRound() {
     return nextRound - 1;
   }
 
+  /** Of the network, see {@link Bandwidth#bytesPerSecond}. */
   double bytesPerSecond() {
-    return bytesPerSecond;
+    return bandwidth.bytesPerSecond();
   }
 
   /** A pause got too long: what was measured then, or before, says little about the next one. */
   void measureAnew() {
-    remeasuring = true;
+    bandwidth.measureAnew();
   }
 
   /** Guest steps per second since round 0 began. */
   double stepsPerSecond() {
-    return (session.guest.steps() - startSteps) / Math.max(1e-9, session.ticker.secondsSince(startNanos));
+    return (guest.steps() - startSteps) / Math.max(1e-9, ticker.secondsSince(startNanos));
   }
 
   /** Sends the pending pages as one round, while the guest runs; what it skipped, and what the guest wrote, is pending afterwards. */
   void transfer(int throttlePercent) throws MigrationFailure, InterruptedException {
-    boolean unused = new Transfer(true, throttlePercent).run(session.attempt.deadline(), () -> {
+    boolean unused = new Transfer(true, throttlePercent).run(attempt.deadline(), () -> {
     });
   }
 
@@ -120,12 +134,11 @@ final class PageRounds {
   /** One round on its way. */
   private final class Transfer {
     private final int number = nextRound++;
-    private final int throttlePercent;
-    private final long roundPages = pending.cardinality();
-    private final long bytesBefore = session.link.bytesSent();
-    private final long acknowledgedBefore = session.link.acknowledgedBytes();
-    private final long startNanos = session.ticker.nanos();
+    private final long bytesBefore = link.bytesSent();
+    private final long startNanos = ticker.nanos();
+    private final Bandwidth.Measurement measurement = bandwidth.begin();
     private final Round round;
+    private final RoundWatch watch;
     private boolean guestRuns;
     private boolean overran;
 
@@ -135,33 +148,32 @@ final class PageRounds {
             "%d rounds were copied, and no destination takes more".formatted(number));
       }
       this.guestRuns = guestRuns;
-      this.throttlePercent = throttlePercent;
-      this.round = new Round(number, pending, guestRuns, session.guest, session.mirror, session.checksums, limiter,
-          session.options.streams());
+      this.round = new Round(number, pending, guestRuns, guest, mirror, checksums, limiter, streams);
+      this.watch = new RoundWatch(round, pending.cardinality(), throttlePercent, link, journal, ticker);
     }
 
     /** @return whether the guest is paused at the end */
     boolean run(Deadline pauseEnd, Overrun overrun) throws MigrationFailure, InterruptedException {
-      RoundTransfer transfer = session.link.startRound(number, round.feeds());
-      ProgressMeter meter = new ProgressMeter(round, roundPages, throttlePercent);
+      RoundTransfer transfer = link.startRound(number, round.feeds());
       while (!isOver(transfer, pauseEnd)) {
-        session.attempt.checkpoint();
+        attempt.checkpoint();
         if (!guestRuns && pauseEnd.hasPassed()) {
           guestRuns = true;
           overran = true;
           overrun.letGuestRun();
         }
-        meter.report();
-        meter.checkStuck();
+        watch.report();
+        watch.checkStuck(limiter.isCapped());
       }
-      measure();
+      measurement.end(overran);
+      diskBlocksSent += round.diskBlocksSent();
       pending.clear();
       pending.addAll(round.skipped());
       if (guestRuns) {
         harvest();
       }
-      session.journal.roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(),
-          session.link.bytesSent() - bytesBefore, session.ticker.secondsSince(startNanos), pending.cardinality()));
+      journal.roundDone(new RoundReport(number, round.pagesSent(), round.zeroPages(), round.skippedPages(),
+          link.bytesSent() - bytesBefore, ticker.secondsSince(startNanos), pending.cardinality()));
       return !guestRuns;
     }
 
@@ -172,67 +184,8 @@ final class PageRounds {
             : Duration.ofNanos(Math.min(PROGRESS_INTERVAL.toNanos(), pauseEnd.remainingNanos())));
       } catch (MigrationFailure e) {
         // A disk that cannot be read breaks the stream that its blocks were to go over.
-        throw session.mirror.flatMap(DiskMirror::failure).orElse(e);
+        throw mirror.flatMap(DiskMirror::failure).orElse(e);
       }
-    }
-
-    private void measure() {
-      diskBlocksSent += round.diskBlocksSent();
-      double seconds = session.ticker.secondsSince(startNanos);
-      // What the socket buffers swallowed has not crossed the network yet: only acknowledged bytes tell its speed.
-      long acknowledged = session.link.acknowledgedBytes() - acknowledgedBefore;
-      boolean measurable = acknowledged >= MEASURABLE_BYTES || seconds >= MEASURABLE_SECONDS;
-      if (acknowledged > 0 && (measurable || remeasuring)) {
-        bytesPerSecond = acknowledged / seconds;
-        remeasuring &= overran || !measurable;
-      }
-    }
-  }
-
-  /** Tells the journal about a round while it runs. */
-  private final class ProgressMeter {
-    private final Round round;
-    private final long pages;
-    private final int throttlePercent;
-    private long lastNanos = session.ticker.nanos();
-    private long lastBytes = session.link.bytesSent();
-    private long lastQueued = queuedBytes();
-    private long lastMoveNanos = lastNanos;
-    private final Duration patience = session.mirror.isPresent() ? STUCK_WITH_DISKS : STUCK;
-
-    ProgressMeter(Round round, long pages, int throttlePercent) {
-      this.round = round;
-      this.pages = pages;
-      this.throttlePercent = throttlePercent;
-    }
-
-    private long queuedBytes() {
-      return session.link.acknowledgedBytes() + session.link.unacknowledgedBytes();
-    }
-
-    /** A capped stream may rightly be still between two frames; an uncapped one may not. */
-    void checkStuck() throws MigrationFailure {
-      if (queuedBytes() != lastQueued || session.options.maxBytesPerSecond() > 0) {
-        lastQueued = queuedBytes();
-        lastMoveNanos = session.ticker.nanos();
-      } else if (session.ticker.nanos() - lastMoveNanos > patience.toNanos()) {
-        throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_LOST,
-            "the data streams took nothing for %d s in round %d".formatted(patience.toSeconds(), round.number()));
-      }
-    }
-
-    void report() {
-      long now = session.ticker.nanos();
-      long bytes = session.link.bytesSent();
-      double rate = (bytes - lastBytes) * 1e9 / Math.max(1, now - lastNanos);
-      lastNanos = now;
-      lastBytes = bytes;
-      long rest = PageSize.bytesOf(Math.max(0, pages - round.pagesDone()));
-      OptionalDouble expected = rate > 0 ? OptionalDouble.of(rest / rate) : OptionalDouble.empty();
-      // Round 0 is nearly all of the work; later rounds only ever shrink what is left of the bar.
-      double ofRound = pages == 0 ? 1 : (double) round.pagesDone() / pages;
-      double done = round.number() == 0 ? 0.9 * ofRound : 1 - 0.1 * Math.pow(0.5, round.number() - 1 + ofRound);
-      session.journal.progress(new Progress(round.number(), rest, rate, expected, throttlePercent, done));
     }
   }
 }

@@ -19,14 +19,19 @@ final class RateLimiter {
     this.paidAtNanos = ticker.nanos();
   }
 
+  /** Whether there is a limit. */
+  boolean isCapped() {
+    return nanosPerByte != 0;
+  }
+
   /** Nanoseconds until more may be sent; 0: now. */
   synchronized long waitNanos() {
-    return nanosPerByte == 0 ? 0 : Math.max(0, paidAtNanos - ticker.nanos());
+    return isCapped() ? Math.max(0, paidAtNanos - ticker.nanos()) : 0;
   }
 
   /** Counts bytes that are about to be sent. */
   synchronized void spend(long bytes) {
-    if (nanosPerByte != 0) {
+    if (isCapped()) {
       paidAtNanos = Math.max(paidAtNanos, ticker.nanos() - BURST_NANOS) + (long) (bytes * nanosPerByte);
     }
   }

@@ -47,6 +47,11 @@ final class Round {
     return number;
   }
 
+  /** Whether blocks of disks may be among its pages. */
+  boolean hasDisks() {
+    return !disks.isEmpty();
+  }
+
   PageBitmap pages() {
     return pages;
   }

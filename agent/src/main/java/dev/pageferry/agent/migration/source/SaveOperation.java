@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
@@ -55,7 +56,8 @@ public final class SaveOperation {
     this.guest = guest;
     this.environment = environment;
     this.log = environment.logs().of(operation, guest.spec().name());
-    this.dialogue = OwnershipDialogue.ofSaver(environment.line(), guest.spec().id(), operation, epoch, listener());
+    this.dialogue = OwnershipDialogue.ofSaver(environment.line(), guest.spec().id(), operation, epoch,
+        new DialogueLog(log));
     this.aftermath = new Aftermath(guest, environment, dialogue, log);
     this.saver = new StateSaver(environment.savedStates());
   }
@@ -129,19 +131,5 @@ public final class SaveOperation {
         }
       });
     }
-  }
-
-  private OwnershipDialogue.Listener listener() {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        log.warn("in doubt: {}", reason);
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        log.info("the row says: {}", ruling);
-      }
-    };
   }
 }

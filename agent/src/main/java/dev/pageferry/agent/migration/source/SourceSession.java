@@ -2,7 +2,6 @@ package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.memory.ChecksumTable;
-import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.PageSpace;
@@ -56,8 +55,7 @@ final class SourceSession implements AutoCloseable {
     this.ticker = environment.scheduler();
     this.checksums = new ChecksumTable(space.pageCount());
     checksums.prepare(0, guest.ram().pageCount());
-    this.rounds = new PageRounds(this, new RateLimiter(options.maxBytesPerSecond(), ticker),
-        new PageBitmap(space.pageCount()));
+    this.rounds = new PageRounds(guest, mirror, link, checksums, options, attempt, journal, ticker);
     this.blackout = new BlackoutClock(ticker);
     this.mirror = mirror;
   }

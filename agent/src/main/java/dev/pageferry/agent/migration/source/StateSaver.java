@@ -8,6 +8,7 @@ import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.savedstate.SavedStateWriter;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.util.Optional;
@@ -52,7 +53,7 @@ final class StateSaver {
         states.get().delete(fileName);
       }
     } catch (IOException e) {
-      log.warn("the file of a failed save was not deleted: {}", String.valueOf(e.getMessage()));
+      log.warn("the file of a failed save was not deleted: {}", IoFailure.sentence(e));
     }
   }
 }

@@ -1,6 +1,5 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
@@ -17,7 +16,6 @@ import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.Optional;
 
 /**
  * Stage 3: pauses the guest and sends the last dirty pages, the registers and the digest of all pages, until the
@@ -47,10 +45,13 @@ final class StopAndCopy {
   }
 
   private final SourceSession session;
+  /** Kept beyond the switchover that it was for: storage says only once that it lost something. */
+  private DiskFlush lastWrites;
   private int longPauses;
 
   StopAndCopy(SourceSession session) {
     this.session = session;
+    this.lastWrites = DiskFlush.ofNothing(session.attempt, session.ticker);
   }
 
   /**
@@ -69,6 +70,8 @@ final class StopAndCopy {
     // A vCPU stands only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
+    // While the last pages are on their way, so that the release of the disks finds nothing left to flush.
+    lastWrites = startFlush();
     session.rounds.harvest();
     session.blackout.lap(Part.PAUSE);
     if (!session.rounds.transferLast(pauseEnd, () -> runAgain("the last pages were still being sent"))) {
@@ -92,6 +95,13 @@ final class StopAndCopy {
     session.journal.received(ready.getBytesReceived(),
         throughput(ready));
     session.failpoints.at("source.stop-and-copy.ready");
+    if (!lastWrites.isOverBy(pauseEnd)) {
+      session.link.send(BackToPreCopy.getDefaultInstance());
+      runAgain("what the guest wrote to its disks was still being flushed");
+      awaitBack(false);
+      return End.PAUSED_TOO_LONG;
+    }
+    session.blackout.lap(Part.STORAGE);
     if (isAnswered(coordinator)) {
       return End.READY;
     }
@@ -99,6 +109,10 @@ final class StopAndCopy {
     session.guest.runOn(session.dialogue.neverAsked());
     awaitBack(false);
     return End.COORDINATOR_SILENT;
+  }
+
+  private DiskFlush startFlush() {
+    return DiskFlush.start(session.guest, session.attempt, session.ticker);
   }
 
   /**
@@ -169,11 +183,9 @@ final class StopAndCopy {
   }
 
   /** So that what remains to be flushed while the guest stands is small. */
-  private void flushAhead() throws MigrationFailure {
-    Optional<DiskSet> disks = session.guest.disks();
-    if (disks.isPresent()) {
-      session.attempt.uninterrupted(disks.get()::flush);
-    }
+  private void flushAhead() throws MigrationFailure, InterruptedException {
+    lastWrites.awaitEnd();
+    startFlush().awaitEnd();
   }
 
   /** 0 where nothing was copied: there is no time to divide by. */

@@ -23,7 +23,7 @@ final class StorageHandoff {
 
   /** @throws MigrationFailure if they cannot be; they are closed all the same, and opened again by the rollback */
   void releaseDisks() throws MigrationFailure, InterruptedException {
-    // Drained by the pause; what was written since the flush ahead of it is made safe now.
+    // Drained by the pause; in a live move nothing is left to flush.
     session.attempt.uninterrupted(() -> session.guest.releaseDisks(session.migration.value()));
     session.blackout.lap(Part.STORAGE);
     session.failpoints.at("source.storage-handoff.released");
