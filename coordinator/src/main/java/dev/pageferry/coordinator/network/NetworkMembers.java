@@ -26,6 +26,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * All ends of VXLAN tunnels: the hosts, those that operators added, and visitors, which are there as long as somebody keeps
@@ -44,9 +45,12 @@ public final class NetworkMembers {
   private final Ticker ticker;
   private final long openedNanos;
   private final boolean isRestart;
-  /** Guarded by this, as all that changes the members. */
+  /** Held from the look whether an address is free until it is taken: by no heartbeat, because records are written under it. */
+  private final ReentrantLock changes = new ReentrantLock();
+  /** Guarded by this. */
   private final Map<String, Vtep> visitors = new TreeMap<>();
   private final Map<HostId, Long> known = new ConcurrentHashMap<>();
+  /** Guarded by this. */
   private long visits;
 
   public NetworkMembers(RecordStore store, HostInventory inventory, Ticker ticker) {
@@ -93,7 +97,16 @@ public final class NetworkMembers {
   }
 
   /** Lets a tunnel end into the networks, or into one, for good. */
-  public synchronized Vtep add(String name, String wanted, int vni) throws RequestException {
+  public Vtep add(String name, String wanted, int vni) throws RequestException {
+    changes.lock();
+    try {
+      return addAlone(name, wanted, vni);
+    } finally {
+      changes.unlock();
+    }
+  }
+
+  private Vtep addAlone(String name, String wanted, int vni) throws RequestException {
     String address = checkReachable(wanted, vni);
     if (vni == 0) {
       throw new RequestException(Kind.INVALID, "VTEP %s needs a network; give --vni", name);
@@ -117,10 +130,16 @@ public final class NetworkMembers {
     return Vtep.newBuilder().setName(name).setAddress(address).setVni(vni).build();
   }
 
-  private void requireFree(String address) throws RequestException {
+  private List<Vtep> everybody() {
     List<Vtep> all = new ArrayList<>(list());
-    all.addAll(visitors.values());
-    Optional<Vtep> other = all.stream().filter(each -> each.getAddress().equals(address)).findAny();
+    synchronized (this) {
+      all.addAll(visitors.values());
+    }
+    return all;
+  }
+
+  private void requireFree(String address) throws RequestException {
+    Optional<Vtep> other = everybody().stream().filter(each -> each.getAddress().equals(address)).findAny();
     if (other.isPresent()) {
       throw new RequestException(Kind.REFUSED, "%s is %s's address already", address, other.get().getName());
     }
@@ -153,7 +172,16 @@ public final class NetworkMembers {
   }
 
   /** Shuts a tunnel end out again. */
-  public synchronized void delete(String name) throws RequestException {
+  public void delete(String name) throws RequestException {
+    changes.lock();
+    try {
+      deleteAlone(name);
+    } finally {
+      changes.unlock();
+    }
+  }
+
+  private void deleteAlone(String name) throws RequestException {
     Optional<Versioned> there = store.get(ADDED + name);
     if (there.isEmpty() && hosts().stream().anyMatch(each -> each.getName().equals(name))) {
       throw new RequestException(Kind.REFUSED, "%s is a host, and on the networks as long as its agent is registered",
@@ -166,19 +194,29 @@ public final class NetworkMembers {
   }
 
   /** Lets somebody into a network for a while. */
-  public synchronized Visit visit(String wanted, int vni) throws RequestException {
+  public Visit visit(String wanted, int vni) throws RequestException {
     String address = checkReachable(wanted, vni);
     if (vni == 0) {
       throw new RequestException(Kind.INVALID, "%s names no network to visit", address);
     }
+    changes.lock();
+    try {
+      requireFree(address);
+      String name = enter(address, vni);
+      return () -> leave(name);
+    } finally {
+      changes.unlock();
+    }
+  }
+
+  private synchronized String enter(String address, int vni) throws RequestException {
     if (visitors.size() >= MAX_VISITORS) {
       throw new RequestException(Kind.REFUSED, "there are %d visitors already; try again later", MAX_VISITORS);
     }
-    requireFree(address);
     // No host or operator can choose a name with a slash.
     String name = VISITOR + ++visits;
     visitors.put(name, Vtep.newBuilder().setName(name).setAddress(address).setVni(vni).build());
-    return () -> leave(name);
+    return name;
   }
 
   private synchronized void leave(String name) {
@@ -186,12 +224,10 @@ public final class NetworkMembers {
   }
 
   /** What a host is to know: all members but itself. The version tells different ones apart. */
-  public synchronized NetworkDirectory directoryFor(HostId host) {
+  public NetworkDirectory directoryFor(HostId host) {
     NetworkDirectory.Builder directory = NetworkDirectory.newBuilder();
-    List<Vtep> members = new ArrayList<>(list());
-    members.addAll(visitors.values());
     long version = 1;
-    for (Vtep each : members) {
+    for (Vtep each : everybody()) {
       if (!each.getHost() || !each.getName().equals(host.value())) {
         TunnelEnd end = TunnelEnd.newBuilder().setName(each.getName()).setAddress(each.getAddress())
             .setVni(each.getVni()).setAnyPort(!each.getHost() && !each.getName().startsWith(VISITOR)).build();

@@ -15,22 +15,40 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 
 /**
  * Records in one SQLite file: write-ahead log, synchronous=FULL, so that a commit is on disk before it is answered. The
- * file is locked for this process alone, so that two coordinators cannot share it by mistake.
+ * file is locked for this process alone, so that two coordinators cannot share it by mistake; and so that all of it can be kept
+ * in memory, too, from which it is read: no reader waits for a disk.
  */
 public final class SqliteRecordStore implements RecordStore {
   private static final String FILE = "coordinator.db";
 
+  /** Guarded by this, as the file: one commit at a time. */
   private final Connection connection;
-  private volatile long revision;
   /** By their text; parsed once, because a commit is a part of every blackout. Guarded by this. */
   private final Map<String, PreparedStatement> statements = new HashMap<>();
+  /** What is durable; guarded by {@link #memory}, as the state. */
+  private final TreeMap<String, Versioned> records = new TreeMap<>();
+  /** Written as the others are; read by anybody, for a stamp that must not fail. */
+  private volatile long revision;
+  private State state = State.AS_THE_FILE;
+  /** Never held while the file is used, but for reading all of it. */
+  private final ReadWriteLock memory = new ReentrantReadWriteLock();
 
-  private SqliteRecordStore(Connection connection, long revision) {
+  private enum State {
+    AS_THE_FILE,
+    /** A commit failed, and the file may hold it all the same. */
+    UNCERTAIN,
+    CLOSED
+  }
+
+  private SqliteRecordStore(Connection connection) {
     this.connection = connection;
-    this.revision = revision;
   }
 
   /**
@@ -55,7 +73,6 @@ public final class SqliteRecordStore implements RecordStore {
   private static SqliteRecordStore connect(String file) throws IOException {
     try {
       Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
-      long revision;
       try (Statement statement = connection.createStatement()) {
         statement.execute("PRAGMA locking_mode=EXCLUSIVE");
         statement.execute("PRAGMA journal_mode=WAL");
@@ -65,52 +82,54 @@ public final class SqliteRecordStore implements RecordStore {
         statement.execute(
             "CREATE TABLE IF NOT EXISTS store (only INTEGER PRIMARY KEY CHECK (only = 0), revision INTEGER NOT NULL)");
         statement.execute("INSERT OR IGNORE INTO store VALUES (0, 0)");
-        try (ResultSet rows = statement.executeQuery("SELECT revision FROM store")) {
-          rows.next();
-          revision = rows.getLong(1);
-        }
       } catch (SQLException e) {
         connection.close();
         throw e;
       }
       connection.setAutoCommit(false);
-      return new SqliteRecordStore(connection, revision);
+      SqliteRecordStore store = new SqliteRecordStore(connection);
+      store.readAll();
+      return store;
     } catch (SQLException e) {
       throw new IOException(
           "records in %s cannot be opened (is another coordinator using them?): %s".formatted(file, e.getMessage()), e);
     }
   }
 
-  @Override
-  public synchronized Optional<Versioned> get(String key) {
-    List<Versioned> found = query("SELECT key, value, revision FROM records WHERE key = ?", key);
-    return found.isEmpty() ? Optional.empty() : Optional.of(found.getFirst());
-  }
-
-  @Override
-  public synchronized List<Versioned> list(String prefix) {
-    // Keys are ASCII: the prefix followed by the highest code point bounds the range.
-    return query("SELECT key, value, revision FROM records WHERE key >= ? AND key < ? || char(1114111) ORDER BY key",
-        prefix, prefix);
-  }
-
-  private List<Versioned> query(String sql, String... parameters) {
-    try {
-      PreparedStatement statement = prepared(sql);
-      for (int i = 0; i < parameters.length; i++) {
-        statement.setString(i + 1, parameters[i]);
+  /** Takes over what the file holds. */
+  private synchronized void readAll() throws SQLException {
+    List<Versioned> found = new ArrayList<>();
+    long newest;
+    try (ResultSet rows = prepared("SELECT key, value, revision FROM records").executeQuery()) {
+      while (rows.next()) {
+        found.add(new Versioned(rows.getString(1), rows.getBytes(2), rows.getLong(3)));
       }
-      List<Versioned> found = new ArrayList<>();
-      try (ResultSet rows = statement.executeQuery()) {
-        while (rows.next()) {
-          found.add(new Versioned(rows.getString(1), rows.getBytes(2), rows.getLong(3)));
-        }
-      }
-      connection.commit();
-      return found;
-    } catch (SQLException e) {
-      throw new StoreException("records cannot be read", e);
     }
+    try (ResultSet rows = prepared("SELECT revision FROM store").executeQuery()) {
+      rows.next();
+      newest = rows.getLong(1);
+    }
+    connection.commit();
+    memory.writeLock().lock();
+    try {
+      records.clear();
+      found.forEach(each -> records.put(each.key(), each));
+      revision = newest;
+      state = State.AS_THE_FILE;
+    } finally {
+      memory.writeLock().unlock();
+    }
+  }
+
+  @Override
+  public Optional<Versioned> get(String key) {
+    return read(() -> Optional.ofNullable(records.get(key)));
+  }
+
+  @Override
+  public List<Versioned> list(String prefix) {
+    // Keys are ASCII: the prefix followed by the highest character bounds the range.
+    return read(() -> List.copyOf(records.subMap(prefix, prefix + Character.MAX_VALUE).values()));
   }
 
   @Override
@@ -118,18 +137,72 @@ public final class SqliteRecordStore implements RecordStore {
     return revision;
   }
 
+  private <T> T read(Supplier<T> reading) {
+    if (current() == State.UNCERTAIN) {
+      makeCertain();
+    }
+    memory.readLock().lock();
+    try {
+      if (state == State.CLOSED) {
+        throw closed("read");
+      }
+      return reading.get();
+    } finally {
+      memory.readLock().unlock();
+    }
+  }
+
+  private static StoreException closed(String what) {
+    return new StoreException("records cannot be " + what, new IllegalStateException("they are closed"));
+  }
+
+  private State current() {
+    memory.readLock().lock();
+    try {
+      return state;
+    } finally {
+      memory.readLock().unlock();
+    }
+  }
+
+  private synchronized void makeCertain() {
+    if (current() == State.UNCERTAIN) {
+      try {
+        readAll();
+      } catch (SQLException e) {
+        throw new StoreException("records cannot be read", e);
+      }
+    }
+  }
+
+  private void become(State next) {
+    memory.writeLock().lock();
+    try {
+      state = next;
+    } finally {
+      memory.writeLock().unlock();
+    }
+  }
+
   @Override
   public synchronized boolean commit(Transaction transaction) {
+    makeCertain();
+    if (current() == State.CLOSED) {
+      throw closed("written");
+    }
+    if (!holds(transaction)) {
+      return false;
+    }
     try {
-      Optional<Long> applied = apply(transaction);
-      if (applied.isPresent()) {
-        connection.commit();
-        revision = applied.get();
-      } else {
-        connection.rollback();
+      long next = nextRevision();
+      for (Transaction.Write each : transaction.writes()) {
+        write(each, next);
       }
-      return applied.isPresent();
+      connection.commit();
+      take(transaction, next);
+      return true;
     } catch (SQLException e) {
+      become(State.UNCERTAIN);
       try {
         connection.rollback();
       } catch (SQLException suppressed) {
@@ -139,25 +212,25 @@ public final class SqliteRecordStore implements RecordStore {
     }
   }
 
-  /** @return the revision that wrote it, if all comparisons held */
-  private Optional<Long> apply(Transaction transaction) throws SQLException {
-    for (Transaction.Comparison each : transaction.comparisons()) {
-      if (revision(each.key()) != each.revision()) {
-        return Optional.empty();
-      }
-    }
-    long next = nextRevision();
-    for (Transaction.Write each : transaction.writes()) {
-      write(each, next);
-    }
-    return Optional.of(next);
+  private boolean holds(Transaction transaction) {
+    return read(() -> transaction.comparisons().stream().allMatch(
+        each -> Optional.ofNullable(records.get(each.key())).map(Versioned::revision).orElse(0L) == each.revision()));
   }
 
-  private long revision(String key) throws SQLException {
-    PreparedStatement statement = prepared("SELECT revision FROM records WHERE key = ?");
-    statement.setString(1, key);
-    try (ResultSet rows = statement.executeQuery()) {
-      return rows.next() ? rows.getLong(1) : 0;
+  /** What was committed can be read from now on. */
+  private void take(Transaction transaction, long written) {
+    memory.writeLock().lock();
+    try {
+      for (Transaction.Write each : transaction.writes()) {
+        if (each.value().isPresent()) {
+          records.put(each.key(), new Versioned(each.key(), each.value().get(), written));
+        } else {
+          records.remove(each.key());
+        }
+      }
+      revision = written;
+    } finally {
+      memory.writeLock().unlock();
     }
   }
 
@@ -194,6 +267,7 @@ public final class SqliteRecordStore implements RecordStore {
 
   @Override
   public synchronized void close() {
+    become(State.CLOSED);
     try {
       connection.close();
     } catch (SQLException e) {

@@ -14,6 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -51,6 +52,27 @@ class SqliteRecordStoreTest {
     assertThat(read("vms/1").value()).isEqualTo(value);
     assertThat(read("vms/1").key()).isEqualTo("vms/1");
     assertThat(read("vms/empty").value()).isEmpty();
+  }
+
+  @Test
+  void whoReadsDoesNotWaitForACommitThatWaitsForItsDisk() throws Exception {
+    put("vms/1", "one");
+    try (ExecutorService reader = Executors.newSingleThreadExecutor()) {
+      // As a commit does.
+      synchronized (store) {
+        assertThat(reader.submit(() -> store.get("vms/1")).get(10, TimeUnit.SECONDS)).isPresent();
+        assertThat(reader.submit(() -> store.list("vms/")).get(10, TimeUnit.SECONDS)).hasSize(1);
+        assertThat(reader.submit(() -> store.revision()).get(10, TimeUnit.SECONDS)).isEqualTo(1);
+      }
+    }
+  }
+
+  @Test
+  void aStoreThatIsClosedIsNotRead() {
+    put("vms/1", "one");
+    store.close();
+    assertThatThrownBy(() -> store.get("vms/1")).isInstanceOf(StoreException.class).hasMessageContaining("closed");
+    assertThatThrownBy(() -> put("vms/1", "two")).isInstanceOf(StoreException.class);
   }
 
   @Test
