@@ -13,7 +13,7 @@ import picocli.CommandLine.Parameters;
 /** {@code ferry host confirm-dead}. */
 @Command(name = "confirm-dead", sortOptions = false,
     description = "Takes your word that a silent host is off, so that another may take its place.", footer = {"",
-        "Only after you have seen that it is off: if it runs, so do its VMs, and two copies of one destroy its disks.",
+        "Only after you have seen that it is off: if it runs, so do its VMs, and one without disks could run twice.",
         "Without --yes it says what is known of the host and what would be lost, and asks; where nobody can be asked",
         "it changes nothing and exits with 4."})
 final class HostConfirmDead implements Callable<Integer> {
@@ -35,19 +35,22 @@ final class HostConfirmDead implements Callable<Integer> {
   @Override
   public Integer call() {
     return ferry.inSession(session -> {
+      ConfirmHostDeadResponse known = session.connection().read(stub -> stub.confirmHostDead(request().build()));
       if (!yes) {
-        ask(session);
+        ask(session, known);
       }
       Change change = requestOption.change(session);
-      ConfirmHostDeadResponse confirmed = session.connection().change(change,
-          stub -> stub.confirmHostDead(request(true)));
+      ConfirmHostDeadResponse confirmed = session.connection().change(change, stub -> stub.confirmHostDead(
+          request().setConfirmed(true).setIncarnation(known.getIncarnation()).build()));
       session.output().document(change.stamped(confirmed), palette -> details(confirmed, palette));
+      if (!confirmed.getConfirmed()) {
+        throw new Failure(ExitCode.REFUSED, "host %s was not confirmed dead".formatted(host));
+      }
       return ExitCode.DONE;
     });
   }
 
-  private void ask(Session session) {
-    ConfirmHostDeadResponse known = session.connection().read(stub -> stub.confirmHostDead(request(false)));
+  private void ask(Session session, ConfirmHostDeadResponse known) {
     // Whoever is asked must have seen it, also where the document goes elsewhere.
     session.output().draw(details(known, new Palette(false)));
     Optional<String> answer = session.surroundings().questions()
@@ -59,8 +62,8 @@ final class HostConfirmDead implements Callable<Integer> {
     }
   }
 
-  private ConfirmHostDeadRequest request(boolean confirmed) {
-    return ConfirmHostDeadRequest.newBuilder().setId(host).setConfirmed(confirmed).build();
+  private ConfirmHostDeadRequest.Builder request() {
+    return ConfirmHostDeadRequest.newBuilder().setId(host);
   }
 
   private static String details(ConfirmHostDeadResponse response, Palette palette) {

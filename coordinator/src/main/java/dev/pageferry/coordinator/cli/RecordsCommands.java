@@ -17,7 +17,7 @@ final class RecordsCommands extends CommandGroup {
 
   @Command(name = "repair", sortOptions = false,
       description = "After records went back in time (a restored backup): puts them right from what hosts report.",
-      footer = {"", "Exits with 4 as long as something is left to be put right."})
+      footer = {"", "Exits with 4 as long as something is left to be put right; with --dry-run always with 0."})
   int repair(@Option(names = "--dry-run", description = "Only says what it would do.") boolean dryRun,
       @Mixin RequestOption requestOption) {
     RepairRecordsRequest request = RepairRecordsRequest.newBuilder().setDryRun(dryRun).build();
@@ -36,9 +36,10 @@ final class RecordsCommands extends CommandGroup {
         session.output().message("the records agree with what hosts report; there is nothing to repair");
       }
       if (response.hasRecords() && !dryRun) {
+        long refused = response.getRepairsList().stream().filter(each -> !each.getRefusal().isEmpty()).count();
         throw new Failure(ExitCode.REFUSED,
             "the records are not right yet; %d VMs and %d hosts are left; see above, then repeat this".formatted(
-                response.getRecords().getVmsCount(), response.getRecords().getSilentHostsCount()));
+                Math.max(refused, response.getRecords().getVmsCount()), response.getRecords().getSilentHostsCount()));
       }
       return ExitCode.DONE;
     });

@@ -260,7 +260,9 @@ public final class Disks {
       return question.answer();
     } catch (AgentException e) {
       Kind kind = switch (e.kind()) {
-        case UNREACHABLE, REFUSED -> Kind.REFUSED;
+        // Whether it made or deleted a disk before it fell silent is not known.
+        case UNREACHABLE -> Kind.IN_DOUBT;
+        case REFUSED -> Kind.REFUSED;
         case NOT_FOUND -> Kind.NOT_FOUND;
         case INVALID -> Kind.INVALID;
         case EXISTS -> Kind.EXISTS;

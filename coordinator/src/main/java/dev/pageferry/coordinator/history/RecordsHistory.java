@@ -49,6 +49,8 @@ public final class RecordsHistory implements OwnershipLedger.ChangeGate {
   private static final String STARTS = "history/starts/";
   private static final String TROUBLE = "history/trouble";
   private static final String ACCEPTED = "history/accepted/";
+  /** There once an operator has put the records right. */
+  private static final String REPAIRED = "history/repaired";
 
   /** @param firstRevision the revision that wrote it */
   private record Start(String id, long firstRevision) {
@@ -66,6 +68,7 @@ public final class RecordsHistory implements OwnershipLedger.ChangeGate {
   private final Mutex declaring;
   private final Signal heard;
   private volatile @Nullable Trouble trouble;
+  private volatile boolean repaired;
   private volatile @Nullable Settling settling;
 
   /** The time right after a start, in which hosts that know better may not have been heard yet. */
@@ -84,6 +87,7 @@ public final class RecordsHistory implements OwnershipLedger.ChangeGate {
     this.heard = scheduler.newSignal();
     store.list(ACCEPTED).forEach(each -> accepted.put(each.key().substring(ACCEPTED.length()),
         parse(each, AcceptedStart.parser()).getRevision()));
+    repaired = store.get(REPAIRED).isPresent();
     store.get(TROUBLE).map(each -> parse(each, TroubleRecord.parser())).ifPresent(
         known -> trouble = new Trouble(known.getEvidenceList(), known.getSinceMillis()));
   }
@@ -112,6 +116,21 @@ public final class RecordsHistory implements OwnershipLedger.ChangeGate {
   public RecordsStamp stamp() {
     return RecordsStamp.newBuilder().setLineage(lineage).setStartId(starts.getLast().id())
         .setRevision(store.revision()).build();
+  }
+
+  /**
+   * All that speaks against the records at one moment.
+   *
+   * @param told the newest revision of each start that hosts have told of in vain
+   */
+  public record Proofs(Trouble trouble, Map<String, Long> told) {
+    public Proofs {
+      told = Map.copyOf(told);
+    }
+  }
+
+  public Optional<Proofs> proofs() {
+    return trouble().map(known -> new Proofs(known, told));
   }
 
   public boolean isInTrouble() {
@@ -154,6 +173,17 @@ public final class RecordsHistory implements OwnershipLedger.ChangeGate {
           "the coordinator's records went back in time (%s); nothing changes until they are put right: see 'ferry records repair --dry-run'"
               .formatted(known.evidence().getFirst()));
     }
+  }
+
+  @Override
+  public Transaction guarded(Transaction change) {
+    // Between the check and the commit a host may have proven that these records are old.
+    return change.ifAbsent(TROUBLE);
+  }
+
+  @Override
+  public boolean isRepaired() {
+    return repaired;
   }
 
   private void awaitSettled() {
@@ -235,16 +265,25 @@ public final class RecordsHistory implements OwnershipLedger.ChangeGate {
     });
   }
 
-  /** An operator has put rows right: what hosts have told of is no proof any more, and rows change again. */
-  public void end() throws InterruptedException {
-    boolean unused = declaring.alone(() -> {
-      Map<String, Long> settled = Map.copyOf(told);
-      Transaction transaction = new Transaction().delete(TROUBLE);
+  /**
+   * An operator has put rows right: what hosts have told of is no proof any more, and rows change again.
+   *
+   * @param dealtWith what spoke against the records before rows were compared with what hosts have
+   * @return false if there is more by now, or it is over
+   */
+  public boolean end(Proofs dealtWith) throws InterruptedException {
+    return declaring.alone(() -> {
+      if (!proofs().equals(Optional.of(dealtWith))) {
+        return false;
+      }
+      Map<String, Long> settled = dealtWith.told();
+      Transaction transaction = new Transaction().delete(TROUBLE).put(REPAIRED, new byte[]{1});
       settled.forEach((start, revision) -> transaction.put(ACCEPTED + start,
           AcceptedStart.newBuilder().setRevision(revision).build().toByteArray()));
       boolean ended = store.commit(transaction);
       accepted.putAll(settled);
       settled.forEach(told::remove);
+      repaired = true;
       trouble = null;
       log.warn("the records are put right: rows change again");
       return ended;

@@ -18,7 +18,7 @@ final class HostEntry {
   private long silentSinceNanos;
   private long memoryFreeBytes;
   private Map<VmId, VmStatus> vms = new HashMap<>();
-  private List<String> doubts = List.of();
+  private List<InDoubt> doubts = List.of();
   /** The records' revision at the last two heartbeats of this incarnation; 0: there were none. */
   private long lastBeatRevision;
   private long beatBeforeRevision;
@@ -61,7 +61,7 @@ final class HostEntry {
     memoryFreeBytes = freeBytes;
   }
 
-  void doubts(List<String> told) {
+  void doubts(List<InDoubt> told) {
     doubts = List.copyOf(told);
   }
 

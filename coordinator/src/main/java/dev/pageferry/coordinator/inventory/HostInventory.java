@@ -14,6 +14,7 @@ import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,7 +46,7 @@ public final class HostInventory {
   /** Guarded by this, as all that follows. */
   private final OwnStalls stalls;
   private final Map<HostId, HostEntry> hosts = new TreeMap<>((a, b) -> a.value().compareTo(b.value()));
-  private final Set<String> displaced = new TreeSet<>();
+  private final Set<Displaced> displaced = new TreeSet<>(Comparator.comparing(Displaced::toString));
   /** Hosts whose record is being written. */
   private final Map<HostId, Writing> writing = new HashMap<>();
 
@@ -72,12 +73,12 @@ public final class HostInventory {
    *
    * @param isUp heard of within the time-out
    * @param vms what its last heartbeat said
-   * @param doubts copies that it keeps paused because it does not know whose they are, as it says
+   * @param doubts copies that it keeps paused because it does not know whose they are
    * @param reportedRevision rows that this revision of the records had, or an earlier one, are older than its last two
    *     heartbeats; 0: there were fewer
    */
   public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms,
-      List<String> doubts, long reportedRevision) {
+      List<InDoubt> doubts, long reportedRevision) {
     public HostId id() {
       return new HostId(record.getId());
     }
@@ -311,31 +312,34 @@ public final class HostInventory {
     HostId id = new HostId(record.getId());
     HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(record, ticker.nanos()));
     HostRecord heard = record.toBuilder().addAllSuperseded(entry.record().getSupersededList()).build();
-    displaced.remove(displaced(id, record.getIncarnation()));
+    displaced.remove(new Displaced(id, new Incarnation(record.getIncarnation())));
     if (entry.isIncarnation(record.getIncarnation())) {
       entry.become(heard);
     } else {
       if (!isProvenDead(entry, record, ended)) {
         // It may run guests yet, of which nobody hears.
-        displaced.add(displaced(id, entry.record().getIncarnation()));
+        displaced.add(new Displaced(id, entry.incarnation()));
       }
       entry.replace(heard);
     }
     entry.heard(now(), memoryFreeBytes);
   }
 
-  private static String displaced(HostId id, String incarnation) {
-    return "%s (incarnation %s)".formatted(id, incarnation);
+  /** An incarnation of a host whose place another took while nothing was noted, and that nobody has proven or confirmed dead. */
+  public record Displaced(HostId host, Incarnation incarnation) {
+    @Override
+    public String toString() {
+      return "%s (incarnation %s)".formatted(host, incarnation);
+    }
   }
 
-  /** Incarnations whose place others took while nothing was noted, and that nobody has proven or confirmed dead. */
-  public synchronized List<String> displaced() {
+  public synchronized List<Displaced> displaced() {
     return List.copyOf(displaced);
   }
 
-  /** An operator says that the incarnations of a host whose place another took are off; false if there are none. */
-  public synchronized boolean confirmDisplaced(HostId id) {
-    return displaced.removeIf(each -> each.startsWith(id + " "));
+  /** An operator says that it is off; false if it is not among them. */
+  public synchronized boolean confirmDisplaced(Displaced incarnation) {
+    return displaced.remove(incarnation);
   }
 
   /** Writes down whoever was heard while nothing was to be noted. */
@@ -348,7 +352,7 @@ public final class HostInventory {
   }
 
   /** What a host says of copies that it keeps paused because it does not know whose they are. */
-  public synchronized void doubts(HostId id, List<String> told) {
+  public synchronized void doubts(HostId id, List<InDoubt> told) {
     HostEntry entry = hosts.get(id);
     if (entry != null) {
       entry.doubts(told);

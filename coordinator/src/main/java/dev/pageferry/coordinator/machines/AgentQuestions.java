@@ -23,6 +23,19 @@ final class AgentQuestions {
     }
   }
 
+  /** Something that changes what the agent has: where its answer does not come, nobody knows whether it did it. */
+  static <T> T change(Host host, Question<T> question) throws RequestException {
+    try {
+      return question.answer();
+    } catch (AgentException e) {
+      if (e.kind() == AgentException.Kind.UNREACHABLE) {
+        throw new RequestException(Kind.IN_DOUBT, "host %s may have done it, and did not say so: %s", host.id(),
+            e.getMessage());
+      }
+      throw translated(host, e);
+    }
+  }
+
   static RequestException translated(Host host, AgentException e) {
     Kind kind = switch (e.kind()) {
       case UNREACHABLE, REFUSED, NOT_FOUND -> Kind.REFUSED;

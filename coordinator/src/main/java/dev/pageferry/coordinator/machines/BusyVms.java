@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.machines;
 
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import java.util.Set;
@@ -23,7 +24,11 @@ final class BusyVms {
   }
 
   <T> T exclusively(VmId id, String name, Change<T> change) throws RequestException {
-    requireChangeable.run();
+    try {
+      requireChangeable.run();
+    } catch (RowsFrozenException e) {
+      throw new RequestException(Kind.FROZEN, "%s", String.valueOf(e.getMessage()));
+    }
     if (!busy.add(id)) {
       throw new RequestException(Kind.REFUSED, "VM %s is being created, started, stopped or saved; try again", name);
     }

@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.machines;
 
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Displaced;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
@@ -34,8 +35,9 @@ public final class DeadHosts {
    *
    * @param silence since it was last heard; empty: not since this coordinator started
    * @param consequences a line for each VM that it had, or may have
+   * @param confirmed whether it is taken for dead, as far as it may be
    */
-  public record Findings(Host host, Optional<Duration> silence, List<String> consequences) {
+  public record Findings(Host host, Optional<Duration> silence, List<String> consequences, boolean confirmed) {
     public Findings {
       consequences = List.copyOf(consequences);
     }
@@ -55,19 +57,45 @@ public final class DeadHosts {
     ledger.list().stream().filter(each -> isOnItsWayTo(host, each.record()))
         .forEach(each -> consequences.add("VM %s: is on its way to the host; that is aborted, and it stays what it is"
             .formatted(each.record().getSpec().getName())));
-    return new Findings(host, inventory.silenceOf(host.id()), consequences);
+    displaced(host).forEach(each -> consequences.add(
+        "incarnation %s, whose place this one took while nothing was noted: may run VMs of which nobody hears"
+            .formatted(
+                each.incarnation())));
+    return new Findings(host, inventory.silenceOf(host.id()), consequences, host.isConfirmedDead());
   }
 
-  /** Takes the operator's word, for this incarnation of the host. A second one changes nothing. */
-  public Findings confirm(String name) throws RequestException {
+  private List<Displaced> displaced(Host host) {
+    return inventory.displaced().stream().filter(each -> each.host().equals(host.id())).toList();
+  }
+
+  /**
+   * Takes the operator's word, for the incarnation that he was shown, and for those whose place it took while nothing was
+   * noted. A second one changes nothing.
+   *
+   * @param incarnation that was shown; empty: whatever it is
+   */
+  public Findings confirm(String name, String incarnation) throws RequestException {
     Findings findings = look(name);
     Host host = findings.host();
-    if (inventory.confirmDisplaced(host.id())) {
-      log.warn("audit: host={} incarnations before {} confirmed dead by an operator", host.id(), host.incarnation());
-      return findings;
+    if (!incarnation.isEmpty() && !incarnation.equals(host.incarnation().value())) {
+      throw new RequestException(Kind.REFUSED, "host %s has a newer incarnation, %s, than %s; look at it again",
+          host.id(),
+          host.incarnation(), incarnation);
     }
+    List<Displaced> displaced = displaced(host);
+    if (!host.isUp() && !host.isConfirmedDead() || displaced.isEmpty()) {
+      confirmItself(findings);
+    }
+    displaced.stream().filter(inventory::confirmDisplaced).forEach(
+        each -> log.warn("audit: host={} incarnation={} confirmed dead by an operator", each.host(),
+            each.incarnation()));
+    return new Findings(RequestedHost.find(inventory, name), findings.silence(), findings.consequences(), true);
+  }
+
+  private void confirmItself(Findings findings) throws RequestException {
+    Host host = findings.host();
     if (host.isConfirmedDead()) {
-      return findings;
+      return;
     }
     switch (inventory.confirmDead(host.id(), host.incarnation())) {
       case CONFIRMED -> {
@@ -81,7 +109,6 @@ public final class DeadHosts {
         host.incarnation(), host.record().getAddress(),
         findings.silence().map(each -> each.toSeconds() + " s").orElse("as long as this coordinator runs"),
         findings.consequences().isEmpty() ? "it had no VMs" : String.join("; ", findings.consequences()));
-    return new Findings(RequestedHost.find(inventory, name), findings.silence(), findings.consequences());
   }
 
   private static String consequence(Host host, Row row) {

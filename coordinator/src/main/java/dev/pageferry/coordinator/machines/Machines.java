@@ -109,7 +109,8 @@ public final class Machines {
       try {
         return boot(id, host, spec, 1, request.getPaused(), false);
       } catch (RequestException e) {
-        forgetUnbuilt(id, host);
+        requireUnbuilt(ledger.find(id).orElseThrow(() -> e), host, e);
+        forget(id, host);
         throw e;
       }
     });
@@ -132,17 +133,36 @@ public final class Machines {
     return states.vm(row, Optional.of(status));
   }
 
-  /** An agent whose answer was lost may have built the VM all the same. */
-  private void forgetUnbuilt(VmId id, Host host) throws ConflictException {
+  /**
+   * Sees to it that a VM which could not be built is stopped, unless it did its first step all the same: then it may have been
+   * moved since, and is not to be touched.
+   *
+   * @throws RequestException if it did
+   */
+  private void requireUnbuilt(Row building, Host host, RequestException cause) throws RequestException {
+    VmRecord record = building.record();
     try {
-      whereabouts.destroyIfThere(host, id, 1);
+      ledger.change(building.id(), new OwnershipEvent.NotBuilt(new OwnershipEpoch(record.getEpoch())));
+    } catch (ConflictException e) {
+      boolean isActive = ledger.find(building.id()).filter(it -> it.record().getPhase() == VmRecord.Phase.ACTIVE)
+          .isPresent();
+      throw isActive
+          ? new RequestException(Kind.IN_DOUBT, "VM %s was started, and host %s did not say to the end how: %s",
+              record.getSpec().getName(), host.id(), cause.getMessage())
+          : cause;
+    }
+  }
+
+  /** An agent whose answer was lost may have built the VM all the same. */
+  private void forget(VmId unbuilt, Host host) throws ConflictException {
+    try {
+      whereabouts.destroyIfThere(host, unbuilt, 1);
     } catch (RequestException e) {
-      log.warn("vm={} host={} may have built it; kept as stopped, so that it is destroyed there: {}", id, host.id(),
-          e.getMessage());
-      ledger.change(id, new OwnershipEvent.PowerOff());
+      log.warn("vm={} host={} may have built it; kept as stopped, so that it is destroyed there: {}", unbuilt,
+          host.id(), e.getMessage());
       return;
     }
-    ledger.remove(id);
+    ledger.remove(unbuilt);
   }
 
   private static VmSpec spec(dev.pageferry.proto.cluster.v1.CreateVmRequest request, VmId id)
@@ -213,11 +233,12 @@ public final class Machines {
       whereabouts.destroy(now);
       Row next = ledger.change(row.id(),
           new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, now.record().getSpec())));
-      whereabouts.destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
+      long epoch = next.record().getEpoch();
       try {
-        return boot(row.id(), host, next.record().getSpec(), next.record().getEpoch(), paused, forceDisks);
+        whereabouts.destroyIfThere(host, row.id(), epoch - 1);
+        return boot(row.id(), host, next.record().getSpec(), epoch, paused, forceDisks);
       } catch (RequestException e) {
-        ledger.change(row.id(), new OwnershipEvent.PowerOff());
+        requireUnbuilt(next, host, e);
         throw e;
       }
     });
@@ -228,15 +249,15 @@ public final class Machines {
     Vm vm = states.vm(row, states.lastReported(row.record()));
     if (vm.getState() == Vm.State.UNKNOWN) {
       throw new RequestException(Kind.REFUSED,
-          "VM %s is UNKNOWN and may still run on host %s: host %s is DOWN, no heartbeat; see that its agent runs",
-          vm.getName(), vm.getHost(), vm.getHost());
+          "VM %s is UNKNOWN and may still run on host %s: host %s is DOWN, no heartbeat; see that its agent runs, or, if it is off, 'ferry host confirm-dead %s'",
+          vm.getName(), vm.getHost(), vm.getHost(), vm.getHost());
     }
     if (vm.getState() != Vm.State.STOPPED && vm.getState() != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", vm.getName(),
           vm.getState());
     }
     if (!onHost.isEmpty() && !onHost.equals(vm.getHost()) && vm.getState() == Vm.State.FAILED
-        && !whereabouts.isOnDeadHost(row.record())) {
+        && whereabouts.of(row).isPresent()) {
       throw new RequestException(Kind.REFUSED,
           "VM %s is FAILED and may still run on host %s; only a stopped or saved VM can be started elsewhere",
           vm.getName(), vm.getHost());
@@ -309,14 +330,14 @@ public final class Machines {
   public Vm pause(String name) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
-    VmStatus status = AgentQuestions.ask(host, () -> agents.pauseVm(host.record().getAddress(), row.id().value()));
+    VmStatus status = AgentQuestions.change(host, () -> agents.pauseVm(host.record().getAddress(), row.id().value()));
     return states.vm(row, Optional.of(status));
   }
 
   public Vm resume(String name) throws RequestException {
     Row row = row(name);
     Host host = runningHost(row);
-    VmStatus status = AgentQuestions.ask(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
+    VmStatus status = AgentQuestions.change(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
     return states.vm(row, Optional.of(status));
   }
 
@@ -390,9 +411,19 @@ public final class Machines {
     if (wasSaved) {
       saved.discard(stopped, file);
     } else {
-      whereabouts.destroy(stopped);
+      destroyStopped(stopped);
     }
     return stopped;
+  }
+
+  private void destroyStopped(Row stopped) throws RequestException {
+    try {
+      whereabouts.destroy(stopped);
+    } catch (RequestException e) {
+      throw new RequestException(Kind.IN_DOUBT,
+          "VM %s is stopped in the records, and ends on its host as soon as that is heard: %s",
+          stopped.record().getSpec().getName(), e.getMessage());
+    }
   }
 
   public VmDigest digest(String name) throws RequestException {

@@ -36,14 +36,14 @@ final class Whereabouts {
     }
     if (!host.get().isUp()) {
       throw new RequestException(Kind.REFUSED,
-          "host %s does not answer, and VM %s may still run there; try again when it is back",
-          host.get().id(), row.record().getSpec().getName());
+          "host %s does not answer, and VM %s may still run there; try again when it is back, or, if it is off, 'ferry host confirm-dead %s'",
+          host.get().id(), row.record().getSpec().getName(), host.get().id());
     }
     return host;
   }
 
   /** A host that was called dead by an operator: what it had is down. */
-  boolean isOnDeadHost(VmRecord record) {
+  private boolean isOnDeadHost(VmRecord record) {
     return inventory.find(new HostId(record.getOwnerHost()))
         .filter(host -> host.isConfirmedDead() && host.incarnation().value().equals(record.getOwnerIncarnation()))
         .isPresent();

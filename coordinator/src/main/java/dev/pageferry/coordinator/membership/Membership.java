@@ -6,6 +6,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.InDoubt;
 import dev.pageferry.coordinator.inventory.Registration;
 import dev.pageferry.coordinator.machines.HostGuests;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -60,11 +61,10 @@ public final class Membership {
   /**
    * What a host says every second.
    *
-   * @param doubts of copies that it keeps paused because it does not know whose they are, for people to read
    * @param networkVersion of the directory that it has; 0: none
    */
   public record Beat(HostId host, Incarnation incarnation, long memoryFreeBytes, List<VmStatus> vms,
-      List<String> doubts, long networkVersion) {
+      List<InDoubt> doubts, long networkVersion) {
   }
 
   /** A copy of a VM that is of no use any more. */
@@ -92,6 +92,10 @@ public final class Membership {
     for (VmStatus each : beat.vms()) {
       judge(host, new VmId(each.getId()), new OwnershipEpoch(each.getEpoch())).ifPresent(stale::add);
     }
+    if (history.isInTrouble()) {
+      // Be it for what another host has seen, or for what this one said last: these records may not judge anything.
+      stale.clear();
+    }
     repairs.heartbeatCame(host);
     return Optional.of(new Heard(stale, directory));
   }
@@ -99,10 +103,7 @@ public final class Membership {
   private Optional<Stale> judge(HostId host, VmId vm, OwnershipEpoch epoch) throws InterruptedException {
     return switch (staleCopies.judge(host, vm, epoch)) {
       case Verdict.Keep() -> Optional.empty();
-      // Not while the records are in doubt, be it for what another host has seen.
-      case Verdict.Destroy destroy -> history.isInTrouble()
-          ? Optional.empty()
-          : Optional.of(new Stale(vm, epoch, destroy.runsElsewhere()));
+      case Verdict.Destroy destroy -> Optional.of(new Stale(vm, epoch, destroy.runsElsewhere()));
       case Verdict.Impossible impossible -> {
         history.suspect(impossible.evidence());
         yield Optional.empty();

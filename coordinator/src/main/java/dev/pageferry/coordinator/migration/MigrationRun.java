@@ -62,6 +62,7 @@ final class MigrationRun {
   /** When the source last said that it had not paused the guest yet; a blackout cannot have begun before. */
   private volatile @Nullable Long lastUnpausedNanos;
   private volatile @Nullable OutgoingStatus last;
+  private @Nullable String lastTrouble;
   /** On the inventory's clock. */
   private volatile long lastHeardNanos;
 
@@ -130,8 +131,8 @@ final class MigrationRun {
           return;
         }
       } catch (RuntimeException | Error e) {
-        // Records that cannot be written now, a heap that is full. To give up would leave the VM's row pending, and the VM locked, for good.
-        log.error("migration={} cannot be followed now, tried again: {}", migration, e.toString());
+        // To give up would leave the VM's row pending, and the VM locked, for good.
+        troubled(e);
       }
       if (!MigrationDocument.isFinal(document.now())) {
         scheduler.sleep(RETRY);
@@ -243,11 +244,29 @@ final class MigrationRun {
         status.getReport().getFailure().getCode(), status.getReport().getFailure().getMessage()));
   }
 
+  /** Returns once that is known: where the records do not change now it would be called something else later. */
   private void abort(FailureCode code, String message) throws InterruptedException {
-    ledger.resolve(vm, migration);
-    document
-        .update(before -> MigrationDocument.failed(before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(),
-            Migration.State.FAILED, code.name(), message));
+    while (true) {
+      try {
+        ledger.resolve(vm, migration);
+        document
+            .update(before -> MigrationDocument.failed(
+                before.toBuilder().setTotalSeconds(secondsSinceAccepted()).build(), Migration.State.FAILED, code.name(),
+                message));
+        return;
+      } catch (RuntimeException | Error e) {
+        troubled(e);
+        scheduler.sleep(CHECK);
+      }
+    }
+  }
+
+  /** Records that cannot be written now, a heap that is full: said once. */
+  private void troubled(Throwable trouble) {
+    if (!trouble.toString().equals(lastTrouble)) {
+      lastTrouble = trouble.toString();
+      log.error("migration={} cannot be followed now, tried again: {}", migration, lastTrouble);
+    }
   }
 
   /** @return whether the migration has ended */

@@ -20,6 +20,7 @@ import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedHost;
@@ -164,6 +165,8 @@ public final class MigrationSupervisor implements AutoCloseable {
       ledger.begin(row, id, record.build(), destination.id());
     } catch (ConflictException e) {
       throw new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
+    } catch (RowsFrozenException e) {
+      throw new RequestException(Kind.FROZEN, "%s", String.valueOf(e.getMessage()));
     }
     log.info("migration={} vm={} {} {} -> {} accepted", id, wish.vm(), wish.kind(), initial.getSource(),
         initial.getDestination());

@@ -10,8 +10,9 @@ import java.util.Optional;
  *
  * @param decidedEpoch the epoch that the decision left the VM in; 0 while it is pending
  * @param source who had the VM when it was begun, where the record says so
+ * @param isSave whether it takes the VM to a file, and to no host
  */
-record DecidedOperation(VmId vm, Decided decided, long decidedEpoch, Optional<Source> source) {
+record DecidedOperation(VmId vm, Decided decided, long decidedEpoch, Optional<Source> source, boolean isSave) {
   enum Decided {
     PENDING,
     COMMITTED,

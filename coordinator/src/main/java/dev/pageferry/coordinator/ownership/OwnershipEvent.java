@@ -81,6 +81,17 @@ public sealed interface OwnershipEvent {
   }
 
   /**
+   * After records went back in time: the copy that a host keeps in doubt about an operation is the VM, as if the operation had
+   * been committed to it, as it may have been.
+   *
+   * @param epoch under which that host would have it; no other copy has a later one
+   */
+  record ClaimInDoubt(MigrationId operation, HostId host, Incarnation incarnation, String storage, OwnershipEpoch epoch)
+      implements
+        OfOperation {
+  }
+
+  /**
    * After records went back in time: no host has the VM.
    *
    * @param epoch the latest that anybody knows of

@@ -64,6 +64,19 @@ public final class OwnershipLedger {
 
     /** @throws RowsFrozenException if they may not */
     void check();
+
+    /** The change, which is not made if they may not any more when it is. */
+    default Transaction guarded(Transaction change) {
+      return change;
+    }
+
+    /**
+     * Whether an operator has put the records right since they went back in time: what they do not know of then was lost
+     * with what they lost, and was not decided.
+     */
+    default boolean isRepaired() {
+      return false;
+    }
   }
 
   /** A VM's row with the revision it was read at. */
@@ -152,20 +165,22 @@ public final class OwnershipLedger {
 
   /** Notes what its host found out of a VM; whose it is does not change. */
   public Row describe(VmId id, UnaryOperator<VmSpec> change) throws ConflictException {
-    return note(id, record -> record.toBuilder().setSpec(change.apply(record.getSpec())).build());
+    return rewrite(id, record -> record.toBuilder().setSpec(change.apply(record.getSpec())).build());
   }
 
   /** Notes when a VM was saved, and to which file, so that whoever would throw the file away can be told. */
-  public Row noteSave(VmId id, SavedNote note) throws ConflictException {
-    return note(id, record -> record.toBuilder().setSavedNote(note).build());
+  public Row rememberSave(VmId id, SavedNote note) throws ConflictException {
+    return rewrite(id, record -> record.toBuilder().setSavedNote(note).build());
   }
 
-  private Row note(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
-    gate.check();
+  /** Changes what a row says beside whose the VM is. */
+  private Row rewrite(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
     for (int i = 0; i < MAX_RACES; i++) {
+      gate.check();
       Row row = existing(id);
       VmRecord next = change.apply(row.record());
-      if (store.commit(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, next.toByteArray()))) {
+      if (store.commit(
+          gate.guarded(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, next.toByteArray())))) {
         return existing(id);
       }
     }
@@ -178,7 +193,7 @@ public final class OwnershipLedger {
    * @throws ConflictException if the row is in no state for this
    */
   public void overrule(VmId id, OwnershipEvent event) throws ConflictException {
-    requireThere(id, overrule(id, event, ANYBODY, Optional.empty()));
+    requireThere(id, transition(id, event, ANYBODY, Optional.empty(), ChangeGate.OPEN));
   }
 
   /** As {@link #add}, while rows are frozen, for a VM that runs and whose row was lost. */
@@ -314,13 +329,13 @@ public final class OwnershipLedger {
    */
   private Optional<Decision> transition(VmId vm, OwnershipEvent event, LiveHosts liveHosts,
       Optional<Beginning> beginning) throws ConflictException {
-    gate.check();
-    return overrule(vm, event, liveHosts, beginning);
+    return transition(vm, event, liveHosts, beginning, gate);
   }
 
-  private Optional<Decision> overrule(VmId vm, OwnershipEvent event, LiveHosts liveHosts,
-      Optional<Beginning> beginning) throws ConflictException {
+  private Optional<Decision> transition(VmId vm, OwnershipEvent event, LiveHosts liveHosts,
+      Optional<Beginning> beginning, ChangeGate passed) throws ConflictException {
     for (int i = 0; i < MAX_RACES; i++) {
+      passed.check();
       Optional<Reading> reading = read(vm, event, beginning);
       if (reading.isEmpty()) {
         return Optional.empty();
@@ -330,13 +345,16 @@ public final class OwnershipLedger {
           reading.get().operation().map(MigrationRecords::parse).map(OwnershipRecords::operation));
       switch (transition) {
         case Answered answered -> {
-          return Optional.of(answered.answer());
+          boolean isForgotten = answered.answer().equals(Decision.UNKNOWN) && passed.isRepaired();
+          return Optional.of(isForgotten
+              ? Transitions.neverDecided(OwnershipRecords.state(row.record()))
+              : answered.answer());
         }
         case Refused refused ->
           throw new ConflictException("VM %s %s".formatted(row.record().getSpec().getName(), refused.reason()));
         case Applied applied -> {
-          if (store.commit(written(reading.get(), applied, beginning))) {
-            note(vm, event, applied);
+          if (store.commit(passed.guarded(written(reading.get(), applied, beginning, event)))) {
+            log(vm, event, applied);
             return Optional.of(applied.answer());
           }
           if (beginning.isPresent()) {
@@ -361,7 +379,8 @@ public final class OwnershipLedger {
     return find(vm).map(row -> new Reading(row, operation));
   }
 
-  private static Transaction written(Reading reading, Applied applied, Optional<Beginning> beginning) {
+  private static Transaction written(Reading reading, Applied applied, Optional<Beginning> beginning,
+      OwnershipEvent event) {
     Transaction transaction = written(reading.row(), applied);
     if (applied.fate() == Fate.UNCHANGED) {
       return transaction;
@@ -369,6 +388,12 @@ public final class OwnershipLedger {
     if (beginning.isPresent()) {
       return transaction.ifAbsent(beginning.get().key()).put(beginning.get().key(),
           OwnershipRecords.withFate(beginning.get().record(), applied.fate(), applied.next()).toByteArray());
+    }
+    if (event instanceof OwnershipEvent.ClaimInDoubt claim && reading.operation().isEmpty()) {
+      String key = MigrationRecords.DECISIONS + claim.operation();
+      MigrationRecord lost = MigrationRecord.newBuilder().setVmId(reading.row().id().value()).build();
+      return transaction.ifAbsent(key).put(key,
+          OwnershipRecords.withFate(lost, applied.fate(), applied.next()).toByteArray());
     }
     Versioned operation = reading.operation().orElseThrow();
     return transaction.ifUnchanged(operation).put(operation.key(), OwnershipRecords
@@ -384,7 +409,7 @@ public final class OwnershipLedger {
         : transaction.put(VMS + row.id(), OwnershipRecords.withState(row.record(), applied.next()).toByteArray());
   }
 
-  private void note(VmId vm, OwnershipEvent event, Applied applied) {
+  private void log(VmId vm, OwnershipEvent event, Applied applied) {
     if (logsDecisions && !(event instanceof OwnershipEvent.CountSteps)) {
       log.info("vm={} {} outcome={} owner={} epoch={}", vm, event, applied.answer().outcome(),
           applied.next().tenure().host(), applied.next().tenure().epoch());
@@ -397,6 +422,12 @@ public final class OwnershipLedger {
 
   private static IllegalStateException tooManyRaces(VmId vm) {
     return new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
+  }
+
+  /** Whether an operation of the VM was committed, as far as these records go. */
+  public boolean isCommitted(VmId vm, MigrationId operation) {
+    return migrations.find(operation).map(MigrationRecords::parse).filter(
+        it -> it.getVmId().equals(vm.value()) && it.getDecision() == MigrationRecord.Decision.COMMITTED).isPresent();
   }
 
   public Optional<MigrationRecord> migration(MigrationId migration) {

@@ -100,7 +100,8 @@ final class OwnershipRecords {
       case DECISION_UNSPECIFIED, UNRECOGNIZED -> throw new IllegalStateException(
           "a migration of VM %s has the unknown decision %d".formatted(record.getVmId(), record.getDecisionValue()));
     };
-    return new DecidedOperation(new VmId(record.getVmId()), decided, record.getDecidedEpoch(), source(record));
+    return new DecidedOperation(new VmId(record.getVmId()), decided, record.getDecidedEpoch(), source(record),
+        record.getDestinationIncarnation().isEmpty());
   }
 
   /** Records of before migrations could be given back do not name it. */

@@ -57,10 +57,16 @@ public final class StaleCopies {
           row.getSpec().getName(), epoch, row.getEpoch()));
     }
     boolean onNoHost = row.getPhase() == VmRecord.Phase.STOPPED || row.getPhase() == VmRecord.Phase.SAVED;
-    if (row.getEpoch() == epoch.value()) {
-      return onNoHost ? new Verdict.Destroy(false) : new Verdict.Keep();
-    }
     boolean isItsOwn = row.getOwnerHost().equals(host.value());
+    if (row.getEpoch() == epoch.value()) {
+      if (onNoHost) {
+        return new Verdict.Destroy(false);
+      }
+      return isItsOwn
+          ? new Verdict.Keep()
+          : new Verdict.Impossible("host %s has VM %s under epoch %s, which the records gave to host %s".formatted(host,
+              row.getSpec().getName(), epoch, row.getOwnerHost()));
+    }
     boolean isWithItsOwner = reports.reported(new HostId(row.getOwnerHost()), vm)
         .filter(there -> there.value() >= row.getEpoch()).isPresent();
     if (isItsOwn || onNoHost || isWithItsOwner) {

@@ -42,7 +42,8 @@ import java.util.Optional;
  * Delete         Deleted    Deleted    refused       refused   Deleted    refused     Deleted
  * CountSteps     refused    refused    refused       refused   Saved      refused     refused
  * Claim          Active(reporter), and what is pending is aborted, everywhere but in Deleted
- * FoundNowhere   Stopped, likewise; a Saved VM stays Saved
+ * ClaimInDoubt M likewise, and M is committed
+ * FoundNowhere   Stopped, likewise; Saved where its state is in a file, unless its disks were opened later
  * </pre>
  *
  * M stands for the operation that is pending; a decided one is answered as it was decided, whatever the row says by now. A
@@ -60,6 +61,7 @@ final class Transitions {
     }
     return switch (event) {
       case OwnershipEvent.Begin begin -> begin(state, begin);
+      case OwnershipEvent.ClaimInDoubt claim -> claimInDoubt(state, claim);
       case OwnershipEvent.OfOperation asked -> operation.map(known -> ofOperation(state, asked, liveness, known))
           .orElseGet(() -> new Answered(Decision.UNKNOWN));
       case OwnershipEvent.Boot boot -> boot(state, boot);
@@ -118,6 +120,7 @@ final class Transitions {
       // Not committed, so that there is nothing to give back yet.
       case OwnershipEvent.GiveBack unused -> new Answered(decision(Outcome.PENDING, pending));
       case OwnershipEvent.Begin unused -> throw new IllegalStateException("a begin is no question");
+      case OwnershipEvent.ClaimInDoubt unused -> throw new IllegalStateException("a claim is no question");
     };
   }
 
@@ -178,7 +181,8 @@ final class Transitions {
 
   private static Decision answer(DecidedOperation known, VmOwnership state) {
     return switch (known.decided()) {
-      case COMMITTED -> answered(Outcome.COMMITTED, state);
+      // An operator may have claimed the copy whose state was saved, after records went back in time.
+      case COMMITTED -> answered(isBackWithItsSource(known, state) ? Outcome.ABORTED : Outcome.COMMITTED, state);
       case ABORTED -> answered(Outcome.ABORTED, state);
       // Where it has moved on since, whoever asks has a copy of an epoch that is over.
       case TAKEN_BACK -> answered(state.tenure().epoch().value() == known.decidedEpoch() && !(state instanceof Stopped)
@@ -186,6 +190,17 @@ final class Transitions {
           : Outcome.ABORTED, state);
       case PENDING -> throw new IllegalStateException("operation of VM %s is not decided".formatted(known.vm()));
     };
+  }
+
+  private static boolean isBackWithItsSource(DecidedOperation known, VmOwnership state) {
+    boolean isOnAHost = !(state instanceof Saved) && !(state instanceof Restoring) && !(state instanceof Stopped);
+    return known.isSave() && isOnAHost && state.tenure().epoch().value() == known.decidedEpoch()
+        && known.source().filter(it -> state.tenure().isOf(it.host(), it.incarnation())).isPresent();
+  }
+
+  /** These records do not know of the operation, and are right all the same: it was not decided, and never will be. */
+  static Decision neverDecided(VmOwnership state) {
+    return answered(Outcome.ABORTED, state);
   }
 
   private static Transition boot(VmOwnership state, OwnershipEvent.Boot event) {
@@ -235,26 +250,45 @@ final class Transitions {
 
   private static Transition claim(VmOwnership state, OwnershipEvent.Claim event) {
     if (event.epoch().compareTo(state.tenure().epoch()) < 0) {
-      return new Refused("has epoch %s in its row, which is later than %s".formatted(state.tenure().epoch(),
-          event.epoch()));
+      return tooEarly(state, event.epoch());
     }
     return overruling(state,
         new Active(new Tenure(event.host(), event.incarnation(), event.storage(), event.epoch())));
   }
 
+  private static Transition claimInDoubt(VmOwnership state, OwnershipEvent.ClaimInDoubt event) {
+    if (event.epoch().compareTo(state.tenure().epoch()) < 0) {
+      return tooEarly(state, event.epoch());
+    }
+    Active next = new Active(new Tenure(event.host(), event.incarnation(), event.storage(), event.epoch()));
+    return new Applied(next, Fate.COMMITTED, decision(Outcome.COMMITTED, next));
+  }
+
+  private static Refused tooEarly(VmOwnership state, OwnershipEpoch epoch) {
+    return new Refused("has epoch %s in its row, which is later than %s".formatted(state.tenure().epoch(), epoch));
+  }
+
+  /**
+   * A state that is in a file is kept, unless a disk was opened later: then the VM was restored from it, and has run since. A
+   * file that was still being written shows that when it is restored.
+   */
   private static Transition foundNowhere(VmOwnership state, OwnershipEvent.FoundNowhere event) {
-    OwnershipEpoch latest = event.epoch().compareTo(state.tenure().epoch()) > 0
-        ? event.epoch()
-        : state.tenure().epoch();
-    Tenure tenure = new Tenure(state.tenure().host(), state.tenure().incarnation(), state.tenure().storage(), latest);
+    Tenure tenure = state.tenure();
+    if (event.epoch().compareTo(tenure.epoch()) > 0) {
+      return overruling(state,
+          new Stopped(new Tenure(tenure.host(), tenure.incarnation(), tenure.storage(), event.epoch())));
+    }
     return overruling(state, switch (state) {
-      case Saved saved -> new Saved(tenure, saved.file(), saved.steps());
-      case Restoring restoring -> new Saved(tenure, restoring.saved().file(), restoring.saved().steps());
+      case Saved saved -> saved;
+      case Restoring restoring -> restoring.saved();
+      case Saving saving ->
+        new Saved(saving.storageAfter().isEmpty() ? tenure : tenure.onStorage(saving.storageAfter()),
+            saving.file(), 0);
+      case Moving moving -> moving.noted().<VmOwnership>map(file -> new Saved(tenure, file, 0))
+          .orElseGet(() -> new Stopped(tenure));
       case Creating unused -> new Stopped(tenure);
       case Active unused -> new Stopped(tenure);
-      case Moving unused -> new Stopped(tenure);
-      case Saving unused -> new Stopped(tenure);
-      case Stopped unused -> new Stopped(tenure);
+      case Stopped stopped -> stopped;
       case Deleted unused -> state;
     });
   }
@@ -269,7 +303,11 @@ final class Transitions {
   }
 
   private static Refused busy(Pending pending) {
-    return new Refused("is being migrated (%s); wait for it or cancel it".formatted(pending.operation()));
+    return new Refused(switch (pending) {
+      case Moving move -> "is being migrated (%s); wait for it or cancel it".formatted(move.operation());
+      case Saving unused -> "is being saved; wait for it";
+      case Restoring unused -> "is being restored; wait for it";
+    });
   }
 
   /**

@@ -4,20 +4,25 @@ import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.history.RecordsHistory.Proofs;
 import dev.pageferry.coordinator.history.Trouble;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostInventory.Displaced;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.repair.RepairPlan.Step;
+import dev.pageferry.coordinator.repair.Surveyed.Arrival;
 import dev.pageferry.coordinator.repair.Surveyed.Copy;
+import dev.pageferry.coordinator.repair.Surveyed.Hosts;
 import dev.pageferry.coordinator.repair.Surveyed.Leases;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
@@ -38,6 +43,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,6 +66,8 @@ public final class RecordsRepairs {
   /** Hosts whose heartbeat came since the trouble was found. */
   private final Set<HostId> heard = ConcurrentHashMap.newKeySet();
   private volatile boolean operatorHasRepaired;
+  /** Set while a task looks whether all is right: one at a time, however many hosts beat. */
+  private final AtomicBoolean ending = new AtomicBoolean();
 
   public RecordsRepairs(RecordsHistory history, OwnershipLedger ledger, HostInventory inventory, AgentClient agents,
       Scheduler scheduler) {
@@ -76,15 +85,28 @@ public final class RecordsRepairs {
       return;
     }
     heard.add(host);
-    if (operatorHasRepaired && silentHosts().isEmpty()) {
-      // In the background: agents are asked, and the heartbeat waits for its answer.
-      Task unused = scheduler.start("records-repair", () -> {
-        try {
-          boolean ended = repairing.alone(this::endIfRight);
-        } catch (InterruptedException e) {
-          scheduler.current().interrupt();
+    boolean mayEnd = operatorHasRepaired && silentHosts().isEmpty() && RepairPlan.of(reported()).isEmpty();
+    if (mayEnd && ending.compareAndSet(false, true)) {
+      boolean started = false;
+      try {
+        // In the background: agents are asked, and the heartbeat waits for its answer.
+        Task unused = scheduler.start("records-repair", this::tryToEnd);
+        started = true;
+      } finally {
+        if (!started) {
+          ending.set(false);
         }
-      });
+      }
+    }
+  }
+
+  private void tryToEnd() {
+    try {
+      boolean ended = repairing.alone(this::endIfRight);
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+    } finally {
+      ending.set(false);
     }
   }
 
@@ -98,6 +120,7 @@ public final class RecordsRepairs {
     for (Step each : RepairPlan.of(reported())) {
       switch (each) {
         case Step.Claim claim -> disagreeing.add(claim.copy().name());
+        case Step.ClaimInDoubt claim -> disagreeing.add(claim.before().getSpec().getName());
         case Step.Refused refused -> disagreeing.add(refused.name());
         // Nobody reports it: it is not in the way.
         case Step.Nowhere unused -> {
@@ -109,15 +132,24 @@ public final class RecordsRepairs {
   }
 
   private List<String> silentHosts() {
-    List<String> silent = inventory.list().stream().filter(each -> !each.isConfirmedDead())
-        .filter(each -> !each.isUp() || !heard.contains(each.id())).map(each -> each.id().value()).toList();
-    return Stream.concat(silent.stream(), inventory.displaced().stream()).sorted().toList();
+    return Stream.concat(inventory.list().stream().filter(this::isSilent).map(each -> each.id().value()),
+        inventory.displaced().stream().map(Displaced::toString)).sorted().toList();
+  }
+
+  private Set<Incarnation> silentIncarnations() {
+    return Stream.concat(inventory.list().stream().filter(this::isSilent).map(Host::incarnation),
+        inventory.displaced().stream().map(Displaced::incarnation)).collect(Collectors.toSet());
+  }
+
+  private boolean isSilent(Host host) {
+    return !host.isConfirmedDead() && (!host.isUp() || !heard.contains(host.id()));
   }
 
   /** Puts rows right, or says what it would do. */
   public RepairRecordsResponse repair(boolean dryRun) throws RequestException, InterruptedException {
     if (history.trouble().isEmpty()) {
-      throw new RequestException(Kind.REFUSED, "the records are right: no host knows of anything later");
+      // They may have become right by themselves since: that is what was wanted.
+      return RepairRecordsResponse.getDefaultInstance();
     }
     return repairing.alone(() -> {
       RepairRecordsResponse.Builder response = RepairRecordsResponse.newBuilder();
@@ -142,7 +174,7 @@ public final class RecordsRepairs {
     Host host = RequestedHost.find(inventory, hostName);
     return repairing.alone(() -> {
       Surveyed world = survey();
-      for (Map.Entry<VmId, List<Copy>> each : world.copies().entrySet()) {
+      for (Map.Entry<VmId, List<Copy>> each : world.hosts().copies().entrySet()) {
         Optional<Copy> copy = each.getValue().stream().filter(its -> its.host().equals(host.id()))
             .filter(its -> its.name().equals(name) || each.getKey().value().equals(name)).findFirst();
         if (copy.isPresent()) {
@@ -154,25 +186,56 @@ public final class RecordsRepairs {
   }
 
   private VmRecord claimed(Surveyed world, VmId vm, Copy copy) throws RequestException, InterruptedException {
+    if (world.deleted().contains(vm)) {
+      throw new RequestException(Kind.REFUSED, "VM %s was deleted; its copies are destroyed once the records are right",
+          copy.name());
+    }
     if (world.row(vm).filter(copy::isOfRow).isEmpty()) {
       RecordsRepair done = performed(RepairPlan.claim(world, vm, copy));
       if (!done.getRefusal().isEmpty()) {
         throw new RequestException(Kind.REFUSED, "VM %s: %s", copy.name(), done.getRefusal());
       }
     }
+    destroyOthers(world, vm, copy);
     operatorHasRepaired = true;
     boolean ended = endIfRight();
     return ledger.find(vm).map(Row::record)
         .orElseThrow(() -> new RequestException(Kind.FAILED, "VM %s was deleted meanwhile", copy.name()));
   }
 
+  /** Nobody else would: by its epoch each of them is as good as the one that was claimed. */
+  private void destroyOthers(Surveyed world, VmId vm, Copy claimed) throws RequestException {
+    for (Copy each : world.copiesOf(vm)) {
+      if (each.epoch() != claimed.epoch() || each.host().equals(claimed.host())) {
+        continue;
+      }
+      Host host = RequestedHost.find(inventory, each.host().value());
+      try {
+        log.warn("vm={} audit=records-repair host={} destroys its copy of epoch {}: host {}'s was claimed", vm,
+            each.host(),
+            each.epoch(), claimed.host());
+        agents.destroyVm(host.record().getAddress(), vm.value(), each.epoch());
+      } catch (AgentException e) {
+        if (e.kind() != AgentException.Kind.NOT_FOUND) {
+          throw new RequestException(Kind.IN_DOUBT,
+              "VM %s is host %s's, and host %s has not destroyed its copy: %s; repeat this", claimed.name(),
+              claimed.host(), each.host(), e.getMessage());
+        }
+      }
+    }
+  }
+
   /** Alone: nothing is left to be done, and nobody is left to be heard. */
   private boolean endIfRight() throws InterruptedException {
-    if (history.trouble().isEmpty() || !silentHosts().isEmpty() || !RepairPlan.of(survey()).isEmpty()) {
+    // Before hosts are asked: what one of them proves meanwhile is not dealt with.
+    Optional<Proofs> proofs = history.proofs();
+    if (proofs.isEmpty() || !silentHosts().isEmpty() || !RepairPlan.of(survey()).isEmpty()) {
       return false;
     }
     inventory.noteHeard();
-    history.end();
+    if (!history.end(proofs.get())) {
+      return false;
+    }
     operatorHasRepaired = false;
     heard.clear();
     return true;
@@ -182,6 +245,7 @@ public final class RecordsRepairs {
     try {
       switch (step) {
         case Step.Claim claim -> perform(claim);
+        case Step.ClaimInDoubt claim -> ledger.overrule(claim.vm(), claim.event());
         case Step.Nowhere nowhere -> ledger.overrule(nowhere.vm(), nowhere.event());
         case Step.Refused unused -> {
         }
@@ -206,7 +270,7 @@ public final class RecordsRepairs {
         .setOwnerHost(copy.host().value()).setOwnerIncarnation(copy.incarnation().value()).setEpoch(copy.epoch())
         .setStorageId(storage(copy)).build());
     if (!added) {
-      throw new AgentException(AgentException.Kind.EXISTS, "its name or id is taken by now; try again");
+      throw new AgentException(AgentException.Kind.EXISTS, "another VM of the records has its name or id by now");
     }
   }
 
@@ -220,10 +284,15 @@ public final class RecordsRepairs {
       case Step.Claim claim -> repair.setVm(claim.copy().name()).setBefore(claim.before().map(
           RecordsRepairs::described).orElse("no row"))
           .setAfter("on host %s, epoch %d".formatted(claim.copy().host(), claim.copy().epoch())).build();
+      case Step.ClaimInDoubt claim -> repair.setVm(claim.before().getSpec().getName())
+          .setBefore(described(claim.before()))
+          .setAfter("on host %s, epoch %d, which keeps it in doubt".formatted(claim.arrival().host(),
+              claim.arrival().epoch()))
+          .build();
       case Step.Nowhere nowhere -> repair.setVm(nowhere.before().getSpec().getName())
           .setBefore(described(nowhere.before()))
-          .setAfter("%s, epoch %d: no host has it".formatted(
-              nowhere.before().getPhase() == VmRecord.Phase.SAVED ? "saved" : "stopped", nowhere.epoch()))
+          .setAfter("%s, epoch %d: no host has it".formatted(nowhere.leavesItSaved() ? "saved" : "stopped",
+              nowhere.epoch()))
           .build();
       case Step.Refused refused -> repair.setVm(refused.name())
           .setBefore(refused.before().map(RecordsRepairs::described).orElse("no row")).setRefusal(refused.reason())
@@ -296,6 +365,7 @@ public final class RecordsRepairs {
       names.put(each.record().getSpec().getName(), each.id());
     }
     Map<VmId, List<Copy>> copies = new HashMap<>();
+    Map<VmId, List<Arrival>> arrivals = new HashMap<>();
     Set<VmId> deleted = new HashSet<>();
     for (Host host : inventory.list()) {
       if (!host.isUp()) {
@@ -304,16 +374,20 @@ public final class RecordsRepairs {
       host.vms().forEach((vm, status) -> {
         copies.computeIfAbsent(vm, unused -> new ArrayList<>())
             .add(copy(host, vm, status, ofRows(rows, others).of(host, vm)));
-        if (!rows.containsKey(vm) && ledger.wasDeleted(vm)) {
-          deleted.add(vm);
-        }
       });
+      host.doubts().stream().filter(each -> !host.vms().containsKey(each.vm()))
+          .forEach(each -> arrivals.computeIfAbsent(each.vm(), unused -> new ArrayList<>())
+              .add(new Arrival(host.id(), host.incarnation(), host.record().getStorageId(), each.operation(),
+                  each.epoch().value(), ledger.isCommitted(each.vm(), each.operation()))));
     }
-    return new Surveyed(rows, copies, leases, deleted, names);
+    Stream.concat(copies.keySet().stream(), arrivals.keySet().stream())
+        .filter(vm -> !rows.containsKey(vm) && ledger.wasDeleted(vm)).forEach(deleted::add);
+    return new Surveyed(rows, new Hosts(copies, arrivals, silentIncarnations()), leases, deleted, names);
   }
 
   private static Copy copy(Host host, VmId vm, VmStatus status, Optional<VmSpec> spec) {
     return new Copy(host.id(), host.incarnation(), host.record().getStorageId(), status.getEpoch(),
-        spec.map(VmSpec::getName).orElse(vm.value()), spec.filter(its -> its.getDisksCount() > 0).isPresent());
+        spec.map(VmSpec::getName).orElse(vm.value()), spec.filter(its -> its.getDisksCount() > 0).isPresent(),
+        host.doubts().stream().anyMatch(each -> each.vm().equals(vm)));
   }
 }

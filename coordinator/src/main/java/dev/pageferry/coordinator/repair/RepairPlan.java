@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.repair;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
+import dev.pageferry.coordinator.repair.Surveyed.Arrival;
 import dev.pageferry.coordinator.repair.Surveyed.Copy;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.ArrayList;
@@ -13,7 +14,8 @@ import java.util.TreeSet;
 
 /**
  * What is to be done so that rows agree with what hosts report. Pure. The copy with the latest epoch is the VM: epochs only
- * grow, so that it is the newest word of the records that were lost.
+ * grow, so that it is the newest word of the records that were lost. A VM that its row calls stopped or saved under that very
+ * epoch was stopped or saved after it ran: a copy of it is void, as ever.
  */
 final class RepairPlan {
   private RepairPlan() {
@@ -27,10 +29,24 @@ final class RepairPlan {
     record Claim(VmId vm, Copy copy, Optional<VmRecord> before) implements Step {
     }
 
+    /** The row is to say that a copy which a host keeps in doubt is the VM. */
+    record ClaimInDoubt(VmId vm, Arrival arrival, VmRecord before) implements Step {
+      OwnershipEvent event() {
+        return new OwnershipEvent.ClaimInDoubt(arrival.operation(), arrival.host(), arrival.incarnation(),
+            before.getSpec().getDisksCount() > 0 ? arrival.storage() : "", new OwnershipEpoch(arrival.epoch()));
+      }
+    }
+
     /** Nobody has the VM. */
     record Nowhere(VmId vm, VmRecord before, long epoch) implements Step {
       OwnershipEvent event() {
         return new OwnershipEvent.FoundNowhere(new OwnershipEpoch(epoch));
+      }
+
+      /** Whether its state is in a file, which no disk is newer than. */
+      boolean leavesItSaved() {
+        return epoch == before.getEpoch()
+            && (before.getPhase() == VmRecord.Phase.SAVED || before.getPending().hasSavedState());
       }
     }
 
@@ -43,7 +59,8 @@ final class RepairPlan {
   static List<Step> of(Surveyed world) {
     TreeSet<VmId> all = new TreeSet<>(Comparator.comparing(VmId::value));
     all.addAll(world.rows().keySet());
-    all.addAll(world.copies().keySet());
+    all.addAll(world.hosts().copies().keySet());
+    all.addAll(world.hosts().arrivals().keySet());
     List<Step> steps = new ArrayList<>();
     for (VmId vm : all) {
       step(world, vm).ifPresent(steps::add);
@@ -54,29 +71,77 @@ final class RepairPlan {
   private static Optional<Step> step(Surveyed world, VmId vm) {
     List<Copy> copies = world.copiesOf(vm);
     Optional<VmRecord> row = world.row(vm);
-    if (copies.isEmpty()) {
-      return row.flatMap(there -> withoutCopies(world, vm, there));
-    }
     if (row.isEmpty() && world.deleted().contains(vm)) {
       // A copy of a VM that was deleted before these records were made: it is destroyed as ever.
       return Optional.empty();
     }
-    long latest = copies.stream().mapToLong(Copy::epoch).max().orElseThrow();
-    List<Copy> newest = copies.stream().filter(each -> each.epoch() == latest).toList();
-    if (row.isPresent() && latest < row.get().getEpoch()) {
-      return Optional.empty();
+    long latest = copies.stream().mapToLong(Copy::epoch).max().orElse(0);
+    List<Arrival> arrivals = world.arrivalsOf(vm).stream().filter(each -> each.epoch() > latest).toList();
+    if (!arrivals.isEmpty() && copies.stream().allMatch(Copy::isInDoubt)) {
+      return inDoubt(world, vm, arrivals);
     }
-    if (row.isPresent() && newest.stream().anyMatch(it -> it.isOfRow(row.get()))) {
-      return world.latestLease(vm) > latest
-          ? Optional.of(openedLater(world, vm, newest.getFirst()))
-          : unread(world, vm, newest.getFirst().name());
+    if (copies.isEmpty()) {
+      return row.flatMap(there -> withoutCopies(world, vm, there));
+    }
+    boolean isVoid = row.filter(it -> latest < it.getEpoch() || (latest == it.getEpoch() && rests(it))).isPresent();
+    return isVoid
+        ? Optional.empty()
+        : withCopies(world, vm, copies.stream().filter(it -> it.epoch() == latest).toList());
+  }
+
+  /** @param newest copies of one epoch, which is the row's or a later one */
+  private static Optional<Step> withCopies(Surveyed world, VmId vm, List<Copy> newest) {
+    Optional<VmRecord> row = world.row(vm);
+    Copy first = newest.getFirst();
+    if (world.latestLease(vm) > first.epoch()) {
+      return Optional.of(openedLater(world, vm, newest));
     }
     if (newest.size() > 1) {
-      return Optional.of(new Step.Refused(vm, newest.getFirst().name(), row,
+      return Optional.of(new Step.Refused(vm, first.name(), row,
           "hosts %s all have it under epoch %d; say whose it is: 'ferry vm claim %s --host HOST'".formatted(
-              newest.stream().map(each -> each.host().value()).sorted().toList(), latest, newest.getFirst().name())));
+              newest.stream().map(each -> each.host().value()).sorted().toList(), first.epoch(), first.name())));
     }
-    return Optional.of(claim(world, vm, newest.getFirst()));
+    return row.filter(first::isOfRow).isPresent()
+        ? unread(world, vm, first.name())
+        : Optional.of(claim(world, vm, first));
+  }
+
+  /** Whoever had the VM before has no copy, or one that waits, too: the one that came is whole. */
+  private static Optional<Step> inDoubt(Surveyed world, VmId vm, List<Arrival> arrivals) {
+    Arrival first = arrivals.getFirst();
+    Optional<VmRecord> row = world.row(vm);
+    String name = row.map(it -> it.getSpec().getName()).orElse(vm.value());
+    if (row.isEmpty()) {
+      return Optional.of(new Step.Refused(vm, name, row,
+          "host %s keeps a copy of it in doubt, and no row says what it is; end that host's agent to give the copy up"
+              .formatted(first.host())));
+    }
+    if (arrivals.stream().anyMatch(it -> it.isOfRow(row.get()))) {
+      return Optional.empty();
+    }
+    if (arrivals.size() > 1) {
+      return Optional
+          .of(new Step.Refused(vm, name, row, "hosts %s keep copies of it in doubt; end the agents of all but one"
+              .formatted(arrivals.stream().map(each -> each.host().value()).sorted().toList())));
+    }
+    if (row.get().getEpoch() > first.epoch() || (row.get().getEpoch() == first.epoch() && rests(row.get()))) {
+      return Optional.empty();
+    }
+    if (world.latestLease(vm) > first.epoch()) {
+      return Optional.of(new Step.Refused(vm, name, row,
+          "its disks were opened under epoch %d, later than the %d of the copy that host %s keeps in doubt"
+              .formatted(world.latestLease(vm), first.epoch(), first.host())));
+    }
+    // Its row's owner may run it yet, if nothing was committed.
+    return world.isWithASilentHost(row.get())
+        ? Optional.of(new Step.Refused(vm, name, row,
+            "host %s keeps a copy of it in doubt, and host %s, which may run it, is not heard".formatted(first.host(),
+                row.get().getOwnerHost())))
+        : Optional.of(new Step.ClaimInDoubt(vm, first, row.get()));
+  }
+
+  private static boolean rests(VmRecord row) {
+    return row.getPhase() == VmRecord.Phase.STOPPED || row.getPhase() == VmRecord.Phase.SAVED;
   }
 
   /** What claiming a copy takes, or why it cannot be claimed. */
@@ -88,7 +153,7 @@ final class RepairPlan {
           .formatted(later.get().host(), later.get().epoch(), copy.epoch(), copy.host()));
     }
     if (world.latestLease(vm) > copy.epoch()) {
-      return openedLater(world, vm, copy);
+      return tooOld(world, vm, copy);
     }
     Optional<Step> unread = unread(world, vm, copy.name());
     if (unread.isPresent()) {
@@ -102,10 +167,19 @@ final class RepairPlan {
     return new Step.Claim(vm, copy, row);
   }
 
-  private static Step openedLater(Surveyed world, VmId vm, Copy copy) {
+  /** Somebody had its disks since. Copies that only wait for a word are void once nobody is left who could turn up with that one. */
+  private static Step openedLater(Surveyed world, VmId vm, List<Copy> newest) {
+    Optional<VmRecord> row = world.row(vm);
+    boolean isGone = world.hosts().silent().isEmpty() && newest.stream().allMatch(Copy::isInDoubt);
+    return isGone && row.isPresent()
+        ? new Step.Nowhere(vm, row.get(), world.latestLease(vm))
+        : tooOld(world, vm, newest.getFirst());
+  }
+
+  private static Step tooOld(Surveyed world, VmId vm, Copy copy) {
     return new Step.Refused(vm, copy.name(), world.row(vm),
-        "its disks were opened under epoch %d, later than the %d of host %s: that copy is not the newest; find the host that has it"
-            .formatted(world.latestLease(vm), copy.epoch(), copy.host()));
+        "its disks were opened under epoch %d, later than the %d of host %s: that copy is not the newest; find the host that has it, or, if none has it any more, end the agent of host %s"
+            .formatted(world.latestLease(vm), copy.epoch(), copy.host(), copy.host()));
   }
 
   /** Unknown is not nothing: a lease that cannot be read may be the newest. */
@@ -115,15 +189,17 @@ final class RepairPlan {
             .formatted(storage)));
   }
 
-  /** No host that is up has it. A host that is silent may: rows change again only once it was heard, or confirmed dead. */
+  /** No host that is up has it. One that is silent may: nothing is done to what may be its own before it is heard, or confirmed dead. */
   private static Optional<Step> withoutCopies(Surveyed world, VmId vm, VmRecord row) {
+    if (!rests(row) && world.isWithASilentHost(row)) {
+      return Optional.empty();
+    }
     Optional<Step> unread = unread(world, vm, row.getSpec().getName());
     if (unread.isPresent()) {
       return unread;
     }
-    boolean restsAsItIs = row.getPhase() == VmRecord.Phase.STOPPED || row.getPhase() == VmRecord.Phase.SAVED;
     long latest = Math.max(row.getEpoch(), world.latestLease(vm));
-    return restsAsItIs && latest == row.getEpoch() && !row.hasPending()
+    return rests(row) && latest == row.getEpoch() && !row.hasPending()
         ? Optional.empty()
         : Optional.of(new Step.Nowhere(vm, row, latest));
   }

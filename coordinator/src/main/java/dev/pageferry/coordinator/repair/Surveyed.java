@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.repair;
 
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
@@ -14,13 +15,22 @@ import java.util.stream.Stream;
  * All that is known of where VMs are.
  *
  * @param rows what the records say
- * @param copies what hosts that are up say
+ * @param hosts what hosts say
  * @param leases what the leases of disks on the storages say
  * @param deleted VMs that have no row because they were deleted, of those that hosts report
  * @param names of VMs by their rows
  */
-record Surveyed(Map<VmId, VmRecord> rows, Map<VmId, List<Copy>> copies, Leases leases, Set<VmId> deleted,
-    Map<String, VmId> names) {
+record Surveyed(Map<VmId, VmRecord> rows, Hosts hosts, Leases leases, Set<VmId> deleted, Map<String, VmId> names) {
+  /**
+   * What hosts that are up say of VMs.
+   *
+   * @param copies that they have
+   * @param arrivals copies that they would have, if an operation were committed that they are in doubt about
+   * @param silent incarnations of hosts that are not heard and may run VMs
+   */
+  record Hosts(Map<VmId, List<Copy>> copies, Map<VmId, List<Arrival>> arrivals, Set<Incarnation> silent) {
+  }
+
   /**
    * What the leases of disks say.
    *
@@ -35,10 +45,26 @@ record Surveyed(Map<VmId, VmRecord> rows, Map<VmId, List<Copy>> copies, Leases l
    *
    * @param name the VM's
    * @param hasDisks whether the VM has any
+   * @param isInDoubt whether it is kept paused until it is known whose it is
    */
-  record Copy(HostId host, Incarnation incarnation, String storage, long epoch, String name, boolean hasDisks) {
+  record Copy(HostId host, Incarnation incarnation, String storage, long epoch, String name, boolean hasDisks,
+      boolean isInDoubt) {
     boolean isOfRow(VmRecord row) {
       return row.getPhase() == VmRecord.Phase.ACTIVE && row.getOwnerHost().equals(host.value())
+          && row.getOwnerIncarnation().equals(incarnation.value()) && row.getEpoch() == epoch;
+    }
+  }
+
+  /**
+   * A whole copy that a host keeps paused until it is known whether it is the VM.
+   *
+   * @param epoch under which the host would have it
+   * @param isCommitted whether the records know that it was
+   */
+  record Arrival(HostId host, Incarnation incarnation, String storage, MigrationId operation, long epoch,
+      boolean isCommitted) {
+    boolean isOfRow(VmRecord row) {
+      return isCommitted && row.getPhase() == VmRecord.Phase.ACTIVE && row.getOwnerHost().equals(host.value())
           && row.getOwnerIncarnation().equals(incarnation.value()) && row.getEpoch() == epoch;
     }
   }
@@ -48,7 +74,16 @@ record Surveyed(Map<VmId, VmRecord> rows, Map<VmId, List<Copy>> copies, Leases l
   }
 
   List<Copy> copiesOf(VmId vm) {
-    return copies.getOrDefault(vm, List.of());
+    return hosts.copies().getOrDefault(vm, List.of());
+  }
+
+  List<Arrival> arrivalsOf(VmId vm) {
+    return hosts.arrivals().getOrDefault(vm, List.of());
+  }
+
+  /** Whether the row's owner may run the VM, and is not heard. */
+  boolean isWithASilentHost(VmRecord row) {
+    return hosts.silent().contains(new Incarnation(row.getOwnerIncarnation()));
   }
 
   long latestLease(VmId vm) {

@@ -15,6 +15,8 @@ public final class RequestException extends Exception {
     EXISTS,
     /** A precondition does not hold. */
     REFUSED,
+    /** Nothing changes now, and nothing was done: the same request may be carried out later. */
+    FROZEN,
     /** It was tried and did not work; nothing was lost. */
     FAILED,
     /** The VM was lost with a host that died. */

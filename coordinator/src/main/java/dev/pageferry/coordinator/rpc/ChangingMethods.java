@@ -56,9 +56,13 @@ final class ChangingMethods {
    */
   static Content content(String method, Message request) {
     boolean restores = request instanceof RestoreVmRequest;
-    Message same = request instanceof RestoreVmRequest restore
-        ? StartVmRequest.newBuilder().setName(restore.getName()).setHost(restore.getHost()).build()
-        : request;
+    Message same = switch (request) {
+      case RestoreVmRequest restore ->
+        StartVmRequest.newBuilder().setName(restore.getName()).setHost(restore.getHost()).build();
+      // Which only one of the two methods has.
+      case StartVmRequest start -> start.toBuilder().clearForceDisks().build();
+      default -> request;
+    };
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try {
       bytes.write((restores ? START : method).getBytes(StandardCharsets.UTF_8));

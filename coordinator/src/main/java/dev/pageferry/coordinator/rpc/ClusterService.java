@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.rpc;
 import dev.pageferry.coordinator.disks.DiskChanges;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.InDoubt;
 import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
@@ -138,11 +139,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public void confirmHostDead(ConfirmHostDeadRequest request, StreamObserver<ConfirmHostDeadResponse> observer) {
     Refusals.answer(observer, () -> {
       DeadHosts.Findings findings = request.getConfirmed()
-          ? deadHosts.confirm(request.getId())
+          ? deadHosts.confirm(request.getId(), request.getIncarnation())
           : deadHosts.look(request.getId());
       ConfirmHostDeadResponse.Builder response = ConfirmHostDeadResponse.newBuilder().setHost(host(findings.host()))
           .setIncarnation(findings.host().incarnation().value()).addAllConsequences(findings.consequences())
-          .setConfirmed(findings.host().isConfirmedDead());
+          .setConfirmed(findings.confirmed());
       findings.silence().ifPresent(each -> response.setSilentSeconds(each.toNanos() / 1e9));
       return response.build();
     });
@@ -153,7 +154,8 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
         .setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
         .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
         .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
-        .setVms(host.vms().size()).setVersion(host.record().getVersion()).addAllInDoubt(host.doubts());
+        .setVms(host.vms().size()).setVersion(host.record().getVersion())
+        .addAllInDoubt(host.doubts().stream().map(InDoubt::toString).toList());
     if (!host.record().getVxlanAddress().isEmpty()) {
       message.setVxlanAddress(host.record().getVxlanAddress());
     }

@@ -9,7 +9,7 @@ import io.grpc.stub.StreamObserver;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Failures as gRPC status codes with one-line messages. UNAVAILABLE is left to mean that the coordinator is not there. */
+/** Failures as gRPC status codes with one-line messages. UNAVAILABLE means: ask again, as where the coordinator is not there. */
 final class Refusals {
   private static final Logger log = LoggerFactory.getLogger(Refusals.class);
 
@@ -44,7 +44,7 @@ final class Refusals {
         case INVALID -> Status.INVALID_ARGUMENT;
         case NOT_FOUND -> Status.NOT_FOUND;
         case EXISTS -> Status.ALREADY_EXISTS;
-        case REFUSED -> Status.FAILED_PRECONDITION;
+        case REFUSED, FROZEN -> Status.FAILED_PRECONDITION;
         case FAILED -> Status.INTERNAL;
         case LOST -> Status.DATA_LOSS;
         case IN_DOUBT -> Status.UNKNOWN;

@@ -2,7 +2,11 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.InDoubt;
 import dev.pageferry.coordinator.inventory.Registration;
 import dev.pageferry.coordinator.machines.HostGuests;
 import dev.pageferry.coordinator.membership.Membership;
@@ -49,8 +53,21 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
           .setVxlanAddress(request.getVxlanAddress()).setBootId(request.getBootId()).build();
       Set<Incarnation> ended = request.getEndedIncarnationsList().stream().map(Incarnation::new)
           .collect(Collectors.toSet());
-      return answer(id, membership.register(record, request.getMemoryFreeBytes(), ended));
+      Registration registration = membership.register(record, request.getMemoryFreeBytes(), ended);
+      RegisterResponse answer = answer(id, registration);
+      if (answer.getRefusal() == RegisterResponse.Refusal.WAIT
+          || answer.getRefusal() == RegisterResponse.Refusal.TAKEN) {
+        requireThisVersion(answer.getReason());
+      }
+      return answer;
     });
+  }
+
+  /** An agent of the version before would end itself with its guests, though these records may be older than it is. */
+  private static void requireThisVersion(String reason) {
+    if (!RecordsInterceptor.callerTellsWhatItHasSeen()) {
+      throw Status.UNAVAILABLE.withDescription(reason).asRuntimeException();
+    }
   }
 
   private RegisterResponse answer(HostId id, Registration registration) {
@@ -97,12 +114,12 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
   private static Beat beat(HeartbeatRequest request) {
     return new Beat(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
         request.getMemoryFreeBytes(), request.getVmsList(),
-        request.getInDoubtList().stream().map(RegistryService::described).toList(), request.getNetworkVersion());
+        request.getInDoubtList().stream().map(RegistryService::doubt).toList(), request.getNetworkVersion());
   }
 
-  private static String described(VmInDoubt doubt) {
-    return "VM %s of migration %s, epoch %d: %s".formatted(doubt.getVmId(), doubt.getMigrationId(), doubt.getEpoch(),
-        doubt.getReason());
+  private static InDoubt doubt(VmInDoubt told) {
+    return new InDoubt(new VmId(told.getVmId()), new MigrationId(told.getMigrationId()),
+        new OwnershipEpoch(told.getEpoch()), told.getReason());
   }
 
   private HeartbeatResponse answer(Heard heard) {

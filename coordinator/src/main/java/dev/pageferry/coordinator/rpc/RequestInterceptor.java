@@ -2,7 +2,6 @@ package dev.pageferry.coordinator.rpc;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Message;
-import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestedChange;
 import dev.pageferry.coordinator.request.Requests;
@@ -160,8 +159,8 @@ final class RequestInterceptor implements ServerInterceptor {
         super.close(status, trailers);
         return;
       }
-      // Until rows may change again: nothing to remember.
-      boolean frozen = status.getCause() instanceof RowsFrozenException;
+      // Nothing to remember: it may be carried out when rows change again. Where they froze in the middle, something was done.
+      boolean frozen = status.getCause() instanceof RequestException e && e.kind() == RequestException.Kind.FROZEN;
       boolean refused = frozen || status.getCause() instanceof IllegalArgumentException
           || (status.getCause() instanceof RequestException e && e.kind() != RequestException.Kind.IN_DOUBT);
       // What was begun before may have been done then: a refusal now is not the last word about that.

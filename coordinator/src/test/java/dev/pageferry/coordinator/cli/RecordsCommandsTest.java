@@ -28,6 +28,7 @@ final class RecordsCommandsTest {
       .addVms("db").addVms("web").addSilentHosts("host-c").build();
   private static final ConfirmHostDeadResponse KNOWN = ConfirmHostDeadResponse.newBuilder()
       .setHost(Samples.HOST.toBuilder().setId("host-c").setState(Host.State.DOWN)).setSilentSeconds(94.5)
+      .setIncarnation("the-one-shown")
       .addConsequences("db: its memory is lost; it can be started elsewhere").build();
 
   private FakeCluster cluster;
@@ -137,10 +138,13 @@ final class RecordsCommandsTest {
     assertThat(cluster.requestIds()).isEmpty();
 
     ferry.answer = Optional.of(" host-c\n");
+    assertThat(ferry.run("host", "confirm-dead", "host-c")).as("the coordinator did not do it")
+        .isEqualTo(ExitCode.REFUSED);
+    cluster.answer("ConfirmHostDead", KNOWN.toBuilder().setConfirmed(true).build());
     assertThat(ferry.run("host", "confirm-dead", "host-c")).isZero();
     assertThat(ferry.questions).last().asString().contains("host-c");
-    assertThat(cluster.requests()).last().isEqualTo(
-        ConfirmHostDeadRequest.newBuilder().setId("host-c").setConfirmed(true).build());
+    assertThat(cluster.requests()).last().isEqualTo(ConfirmHostDeadRequest.newBuilder().setId("host-c")
+        .setConfirmed(true).setIncarnation("the-one-shown").build());
   }
 
   @Test
@@ -148,7 +152,8 @@ final class RecordsCommandsTest {
     cluster.answer("ConfirmHostDead", KNOWN.toBuilder().setConfirmed(true).build());
     assertThat(ferry.run("host", "confirm-dead", "host-c", "--yes", "-o", "json")).isZero();
     assertThat(ferry.questions).isEmpty();
-    assertThat(cluster.onlyRequest(ConfirmHostDeadRequest.class).getConfirmed()).isTrue();
+    assertThat(cluster.requests()).last().isEqualTo(ConfirmHostDeadRequest.newBuilder().setId("host-c")
+        .setConfirmed(true).setIncarnation("the-one-shown").build());
     assertThat(ferry.out()).contains("\"confirmed\": true", "\"requestId\": \"id-1\"");
   }
 

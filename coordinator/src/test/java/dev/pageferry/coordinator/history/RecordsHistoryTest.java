@@ -162,7 +162,8 @@ class RecordsHistoryTest {
 
     // Told again by the host that still has it in mind.
     history.observe(seen(later));
-    history.end();
+    assertThat(history.end(history.proofs().orElseThrow())).isTrue();
+    assertThat(history.isRepaired()).isTrue();
     assertThatCode(history::check).doesNotThrowAnyException();
     history.observe(seen(later));
     assertThat(history.trouble()).isEmpty();
@@ -171,6 +172,20 @@ class RecordsHistoryTest {
     assertThat(history.trouble()).isEmpty();
     history.observe(seen(later.toBuilder().setRevision(later.getRevision() + 1).build()));
     assertThat(history.trouble()).as("that start goes on somewhere").isPresent();
+  }
+
+  @Test
+  void whatAHostProvesWhileRowsArePutRightIsNotDealtWith() throws Exception {
+    backUp();
+    restart();
+    change();
+    RecordsStamp later = history.stamp();
+    restore();
+    history.observe(seen(later));
+    RecordsHistory.Proofs before = history.proofs().orElseThrow();
+    history.observe(seen(later.toBuilder().setRevision(later.getRevision() + 1).build()));
+    assertThat(history.end(before)).isFalse();
+    assertThat(history.isInTrouble()).isTrue();
   }
 
   @Test

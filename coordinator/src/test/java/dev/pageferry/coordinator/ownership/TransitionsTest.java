@@ -77,8 +77,10 @@ class TransitionsTest {
       claim by b, 6    | creating, active, moving, noted, saving, saved, restoring, stopped: Active b 6 t PENDING; deleted: refused
       claim by a, 5    | active: ABORTED a 5; creating, moving, noted, saving, saved, restoring, stopped: Active a 5 s PENDING; deleted: refused
       claim by b, 4    | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
-      found nowhere, 9 | creating, active, moving, noted, saving, stopped: Stopped a 9 s PENDING; saved, restoring: Saved a 9 s PENDING; deleted: refused
-      found nowhere, 3 | creating, active, moving, noted, saving: Stopped a 5 s PENDING; stopped, saved: ABORTED a 5; restoring: Saved a 5 s PENDING; deleted: refused
+      claim M at b, 6  | creating, active, moving, noted, saving, saved, restoring, stopped: Active b 6 t COMMITTED; deleted: refused
+      claim M at b, 4  | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
+      found nowhere, 9 | creating, active, moving, noted, saving, stopped, saved, restoring: Stopped a 9 s PENDING; deleted: refused
+      found nowhere, 3 | creating, active, moving: Stopped a 5 s PENDING; noted, restoring: Saved a 5 s PENDING; saving: Saved a 5 t PENDING; stopped, saved: ABORTED a 5; deleted: refused
       """;
 
   private static VmOwnership state(String name) {
@@ -87,7 +89,7 @@ class TransitionsTest {
 
   private static Transition perform(VmOwnership state, String event) {
     Optional<DecidedOperation> pending = Optional.of(new DecidedOperation(new VmId("v"), Decided.PENDING, 0,
-        Optional.of(new DecidedOperation.Source(A, A1, "s"))));
+        Optional.of(new DecidedOperation.Source(A, A1, "s")), false));
     return switch (event) {
       case "begin move N" ->
         Transitions.apply(state, new OwnershipEvent.BeginMove(N, B, B1, "t"), ALL, Optional.empty());
@@ -117,6 +119,8 @@ class TransitionsTest {
       case "claim by b, 6" -> claim(state, B, B1, "t", 6);
       case "claim by a, 5" -> claim(state, A, A1, "s", 5);
       case "claim by b, 4" -> claim(state, B, B1, "t", 4);
+      case "claim M at b, 6" -> claimInDoubt(state, 6);
+      case "claim M at b, 4" -> claimInDoubt(state, 4);
       case "found nowhere, 9" ->
         Transitions.apply(state, new OwnershipEvent.FoundNowhere(new OwnershipEpoch(9)), ALL, Optional.empty());
       case "found nowhere, 3" ->
@@ -133,6 +137,11 @@ class TransitionsTest {
   private static Transition claim(VmOwnership state, HostId host, Incarnation incarnation, String storage, long epoch) {
     return Transitions.apply(state,
         new OwnershipEvent.Claim(host, incarnation, storage, new OwnershipEpoch(epoch)), ALL, Optional.empty());
+  }
+
+  private static Transition claimInDoubt(VmOwnership state, long epoch) {
+    return Transitions.apply(state, new OwnershipEvent.ClaimInDoubt(M, B, B1, "t", new OwnershipEpoch(epoch)), ALL,
+        Optional.empty());
   }
 
   /** What came of it in short: the next state, its owner, epoch and storage, and what is answered; or the answer alone. */
@@ -169,7 +178,8 @@ class TransitionsTest {
     STATES.forEach((name, state) -> {
       for (Decided decided : new Decided[]{Decided.COMMITTED, Decided.ABORTED}) {
         Optional<DecidedOperation> known = Optional.of(
-            new DecidedOperation(new VmId("v"), decided, 4, Optional.of(new DecidedOperation.Source(A, A1, "s"))));
+            new DecidedOperation(new VmId("v"), decided, 4, Optional.of(new DecidedOperation.Source(A, A1, "s")),
+                false));
         for (OwnershipEvent event : new OwnershipEvent[]{new OwnershipEvent.Commit(N),
             new OwnershipEvent.Resolve(N, false), new OwnershipEvent.Resolve(N, true),
             new OwnershipEvent.NoteSaved(N, "f"), new OwnershipEvent.GiveBack(N)}) {
@@ -186,9 +196,19 @@ class TransitionsTest {
   }
 
   @Test
+  void aSaveThatWasCommittedIsAbortedForACopyThatAnOperatorClaimedSince() {
+    DecidedOperation save = new DecidedOperation(new VmId("v"), Decided.COMMITTED, 5,
+        Optional.of(new DecidedOperation.Source(A, A1, "s")), true);
+    assertThat(brief(Transitions.apply(state("saved"), new OwnershipEvent.Commit(N), ALL, Optional.of(save))))
+        .isEqualTo("COMMITTED a 5");
+    assertThat(brief(Transitions.apply(state("active"), new OwnershipEvent.Commit(N), ALL, Optional.of(save))))
+        .isEqualTo("ABORTED a 5");
+  }
+
+  @Test
   void aCommittedMoveIsGivenBackWhileTheRowIsAsItLeftIt() {
     DecidedOperation known = new DecidedOperation(new VmId("v"), Decided.COMMITTED, 5,
-        Optional.of(new DecidedOperation.Source(B, B1, "t")));
+        Optional.of(new DecidedOperation.Source(B, B1, "t")), false);
     Map<String, String> found = new TreeMap<>();
     STATES.forEach((name, state) -> found.put(name,
         brief(Transitions.apply(state, new OwnershipEvent.GiveBack(N), ALL, Optional.of(known)))));

@@ -169,7 +169,10 @@ class ClusterServiceTest {
       assertThat(known.getConsequencesList()).singleElement().asString()
           .contains("VM web", "epoch 1", "last reported RUNNING", "two copies could run");
     }
-    assertThat(served.cluster().confirmHostDead(word).getConfirmed()).isTrue();
+    refused(Code.FAILED_PRECONDITION, "has a newer incarnation", () -> served.cluster()
+        .confirmHostDead(word.toBuilder().setIncarnation("the-one-that-was-shown").build()));
+    ConfirmHostDeadRequest shown = word.toBuilder().setIncarnation(served.site().incarnation("a").value()).build();
+    assertThat(served.cluster().confirmHostDead(shown).getConfirmed()).isTrue();
     assertThat(served.cluster().confirmHostDead(word).getConfirmed()).isTrue();
     refused(Code.NOT_FOUND, "host z is not known",
         () -> served.cluster().confirmHostDead(ConfirmHostDeadRequest.newBuilder().setId("z").build()));

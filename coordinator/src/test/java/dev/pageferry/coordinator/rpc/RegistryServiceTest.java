@@ -114,6 +114,23 @@ class RegistryServiceTest {
   }
 
   @Test
+  void anEpochThatTwoHostsHaveWasGivenOutTwice() throws RequestException {
+    site.createVm("db", "a");
+    assertThat(heartbeat("b", status("db", 1)).getStaleVmsList()).isEmpty();
+    assertThat(site.history().trouble().orElseThrow().evidence()).singleElement().asString()
+        .contains("host b has VM db under epoch 1, which the records gave to host a");
+  }
+
+  @Test
+  void noCopyIsDestroyedByRecordsThatALaterLineOfTheSameHeartbeatProvesToBeOld() throws RequestException {
+    site.createVm("db", "a");
+    site.machines().stop("db");
+    HeartbeatResponse answer = heartbeat("a", status("db", 1),
+        VmStatus.newBuilder().setId("unheard-of").setEpoch(1).build());
+    assertThat(answer.getStaleVmsList()).isEmpty();
+  }
+
+  @Test
   void aCopyOfADeletedVmIsStaleWhereverItTurnsUp() throws RequestException {
     site.createVm("db", "a");
     assertThat(commit(site.migrate("db", "b")).getOutcome()).isEqualTo(Decision.Outcome.COMMITTED);
@@ -133,7 +150,7 @@ class RegistryServiceTest {
 
   @Test
   void anAgentIsToldWhyItIsNotTakenIn() {
-    RegisterResponse taken = served.registry().register(request("a", "another-life", "10.9.9.9:1"));
+    RegisterResponse taken = served.registryOfThisVersion().register(request("a", "another-life", "10.9.9.9:1"));
     assertThat(taken.getRefusal()).isEqualTo(RegisterResponse.Refusal.TAKEN);
     assertThat(taken.getReason()).contains("host a", "--host-id");
     assertThat(taken.getLeaseMillis()).isZero();
@@ -146,11 +163,19 @@ class RegistryServiceTest {
   }
 
   @Test
+  void anAgentOfTheVersionBeforeIsNotToldWhatWouldEndItWithItsGuests() {
+    refused(Code.UNAVAILABLE, "--host-id", () -> served.registry().register(request("a", "another", "10.9.9.9:1")));
+    site.ticker().advance(FakeSite.HOST_TIMEOUT);
+    refused(Code.UNAVAILABLE, "is not known to have ended",
+        () -> served.registry().register(request("a", "another", "10.9.9.9:1")));
+  }
+
+  @Test
   void anAgentThatProvesThatTheOneBeforeEndedIsTakenInAtOnce() {
     RegisterRequest first = request("c", "c-life-1", "10.9.9.9:1").toBuilder().setBootId("boot").build();
     RegisterRequest second = request("c", "c-life-2", "10.9.9.9:7").toBuilder().setBootId("boot").build();
     assertThat(served.registry().register(first).getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
-    assertThat(served.registry().register(second).getRefusal()).isEqualTo(RegisterResponse.Refusal.TAKEN);
+    assertThat(served.registryOfThisVersion().register(second).getRefusal()).isEqualTo(RegisterResponse.Refusal.TAKEN);
     assertThat(served.registry().register(second.toBuilder().addEndedIncarnations("c-life-1").build()).getRefusal())
         .isEqualTo(RegisterResponse.Refusal.NONE);
   }
@@ -159,12 +184,12 @@ class RegistryServiceTest {
   void anAgentThatReplacesASilentOneIsToldHowLongItWaitsAndThenForWhoseWord() throws RequestException {
     site.createVm("web", "a");
     site.ticker().advance(FakeSite.HOST_TIMEOUT);
-    RegisterResponse early = served.registry().register(request("a", "another", "10.9.9.9:1"));
+    RegisterResponse early = served.registryOfThisVersion().register(request("a", "another", "10.9.9.9:1"));
     assertThat(early.getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
     assertThat(early.getWaitMillis()).isEqualTo(FakeSite.HOST_TIMEOUT.toMillis());
 
     site.ticker().advance(FakeSite.HOST_TIMEOUT);
-    RegisterResponse late = served.registry().register(request("a", "another", "10.9.9.9:1"));
+    RegisterResponse late = served.registryOfThisVersion().register(request("a", "another", "10.9.9.9:1"));
     assertThat(late.getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
     assertThat(late.getWaitMillis()).isZero();
     assertThat(late.getReason()).contains("VM web", "ferry host confirm-dead a");

@@ -194,6 +194,29 @@ class RequestInterceptorTest {
   }
 
   @Test
+  void aChangeThatRowsFrozeInTheMiddleOfIsNotCalledRefused() {
+    served.cluster().createVm(CREATE);
+    served.site().agent("a").when("destroyVm", this::provesThatRecordsAreOld);
+    refused(Code.UNKNOWN, "went back in time", () -> under("r-1").deleteVm(delete()));
+    refused(Code.FAILED_PRECONDITION, "went back in time", () -> under("r-2").stopVm(stop()));
+  }
+
+  private void provesThatRecordsAreOld() {
+    try {
+      served.site().history().suspect("host b has seen more");
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void aStartThatIsRepeatedWithTheSameOptionsIsTheSameWhicheverMethodItCallsThen() {
+    StartVmRequest forced = start().toBuilder().setForceDisks(true).build();
+    assertThat(ChangingMethods.content("StartVm", forced).hash())
+        .isEqualTo(ChangingMethods.content("RestoreVm", RestoreVmRequest.newBuilder().setName("db").build()).hash());
+  }
+
+  @Test
   void aVmThatWasMadeAndThenDeletedIsNotMadeAgain() {
     breakDownAt("createVm");
     refused(Code.UNKNOWN, "unforeseen", () -> under("r-1").createVm(CREATE));

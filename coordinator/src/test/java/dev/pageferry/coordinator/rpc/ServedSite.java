@@ -11,10 +11,15 @@ import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import dev.pageferry.proto.registry.v1.RecordsSeen;
+import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.protobuf.ProtoUtils;
+import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,6 +31,9 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 final class ServedSite implements AutoCloseable {
   static final Duration HEARTBEAT = Duration.ofMillis(750);
   static final Duration LEASE = Duration.ofMillis(9_500);
+
+  private static final Metadata.Key<RecordsSeen> SEEN = Metadata.Key.of("pageferry-records-seen-bin",
+      ProtoUtils.metadataMarshaller(RecordsSeen.getDefaultInstance()));
 
   private final FakeSite site;
   private final CoordinatorRpc rpc;
@@ -65,6 +73,17 @@ final class ServedSite implements AutoCloseable {
 
   HostRegistryGrpc.HostRegistryBlockingStub registry() {
     return HostRegistryGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
+  }
+
+  /** As an agent of this version asks, which tells what it has seen of the records: nothing yet. */
+  HostRegistryGrpc.HostRegistryBlockingStub registryOfThisVersion() {
+    return registry().withInterceptors(seen(RecordsSeen.getDefaultInstance()));
+  }
+
+  static ClientInterceptor seen(RecordsSeen seen) {
+    Metadata headers = new Metadata();
+    headers.put(SEEN, seen);
+    return MetadataUtils.newAttachHeadersInterceptor(headers);
   }
 
   OwnershipGrpc.OwnershipBlockingStub ownership() {
