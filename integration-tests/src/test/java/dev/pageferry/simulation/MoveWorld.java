@@ -1,6 +1,7 @@
 package dev.pageferry.simulation;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VmSpec;
@@ -17,6 +18,7 @@ import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.migration.v1.StateSaved;
 import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.simulation.SimulatedCoordinator.Services;
 import dev.pageferry.simulation.SimulatedNetwork.Mishap;
@@ -71,6 +73,9 @@ final class MoveWorld implements SimulatedGuest.Effects {
   private long rowEpoch;
   private int restarts;
   private @Nullable Outcome outcome;
+  private VmRecord lastRow = VmRecord.getDefaultInstance();
+  /** Seen where throwing it would be taken for a failure of the product's. */
+  private @Nullable String violated;
 
   MoveWorld(long seed, Kind kind, Path storage) {
     this(seed, kind, storage, SimulatedAgent.Planted.NOTHING);
@@ -96,6 +101,7 @@ final class MoveWorld implements SimulatedGuest.Effects {
     ProgramSpec program = new ProgramSpec("uniform", Map.of(), PageSize.bytesOf(PAGES), 1);
     this.spec = VmSpec.diskless(VM, "db", PageSize.bytesOf(PAGES), 1, program);
     baton.check(this::check);
+    links.watch(this::sent);
   }
 
   Outcome run() throws InterruptedException {
@@ -159,6 +165,18 @@ final class MoveWorld implements SimulatedGuest.Effects {
       SimulatedAgent cutOff = hosts.get(random.nextInt(hosts.size()));
       Duration time = upTo(8000);
       operator.later(soon(), "a host is cut off", () -> network.cut(cutOff.host(), time));
+    }
+    if (random.nextInt(5) == 0) {
+      SimulatedAgent frozen = hosts.get(random.nextInt(hosts.size()));
+      Duration time = upTo(8000);
+      operator.later(soon(), "a host freezes", () -> {
+        frozen.host().freeze(true);
+        operator.later(time, "it thaws", () -> frozen.host().freeze(false));
+      });
+    }
+    if (random.nextInt(4) == 0) {
+      Duration time = upTo(8000);
+      operator.later(soon(), "links halt", () -> links.halt(time));
     }
     operator.later(TROUBLE, "all is well again", network::heal);
   }
@@ -275,8 +293,19 @@ final class MoveWorld implements SimulatedGuest.Effects {
     guests.add(guest);
   }
 
+  /** Whoever is told that the state is whole may be the only one who knows: the row must have heard it before. */
+  private void sent(MessageLite message) {
+    boolean isNoted = !lastRow.hasPending() || lastRow.getPending().hasSavedState();
+    if (message instanceof StateSaved && !isNoted) {
+      violated = "the destination was told of a saved state that the row has not heard of";
+    }
+  }
+
   /** After every event. */
   private void check() {
+    if (violated != null) {
+      throw new AssertionError(violated);
+    }
     SimulatedGuest running = null;
     for (SimulatedGuest each : guests) {
       if (each.runs()) {
@@ -310,7 +339,8 @@ final class MoveWorld implements SimulatedGuest.Effects {
       return;
     }
     try {
-      long epoch = VmRecord.parseFrom(value).getEpoch();
+      lastRow = VmRecord.parseFrom(value);
+      long epoch = lastRow.getEpoch();
       if (epoch < rowEpoch) {
         throw new AssertionError("the row goes from epoch %d to %d".formatted(rowEpoch, epoch));
       }

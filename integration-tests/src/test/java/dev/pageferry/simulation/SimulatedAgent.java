@@ -49,7 +49,9 @@ final class SimulatedAgent implements Place<HostAgentService> {
     /** A source whose question is not answered takes that for a no, and lets its guest run on. */
     SILENCE_IS_A_NO,
     /** A destination whose question is not answered takes that for a yes, and lets the guest run. */
-    SILENCE_IS_A_YES
+    SILENCE_IS_A_YES,
+    /** A source whose note that the state is whole is not answered takes it for heard. */
+    SILENCE_IS_HEARD
   }
 
   private final Baton baton;

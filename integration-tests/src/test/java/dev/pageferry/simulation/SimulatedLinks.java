@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /** The connections between the two sides of migrations. They keep what is sent in order, or break. */
 final class SimulatedLinks {
@@ -31,6 +32,10 @@ final class SimulatedLinks {
   private int cuts;
   private String fatalMessage = "";
   private boolean fatalArrives;
+  /** On the world's clock: until then nothing arrives anywhere. */
+  private long haltedUntilNanos;
+  private Consumer<MessageLite> watcher = message -> {
+  };
 
   private record Listener(SimulatedScheduler host, IncomingDirectory directory) {
   }
@@ -59,7 +64,18 @@ final class SimulatedLinks {
     fatalArrives = arrives;
   }
 
+  /** What is sent for a while arrives behind it, in order: links stay whole. */
+  void halt(Duration time) {
+    haltedUntilNanos = Math.max(haltedUntilNanos, baton.nanos() + time.toNanos());
+  }
+
+  /** Called with every message of the control streams, as it is sent. */
+  void watch(Consumer<MessageLite> listener) {
+    watcher = listener;
+  }
+
   void sent(SimulatedLink link, MessageLite message) {
+    watcher.accept(message);
     if (message.getClass().getSimpleName().equals(fatalMessage) && link.isWhole()) {
       fatalMessage = "";
       cuts++;
@@ -80,7 +96,7 @@ final class SimulatedLinks {
   }
 
   long latencyNanos() {
-    return LATENCY_NANOS / 4 + random.nextLong(LATENCY_NANOS);
+    return Math.max(0, haltedUntilNanos - baton.nanos()) + LATENCY_NANOS / 4 + random.nextLong(LATENCY_NANOS);
   }
 
   SplittableRandom random() {

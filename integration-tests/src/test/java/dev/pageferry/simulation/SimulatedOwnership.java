@@ -6,6 +6,7 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.rpc.CallersVersion;
 import dev.pageferry.coordinator.rpc.OwnershipService;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.GiveBackRequest;
@@ -99,7 +100,9 @@ final class SimulatedOwnership implements OwnershipClient {
       throws UnreachableException {
     try {
       dev.pageferry.proto.registry.v1.Decision answer = network.ask(host, coordinator, what,
-          (services, question, observer) -> method.call(services.ownership(), question, observer), request, ATTEMPT);
+          (services, question, observer) -> CallersVersion.ofThis()
+              .run(() -> method.call(services.ownership(), question, observer)),
+          request, ATTEMPT);
       return new Decision(Outcome.valueOf(answer.getOutcome().name()), answer.getOwnerHost(), answer.getEpoch());
     } catch (StatusRuntimeException e) {
       throw new UnreachableException("the coordinator did not answer: " + e.getMessage(), e);

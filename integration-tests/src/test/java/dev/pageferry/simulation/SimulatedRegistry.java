@@ -1,6 +1,7 @@
 package dev.pageferry.simulation;
 
 import dev.pageferry.agent.rpc.RegistryClient;
+import dev.pageferry.coordinator.rpc.CallersVersion;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
@@ -39,7 +40,8 @@ final class SimulatedRegistry implements RegistryClient {
   private <Q, A> A ask(String what, Method<SimulatedCoordinator.Services, Q, A> method, Q request)
       throws NoAnswerException {
     try {
-      return network.ask(host, coordinator, what, method, request, CALL);
+      return network.ask(host, coordinator, what, (services, question, observer) -> CallersVersion.ofThis()
+          .run(() -> method.call(services, question, observer)), request, CALL);
     } catch (StatusRuntimeException e) {
       throw new NoAnswerException(String.valueOf(e.getMessage()), e);
     }

@@ -80,7 +80,7 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
    * question: it gets no answer then. Where the VM was deleted, UNKNOWN is right for it.
    */
   private static Decision message(OwnershipLedger.Decision decision) {
-    boolean ofThisVersion = RecordsInterceptor.callerTellsWhatItHasSeen();
+    boolean ofThisVersion = CallersVersion.isThis();
     Decision.Outcome outcome = switch (decision.outcome()) {
       case COMMITTED -> Decision.Outcome.COMMITTED;
       case ABORTED -> Decision.Outcome.ABORTED;

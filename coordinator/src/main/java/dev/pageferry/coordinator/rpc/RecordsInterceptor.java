@@ -3,7 +3,6 @@ package dev.pageferry.coordinator.rpc;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.proto.registry.v1.RecordsSeen;
 import dev.pageferry.proto.registry.v1.RecordsStamp;
-import io.grpc.Context;
 import io.grpc.Contexts;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.Metadata;
@@ -22,17 +21,11 @@ final class RecordsInterceptor implements ServerInterceptor {
       ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
   private static final Metadata.Key<RecordsSeen> SEEN = Metadata.Key.of("pageferry-records-seen-bin",
       ProtoUtils.metadataMarshaller(RecordsSeen.getDefaultInstance()));
-  private static final Context.Key<Boolean> TELLS = Context.keyWithDefault("tells-what-it-has-seen", false);
 
   private final RecordsHistory history;
 
   RecordsInterceptor(RecordsHistory history) {
     this.history = history;
-  }
-
-  /** False of agents of the version before, and of operators. */
-  static boolean callerTellsWhatItHasSeen() {
-    return TELLS.get();
   }
 
   @Override
@@ -58,6 +51,6 @@ final class RecordsInterceptor implements ServerInterceptor {
       return new ServerCall.Listener<>() {
       };
     }
-    return Contexts.interceptCall(Context.current().withValue(TELLS, true), stamped, headers, next);
+    return Contexts.interceptCall(CallersVersion.ofThis(), stamped, headers, next);
   }
 }

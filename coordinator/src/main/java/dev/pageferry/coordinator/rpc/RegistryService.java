@@ -65,7 +65,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
 
   /** An agent of the version before would end itself with its guests, though these records may be older than it is. */
   private static void requireThisVersion(String reason) {
-    if (!RecordsInterceptor.callerTellsWhatItHasSeen()) {
+    if (!CallersVersion.isThis()) {
       throw Status.UNAVAILABLE.withDescription(reason).asRuntimeException();
     }
   }
