@@ -15,10 +15,8 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
-import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
-import dev.pageferry.coordinator.store.StoreException;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
@@ -31,6 +29,7 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
@@ -79,24 +78,27 @@ public final class SavedMachines {
    * the commit, and puts everything back.
    */
   void recover() throws InterruptedException {
-    for (Row each : unfinished) {
-      MigrationId operation = new MigrationId(each.record().getPending().getMigrationId());
-      while (!aborted(each, operation)) {
-        scheduler.sleep(FROZEN_RETRY);
-      }
+    List<Row> left = new ArrayList<>(unfinished);
+    // One that cannot be decided does not hold up the others.
+    for (left.removeIf(this::aborted); !left.isEmpty(); left.removeIf(this::aborted)) {
+      scheduler.sleep(FROZEN_RETRY);
     }
   }
 
-  /** @return false if rows do not change now */
+  /** @return false if that cannot be written down now */
+  private boolean aborted(Row row) {
+    return aborted(row, new MigrationId(row.record().getPending().getMigrationId()));
+  }
+
   private boolean aborted(Row row, MigrationId operation) {
     try {
       Decision decision = ledger.resolve(row.id(), operation);
-      log.info("vm={} operation={} of the coordinator's last incarnation: {}", row.record().getSpec().getName(),
-          operation, decision.outcome());
+      log.info("vm={} operation={} was left undecided: {}", row.record().getSpec().getName(), operation,
+          decision.outcome());
       return true;
-    } catch (RowsFrozenException | StoreException e) {
+    } catch (RuntimeException | Error e) {
       log.debug("vm={} operation={} is not decided yet: {}", row.record().getSpec().getName(), operation,
-          e.getMessage());
+          e.toString());
       return false;
     }
   }
@@ -204,12 +206,24 @@ public final class SavedMachines {
         return ledger.resolve(row.id(), operation);
       } catch (RuntimeException e) {
         if (attempt == RESOLVE_ATTEMPTS) {
+          // Whoever asked waits no longer.
+          scheduler.start("decide-" + operation, () -> keepAborting(row, operation));
           throw e;
         }
         log.error("vm={} operation={} cannot be decided now, tried again: {}", row.record().getSpec().getName(),
             operation, e.toString());
         pause();
       }
+    }
+  }
+
+  private void keepAborting(Row row, MigrationId operation) {
+    try {
+      while (!aborted(row, operation)) {
+        scheduler.sleep(FROZEN_RETRY);
+      }
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
     }
   }
 
