@@ -20,6 +20,7 @@ import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
@@ -237,12 +238,14 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     answerToTheEnd(observer, () -> {
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
-      GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
+      MigrationId operation = new MigrationId(request.getOperationId());
+      Packing packing = OrderMessages.packing(request.getCodec());
       ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
           done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
-      SaveOperation.Saved saved = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest,
-          departures, claim)
-          .run(OrderMessages.packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
+      // Last: whoever claims the guest gives the claim back, and nothing above may keep it.
+      GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
+      SaveOperation.Saved saved = new SaveOperation(operation, hosted.epoch(), guest, departures, claim)
+          .run(packing, pages -> progress.add(PageSize.bytesOf(pages)));
       return SaveVmUpdate.newBuilder().setProgress(progress.now())
           .setResult(SaveVmResult.newBuilder().setFileBytes(saved.fileBytes()).setSteps(saved.steps())
               .setSeconds(saved.seconds()))
