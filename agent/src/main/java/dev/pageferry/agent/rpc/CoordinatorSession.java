@@ -55,7 +55,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** Of the tunnel ends that the network was told. */
   private volatile long networkVersion;
   private final AtomicBoolean resolving = new AtomicBoolean();
-  /** On the boot clock; 0: not refused. */
+  /** Of this kind in a row, on the boot clock. */
   private long firstRefusalNanos;
   private RegisterResponse.Refusal lastRefusal = RegisterResponse.Refusal.NONE;
   /** When the last call was sent, on the boot clock. */
@@ -169,7 +169,6 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       refused(response);
       return;
     }
-    firstRefusalNanos = 0;
     lastRefusal = RegisterResponse.Refusal.NONE;
     attention.answered(sent);
     wasRegistered = true;
@@ -187,11 +186,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
    */
   private void refused(RegisterResponse response) {
     long now = bootClock.nanos();
-    if (firstRefusalNanos == 0) {
-      firstRefusalNanos = now;
-    }
     RegisterResponse.Refusal refusal = response.getRefusal();
     if (refusal != lastRefusal) {
+      // Patience is for one kind of refusal: a host that has waited long for another reason has all of it.
+      firstRefusalNanos = now;
       lastRefusal = refusal;
       log.warn("the coordinator does not take this host in: {}", response.getReason());
     }

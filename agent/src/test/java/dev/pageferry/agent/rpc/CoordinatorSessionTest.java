@@ -219,6 +219,20 @@ final class CoordinatorSessionTest {
   }
 
   @Test
+  void aHostThatHasWaitedLongForAnotherReasonHasAllItsPatienceOnceItsNameIsTaken() {
+    registry.refusal = RegisterResponse.Refusal.WAIT;
+    session.start();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    frozenNanos.addAndGet(Duration.ofDays(1).toNanos());
+    registry.refusal = RegisterResponse.Refusal.TAKEN;
+    int asked = registry.registrations.size();
+    Awaitility.await().until(() -> registry.registrations.size() > asked + 2);
+    assertThat(shutOut).isEmpty();
+    frozenNanos.addAndGet(Duration.ofMinutes(1).toNanos());
+    Awaitility.await().until(() -> !shutOut.isEmpty());
+  }
+
+  @Test
   void aHostThatIsToldToWaitAsksForAsLongAsItTakes() {
     registry.refusal = RegisterResponse.Refusal.WAIT;
     session.start();
