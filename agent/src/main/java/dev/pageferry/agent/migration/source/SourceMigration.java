@@ -220,6 +220,7 @@ public final class SourceMigration implements Departure {
     CoordinatorProbe coordinator = new CoordinatorProbe(environment.ownership());
     PreCopy preCopy = new PreCopy(session, coordinator);
     StopAndCopy stopAndCopy = new StopAndCopy(session);
+    int tooLong = 0;
     for (int switchover = 1; switchover <= MAX_SWITCHOVERS; switchover++) {
       enter(MigrationStage.PRE_COPY);
       preCopy.run();
@@ -232,15 +233,24 @@ public final class SourceMigration implements Departure {
         return;
       }
       log.warn("switchover {} of {} put off: {}", switchover, MAX_SWITCHOVERS, end);
+      tooLong += end == StopAndCopy.End.PAUSED_TOO_LONG ? 1 : 0;
       if (switchover < MAX_SWITCHOVERS) {
         long backOffNanos = BACK_OFF.multipliedBy(switchover).toNanos();
         environment.scheduler().sleep(Duration.ofNanos(Math.min(backOffNanos, attempt.deadline().remainingNanos())));
         attempt.checkpoint();
       }
     }
-    throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
-        "%d switchovers were put off, because the coordinator did not answer, so that nobody could commit; see that it runs, then migrate again"
-            .formatted(MAX_SWITCHOVERS));
+    throw putOffTooOften(MAX_SWITCHOVERS - tooLong, tooLong);
+  }
+
+  /** Too long pauses alone end an attempt earlier: the coordinator was silent at least once. */
+  static MigrationFailure putOffTooOften(int silent, int tooLong) {
+    String pauses = tooLong == 0
+        ? ""
+        : ", and %d because the guest's pause got too long".formatted(tooLong);
+    return new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
+        "%d switchovers were put off because the coordinator did not answer, so that nobody could commit%s; see that the coordinator runs, then migrate again"
+            .formatted(silent, pauses));
   }
 
   private Ruling.Final storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
