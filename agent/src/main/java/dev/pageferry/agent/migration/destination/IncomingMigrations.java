@@ -37,7 +37,7 @@ import java.util.Optional;
 
 /** The migrations that the coordinator announced to this host, and those that are on their way. */
 public final class IncomingMigrations implements IncomingDirectory {
-  /** Data streams that a source may open. */
+  /** What data streams prove to know; too long to be guessed. */
   private static final int SESSION_KEY_BYTES = 32;
   private static final int MAX_REMEMBERED = 16;
   private static final Duration DISCARD_WAIT = Duration.ofSeconds(10);
