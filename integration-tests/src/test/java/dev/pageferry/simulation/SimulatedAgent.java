@@ -12,6 +12,7 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
@@ -26,6 +27,7 @@ import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.simulation.SimulatedNetwork.Place;
@@ -57,6 +59,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
   private final String incarnation;
   private final HostedGuests guests = new HostedGuests();
   private final SimulatedGuest.Effects effects;
+  private final OwnershipDialogue.Line line;
   private final OutgoingMigrations outgoing;
   private final CoordinatorSession session;
   private final HostAgentService service;
@@ -68,7 +71,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
     this.effects = effects;
     this.incarnation = RandomIds.uuid(baton.newRandom());
     OwnershipClient rows = new SimulatedOwnership(network, host, incarnation, coordinator);
-    OwnershipDialogue.Line line = new OwnershipDialogue.Line(
+    line = new OwnershipDialogue.Line(
         planted == Planted.NOTHING ? rows : new Presumptuous(rows, planted, 1), host, baton.newRandom());
     Optional<SavedStates> states = Optional.of(new SavedStates(storage));
     Failpoints failpoints = new Failpoints(Optional.empty());
@@ -97,7 +100,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
     throw new AssertionError("%s is shut out: %s".formatted(host.name(), reason));
   }
 
-  private MigrationLog log(dev.pageferry.common.identity.MigrationId migration, String vm) {
+  private MigrationLog log(MigrationId migration, String vm) {
     return (isWarning, what, values) -> baton.trace(host.name(),
         org.slf4j.helpers.MessageFormatter.arrayFormat(what, values).getMessage());
   }
@@ -123,6 +126,8 @@ final class SimulatedAgent implements Place<HostAgentService> {
       IncomingGuest guest = skeleton(spec);
       guests.adopt(guest, epoch);
       guest.load(new GuestState(List.of(new Registers())), Set.of());
+      guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), new MigrationId("boot"), epoch,
+          new DialogueLog(MigrationLog.SILENT)).neverAsked());
     } catch (OutOfMemoryException e) {
       throw new IllegalStateException(e);
     }

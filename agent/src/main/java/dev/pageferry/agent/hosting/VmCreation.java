@@ -65,10 +65,7 @@ public final class VmCreation {
 
   private void build(VirtualMachine vm, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
       throws IOException, InterruptedException {
-    Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
-    if (paused) {
-      reasons.add(PauseReason.OPERATOR);
-    }
+    Set<PauseReason> reasons = paused ? EnumSet.of(PauseReason.OPERATOR) : EnumSet.noneOf(PauseReason.class);
     boolean built = false;
     try {
       factory.bringUp(vm, epoch, forceDisks, reasons);
