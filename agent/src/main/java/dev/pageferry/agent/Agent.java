@@ -114,8 +114,7 @@ final class Agent implements AutoCloseable {
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
-        incoming, hostNetwork,
-        Agent::endAtOnce);
+        line.open(), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
     observability = new ObservabilityServer(config.http(), metrics::scrape,

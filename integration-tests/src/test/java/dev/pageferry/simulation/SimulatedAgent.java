@@ -87,7 +87,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
         RegisterRequest.newBuilder().setHostId(host.name()).setIncarnation(incarnation).setAddress(address().toString())
             .setMigrationAddress(migrationAddress().toString()).setMemoryBytes(MEMORY_BYTES).setStorageId(STORAGE_ID)
             .build(),
-        () -> MEMORY_BYTES, guests, outgoing, incoming, ends -> {
+        () -> MEMORY_BYTES, guests, outgoing, line.open(), ends -> {
         }, host, host, this::shutOut);
     links.listen(migrationAddress(), host, incoming);
     VmCreation creation = new VmCreation(new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host), guests, claims, line,

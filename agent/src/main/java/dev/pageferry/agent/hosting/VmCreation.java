@@ -7,6 +7,7 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
@@ -51,15 +52,26 @@ public final class VmCreation {
       throws IOException, OutOfMemoryException, InterruptedException {
     try (GuestClaims.Claim claim = claims.take(spec.id(), "being created")) {
       factory.check(spec);
-      VirtualMachine vm = factory.skeleton(spec);
+      OwnershipDialogue dialogue = OwnershipDialogue.ofBuilder(line, spec.id(), epoch, listener(spec));
+      dialogue.listens();
       try {
-        guests.adopt(vm, epoch);
-      } catch (IllegalStateException e) {
-        vm.close();
-        throw e;
+        VirtualMachine vm = adopted(spec, epoch);
+        build(vm, epoch, paused, forceDisks);
+        start(vm, dialogue);
+      } finally {
+        dialogue.ends();
       }
-      build(vm, epoch, paused, forceDisks);
-      start(vm, epoch);
+    }
+  }
+
+  private VirtualMachine adopted(VmSpec spec, OwnershipEpoch epoch) throws OutOfMemoryException, InterruptedException {
+    VirtualMachine vm = factory.skeleton(spec);
+    try {
+      guests.adopt(vm, epoch);
+      return vm;
+    } catch (IllegalStateException e) {
+      vm.close();
+      throw e;
     }
   }
 
@@ -78,8 +90,8 @@ public final class VmCreation {
     }
   }
 
-  private void start(VirtualMachine vm, OwnershipEpoch epoch) throws InterruptedException {
-    switch (OwnershipDialogue.ofBuilder(line, vm.spec().id(), epoch, listener(vm.spec())).started()) {
+  private void start(VirtualMachine vm, OwnershipDialogue dialogue) throws InterruptedException {
+    switch (dialogue.started()) {
       case Ruling.Ours ours -> {
         guests.connect(vm);
         vm.runOn(ours);
@@ -92,17 +104,9 @@ public final class VmCreation {
   }
 
   private static OwnershipDialogue.Listener listener(VmSpec spec) {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        log.warn("vm={} is built and stays paused until the coordinator says that it may start: {}", spec.name(),
-            reason);
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        log.info("vm={} is built: {}", spec.name(), ruling);
-      }
-    };
+    return new DialogueLog(
+        reason -> log.warn("vm={} is built and stays paused until the coordinator says that it may start: {}",
+            spec.name(), reason),
+        ruling -> log.info("vm={} is built: {}", spec.name(), ruling));
   }
 }

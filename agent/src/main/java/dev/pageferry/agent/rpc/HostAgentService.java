@@ -129,11 +129,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void destroyVm(DestroyVmRequest request, StreamObserver<DestroyVmResponse> observer) {
     Refusals.answer(observer, () -> {
       VmId id = new VmId(request.getId());
+      CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false);
+      // Even where the order is refused for now: it ends what waits for a word that the records do not have.
+      departures.line().open().hear(id, word);
       if (outgoing.ofVm(id).isPresent()) {
         throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
       }
       claims.checkFree(id);
-      CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false);
       if (incoming.hear(id, word)) {
         throw new IllegalStateException("VM %s is just coming here by a migration; try again".formatted(id));
       }

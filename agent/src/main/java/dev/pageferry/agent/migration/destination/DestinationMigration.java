@@ -4,6 +4,7 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.disk.DiskException;
 import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.Manner;
@@ -75,35 +76,14 @@ final class DestinationMigration {
   private final MigrationLog log;
   private final OwnershipDialogue dialogue;
   private volatile Phase phase = Phase.RECEIVING;
-  /** What a guest that is in doubt waits for; null: nothing unusual. */
-  private volatile @Nullable String doubt;
   private volatile Ending ending = Ending.FAR;
-  private volatile @Nullable CoordinatorsWord word;
   private @Nullable Contents contents;
 
   DestinationMigration(DestinationSession session) {
     this.session = session;
     this.log = session.log();
     this.dialogue = OwnershipDialogue.ofDestination(session.environment().line(), session.spec().id(),
-        session.migration(), session.epoch().next(), listener());
-  }
-
-  private OwnershipDialogue.Listener listener() {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        if (!reason.equals(doubt)) {
-          log.warn("in doubt: {}", reason);
-          doubt = reason;
-        }
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        log.info("the row says: {}", ruling);
-        doubt = null;
-      }
-    };
+        session.migration(), session.epoch().next(), new DialogueLog(log));
   }
 
   Phase phase() {
@@ -114,14 +94,8 @@ final class DestinationMigration {
     return session;
   }
 
-  /** What a guest that is in doubt here waits for. */
-  Optional<String> doubt() {
-    return phase == Phase.READY ? Optional.ofNullable(doubt) : Optional.empty();
-  }
-
   /** The coordinator has said of the VM, unasked, which epochs are over. */
   void hear(CoordinatorsWord said) {
-    word = said;
     dialogue.overrule(said);
   }
 
@@ -209,9 +183,9 @@ final class DestinationMigration {
   private Reception hearSource(InDoubt inDoubt, Ready ready) throws MigrationFailure, InterruptedException {
     session.link().send(ready);
     session.enter(MigrationStage.STORAGE_HANDOFF);
-    MessageLite word = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()), Go.class,
-        BackToPreCopy.class);
-    if (word instanceof Go go) {
+    MessageLite message = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()),
+        Go.class, BackToPreCopy.class);
+    if (message instanceof Go go) {
       Optional<Ruling.Ours> relayed = dialogue.relayed(go.getEpoch());
       return relayed.isPresent()
           ? inDoubt.own(relayed.get())
@@ -244,8 +218,7 @@ final class DestinationMigration {
 
   private void activateAndCleanUp(Owned owned) {
     try {
-      Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending,
-          () -> Optional.ofNullable(word)).run();
+      Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending).run();
       if (gone.isPresent()) {
         session.link().send(refusal(FailureCode.DISKS_UNAVAILABLE, "the VM could not be run here"));
         note(owned.givenBack(gone.get()));
@@ -254,10 +227,16 @@ final class DestinationMigration {
       phase = Phase.RUNNING;
       networkCleanup(owned);
     } catch (InterruptedException e) {
-      log.warn("the migration's report is cut short: this agent is shutting down");
+      log.warn("{}: this agent is shutting down", cutShort());
     } catch (RuntimeException | Error e) {
-      log.warn("the migration's report is cut short", e);
+      log.warn(cutShort(), e);
     }
+  }
+
+  private String cutShort() {
+    return phase == Phase.READY
+        ? "the guest is committed to this host and has not run"
+        : "the migration's report is cut short";
   }
 
   private void networkCleanup(Owned owned) throws InterruptedException {

@@ -27,11 +27,9 @@ import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Welcome;
 import java.security.MessageDigest;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -196,10 +194,6 @@ public final class IncomingMigrations implements IncomingDirectory {
     active.task().interrupt();
   }
 
-  /** A guest that this host keeps paused because the row's word about it is not known here yet. */
-  public record Doubt(VmId vm, MigrationId migration, OwnershipEpoch epoch, String reason) {
-  }
-
   /**
    * Tells a guest that has come, and does not run yet, which epochs are over.
    *
@@ -214,14 +208,6 @@ public final class IncomingMigrations implements IncomingDirectory {
       }
     }
     return isComing;
-  }
-
-  /** Guests that are in doubt for longer than a switchover takes. */
-  public List<Doubt> doubts() {
-    List<Doubt> doubts = new ArrayList<>();
-    activeNow().forEach((id, each) -> each.migration().doubt().ifPresent(reason -> doubts.add(new Doubt(
-        each.migration().session().spec().id(), id, each.migration().session().epoch().next(), reason))));
-    return doubts;
   }
 
   /**

@@ -129,9 +129,10 @@ final class SourceJournal {
     bytesSent = Math.max(bytesSent, bytes);
   }
 
+  /** @param reason one that was not said yet */
   synchronized void inDoubt(String reason) {
+    log.warn("stage={} in doubt: {}", stage, reason);
     if (state != State.IN_DOUBT) {
-      log.warn("stage={} in doubt: {}", stage, reason);
       state = State.IN_DOUBT;
       tell();
     }
@@ -173,7 +174,8 @@ final class SourceJournal {
 
   synchronized SourceStatus status() {
     return new SourceStatus(state, stage, Optional.ofNullable(failure), progress, setupSeconds,
-        totalSeconds > 0 ? totalSeconds : scheduler.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound,
+        totalSeconds > 0 ? totalSeconds : scheduler.secondsSince(startNanos), Optional.ofNullable(blackout),
+        blackoutBound,
         bytesSent,
         throughput, speed, List.copyOf(rounds), arrival);
   }

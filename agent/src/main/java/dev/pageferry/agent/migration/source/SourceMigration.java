@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedCopies;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationConnector;
@@ -70,7 +71,6 @@ public final class SourceMigration implements Departure {
   private final Attempt attempt;
   private final OwnershipDialogue dialogue;
   private final Settlement settlement;
-  private final LastWord lastWord;
 
   public SourceMigration(Order order, Environment environment) {
     this.order = order;
@@ -79,23 +79,10 @@ public final class SourceMigration implements Departure {
     this.journal = new SourceJournal(log, environment.scheduler());
     this.attempt = new Attempt(order.options().timeout(), environment.ticker());
     this.dialogue = OwnershipDialogue.ofSource(environment.line(), order.guest().spec().id(), order.migration(),
-        order.epoch(), listener());
-    this.lastWord = new LastWord(environment.scheduler());
-    this.settlement = new Settlement(order, environment, attempt, journal, dialogue, lastWord, log);
-  }
-
-  private OwnershipDialogue.Listener listener() {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        journal.inDoubt(reason);
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        // Said where it is acted upon: the guest is paused.
-      }
-    };
+        order.epoch(), new DialogueLog(journal::inDoubt, ruling -> {
+          // Said where it is acted upon: the guest is paused.
+        }));
+    this.settlement = new Settlement(order, environment, attempt, journal, dialogue, log);
   }
 
   /** Moves the guest, or leaves it running here. Never throws for what a peer, the network or the coordinator does. */
@@ -286,9 +273,7 @@ public final class SourceMigration implements Departure {
 
   /** The VM runs elsewhere, or nowhere: a copy kept for safety may go. */
   public void release(CoordinatorsWord word) {
-    // The dialogue first: whoever wakes up asks it.
     dialogue.overrule(word);
-    lastWord.hear(word);
   }
 
   @Override
