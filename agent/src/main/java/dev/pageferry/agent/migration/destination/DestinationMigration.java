@@ -31,7 +31,6 @@ import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One guest on its way to this host: straight-line code on a task of its own. What it is at each moment, {@link Reception}
@@ -77,7 +76,6 @@ final class DestinationMigration {
   private final OwnershipDialogue dialogue;
   private volatile Phase phase = Phase.RECEIVING;
   private volatile Ending ending = Ending.FAR;
-  private @Nullable Contents contents;
 
   DestinationMigration(DestinationSession session) {
     this.session = session;
@@ -109,9 +107,6 @@ final class DestinationMigration {
   void run() {
     try (var link = session.link()) {
       drive();
-    } finally {
-      // What is remembered of a migration is how it ended, not its tables and buffers.
-      contents = null;
     }
   }
 
@@ -122,11 +117,12 @@ final class DestinationMigration {
       now = receiveAndSettle(receiving);
       note(now);
     }
-    if (contents != null) {
-      contents.end();
-    }
-    if (now instanceof Owned owned) {
-      activateAndCleanUp(owned);
+    switch (now) {
+      case Owned owned -> activateAndCleanUp(owned);
+      case InDoubt undecided -> undecided.leave();
+      case Receiving unused -> throw new IllegalStateException("still received");
+      case Discarded unused -> {
+      }
     }
   }
 
@@ -159,11 +155,11 @@ final class DestinationMigration {
 
   /** Everything up to the moment before READY. */
   private Ready receive(Receiving receiving) throws MigrationFailure, InterruptedException {
-    if (contents == null) {
+    if (receiving.contents().isEmpty()) {
       session.enter(MigrationStage.SETUP);
-      contents = new Setup(session, receiving).run(this::streamFailed);
+      new Setup(session, receiving).run(this::streamFailed);
     }
-    return contents.await();
+    return receiving.contents().orElseThrow().await();
   }
 
   private Reception settle(InDoubt inDoubt, Ready ready) {
@@ -191,12 +187,10 @@ final class DestinationMigration {
           ? inDoubt.own(relayed.get())
           : askRow(inDoubt, "GO names epoch %d, expected %s".formatted(go.getEpoch(), session.epoch().next()));
     }
-    if (contents != null) {
-      contents.reopen();
-    }
+    Receiving again = inDoubt.backToPreCopy();
     // The source sends no page before it has read this: streams may be faster than the control stream.
     session.link().send(BackToPreCopy.getDefaultInstance());
-    return inDoubt.backToPreCopy();
+    return again;
   }
 
   private Reception askRow(InDoubt inDoubt, String reason) {
@@ -241,10 +235,8 @@ final class DestinationMigration {
 
   private void networkCleanup(Owned owned) throws InterruptedException {
     session.enter(MigrationStage.NETWORK_CLEANUP);
-    if (contents != null) {
-      // The report still takes a moment; a guest that leaves this host meanwhile frees its memory at once.
-      contents.giveMemoryBack();
-    }
+    // The report still takes a moment; a guest that leaves this host meanwhile frees its memory at once.
+    owned.giveMemoryBack();
     new NetworkCleanup(session, owned.guest()).run();
     if (session.manner() instanceof Manner.Quick) {
       new StateRestorer(session.environment())
