@@ -63,6 +63,7 @@ final class Agent implements AutoCloseable {
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
+  private final HostAgentService service;
   private final HostNetwork network;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
@@ -104,13 +105,14 @@ final class Agent implements AutoCloseable {
     incoming = new IncomingMigrations(factory, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
-    int port = rpc.serve(config.listen(),
-        new HostAgentService(incarnation, guests,
-            new VmCreation(factory, guests, claims, line, failpoints), new TwinVerifier(memory), departures, outgoing,
-            incoming,
-            claims,
-            storage,
-            savedStates));
+    service = new HostAgentService(incarnation, guests,
+        new VmCreation(factory, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
+        new TwinVerifier(memory), departures, outgoing,
+        incoming,
+        claims,
+        storage,
+        savedStates);
+    int port = rpc.serve(config.listen(), service);
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,

@@ -91,7 +91,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
         }, host, host, this::shutOut);
     links.listen(migrationAddress(), host, incoming);
     VmCreation creation = new VmCreation(new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host), guests, claims, line,
-        failpoints);
+        this::awaitLease, failpoints);
     service = new HostAgentService(new Incarnation(incarnation), guests, creation, new TwinVerifier(UNUSED_MEMORY),
         departures, outgoing, incoming, claims, Optional.empty(), states);
   }

@@ -9,6 +9,7 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -30,14 +31,16 @@ public final class VmCreation {
   private final HostedGuests guests;
   private final GuestClaims claims;
   private final OwnershipDialogue.Line line;
+  private final HostLease lease;
   private final Failpoints failpoints;
 
   public VmCreation(VmFactory factory, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
-      Failpoints failpoints) {
+      HostLease lease, Failpoints failpoints) {
     this.factory = factory;
     this.guests = guests;
     this.claims = claims;
     this.line = line;
+    this.lease = lease;
     this.failpoints = failpoints;
   }
 
@@ -50,7 +53,7 @@ public final class VmCreation {
    */
   public void run(VmSpec spec, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
       throws IOException, OutOfMemoryException, InterruptedException {
-    try (GuestClaims.Claim claim = claims.take(spec.id(), "being created")) {
+    try (GuestClaims.Claim claim = claims.takeToBuild(spec.id(), "being created")) {
       factory.check(spec);
       OwnershipDialogue dialogue = OwnershipDialogue.ofBuilder(line, spec.id(), epoch, listener(spec));
       dialogue.listens();
@@ -93,6 +96,11 @@ public final class VmCreation {
   private void start(VirtualMachine vm, OwnershipDialogue dialogue) throws InterruptedException {
     switch (dialogue.started()) {
       case Ruling.Ours ours -> {
+        // The answer may have taken its time: who was frozen meanwhile finds its lease over.
+        lease.awaitLive();
+        if (!guests.has(vm)) {
+          throw new IllegalStateException("VM %s was stopped before it ran".formatted(vm.spec().name()));
+        }
         guests.connect(vm);
         vm.runOn(ours);
       }

@@ -135,12 +135,16 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       if (outgoing.ofVm(id).isPresent()) {
         throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
       }
-      claims.checkFree(id);
+      claims.checkDestroyable(id);
+      // Looked at ahead of the guests: what is built from now on is built by a later order than this one.
+      boolean isBeingBuilt = claims.isTaken(id);
       if (incoming.hear(id, word)) {
         throw new IllegalStateException("VM %s is just coming here by a migration; try again".formatted(id));
       }
       if (!guests.destroy(id, word)) {
-        throw Refusals.notFound("VM", request.getId());
+        throw isBeingBuilt
+            ? new IllegalStateException("VM %s is just coming to be here; try again".formatted(id))
+            : Refusals.notFound("VM", request.getId());
       }
       return DestroyVmResponse.getDefaultInstance();
     });
@@ -261,7 +265,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw new IllegalStateException("VM %s is on this host already".formatted(request.getSpec().getName()));
       }
-      GuestClaims.Claim claim = claims.take(new VmId(request.getSpec().getId()), "being restored");
+      GuestClaims.Claim claim = claims.takeToBuild(new VmId(request.getSpec().getId()), "being restored");
       try (claim) {
         return restored(request, observer);
       }
