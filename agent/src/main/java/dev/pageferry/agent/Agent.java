@@ -58,6 +58,10 @@ final class Agent implements AutoCloseable {
   private static final int DEFAULT_VXLAN_PORT = 7440;
   /** How long this agent's end waits for the row's word about guests that are in doubt here. */
   private static final Duration SETTLING = Duration.ofSeconds(30);
+  /** How long it waits for the disks of guests that are not; the storage's own end has twice as long. */
+  private static final Duration RELEASE = Duration.ofSeconds(10);
+  /** All that this agent's end waits for, and time for the rest. */
+  static final Duration LONGEST_CLOSE = SETTLING.plus(RELEASE.multipliedBy(4)).plusSeconds(10);
 
   private final IncarnationLock lock;
   private final HostedGuests guests = new HostedGuests();
@@ -190,17 +194,21 @@ final class Agent implements AutoCloseable {
     if (recovery != null) {
       recovery.interrupt();
     }
+    // First: what came while the rest ends would end with the process.
+    service.refuseMore();
     observability.close();
     outgoing.close();
-    // What is in doubt is settled first, for which the session must go on.
-    incoming.close(SETTLING);
+    OrderlyEnd end = new OrderlyEnd(Scheduler.SYSTEM, RELEASE);
+    // The session goes on meanwhile: what is in doubt is settled by the coordinator's word.
+    end.settleAndRelease(() -> incoming.close(SETTLING), guests::close);
     session.close();
     migrationServer.close();
     rpc.close();
     loops.close();
-    guests.close();
+    end.release(guests::close);
     network.close();
     if (sharedStorage != null) {
+      // The lease of the host goes last, when no disk is open here any more.
       sharedStorage.close();
     }
     lock.close();

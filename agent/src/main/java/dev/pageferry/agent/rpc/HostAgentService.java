@@ -95,6 +95,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final GuestClaims claims;
   private final Optional<SharedStorage> storage;
   private final Optional<SavedStates> savedStates;
+  private volatile boolean ending;
 
   public HostAgentService(Incarnation self, HostedGuests guests, VmCreation creation, TwinVerifier verifier,
       SourceMigration.Environment departures, OutgoingMigrations outgoing, IncomingMigrations incoming,
@@ -114,6 +115,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void createVm(CreateVmRequest request, StreamObserver<VmStatus> observer) {
     answerToTheEnd(observer, () -> {
+      requireGoingOn();
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw Status.ALREADY_EXISTS
             .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
@@ -209,6 +211,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
     Refusals.answer(observer, () -> {
+      requireGoingOn();
       String expected = request.getDestinationIncarnation();
       if (!expected.isEmpty() && !expected.equals(self.value())) {
         throw new IllegalStateException("this host has restarted since the migration was accepted; try again");
@@ -226,6 +229,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void startOutgoing(StartOutgoingRequest request, StreamObserver<StartOutgoingResponse> observer) {
     Refusals.answer(observer, () -> {
+      requireGoingOn();
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
       log.info("migration={} vm={} is to go to host={} at {}", request.getMigrationId(), guest.spec().name(),
@@ -242,6 +246,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
     answerToTheEnd(observer, () -> {
+      requireGoingOn();
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
       MigrationId operation = new MigrationId(request.getOperationId());
@@ -262,6 +267,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
     answerToTheEnd(observer, () -> {
+      requireGoingOn();
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw new IllegalStateException("VM %s is on this host already".formatted(request.getSpec().getName()));
       }
@@ -306,6 +312,18 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private static <T> void answerToTheEnd(StreamObserver<T> observer, Refusals.Request<T> request) {
     ((ServerCallStreamObserver<T>) observer).setOnCancelHandler(() -> log.warn("whoever asked has hung up"));
     Context.ROOT.run(() -> Refusals.answer(observer, request));
+  }
+
+  /** This agent ends: orders to begin something with a VM are refused from now on, and what ends one is still done. */
+  public void refuseMore() {
+    ending = true;
+    incoming.refuseMore();
+  }
+
+  private void requireGoingOn() {
+    if (ending) {
+      throw Status.UNAVAILABLE.withDescription("this agent is shutting down").asRuntimeException();
+    }
   }
 
   private Hosted hostedUnder(String id, long epoch) {
