@@ -58,11 +58,16 @@ final class Agent implements AutoCloseable {
   private static final int DEFAULT_VXLAN_PORT = 7440;
   /** How long this agent's end waits for the row's word about guests that are in doubt here. */
   private static final Duration SETTLING = Duration.ofSeconds(30);
+  /** How long it waits for the disks of guests that are not; the storage's own end has twice as long. */
+  private static final Duration RELEASE = Duration.ofSeconds(10);
+  /** All that this agent's end waits for, and time for the rest. */
+  static final Duration LONGEST_CLOSE = SETTLING.plus(RELEASE.multipliedBy(4)).plusSeconds(10);
 
   private final IncarnationLock lock;
   private final HostedGuests guests = new HostedGuests();
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
+  private final HostAgentService service;
   private final HostNetwork network;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
@@ -104,18 +109,18 @@ final class Agent implements AutoCloseable {
     incoming = new IncomingMigrations(factory, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
-    int port = rpc.serve(config.listen(),
-        new HostAgentService(incarnation, guests,
-            new VmCreation(factory, guests, claims, line, failpoints), new TwinVerifier(memory), departures, outgoing,
-            incoming,
-            claims,
-            storage,
-            savedStates));
+    service = new HostAgentService(incarnation, guests,
+        new VmCreation(factory, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
+        new TwinVerifier(memory), departures, outgoing,
+        incoming,
+        claims,
+        storage,
+        savedStates);
+    int port = rpc.serve(config.listen(), service);
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
-        incoming, hostNetwork,
-        Agent::endAtOnce);
+        line.open(), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
     observability = new ObservabilityServer(config.http(), metrics::scrape,
@@ -189,17 +194,21 @@ final class Agent implements AutoCloseable {
     if (recovery != null) {
       recovery.interrupt();
     }
+    // First: what came while the rest ends would end with the process.
+    service.refuseMore();
     observability.close();
     outgoing.close();
-    // What is in doubt is settled first, for which the session must go on.
-    incoming.close(SETTLING);
+    OrderlyEnd end = new OrderlyEnd(Scheduler.SYSTEM, RELEASE);
+    // The session goes on meanwhile: what is in doubt is settled by the coordinator's word.
+    end.settleAndRelease(() -> incoming.close(SETTLING), guests::close);
     session.close();
     migrationServer.close();
     rpc.close();
     loops.close();
-    guests.close();
+    end.release(guests::close);
     network.close();
     if (sharedStorage != null) {
+      // The lease of the host goes last, when no disk is open here any more.
       sharedStorage.close();
     }
     lock.close();

@@ -2,6 +2,7 @@ package dev.pageferry.agent;
 
 import dev.pageferry.common.config.ServerProgram;
 import dev.pageferry.common.config.Settings;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
@@ -85,6 +86,11 @@ public final class AgentMain extends ServerProgram {
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
     System.exit(new CommandLine(new AgentMain()).execute(arguments));
+  }
+
+  @Override
+  protected Duration longestClose() {
+    return Agent.LONGEST_CLOSE;
   }
 
   @Override

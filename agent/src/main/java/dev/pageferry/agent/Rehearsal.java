@@ -2,12 +2,12 @@ package dev.pageferry.agent;
 
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -31,9 +31,9 @@ import dev.pageferry.common.time.Ticker;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -51,6 +51,7 @@ final class Rehearsal {
   private static final Duration LONGEST = Duration.ofSeconds(15);
   private static final Duration ONE_MOVE = Duration.ofSeconds(5);
   private static final long GUEST_BYTES = 8L << 20;
+  private static final OwnershipEpoch EPOCH = new OwnershipEpoch(1);
   private static final HostPort ANY_PORT = new HostPort("127.0.0.1", 0);
 
   private final HostMemory memory = new HostMemory(8 * GUEST_BYTES);
@@ -151,15 +152,16 @@ final class Rehearsal {
     CountDownLatch moved = new CountDownLatch(1);
     byte[] token = migration.value().getBytes(StandardCharsets.US_ASCII);
     try (VirtualMachine guest = factory.skeleton(spec)) {
-      factory.bringUp(guest, new OwnershipEpoch(1), false, EnumSet.of(PauseReason.OPERATOR));
-      guest.resume(PauseReason.OPERATOR);
-      incoming.expect(migration, spec, new OwnershipEpoch(1), new Manner.Live(false), token, ONE_MOVE);
+      factory.bringUp(guest, EPOCH, false, Set.of());
+      guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), migration, EPOCH, new DialogueLog(MigrationLog.SILENT))
+          .neverAsked());
+      incoming.expect(migration, spec, EPOCH, new Manner.Live(false), token, ONE_MOVE);
       SourceMigration.Environment environment = new SourceMigration.Environment(
           new MigrationClient(loops, congestionControl),
           line, GuestDisks.NONE, Optional.empty(), (given, ruling) -> moved.countDown(),
           (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
       SourceMigration source = new SourceMigration(
-          new SourceMigration.Order(migration, new OwnershipEpoch(1), guest, "itself", destination, token,
+          new SourceMigration.Order(migration, EPOCH, guest, "itself", destination, token,
               new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE),
               new Manner.Live(false)),
           environment);

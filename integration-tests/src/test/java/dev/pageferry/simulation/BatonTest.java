@@ -140,6 +140,22 @@ class BatonTest {
   }
 
   @Test
+  void anInterruptThatATaskHasClearedEndsNoWait() throws Exception {
+    Baton baton = new Baton(5);
+    SimulatedScheduler host = baton.newHost("a", 1);
+    List<Boolean> cleared = new ArrayList<>();
+    host.start("clears", task(() -> {
+      host.current().interrupt();
+      cleared.add(host.current().clearInterrupt());
+      host.sleep(Duration.ofSeconds(1));
+      cleared.add(host.current().clearInterrupt());
+      baton.stop();
+    }));
+    baton.run(LONG);
+    assertThat(cleared).containsExactly(true, false);
+  }
+
+  @Test
   void theThreadsOfADeadHostUnwindWithoutEffects() throws Exception {
     Baton baton = new Baton(4);
     SimulatedScheduler dies = baton.newHost("dies", 1);

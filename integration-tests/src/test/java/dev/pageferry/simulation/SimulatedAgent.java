@@ -12,6 +12,7 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
@@ -26,6 +27,7 @@ import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.simulation.SimulatedNetwork.Place;
@@ -59,6 +61,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
   private final String incarnation;
   private final HostedGuests guests = new HostedGuests();
   private final SimulatedGuest.Effects effects;
+  private final OwnershipDialogue.Line line;
   private final OutgoingMigrations outgoing;
   private final CoordinatorSession session;
   private final HostAgentService service;
@@ -70,7 +73,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
     this.effects = effects;
     this.incarnation = RandomIds.uuid(baton.newRandom());
     OwnershipClient rows = new SimulatedOwnership(network, host, incarnation, coordinator);
-    OwnershipDialogue.Line line = new OwnershipDialogue.Line(
+    line = new OwnershipDialogue.Line(
         planted == Planted.NOTHING ? rows : new Presumptuous(rows, planted, 1), host, baton.newRandom());
     Optional<SavedStates> states = Optional.of(new SavedStates(storage));
     Failpoints failpoints = new Failpoints(Optional.empty());
@@ -86,11 +89,11 @@ final class SimulatedAgent implements Place<HostAgentService> {
         RegisterRequest.newBuilder().setHostId(host.name()).setIncarnation(incarnation).setAddress(address().toString())
             .setMigrationAddress(migrationAddress().toString()).setMemoryBytes(MEMORY_BYTES).setStorageId(STORAGE_ID)
             .build(),
-        () -> MEMORY_BYTES, guests, outgoing, incoming, ends -> {
+        () -> MEMORY_BYTES, guests, outgoing, line.open(), ends -> {
         }, host, host, this::shutOut);
     links.listen(migrationAddress(), host, incoming);
     VmCreation creation = new VmCreation(new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host), guests, claims, line,
-        failpoints);
+        this::awaitLease, failpoints);
     service = new HostAgentService(new Incarnation(incarnation), guests, creation, new TwinVerifier(UNUSED_MEMORY),
         departures, outgoing, incoming, claims, Optional.empty(), states);
   }
@@ -99,7 +102,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
     throw new AssertionError("%s is shut out: %s".formatted(host.name(), reason));
   }
 
-  private MigrationLog log(dev.pageferry.common.identity.MigrationId migration, String vm) {
+  private MigrationLog log(MigrationId migration, String vm) {
     return (isWarning, what, values) -> baton.trace(host.name(),
         org.slf4j.helpers.MessageFormatter.arrayFormat(what, values).getMessage());
   }
@@ -125,6 +128,8 @@ final class SimulatedAgent implements Place<HostAgentService> {
       IncomingGuest guest = skeleton(spec);
       guests.adopt(guest, epoch);
       guest.load(new GuestState(List.of(new Registers())), Set.of());
+      guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), new MigrationId("boot"), epoch,
+          new DialogueLog(MigrationLog.SILENT)).neverAsked());
     } catch (OutOfMemoryException e) {
       throw new IllegalStateException(e);
     }

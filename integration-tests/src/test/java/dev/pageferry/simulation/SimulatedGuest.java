@@ -89,7 +89,7 @@ final class SimulatedGuest implements IncomingGuest {
     stepsBrought = steps;
     reasons.clear();
     reasons.addAll(newReasons);
-    go();
+    reasons.add(PauseReason.MIGRATION);
   }
 
   private void go() {

@@ -57,6 +57,17 @@ final class SimulatedTask implements Task {
   }
 
   @Override
+  public boolean clearInterrupt() {
+    if (thread != Thread.currentThread()) {
+      throw new IllegalStateException("the interrupt of another task");
+    }
+    // From itself it is on the thread; from others it is here.
+    boolean was = Thread.interrupted() || interrupted;
+    interrupted = false;
+    return was;
+  }
+
+  @Override
   public boolean isAlive() {
     return state != State.ENDED;
   }

@@ -10,9 +10,10 @@ import java.util.function.BooleanSupplier;
  */
 public interface IncomingGuest extends Guest, AutoCloseable {
   /**
-   * Gives the guest a state, in place of any that it has and under which it has not run. It stays paused until there is no
-   * reason left. The state is copied.
+   * Gives the guest a state, in place of any that it has and under which it has not run. It stays paused for
+   * {@link PauseReason#MIGRATION}, until {@link #runOn} says that it may run here. The state is copied.
    *
+   * @param reasons for which it stays paused besides
    * @throws IllegalArgumentException if the state is not one of this guest's
    */
   void load(GuestState state, Set<PauseReason> reasons);

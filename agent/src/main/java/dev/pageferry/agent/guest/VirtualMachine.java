@@ -98,8 +98,8 @@ public final class VirtualMachine implements IncomingGuest {
   }
 
   /**
-   * Gives a skeleton its vCPUs, in place of any that it has and that have not run. They stand until there is no reason
-   * left to pause. The state is copied.
+   * Gives a skeleton its vCPUs, in place of any that it has and that have not run. They stand until {@link #runOn}. The
+   * state is copied.
    *
    * @throws IllegalArgumentException if the state is not that of this VM's number of vCPUs
    */
@@ -119,7 +119,9 @@ public final class VirtualMachine implements IncomingGuest {
     endThreads();
     pauseReasons.clear();
     pauseReasons.addAll(reasons);
-    paused = !pauseReasons.isEmpty();
+    // Whoever loads a state has no leave to run it yet.
+    pauseReasons.add(PauseReason.MIGRATION);
+    paused = true;
     List<Vcpu> loaded = new ArrayList<>();
     for (int i = 0; i < spec.vcpus(); i++) {
       loaded.add(
@@ -133,7 +135,6 @@ public final class VirtualMachine implements IncomingGuest {
     // Steps done on another host are no part of the rate on this one.
     meter = new StepMeter(ticker, state.steps());
     stepsBrought = state.steps();
-    letGoIfNoReasonIsLeft();
   }
 
   @Override

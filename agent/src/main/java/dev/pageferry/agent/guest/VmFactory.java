@@ -42,11 +42,11 @@ public final class VmFactory implements GuestBuilder {
   }
 
   /**
-   * Fills a skeleton's memory, opens its disks and gives it its vCPUs at step 0. Its spec carries the image's SHA-256 from
-   * then on where there is an image.
+   * Fills a skeleton's memory, opens its disks and gives it its vCPUs at step 0, paused until it has leave to run. Its spec
+   * carries the image's SHA-256 from then on where there is an image.
    *
    * @param forceDisks whether to take disks whose last holder is not known to have let go
-   * @param reasons why it stays paused
+   * @param reasons why it stays paused then
    * @throws IOException if the image cannot be loaded or a disk cannot be opened
    * @throws IllegalStateException if it was closed meanwhile
    */

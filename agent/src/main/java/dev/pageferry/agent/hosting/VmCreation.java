@@ -7,7 +7,9 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -29,14 +31,16 @@ public final class VmCreation {
   private final HostedGuests guests;
   private final GuestClaims claims;
   private final OwnershipDialogue.Line line;
+  private final HostLease lease;
   private final Failpoints failpoints;
 
   public VmCreation(VmFactory factory, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
-      Failpoints failpoints) {
+      HostLease lease, Failpoints failpoints) {
     this.factory = factory;
     this.guests = guests;
     this.claims = claims;
     this.line = line;
+    this.lease = lease;
     this.failpoints = failpoints;
   }
 
@@ -49,26 +53,34 @@ public final class VmCreation {
    */
   public void run(VmSpec spec, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
       throws IOException, OutOfMemoryException, InterruptedException {
-    try (GuestClaims.Claim claim = claims.take(spec.id(), "being created")) {
+    try (GuestClaims.Claim claim = claims.takeToBuild(spec.id(), "being created")) {
       factory.check(spec);
-      VirtualMachine vm = factory.skeleton(spec);
+      OwnershipDialogue dialogue = OwnershipDialogue.ofBuilder(line, spec.id(), epoch, listener(spec));
+      dialogue.listens();
       try {
-        guests.adopt(vm, epoch);
-      } catch (IllegalStateException e) {
-        vm.close();
-        throw e;
+        VirtualMachine vm = adopted(spec, epoch);
+        build(vm, epoch, paused, forceDisks);
+        start(vm, dialogue);
+      } finally {
+        dialogue.ends();
       }
-      build(vm, epoch, paused, forceDisks);
-      start(vm, epoch);
+    }
+  }
+
+  private VirtualMachine adopted(VmSpec spec, OwnershipEpoch epoch) throws OutOfMemoryException, InterruptedException {
+    VirtualMachine vm = factory.skeleton(spec);
+    try {
+      guests.adopt(vm, epoch);
+      return vm;
+    } catch (IllegalStateException e) {
+      vm.close();
+      throw e;
     }
   }
 
   private void build(VirtualMachine vm, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
       throws IOException, InterruptedException {
-    Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
-    if (paused) {
-      reasons.add(PauseReason.OPERATOR);
-    }
+    Set<PauseReason> reasons = paused ? EnumSet.of(PauseReason.OPERATOR) : EnumSet.noneOf(PauseReason.class);
     boolean built = false;
     try {
       factory.bringUp(vm, epoch, forceDisks, reasons);
@@ -81,9 +93,14 @@ public final class VmCreation {
     }
   }
 
-  private void start(VirtualMachine vm, OwnershipEpoch epoch) throws InterruptedException {
-    switch (OwnershipDialogue.ofBuilder(line, vm.spec().id(), epoch, listener(vm.spec())).started()) {
+  private void start(VirtualMachine vm, OwnershipDialogue dialogue) throws InterruptedException {
+    switch (dialogue.started()) {
       case Ruling.Ours ours -> {
+        // The answer may have taken its time: who was frozen meanwhile finds its lease over.
+        lease.awaitLive();
+        if (!guests.has(vm)) {
+          throw new IllegalStateException("VM %s was stopped before it ran".formatted(vm.spec().name()));
+        }
         guests.connect(vm);
         vm.runOn(ours);
       }
@@ -95,17 +112,9 @@ public final class VmCreation {
   }
 
   private static OwnershipDialogue.Listener listener(VmSpec spec) {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        log.warn("vm={} is built and stays paused until the coordinator says that it may start: {}", spec.name(),
-            reason);
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        log.info("vm={} is built: {}", spec.name(), ruling);
-      }
-    };
+    return new DialogueLog(
+        reason -> log.warn("vm={} is built and stays paused until the coordinator says that it may start: {}",
+            spec.name(), reason),
+        ruling -> log.info("vm={} is built: {}", spec.name(), ruling));
   }
 }

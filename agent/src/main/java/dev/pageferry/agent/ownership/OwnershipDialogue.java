@@ -38,14 +38,27 @@ public final class OwnershipDialogue {
     BUILDER
   }
 
-  /** What a dialogue reaches the world through. */
-  public record Line(OwnershipClient client, Scheduler scheduler, RandomGenerator random) {
+  /**
+   * What a dialogue reaches the world through.
+   *
+   * @param open where it is while it waits
+   */
+  public record Line(OwnershipClient client, Scheduler scheduler, RandomGenerator random, OpenDialogues open) {
+    /** For those of whose dialogues nobody else needs to know. */
+    public Line(OwnershipClient client, Scheduler scheduler, RandomGenerator random) {
+      this(client, scheduler, random, new OpenDialogues());
+    }
+
+    /** For a dialogue that is about no guest of this host: the coordinator's word of guests is none about that. */
+    public Line apart() {
+      return new Line(client, scheduler, random);
+    }
   }
 
   /** Hears what was asked and answered. */
   public interface Listener {
-    /** No ruling yet, with the reason. Called after every attempt that brought none. */
-    void waits(String reason);
+    /** No ruling yet. Called after every attempt that brought none. */
+    void waits(Ruling.Unsettled ruling);
 
     void ruled(Ruling.Final ruling);
   }
@@ -60,7 +73,9 @@ public final class OwnershipDialogue {
   private volatile boolean asked;
   /** The latest epoch that an answer had. */
   private long newest;
-  private volatile @Nullable CoordinatorsWord word;
+  private final LastWord lastWord;
+  /** What it waits for; null: nothing unusual. */
+  private volatile @Nullable String waitsFor;
 
   private OwnershipDialogue(Line line, Side side, VmId vm, MigrationId operation, OwnershipEpoch mine,
       Listener listener) {
@@ -70,6 +85,7 @@ public final class OwnershipDialogue {
     this.operation = operation;
     this.mine = mine;
     this.listener = listener;
+    this.lastWord = new LastWord(line.scheduler());
   }
 
   /** @param epoch under which this host has the guest that another host is to have */
@@ -97,7 +113,41 @@ public final class OwnershipDialogue {
 
   /** What the coordinator says of the VM, unasked: it ends a doubt about an operation that its records do not know. Any thread. */
   public void overrule(CoordinatorsWord said) {
-    word = said;
+    lastWord.hear(said);
+  }
+
+  /** What the coordinator has said of the VM, unasked. */
+  public LastWord lastWord() {
+    return lastWord;
+  }
+
+  VmId vm() {
+    return vm;
+  }
+
+  /** Empty: it waits for nothing, or for no longer than a question and its answer take. Any thread. */
+  Optional<OpenDialogues.Doubt> doubt() {
+    return Optional.ofNullable(waitsFor).map(reason -> new OpenDialogues.Doubt(vm, operation, mine, reason));
+  }
+
+  /** The guest is this host's and cannot run here yet, of which operators hear as of a doubt until {@link #ends()}. */
+  public void cannotRun(String reason) {
+    waitsFor = "it is this host's, and cannot run here: " + reason;
+    listens();
+  }
+
+  /**
+   * From now on it hears the coordinator's word, ahead of its first question: an order is given once, and may come while
+   * there is still much to do before that.
+   */
+  public void listens() {
+    line.open().add(this);
+  }
+
+  /** It hears nothing more, and is no doubt: the guest runs here, or is gone. A ruling ends it as well. */
+  public void ends() {
+    line.open().remove(this);
+    waitsFor = null;
   }
 
   private interface Question {
@@ -145,10 +195,23 @@ public final class OwnershipDialogue {
         : line.client().resolve(vm, operation);
   }
 
-  /** Asks once what was decided, and aborts if nothing was. */
+  /** Asks once what was decided, and aborts if nothing was. What is unsettled then is to be asked again. */
   public Ruling askOnce() throws InterruptedException {
     asked = true;
-    return once(this::resolve);
+    listens();
+    boolean goesOn = false;
+    try {
+      Ruling ruling = once(this::resolve);
+      if (ruling instanceof Ruling.Unsettled unsettled) {
+        waits(unsettled);
+        goesOn = true;
+      }
+      return ruling;
+    } finally {
+      if (!goesOn) {
+        ends();
+      }
+    }
   }
 
   /**
@@ -158,18 +221,8 @@ public final class OwnershipDialogue {
    */
   public Optional<Ruling.Final> noteSaved() throws InterruptedException {
     asked = true;
-    Backoff backoff = backoff();
-    while (true) {
-      Ruling ruling = once(() -> line.client().noteSaved(vm, operation));
-      if (ruling instanceof Ruling.Pending) {
-        return Optional.empty();
-      }
-      if (ruling instanceof Ruling.Final end) {
-        listener.ruled(end);
-        return Optional.of(end);
-      }
-      line.scheduler().sleep(backoff.next());
-    }
+    Ruling answer = await(() -> line.client().noteSaved(vm, operation), Ruling.Pending.class);
+    return answer instanceof Ruling.Final end ? Optional.of(end) : Optional.empty();
   }
 
   /**
@@ -199,19 +252,37 @@ public final class OwnershipDialogue {
   }
 
   private Ruling.Final await(Question question) throws InterruptedException {
-    Backoff backoff = backoff();
-    while (true) {
-      Ruling ruling = once(question);
-      if (ruling instanceof Ruling.Final end) {
-        listener.ruled(end);
-        return end;
+    return (Ruling.Final) await(question, Ruling.Final.class);
+  }
+
+  /** @param enough an answer of this kind ends the waiting as a final one does */
+  private Ruling await(Question question, Class<? extends Ruling> enough) throws InterruptedException {
+    Backoff backoff = new Backoff(FIRST_RETRY, LONGEST_RETRY, line.random());
+    listens();
+    try {
+      while (true) {
+        Ruling ruling = once(question);
+        if (ruling instanceof Ruling.Final end) {
+          ends();
+          listener.ruled(end);
+          return end;
+        }
+        if (enough.isInstance(ruling)) {
+          return ruling;
+        }
+        if (ruling instanceof Ruling.Unsettled unsettled) {
+          waits(unsettled);
+        }
+        line.scheduler().sleep(backoff.next());
       }
-      line.scheduler().sleep(backoff.next());
+    } finally {
+      ends();
     }
   }
 
-  private Backoff backoff() {
-    return new Backoff(FIRST_RETRY, LONGEST_RETRY, line.random());
+  private void waits(Ruling.Unsettled unsettled) {
+    waitsFor = unsettled.reason();
+    listener.waits(unsettled);
   }
 
   /** One attempt. Without an answer nothing is known. */
@@ -220,24 +291,14 @@ public final class OwnershipDialogue {
     try {
       ruling = meaning(question.ask());
     } catch (DeniedException e) {
-      ruling = new Ruling.Denied(String.valueOf(e.getMessage()));
+      ruling = new Ruling.Denied("the coordinator denies this host an answer: " + e.getMessage());
     } catch (NoAnswerException | RuntimeException | Error e) {
       ruling = new Ruling.NoAnswer(String.valueOf(e.getMessage()));
     }
-    switch (ruling) {
-      case Ruling.Final unused -> {
-      }
-      case Ruling.NoAnswer none -> listener.waits(none.reason());
-      case Ruling.Pending() -> listener.waits("nothing is decided yet");
-      case Ruling.Denied denied -> listener.waits("the coordinator denies this host an answer: " + denied.reason());
-      case Ruling.RecordsUnknown() -> {
-        CoordinatorsWord said = word;
-        if (said != null && said.concerns(mine)) {
-          // They do not know of the operation, and never will; what they say of the VM holds.
-          return said.ruling();
-        }
-        listener.waits("the coordinator's records do not know of this VM's migration; they may have gone back in time");
-      }
+    if (ruling instanceof Ruling.RecordsUnknown) {
+      // They do not know of the operation, and never will; what they say of the VM holds.
+      Optional<CoordinatorsWord> said = lastWord.against(mine);
+      return said.isPresent() ? said.get().ruling() : ruling;
     }
     return ruling;
   }

@@ -11,6 +11,12 @@ public sealed interface Ruling {
   sealed interface Final extends Ruling {
   }
 
+  /** One that ends nothing: it is asked again. */
+  sealed interface Unsettled extends Ruling {
+    /** For operators: what is waited for. */
+    String reason();
+  }
+
   /** The guest is this host's. */
   final class Ours implements Final, LeaveToRun {
     private final OwnershipEpoch epoch;
@@ -85,18 +91,26 @@ public sealed interface Ruling {
   }
 
   /** Nobody was heard: whatever was asked for may have been done, or not. */
-  record NoAnswer(String reason) implements Ruling {
+  record NoAnswer(String reason) implements Unsettled {
   }
 
   /** The row has heard the question, and nothing is decided yet. */
-  record Pending() implements Ruling {
+  record Pending() implements Unsettled {
+    @Override
+    public String reason() {
+      return "nothing is decided yet";
+    }
   }
 
   /** This host may not ask. Nothing is destroyed and nothing runs for that. */
-  record Denied(String reason) implements Ruling {
+  record Denied(String reason) implements Unsettled {
   }
 
   /** The records do not know of it: they may be older than the guest. Nothing is destroyed and nothing runs for that. */
-  record RecordsUnknown() implements Ruling {
+  record RecordsUnknown() implements Unsettled {
+    @Override
+    public String reason() {
+      return "the coordinator's records do not know of this VM's operation; they may have gone back in time";
+    }
   }
 }

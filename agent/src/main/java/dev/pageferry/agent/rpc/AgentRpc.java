@@ -2,10 +2,10 @@ package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.memory.HostMemory;
-import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.agent.ownership.OpenDialogues;
 import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
 import dev.pageferry.common.concurrent.Scheduler;
@@ -90,7 +90,7 @@ public final class AgentRpc implements AutoCloseable {
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession newSession(Registration self, HostMemory ram, HostedGuests guests,
-      OutgoingMigrations outgoing, IncomingMigrations incoming, HostNetwork network, Consumer<String> shutOut) {
+      OutgoingMigrations outgoing, OpenDialogues dialogues, HostNetwork network, Consumer<String> shutOut) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(host.value())
         .setIncarnation(incarnation.value())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
@@ -98,7 +98,7 @@ public final class AgentRpc implements AutoCloseable {
         .setVxlanAddress(self.vxlanAddress().toString()).setBootId(self.bootId())
         .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
     return new CoordinatorSession(new GrpcRegistryClient(coordinator, memory), request, ram::freeBytes, guests,
-        outgoing, incoming, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
+        outgoing, dialogues, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
   }
 
   /**

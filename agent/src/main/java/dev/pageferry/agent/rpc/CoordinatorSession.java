@@ -2,10 +2,10 @@ package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.migration.HostLease;
-import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.TunnelEnd;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.ownership.OpenDialogues;
 import dev.pageferry.agent.rpc.RegistryClient.NoAnswerException;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
@@ -42,7 +42,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private final LongSupplier memoryFreeBytes;
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
-  private final IncomingMigrations incoming;
+  private final OpenDialogues dialogues;
   private final Consumer<List<TunnelEnd>> network;
   private final Consumer<String> shutOut;
   private final Scheduler scheduler;
@@ -55,7 +55,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   /** Of the tunnel ends that the network was told. */
   private volatile long networkVersion;
   private final AtomicBoolean resolving = new AtomicBoolean();
-  /** On the boot clock; 0: not refused. */
+  /** Of this kind in a row, on the boot clock. */
   private long firstRefusalNanos;
   private RegisterResponse.Refusal lastRefusal = RegisterResponse.Refusal.NONE;
   /** When the last call was sent, on the boot clock. */
@@ -66,18 +66,19 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
   private volatile long leaseEndNanos;
 
   /**
+   * @param dialogues what is in doubt on this host, told by each heartbeat
    * @param network is told the other ends of VXLAN tunnels
    * @param bootClock runs on while the machine is suspended
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession(RegistryClient registry, RegisterRequest self, LongSupplier memoryFreeBytes,
-      HostedGuests guests, OutgoingMigrations outgoing, IncomingMigrations incoming,
+      HostedGuests guests, OutgoingMigrations outgoing, OpenDialogues dialogues,
       Consumer<List<TunnelEnd>> network, Scheduler scheduler, Ticker bootClock, Consumer<String> shutOut) {
     this.registry = registry;
     this.scheduler = scheduler;
     this.renewed = scheduler.newSignal();
     this.leaseEndNanos = bootClock.nanos();
-    this.incoming = incoming;
+    this.dialogues = dialogues;
     this.self = self;
     this.memoryFreeBytes = memoryFreeBytes;
     this.guests = guests;
@@ -169,7 +170,6 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       refused(response);
       return;
     }
-    firstRefusalNanos = 0;
     lastRefusal = RegisterResponse.Refusal.NONE;
     attention.answered(sent);
     wasRegistered = true;
@@ -187,11 +187,10 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
    */
   private void refused(RegisterResponse response) {
     long now = bootClock.nanos();
-    if (firstRefusalNanos == 0) {
-      firstRefusalNanos = now;
-    }
     RegisterResponse.Refusal refusal = response.getRefusal();
     if (refusal != lastRefusal) {
+      // Patience is for one kind of refusal: a host that has waited long for another reason has all of it.
+      firstRefusalNanos = now;
       lastRefusal = refusal;
       log.warn("the coordinator does not take this host in: {}", response.getReason());
     }
@@ -216,8 +215,8 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
       each.vm().stepsPerSecond();
       request.addVms(StatusMessages.status(each));
     });
-    incoming.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
-        .setMigrationId(each.migration().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
+    dialogues.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
+        .setMigrationId(each.operation().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
     long sent = sends();
     HeartbeatResponse response = registry.heartbeat(request.build());
     if (response.getUnknown()) {
@@ -257,6 +256,7 @@ public final class CoordinatorSession implements HostLease, AutoCloseable {
     VmId id = new VmId(stale.getId());
     CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(stale.getEpoch()),
         stale.getRunsElsewhere());
+    dialogues.hear(id, word);
     outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(word), () -> {
       // Closing its disks may take long, and others wait for the next heartbeat.
       Task unused = scheduler.start("drop-" + id, () -> {

@@ -20,6 +20,7 @@ import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.Incarnation;
@@ -94,6 +95,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final GuestClaims claims;
   private final Optional<SharedStorage> storage;
   private final Optional<SavedStates> savedStates;
+  private volatile boolean ending;
 
   public HostAgentService(Incarnation self, HostedGuests guests, VmCreation creation, TwinVerifier verifier,
       SourceMigration.Environment departures, OutgoingMigrations outgoing, IncomingMigrations incoming,
@@ -113,6 +115,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void createVm(CreateVmRequest request, StreamObserver<VmStatus> observer) {
     answerToTheEnd(observer, () -> {
+      requireGoingOn();
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw Status.ALREADY_EXISTS
             .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
@@ -128,16 +131,22 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void destroyVm(DestroyVmRequest request, StreamObserver<DestroyVmResponse> observer) {
     Refusals.answer(observer, () -> {
       VmId id = new VmId(request.getId());
+      CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false);
+      // Even where the order is refused for now: it ends what waits for a word that the records do not have.
+      departures.line().open().hear(id, word);
       if (outgoing.ofVm(id).isPresent()) {
         throw new IllegalStateException("VM %s is being migrated; cancel the migration first".formatted(id));
       }
-      claims.checkFree(id);
-      CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false);
+      claims.checkDestroyable(id);
+      // Looked at ahead of the guests: what is built from now on is built by a later order than this one.
+      boolean isBeingBuilt = claims.isTaken(id);
       if (incoming.hear(id, word)) {
         throw new IllegalStateException("VM %s is just coming here by a migration; try again".formatted(id));
       }
       if (!guests.destroy(id, word)) {
-        throw Refusals.notFound("VM", request.getId());
+        throw isBeingBuilt
+            ? new IllegalStateException("VM %s is just coming to be here; try again".formatted(id))
+            : Refusals.notFound("VM", request.getId());
       }
       return DestroyVmResponse.getDefaultInstance();
     });
@@ -202,6 +211,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
     Refusals.answer(observer, () -> {
+      requireGoingOn();
       String expected = request.getDestinationIncarnation();
       if (!expected.isEmpty() && !expected.equals(self.value())) {
         throw new IllegalStateException("this host has restarted since the migration was accepted; try again");
@@ -219,6 +229,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void startOutgoing(StartOutgoingRequest request, StreamObserver<StartOutgoingResponse> observer) {
     Refusals.answer(observer, () -> {
+      requireGoingOn();
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
       log.info("migration={} vm={} is to go to host={} at {}", request.getMigrationId(), guest.spec().name(),
@@ -235,14 +246,17 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
     answerToTheEnd(observer, () -> {
+      requireGoingOn();
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
-      GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
+      MigrationId operation = new MigrationId(request.getOperationId());
+      Packing packing = OrderMessages.packing(request.getCodec());
       ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
           done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
-      SaveOperation.Saved saved = new SaveOperation(new MigrationId(request.getOperationId()), hosted.epoch(), guest,
-          departures, claim)
-          .run(OrderMessages.packing(request.getCodec()), pages -> progress.add(PageSize.bytesOf(pages)));
+      // Last: whoever claims the guest gives the claim back, and nothing above may keep it.
+      GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
+      SaveOperation.Saved saved = new SaveOperation(operation, hosted.epoch(), guest, departures, claim)
+          .run(packing, pages -> progress.add(PageSize.bytesOf(pages)));
       return SaveVmUpdate.newBuilder().setProgress(progress.now())
           .setResult(SaveVmResult.newBuilder().setFileBytes(saved.fileBytes()).setSteps(saved.steps())
               .setSeconds(saved.seconds()))
@@ -253,10 +267,11 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
     answerToTheEnd(observer, () -> {
+      requireGoingOn();
       if (guests.find(new VmId(request.getSpec().getId())).isPresent()) {
         throw new IllegalStateException("VM %s is on this host already".formatted(request.getSpec().getName()));
       }
-      GuestClaims.Claim claim = claims.take(new VmId(request.getSpec().getId()), "being restored");
+      GuestClaims.Claim claim = claims.takeToBuild(new VmId(request.getSpec().getId()), "being restored");
       try (claim) {
         return restored(request, observer);
       }
@@ -297,6 +312,18 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private static <T> void answerToTheEnd(StreamObserver<T> observer, Refusals.Request<T> request) {
     ((ServerCallStreamObserver<T>) observer).setOnCancelHandler(() -> log.warn("whoever asked has hung up"));
     Context.ROOT.run(() -> Refusals.answer(observer, request));
+  }
+
+  /** This agent ends: orders to begin something with a VM are refused from now on, and what ends one is still done. */
+  public void refuseMore() {
+    ending = true;
+    incoming.refuseMore();
+  }
+
+  private void requireGoingOn() {
+    if (ending) {
+      throw Status.UNAVAILABLE.withDescription("this agent is shutting down").asRuntimeException();
+    }
   }
 
   private Hosted hostedUnder(String id, long epoch) {

@@ -105,7 +105,8 @@ public final class PageFrameMeta {
   }
 
   /**
-   * Refuses pages outside the VM, or that belong to another stream.
+   * Refuses pages outside the VM, that belong to another stream, or that reach from one block of
+   * {@link PageFrame#BLOCK_PAGES} into the next: who counts the neighbours of a run or range counts within one block.
    *
    * @param pageCount pages of the VM
    */
@@ -124,6 +125,10 @@ public final class PageFrameMeta {
             stream,
             streams);
       }
+    }
+    if (type == FrameType.PAGE_RUN && page(0) / PageFrame.BLOCK_PAGES != page(count - 1) / PageFrame.BLOCK_PAGES) {
+      throw new WireException(Fault.WRONG_STREAM, "type=%s page=%d pages=%d reaches into another block", type, page(0),
+          count);
     }
   }
 }

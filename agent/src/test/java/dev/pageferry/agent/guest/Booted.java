@@ -15,6 +15,7 @@ public final class Booted {
     VirtualMachine vm = factory.skeleton(spec);
     try {
       factory.bringUp(vm, new OwnershipEpoch(epoch), false, EnumSet.of(PauseReason.OPERATOR));
+      vm.runOn(Rulings.leaveToRun());
       return vm;
     } catch (Exception e) {
       vm.close();

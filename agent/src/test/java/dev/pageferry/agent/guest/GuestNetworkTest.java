@@ -156,6 +156,7 @@ final class GuestNetworkTest {
     try (VirtualMachine vm = VirtualMachine.skeleton(spec("idle"), memory, Optional.of(network), permitted::get,
         Ticker.SYSTEM)) {
       vm.load(VirtualMachine.bootState(vm.spec(), List.of()), EnumSet.noneOf(PauseReason.class));
+      vm.runOn(Rulings.leaveToRun());
       guests.adopt(vm, new OwnershipEpoch(1));
       client.send(ping(1));
       assertThat(client.awaitSent()).isTrue();

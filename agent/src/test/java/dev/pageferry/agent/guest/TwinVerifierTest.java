@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.ownership.Rulings;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Ticker;
@@ -164,6 +165,7 @@ final class TwinVerifierTest {
       return each;
     }).toList();
     vm.load(new GuestState(registers), EnumSet.of(PauseReason.OPERATOR));
+    vm.runOn(Rulings.leaveToRun());
   }
 
   private TwinVerifier.Result verify(VirtualMachine vm) throws Exception {

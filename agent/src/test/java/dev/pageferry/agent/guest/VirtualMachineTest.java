@@ -87,7 +87,8 @@ final class VirtualMachineTest {
     Ticker leaping = () -> TimeUnit.SECONDS.toNanos(seconds.incrementAndGet());
     try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), Optional.empty(), slow,
         leaping)) {
-      vm.load(VirtualMachine.bootState(BUSY, List.of()), EnumSet.noneOf(PauseReason.class));
+      vm.load(VirtualMachine.bootState(BUSY, List.of()), Set.of());
+      vm.runOn(Rulings.leaveToRun());
       asked.await();
       assertThatThrownBy(() -> vm.pauseOrRunOn(PauseReason.MIGRATION)).isInstanceOf(IOException.class)
           .hasMessageContaining("did not come to stand");
@@ -145,6 +146,7 @@ final class VirtualMachineTest {
       Vms.runSteps(source, 10_000);
       destination.ram().window(0, PAGES).put(source.ram().window(0, PAGES));
       destination.load(source.state(), EnumSet.of(PauseReason.OPERATOR));
+      destination.runOn(Rulings.leaveToRun());
       assertThat(VmDigest.of(destination)).isEqualTo(VmDigest.of(source));
 
       Vms.runSteps(destination, source.steps() + 10_000);
@@ -158,16 +160,33 @@ final class VirtualMachineTest {
   void aStateLoadedTwiceReplacesTheFirstAndIsNotChangedByTheVmThatRunsFromIt() throws Exception {
     try (VirtualMachine source = Vms.boot(BUSY);
         VirtualMachine destination = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
-      destination.load(source.state(), EnumSet.of(PauseReason.MIGRATION));
+      destination.load(source.state(), Set.of());
       Vms.runSteps(source, 1_000);
       GuestState state = source.state();
       String digest = state.digest();
 
       destination.load(state, Set.of());
+      destination.runOn(Rulings.leaveToRun());
 
       Awaitility.await().until(() -> destination.steps() > state.steps() + 1_000);
       assertThat(state.digest()).isEqualTo(digest);
       assertThat(destination.isPaused()).isFalse();
+    }
+  }
+
+  @Test
+  void aVmThatIsGivenAStateStaysPausedUntilItHasLeaveToRunWhateverReasonsAreGiven() throws Exception {
+    try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
+      vm.load(VirtualMachine.bootState(BUSY, List.of()), Set.of());
+      assertThat(vm.isPausedFor(PauseReason.MIGRATION)).isTrue();
+
+      vm.load(VirtualMachine.bootState(BUSY, List.of()), EnumSet.of(PauseReason.OPERATOR));
+      vm.resume(PauseReason.OPERATOR);
+      assertThat(vm.isPaused()).isTrue();
+      assertThat(vm.state().steps()).isZero();
+
+      vm.runOn(Rulings.leaveToRun());
+      assertThat(vm.awaitFirstStep(30_000)).isNotZero();
     }
   }
 
@@ -219,6 +238,7 @@ final class VirtualMachineTest {
     Thread.setDefaultUncaughtExceptionHandler((thread, error) -> failure.complete(error));
     try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(spec)) {
       vm.load(VirtualMachine.bootState(spec, List.of()), Set.of());
+      vm.runOn(Rulings.leaveToRun());
       // Memory that goes away under a running vCPU: its next store throws.
       vm.ram().close();
       assertThat(failure.get(30, TimeUnit.SECONDS)).isInstanceOf(RuntimeException.class);

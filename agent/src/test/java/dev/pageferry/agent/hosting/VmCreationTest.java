@@ -12,6 +12,7 @@ import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Failpoints;
+import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipClient.Decision;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
@@ -42,8 +43,11 @@ class VmCreationTest {
   private final HostedGuests guests = new HostedGuests();
   private final GuestClaims claims = new GuestClaims();
   private final ScriptedRow row = new ScriptedRow();
+  private HostLease lease = () -> {
+  };
   private final VmCreation creation = new VmCreation(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), guests,
-      claims, new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1)), new Failpoints(Optional.empty()));
+      claims, new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1)),
+      () -> lease.awaitLive(), new Failpoints(Optional.empty()));
 
   private static VmSpec spec() {
     return VmSpec.diskless(V, "db", BYTES, 1,
@@ -122,6 +126,43 @@ class VmCreationTest {
     row.started(new Decision(Outcome.DELETED, "", 0));
     assertThat(end.await(PATIENCE)).hasValueSatisfying(reason -> assertThat(reason).contains("DELETED"));
     assertThat(guests.find(V)).isEmpty();
+  }
+
+  @Test
+  void aVmThatMayRunWaitsForTheLeaseOfItsHost() throws Exception {
+    Promise<Boolean> live = Scheduler.SYSTEM.newPromise();
+    Promise<Boolean> asked = Scheduler.SYSTEM.newPromise();
+    lease = () -> {
+      asked.complete(true);
+      assertThat(live.await(PATIENCE)).isPresent();
+    };
+    row.started(new Decision(Outcome.COMMITTED, "a", 3));
+    Promise<String> end = create(false);
+    assertThat(asked.await(PATIENCE)).isPresent();
+    assertThat(guest().isPaused()).isTrue();
+    assertThat(guest().steps()).isZero();
+    live.complete(true);
+
+    assertThat(end.await(PATIENCE)).contains("runs");
+    await().until(() -> guest().steps() > 0);
+  }
+
+  @Test
+  void aVmThatIsStoppedWhileItsHostHasNoLeaseDoesNotRun() throws Exception {
+    Promise<Boolean> live = Scheduler.SYSTEM.newPromise();
+    Promise<Boolean> asked = Scheduler.SYSTEM.newPromise();
+    lease = () -> {
+      asked.complete(true);
+      assertThat(live.await(PATIENCE)).isPresent();
+    };
+    row.started(new Decision(Outcome.COMMITTED, "a", 3));
+    Promise<String> end = create(false);
+    assertThat(asked.await(PATIENCE)).isPresent();
+    assertThat(guests.destroy(V, CoordinatorsWord.epochIsOver(EPOCH, false))).isTrue();
+    live.complete(true);
+
+    assertThat(end.await(PATIENCE)).hasValueSatisfying(
+        reason -> assertThat(reason).contains("stopped before it ran"));
   }
 
   @Test

@@ -29,7 +29,7 @@ class OwnershipDialogueTest {
       new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1)), new VmId("vm-1"), new MigrationId("m-1"), MINE,
       new OwnershipDialogue.Listener() {
         @Override
-        public void waits(String reason) {
+        public void waits(Ruling.Unsettled ruling) {
           waits.countDown();
         }
 

@@ -12,18 +12,24 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.os.Linux;
+import dev.pageferry.agent.ownership.OpenDialogues;
+import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
+import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.agent.ownership.ScriptedRow;
+import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
@@ -33,6 +39,7 @@ import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
+import dev.pageferry.proto.registry.v1.VmInDoubt;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.netty.NettyChannelBuilder;
@@ -61,6 +68,7 @@ final class CoordinatorSessionTest {
   private final Registry registry = new Registry();
   private final HostMemory memory = new HostMemory(MEMORY);
   private final HostedGuests guests = new HostedGuests();
+  private final OpenDialogues dialogues = new OpenDialogues();
   private final HostNetwork network = new HostNetwork("host-a", Ticker.SYSTEM);
   private Server server;
   private ManagedChannel channel;
@@ -105,7 +113,8 @@ final class CoordinatorSessionTest {
     };
     RecordsMemory records = new RecordsMemory(new HostId("host-a"), new Incarnation("first-life"));
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(new GrpcOwnershipClient(channel, records,
-        new HostId("host-a"), new Incarnation("first-life"), Scheduler.SYSTEM), Scheduler.SYSTEM, new Random(1));
+        new HostId("host-a"), new Incarnation("first-life"), Scheduler.SYSTEM), Scheduler.SYSTEM, new Random(1),
+        dialogues);
     OutgoingMigrations outgoing = new OutgoingMigrations(
         new SourceMigration.Environment(nowhere, line, GuestDisks.NONE, Optional.empty(), guests::givenAway,
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
@@ -113,11 +122,8 @@ final class CoordinatorSessionTest {
         });
     session = new CoordinatorSession(new GrpcRegistryClient(channel, records),
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory::freeBytes,
-        guests, outgoing,
-        new IncomingMigrations(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
-            line, () -> {
-            }, guests::adopt, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
-        network::tell, Scheduler.SYSTEM, () -> Linux.bootTimeNanos() + frozenNanos.get(), shutOut::add);
+        guests, outgoing, dialogues, network::tell, Scheduler.SYSTEM, () -> Linux.bootTimeNanos() + frozenNanos.get(),
+        shutOut::add);
   }
 
   @AfterEach
@@ -219,6 +225,20 @@ final class CoordinatorSessionTest {
   }
 
   @Test
+  void aHostThatHasWaitedLongForAnotherReasonHasAllItsPatienceOnceItsNameIsTaken() {
+    registry.refusal = RegisterResponse.Refusal.WAIT;
+    session.start();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+    frozenNanos.addAndGet(Duration.ofDays(1).toNanos());
+    registry.refusal = RegisterResponse.Refusal.TAKEN;
+    int asked = registry.registrations.size();
+    Awaitility.await().until(() -> registry.registrations.size() > asked + 2);
+    assertThat(shutOut).isEmpty();
+    frozenNanos.addAndGet(Duration.ofMinutes(1).toNanos());
+    Awaitility.await().until(() -> !shutOut.isEmpty());
+  }
+
+  @Test
   void aHostThatIsToldToWaitAsksForAsLongAsItTakes() {
     registry.refusal = RegisterResponse.Refusal.WAIT;
     session.start();
@@ -261,6 +281,50 @@ final class CoordinatorSessionTest {
     Awaitility.await().until(() -> guests.list().size() == 1);
     Awaitility.await().until(() -> registry.heartbeats.size() > 3);
     assertThat(guests.find(new VmId("web"))).isPresent();
+  }
+
+  /** A save that waits for the row's word; the promise is its ruling. */
+  private Promise<Ruling.Final> save(OwnershipClient row) {
+    Promise<Ruling.Final> end = Scheduler.SYSTEM.newPromise();
+    OwnershipDialogue saver = OwnershipDialogue.ofSaver(
+        new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1), dialogues), new VmId("db"),
+        new MigrationId("save-1"), new OwnershipEpoch(4), new DialogueLog(MigrationLog.SILENT));
+    var unused = Scheduler.SYSTEM.start("save", () -> {
+      try {
+        end.complete(saver.commit(() -> true));
+      } catch (InterruptedException e) {
+        end.fail(e);
+      }
+    });
+    return end;
+  }
+
+  @Test
+  void whateverIsInDoubtHereIsToldByEachHeartbeatUntilThereIsARuling() throws Exception {
+    ScriptedRow row = new ScriptedRow();
+    Promise<Ruling.Final> end = save(row);
+    session.start();
+    Awaitility.await().until(() -> !registry.heartbeats.isEmpty()
+        && registry.heartbeats.getLast().getInDoubtCount() == 1);
+    assertThat(registry.heartbeats.getLast().getInDoubt(0)).isEqualTo(VmInDoubt.newBuilder().setVmId("db")
+        .setMigrationId("save-1").setEpoch(4).setReason("no answer").build());
+
+    row.resolved(new OwnershipClient.Decision(OwnershipClient.Outcome.COMMITTED, "", 5));
+    assertThat(end.await(Duration.ofSeconds(30))).isPresent();
+    Awaitility.await().until(() -> registry.heartbeats.getLast().getInDoubtCount() == 0);
+  }
+
+  @Test
+  void aSaveThatTheRecordsDoNotKnowEndsWhenAHeartbeatsAnswerCallsItsEpochOver() throws Exception {
+    ScriptedRow row = new ScriptedRow();
+    row.resolved(new OwnershipClient.Decision(OwnershipClient.Outcome.UNKNOWN, "", 0));
+    Promise<Ruling.Final> end = save(row);
+    registry.answer = HeartbeatResponse.newBuilder().setLeaseMillis(60_000)
+        .addStaleVms(StaleVm.newBuilder().setId("db").setEpoch(4)).build();
+    session.start();
+
+    assertThat(end.await(Duration.ofSeconds(30))).hasValueSatisfying(
+        ruling -> assertThat(((Ruling.NotOurs) ruling).why()).isEqualTo(Ruling.NotOurs.Why.ORDERED));
   }
 
   private VirtualMachine boot(String id, long epoch) throws Exception {

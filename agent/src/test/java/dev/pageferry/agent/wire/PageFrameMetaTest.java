@@ -96,6 +96,17 @@ class PageFrameMetaTest {
     assertThatCode(() -> run(254, 2).verifyWithin(PAGES, 0, 2)).doesNotThrowAnyException();
   }
 
+  @ParameterizedTest
+  @CsvSource({"255, 2", "511, 64", "449, 64"})
+  void aRunThatCrossesABlockIsRefusedOnASingleStreamToo(long first, int pages) throws WireException {
+    assertFault(Fault.WRONG_STREAM, run(first, pages), 0, 1);
+  }
+
+  @Test
+  void aRunUpToTheEndOfItsBlockIsTaken() {
+    assertThatCode(() -> run(448, 64).verifyWithin(PAGES, 0, 1)).doesNotThrowAnyException();
+  }
+
   @Test
   void aRangeThatCrossesABlockIsRefusedOnASingleStreamToo() throws WireException {
     assertFault(Fault.WRONG_STREAM, zeroRange(255, 2), 0, 1);

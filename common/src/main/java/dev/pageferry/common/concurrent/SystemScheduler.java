@@ -50,6 +50,14 @@ final class SystemScheduler implements Scheduler {
     }
 
     @Override
+    public boolean clearInterrupt() {
+      if (thread != Thread.currentThread()) {
+        throw new IllegalStateException("the interrupt of another task");
+      }
+      return Thread.interrupted();
+    }
+
+    @Override
     public boolean isAlive() {
       return thread.isAlive();
     }

@@ -4,13 +4,14 @@ import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,7 +25,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   private static final int EXIT_OK = 0;
   private static final int EXIT_FAILED = 1;
   private static final int EXIT_USAGE = 2;
-  private static final long CLOSE_SECONDS = 10;
+  private static final Duration CLOSING = Duration.ofSeconds(10);
 
   private final List<String> names;
   @Spec
@@ -45,6 +46,11 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   /** Starts the server; it runs until closed. */
   protected abstract AutoCloseable start(Settings settings, String version) throws Exception;
+
+  /** How long the server's end is waited for; a program whose end has more to do says so. */
+  protected Duration longestClose() {
+    return CLOSING;
+  }
 
   @Override
   public String[] getVersion() {
@@ -84,24 +90,26 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     }
     CountDownLatch closed = new CountDownLatch(1);
     Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
-      close(server);
+      close(server, longestClose(), this::complain);
       closed.countDown();
     }));
     closed.await();
     return EXIT_OK;
   }
 
-  private void close(AutoCloseable server) {
+  static void close(AutoCloseable server, Duration atMost, Consumer<String> complaints) {
     // A part that hangs while it closes must not keep the process: the rest of the world treats it as gone anyway.
     Thread closing = Thread.ofPlatform().daemon().start(() -> {
       try {
         server.close();
       } catch (Exception e) {
-        complain("could not close cleanly: " + IoFailure.sentence(e));
+        complaints.accept("could not close cleanly: " + IoFailure.sentence(e));
       }
     });
     try {
-      closing.join(TimeUnit.SECONDS.toMillis(CLOSE_SECONDS));
+      if (!closing.join(atMost)) {
+        complaints.accept("not closed within %d s; the process ends".formatted(atMost.toSeconds()));
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

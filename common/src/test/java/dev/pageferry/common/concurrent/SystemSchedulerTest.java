@@ -60,6 +60,30 @@ class SystemSchedulerTest {
   }
 
   @Test
+  void anInterruptThatATaskHasClearedEndsNoWait() throws Exception {
+    Promise<Boolean> end = scheduler.newPromise();
+    var unused = scheduler.start("clears", () -> {
+      try {
+        scheduler.current().interrupt();
+        boolean wasInterrupted = scheduler.current().clearInterrupt();
+        scheduler.sleep(Duration.ofMillis(1));
+        end.complete(wasInterrupted && !scheduler.current().clearInterrupt());
+      } catch (InterruptedException e) {
+        end.complete(false);
+      }
+    });
+    assertThat(end.await(LONG)).contains(true);
+  }
+
+  @Test
+  void aTaskDoesNotClearTheInterruptOfAnother() throws Exception {
+    Task other = scheduler.start("other", () -> {
+    });
+    assertThatThrownBy(other::clearInterrupt).isInstanceOf(IllegalStateException.class);
+    assertThat(other.join(LONG)).isTrue();
+  }
+
+  @Test
   void oneTaskAtATimeIsInsideAMutex() throws Exception {
     Mutex mutex = scheduler.newMutex();
     AtomicInteger inside = new AtomicInteger();

@@ -4,7 +4,6 @@ import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
 import dev.pageferry.agent.migration.destination.Reception.Owned;
-import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.failure.IoFailure;
@@ -31,22 +30,19 @@ final class Activation {
   private final OwnershipEpoch epoch;
   private final OwnershipDialogue dialogue;
   private final Supplier<Ending> ending;
-  private final Supplier<Optional<CoordinatorsWord>> word;
   private final long startNanos;
+  private boolean entered;
+  /** Why it could not run when that was tried last; it is tried for as long as it takes, and said when it changes. */
+  private String trouble = "";
 
-  /**
-   * @param ending of this agent: a guest goes back rather than to end with it
-   * @param word what the coordinator has said of the VM by itself
-   */
-  Activation(DestinationSession session, Owned owned, OwnershipDialogue dialogue, Supplier<Ending> ending,
-      Supplier<Optional<CoordinatorsWord>> word) {
+  /** @param ending of this agent: a guest goes back rather than to end with it */
+  Activation(DestinationSession session, Owned owned, OwnershipDialogue dialogue, Supplier<Ending> ending) {
     this.session = session;
     this.owned = owned;
     this.guest = owned.guest();
     this.epoch = owned.ruling().epoch();
     this.dialogue = dialogue;
     this.ending = ending;
-    this.word = word;
     this.startNanos = session.environment().ticker().nanos();
   }
 
@@ -55,28 +51,43 @@ final class Activation {
     while (true) {
       try {
         if (ending.get() == Ending.FAR) {
+          enter();
           prepare();
+          dialogue.ends();
           letRun();
           return Optional.empty();
         }
-        session.log().warn("the guest goes back: this agent is shutting down");
+        if (isNew("this agent is shutting down")) {
+          session.log().warn("the guest goes back: {}", trouble);
+        }
       } catch (IOException e) {
-        session.log().warn("the guest cannot run here: {}", IoFailure.sentence(e));
+        if (isNew(IoFailure.sentence(e))) {
+          session.log().warn("the guest cannot run here: {}", trouble);
+        }
       } catch (InterruptedException e) {
         rethrowUnlessItGoesBack(e);
       } catch (RuntimeException | Error e) {
-        session.log().warn("the guest cannot run here", e);
+        if (isNew(e.toString())) {
+          session.log().warn("the guest cannot run here", e);
+        }
       }
       try {
         // It has not run: whatever went wrong, another host may still run it.
         if (dialogue.giveBack() instanceof Ruling.NotOurs notOurs) {
           return Optional.of(notOurs);
         }
+        dialogue.cannotRun(trouble);
         session.environment().scheduler().sleep(RETRY);
       } catch (InterruptedException e) {
         rethrowUnlessItGoesBack(e);
       }
     }
+  }
+
+  private boolean isNew(String reason) {
+    boolean isNew = !reason.equals(trouble);
+    trouble = reason;
+    return isNew;
   }
 
   private void rethrowUnlessItGoesBack(InterruptedException e) throws InterruptedException {
@@ -85,9 +96,16 @@ final class Activation {
     }
   }
 
+  /** Once: what is tried again is the rest. */
+  private void enter() throws InterruptedException {
+    if (!entered) {
+      entered = true;
+      session.environment().failpoints().entering("destination", MigrationStage.ACTIVATION);
+      session.environment().failpoints().at("destination.activation.before-resume");
+    }
+  }
+
   private void prepare() throws IOException, InterruptedException {
-    session.environment().failpoints().entering("destination", MigrationStage.ACTIVATION);
-    session.environment().failpoints().at("destination.activation.before-resume");
     session.environment().lease().awaitLive();
     if (owned.disks().isPresent()) {
       owned.disks().get().promote();
@@ -97,7 +115,7 @@ final class Activation {
     }
     // Disks may have taken their time: who was frozen meanwhile finds its lease over.
     session.environment().lease().awaitLive();
-    if (word.get().filter(said -> said.concerns(epoch)).isPresent()) {
+    if (dialogue.lastWord().isOver(epoch)) {
       throw new IOException("the coordinator has said meanwhile that the VM is not to run here");
     }
     session.environment().activeGuests().adopt(guest, epoch);

@@ -4,6 +4,7 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.disk.DiskException;
 import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.Manner;
@@ -30,7 +31,6 @@ import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One guest on its way to this host: straight-line code on a task of its own. What it is at each moment, {@link Reception}
@@ -75,35 +75,13 @@ final class DestinationMigration {
   private final MigrationLog log;
   private final OwnershipDialogue dialogue;
   private volatile Phase phase = Phase.RECEIVING;
-  /** What a guest that is in doubt waits for; null: nothing unusual. */
-  private volatile @Nullable String doubt;
   private volatile Ending ending = Ending.FAR;
-  private volatile @Nullable CoordinatorsWord word;
-  private @Nullable Contents contents;
 
   DestinationMigration(DestinationSession session) {
     this.session = session;
     this.log = session.log();
     this.dialogue = OwnershipDialogue.ofDestination(session.environment().line(), session.spec().id(),
-        session.migration(), session.epoch().next(), listener());
-  }
-
-  private OwnershipDialogue.Listener listener() {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        if (!reason.equals(doubt)) {
-          log.warn("in doubt: {}", reason);
-          doubt = reason;
-        }
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        log.info("the row says: {}", ruling);
-        doubt = null;
-      }
-    };
+        session.migration(), session.epoch().next(), new DialogueLog(log));
   }
 
   Phase phase() {
@@ -114,14 +92,8 @@ final class DestinationMigration {
     return session;
   }
 
-  /** What a guest that is in doubt here waits for. */
-  Optional<String> doubt() {
-    return phase == Phase.READY ? Optional.ofNullable(doubt) : Optional.empty();
-  }
-
   /** The coordinator has said of the VM, unasked, which epochs are over. */
   void hear(CoordinatorsWord said) {
-    word = said;
     dialogue.overrule(said);
   }
 
@@ -135,9 +107,6 @@ final class DestinationMigration {
   void run() {
     try (var link = session.link()) {
       drive();
-    } finally {
-      // What is remembered of a migration is how it ended, not its tables and buffers.
-      contents = null;
     }
   }
 
@@ -148,11 +117,12 @@ final class DestinationMigration {
       now = receiveAndSettle(receiving);
       note(now);
     }
-    if (contents != null) {
-      contents.end();
-    }
-    if (now instanceof Owned owned) {
-      activateAndCleanUp(owned);
+    switch (now) {
+      case Owned owned -> activateAndCleanUp(owned);
+      case InDoubt undecided -> undecided.leave();
+      case Receiving unused -> throw new IllegalStateException("still received");
+      case Discarded unused -> {
+      }
     }
   }
 
@@ -185,11 +155,11 @@ final class DestinationMigration {
 
   /** Everything up to the moment before READY. */
   private Ready receive(Receiving receiving) throws MigrationFailure, InterruptedException {
-    if (contents == null) {
+    if (receiving.contents().isEmpty()) {
       session.enter(MigrationStage.SETUP);
-      contents = new Setup(session, receiving).run(this::streamFailed);
+      new Setup(session, receiving).run(this::streamFailed);
     }
-    return contents.await();
+    return receiving.contents().orElseThrow().await();
   }
 
   private Reception settle(InDoubt inDoubt, Ready ready) {
@@ -209,20 +179,18 @@ final class DestinationMigration {
   private Reception hearSource(InDoubt inDoubt, Ready ready) throws MigrationFailure, InterruptedException {
     session.link().send(ready);
     session.enter(MigrationStage.STORAGE_HANDOFF);
-    MessageLite word = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()), Go.class,
-        BackToPreCopy.class);
-    if (word instanceof Go go) {
+    MessageLite message = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()),
+        Go.class, BackToPreCopy.class);
+    if (message instanceof Go go) {
       Optional<Ruling.Ours> relayed = dialogue.relayed(go.getEpoch());
       return relayed.isPresent()
           ? inDoubt.own(relayed.get())
           : askRow(inDoubt, "GO names epoch %d, expected %s".formatted(go.getEpoch(), session.epoch().next()));
     }
-    if (contents != null) {
-      contents.reopen();
-    }
+    Receiving again = inDoubt.backToPreCopy();
     // The source sends no page before it has read this: streams may be faster than the control stream.
     session.link().send(BackToPreCopy.getDefaultInstance());
-    return inDoubt.backToPreCopy();
+    return again;
   }
 
   private Reception askRow(InDoubt inDoubt, String reason) {
@@ -244,8 +212,7 @@ final class DestinationMigration {
 
   private void activateAndCleanUp(Owned owned) {
     try {
-      Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending,
-          () -> Optional.ofNullable(word)).run();
+      Optional<Ruling.NotOurs> gone = new Activation(session, owned, dialogue, () -> ending).run();
       if (gone.isPresent()) {
         session.link().send(refusal(FailureCode.DISKS_UNAVAILABLE, "the VM could not be run here"));
         note(owned.givenBack(gone.get()));
@@ -254,18 +221,22 @@ final class DestinationMigration {
       phase = Phase.RUNNING;
       networkCleanup(owned);
     } catch (InterruptedException e) {
-      log.warn("the migration's report is cut short: this agent is shutting down");
+      log.warn("{}: this agent is shutting down", cutShort());
     } catch (RuntimeException | Error e) {
-      log.warn("the migration's report is cut short", e);
+      log.warn(cutShort(), e);
     }
+  }
+
+  private String cutShort() {
+    return phase == Phase.READY
+        ? "the guest is committed to this host and has not run"
+        : "the migration's report is cut short";
   }
 
   private void networkCleanup(Owned owned) throws InterruptedException {
     session.enter(MigrationStage.NETWORK_CLEANUP);
-    if (contents != null) {
-      // The report still takes a moment; a guest that leaves this host meanwhile frees its memory at once.
-      contents.giveMemoryBack();
-    }
+    // The report still takes a moment; a guest that leaves this host meanwhile frees its memory at once.
+    owned.giveMemoryBack();
     new NetworkCleanup(session, owned.guest()).run();
     if (session.manner() instanceof Manner.Quick) {
       new StateRestorer(session.environment())

@@ -25,8 +25,8 @@ public final class DiskRecovery implements Runnable {
   private static final Duration RETRY = Duration.ofSeconds(1);
   private static final OwnershipDialogue.Listener SILENT = new OwnershipDialogue.Listener() {
     @Override
-    public void waits(String reason) {
-      log.debug("disks that were coming wait: {}", reason);
+    public void waits(Ruling.Unsettled ruling) {
+      log.debug("disks that were coming wait: {}", ruling.reason());
     }
 
     @Override
@@ -77,7 +77,7 @@ public final class DiskRecovery implements Runnable {
   }
 
   private boolean isFinished(Origin origin) throws InterruptedException {
-    OwnershipDialogue dialogue = OwnershipDialogue.ofDestination(line, origin.vm(), origin.migration(),
+    OwnershipDialogue dialogue = OwnershipDialogue.ofDestination(line.apart(), origin.vm(), origin.migration(),
         origin.epoch().next(), SILENT);
     try {
       return switch (dialogue.askOnce()) {

@@ -27,19 +27,18 @@ import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Welcome;
 import java.security.MessageDigest;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /** The migrations that the coordinator announced to this host, and those that are on their way. */
 public final class IncomingMigrations implements IncomingDirectory {
-  /** Data streams that a source may open. */
+  /** What data streams prove to know; too long to be guessed. */
   private static final int SESSION_KEY_BYTES = 32;
   private static final int MAX_REMEMBERED = 16;
+  private static final String SHUTTING_DOWN = "this agent is shutting down";
   private static final Duration DISCARD_WAIT = Duration.ofSeconds(10);
 
   /** What is known of a migration. */
@@ -72,6 +71,8 @@ public final class IncomingMigrations implements IncomingDirectory {
   private final Map<MigrationId, Expectation> expected = new HashMap<>();
   /** Guarded by this; the oldest ended ones are forgotten. */
   private final Map<MigrationId, Arrival> started = new LinkedHashMap<>();
+  /** Guarded by this. This agent ends: what came now would end with it. */
+  private boolean closing;
 
   public IncomingMigrations(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
       OwnershipDialogue.Line line, HostLease lease,
@@ -88,11 +89,15 @@ public final class IncomingMigrations implements IncomingDirectory {
    * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free.
    *
    * @param manner how its contents come
+   * @throws IllegalStateException if this agent is shutting down
    */
   public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token,
       Duration validFor) throws InterruptedException {
     endOthersOf(migration, spec);
     synchronized (this) {
+      if (closing) {
+        throw new IllegalStateException(SHUTTING_DOWN);
+      }
       expected.values().removeIf(each -> each.expiry().hasPassed() || each.spec().id().equals(spec.id()));
       expected.put(migration,
           new Expectation(spec, epoch, manner, token, Deadline.after(validFor, environment.ticker())));
@@ -124,6 +129,9 @@ public final class IncomingMigrations implements IncomingDirectory {
 
   @Override
   public synchronized void admit(Hello hello, DestinationLink link) throws MigrationFailure {
+    if (closing) {
+      throw refused(SHUTTING_DOWN);
+    }
     MigrationId migration = migrationId(hello);
     Expectation expectation = expected.get(migration);
     if (expectation == null || expectation.expiry().hasPassed()
@@ -196,10 +204,6 @@ public final class IncomingMigrations implements IncomingDirectory {
     active.task().interrupt();
   }
 
-  /** A guest that this host keeps paused because the row's word about it is not known here yet. */
-  public record Doubt(VmId vm, MigrationId migration, OwnershipEpoch epoch, String reason) {
-  }
-
   /**
    * Tells a guest that has come, and does not run yet, which epochs are over.
    *
@@ -216,20 +220,19 @@ public final class IncomingMigrations implements IncomingDirectory {
     return isComing;
   }
 
-  /** Guests that are in doubt for longer than a switchover takes. */
-  public List<Doubt> doubts() {
-    List<Doubt> doubts = new ArrayList<>();
-    activeNow().forEach((id, each) -> each.migration().doubt().ifPresent(reason -> doubts.add(new Doubt(
-        each.migration().session().spec().id(), id, each.migration().session().epoch().next(), reason))));
-    return doubts;
+  /** Takes no more in: what is still received, or in doubt, is left to {@link #close}. */
+  public synchronized void refuseMore() {
+    closing = true;
+    expected.clear();
   }
 
   /**
-   * Ends all migrations. A guest that is still received is discarded. One that is in doubt waits for the row's ruling, and goes
-   * back to its source if it was committed here and has not run; what is not decided in time is left as it is, as if this
-   * process had been killed: the row and the other host settle it.
+   * Ends all migrations, and takes no more in. A guest that is still received is discarded. One that is in doubt waits for the
+   * row's ruling, and goes back to its source if it was committed here and has not run; what is not decided in time is left as
+   * it is, as if this process had been killed: the row and the other host settle it.
    */
   public void close(Duration atMost) throws InterruptedException {
+    refuseMore();
     Collection<Arrival.Active> all = activeNow().values();
     all.forEach(each -> end(each, Ending.NEAR));
     Deadline deadline = Deadline.after(atMost, environment.ticker());

@@ -325,18 +325,24 @@ final class PagePlacement implements PageSink {
   private void verify(int stream, PageFrameMeta meta) throws WireException {
     begin(stream, meta);
     meta.verifyWithin(space.pageCount(), stream, streams.length);
-    for (int i = 0; i < meta.count(); i++) {
-      if (!space.contains(meta.page(i), meta.length(i))) {
-        throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d reaches beyond RAM, or a disk",
-            meta.type(), meta.page(i), meta.length(i));
-      }
-    }
     if (meta.type() == FrameType.PAGE_RUN) {
+      verifyContained(meta, meta.page(0), meta.count());
       pages.come(meta.round(), meta.page(0), meta.count());
       return;
     }
     for (int i = 0; i < meta.count(); i++) {
+      verifyContained(meta, meta.page(i), meta.length(i));
+    }
+    for (int i = 0; i < meta.count(); i++) {
       pages.come(meta.round(), meta.page(i), meta.length(i));
+    }
+  }
+
+  /** Neighbours go to one place as a whole: their first page must not be RAM's, or a disk's, and their last another's. */
+  private void verifyContained(PageFrameMeta meta, long first, long count) throws WireException {
+    if (!space.contains(first, count)) {
+      throw new WireException(Fault.PAGE_OUT_OF_RANGE, "type=%s page=%d pages=%d reaches beyond RAM, or a disk",
+          meta.type(), first, count);
     }
   }
 

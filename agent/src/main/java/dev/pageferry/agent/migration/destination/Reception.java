@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.failure.IoFailure;
@@ -18,15 +19,17 @@ sealed interface Reception {
     private final MigrationLog log;
     private Optional<IncomingGuest> guest = Optional.empty();
     private Optional<IncomingDisks> disks = Optional.empty();
+    private Optional<Contents> contents = Optional.empty();
 
     Receiving(MigrationLog log) {
       this.log = log;
     }
 
-    private Receiving(MigrationLog log, IncomingGuest guest, Optional<IncomingDisks> disks) {
-      this.log = log;
-      this.guest = Optional.of(guest);
-      this.disks = disks;
+    private Receiving(Arrived arrived) {
+      this.log = arrived.log();
+      this.guest = Optional.of(arrived.guest());
+      this.disks = arrived.disks();
+      this.contents = arrived.contents();
     }
 
     void disksPrepared(IncomingDisks prepared) {
@@ -45,75 +48,92 @@ sealed interface Reception {
       return disks;
     }
 
+    /** What the guest holds begins to come. */
+    void begins(Contents arriving) {
+      contents = Optional.of(arriving);
+    }
+
+    Optional<Contents> contents() {
+      return contents;
+    }
+
     /** READY is about to be said: the source may ask for the commit at any moment from now on. */
     InDoubt inDoubt() {
-      return new InDoubt(log, guest(), disks);
+      return new InDoubt(new Arrived(log, guest(), disks, contents));
     }
 
     Discarded discard(String reason) {
       log.info("discarded: {}", reason);
-      guest.ifPresent(IncomingGuest::close);
-      disks.ifPresent(each -> discardCopies(each, log));
-      return new Discarded();
+      return discarded(contents, guest, () -> disks.ifPresent(each -> discardCopies(each, log)));
     }
+  }
+
+  /** A guest that is here as a whole, with what came with it and what brought it. */
+  record Arrived(MigrationLog log, IncomingGuest guest, Optional<IncomingDisks> disks, Optional<Contents> contents) {
   }
 
   /** READY was said, and nobody has said yet what the row decided. */
   final class InDoubt implements Reception {
-    private final MigrationLog log;
-    private final IncomingGuest guest;
-    private final Optional<IncomingDisks> disks;
+    private final Arrived arrived;
 
-    private InDoubt(MigrationLog log, IncomingGuest guest, Optional<IncomingDisks> disks) {
-      this.log = log;
-      this.guest = guest;
-      this.disks = disks;
+    private InDoubt(Arrived arrived) {
+      this.arrived = arrived;
     }
 
     /** The source has said that it did not ask for the commit, and goes on copying. */
-    Receiving backToPreCopy() {
-      return new Receiving(log, guest, disks);
+    Receiving backToPreCopy() throws MigrationFailure {
+      if (arrived.contents().isPresent()) {
+        arrived.contents().get().reopen();
+      }
+      return new Receiving(arrived);
     }
 
     Owned own(Ruling.Ours ruling) {
-      return new Owned(log, guest, disks, ruling);
+      arrived.contents().ifPresent(Contents::end);
+      return new Owned(arrived, ruling);
     }
 
     Discarded discard(Ruling.NotOurs ruling) {
-      log.info("discarded: {}", ruling);
-      return discarded(log, guest, disks, ruling);
+      arrived.log().info("discarded: {}", ruling);
+      return discarded(arrived, ruling);
+    }
+
+    /** This agent ends before the row has decided: nothing is written to disks here any more. */
+    void leave() {
+      arrived.contents().ifPresent(Contents::end);
     }
   }
 
   /** The guest is this host's, and is not to be discarded whatever goes wrong, unless it is given back before it runs. */
   final class Owned implements Reception {
-    private final MigrationLog log;
-    private final IncomingGuest guest;
-    private final Optional<IncomingDisks> disks;
+    private final Arrived arrived;
     private final Ruling.Ours ruling;
 
-    private Owned(MigrationLog log, IncomingGuest guest, Optional<IncomingDisks> disks, Ruling.Ours ruling) {
-      this.log = log;
-      this.guest = guest;
-      this.disks = disks;
+    private Owned(Arrived arrived, Ruling.Ours ruling) {
+      this.arrived = arrived;
       this.ruling = ruling;
     }
 
     IncomingGuest guest() {
-      return guest;
+      return arrived.guest();
     }
 
     Optional<IncomingDisks> disks() {
-      return disks;
+      return arrived.disks();
     }
 
     Ruling.Ours ruling() {
       return ruling;
     }
 
+    /** The guest runs: what was needed to receive it is not. */
+    void giveMemoryBack() {
+      arrived.contents().ifPresent(Contents::giveMemoryBack);
+    }
+
     Discarded givenBack(Ruling.NotOurs notOurs) {
-      log.info("given back: {}", notOurs);
-      return discarded(log, guest, disks, notOurs);
+      arrived.log().info("given back: {}", notOurs);
+      return discarded(arrived, notOurs);
     }
   }
 
@@ -121,16 +141,27 @@ sealed interface Reception {
   record Discarded() implements Reception {
   }
 
-  private static Discarded discarded(MigrationLog log, IncomingGuest guest, Optional<IncomingDisks> disks,
-      Ruling.NotOurs ruling) {
-    guest.close();
-    disks.ifPresent(each -> {
+  private static Discarded discarded(Arrived arrived, Ruling.NotOurs ruling) {
+    return discarded(arrived.contents(), Optional.of(arrived.guest()), () -> arrived.disks().ifPresent(each -> {
       if (ruling.makesDisksCopies()) {
-        discardCopies(each, log);
+        discardCopies(each, arrived.log());
       } else {
-        keep(each, log);
+        keep(each, arrived.log());
       }
-    });
+    }));
+  }
+
+  /** Writers end before what they write to goes; and each part goes, whatever becomes of the one before. */
+  private static Discarded discarded(Optional<Contents> contents, Optional<IncomingGuest> guest, Runnable disks) {
+    try {
+      contents.ifPresent(Contents::end);
+    } finally {
+      try {
+        guest.ifPresent(IncomingGuest::close);
+      } finally {
+        disks.run();
+      }
+    }
     return new Discarded();
   }
 

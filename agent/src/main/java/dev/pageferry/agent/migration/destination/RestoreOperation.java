@@ -6,6 +6,10 @@ import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.destination.Reception.Discarded;
+import dev.pageferry.agent.migration.destination.Reception.InDoubt;
+import dev.pageferry.agent.migration.destination.Reception.Owned;
+import dev.pageferry.agent.migration.destination.Reception.Receiving;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.failure.IoFailure;
@@ -49,38 +53,56 @@ public final class RestoreOperation {
   public double run(String fileName, LongConsumer progress)
       throws IOException, OutOfMemoryException, InterruptedException {
     environment.disks().check(spec);
-    IncomingGuest vm = environment.guests().skeleton(spec);
-    boolean owned = false;
-    boolean isInDoubt = false;
+    dialogue.listens();
     try {
-      StateRestorer restorer = new StateRestorer(environment);
+      return readAndRun(fileName, progress);
+    } finally {
+      dialogue.ends();
+    }
+  }
+
+  private double readAndRun(String fileName, LongConsumer progress)
+      throws IOException, OutOfMemoryException, InterruptedException {
+    StateRestorer restorer = new StateRestorer(environment);
+    Receiving receiving = new Receiving(log);
+    receiving.built(environment.guests().skeleton(spec));
+    double seconds = read(receiving, restorer, fileName, progress);
+    // From here on only the row's ruling lets it run, or discards it.
+    Owned owned = commit(receiving.inDoubt());
+    environment.failpoints().at("restore.committed");
+    // Known here before its disks are open, so that it can be stopped while they are not.
+    environment.activeGuests().adopt(owned.guest(), epoch);
+    openDisks(owned.guest());
+    owned.guest().runOn(owned.ruling());
+    log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch, owned.guest().steps());
+    restorer.discard(fileName, log);
+    return seconds;
+  }
+
+  private double read(Receiving receiving, StateRestorer restorer, String fileName, LongConsumer progress)
+      throws IOException, InterruptedException {
+    try {
       long start = environment.ticker().nanos();
-      restorer.restore(vm, fileName, progress);
+      restorer.restore(receiving.guest(), fileName, progress);
       double seconds = environment.ticker().secondsSince(start);
       environment.failpoints().at("restore.before-commit");
-      // No other copy can run meanwhile: the question may be repeated without a limit.
-      isInDoubt = true;
-      Ruling.Final ruling = dialogue.commit(() -> true);
-      isInDoubt = false;
-      Ruling.Ours ours = switch (ruling) {
-        case Ruling.Ours committed -> committed;
-        case Ruling.NotOurs notOurs -> throw new IOException(
-            "restoring VM %s was aborted by the coordinator; it is %s".formatted(spec.name(), notOurs));
-      };
-      owned = true;
-      environment.failpoints().at("restore.committed");
-      // Known here before its disks are open, so that it can be stopped while they are not.
-      environment.activeGuests().adopt(vm, epoch);
-      openDisks(vm);
-      vm.runOn(ours);
-      log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch, vm.steps());
-      restorer.discard(fileName, log);
       return seconds;
-    } finally {
-      if (!owned && !isInDoubt) {
-        vm.close();
-      }
+    } catch (IOException | InterruptedException | RuntimeException | Error e) {
+      Discarded unused = receiving.discard(e.toString());
+      throw e;
     }
+  }
+
+  private Owned commit(InDoubt inDoubt) throws IOException, InterruptedException {
+    // No other copy can run meanwhile: the question may be repeated without a limit.
+    return switch (dialogue.commit(() -> true)) {
+      case Ruling.Ours ours -> inDoubt.own(ours);
+      case Ruling.NotOurs notOurs -> {
+        Discarded unused = inDoubt.discard(notOurs);
+        throw new IOException(
+            "restoring VM %s was aborted by the coordinator; it is %s".formatted(spec.name(), notOurs));
+      }
+    };
   }
 
   /** The guest is this host's and nobody else's: it stays paused until its disks can be opened. */

@@ -31,12 +31,11 @@ final class Setup {
   }
 
   /**
-   * Builds the skeleton and says yes.
+   * Builds the skeleton and says yes. How what the guest holds comes, the reception knows then.
    *
    * @param streamFailed told by a data stream's thread
-   * @return how what the guest holds comes
    */
-  Contents run(Consumer<Throwable> streamFailed) throws MigrationFailure, InterruptedException {
+  void run(Consumer<Throwable> streamFailed) throws MigrationFailure, InterruptedException {
     long start = session.environment().ticker().nanos();
     VmConfiguration configuration = session.link().receive(VmConfiguration.class,
         Deadline.after(CONFIGURATION_TIMEOUT, session.environment().ticker()));
@@ -45,14 +44,13 @@ final class Setup {
     prepareDisks(configuration);
     IncomingGuest guest = skeleton();
     receiving.built(guest);
-    Contents contents = switch (session.manner()) {
-      case Manner.Live unused -> pages(guest, streamFailed);
-      case Manner.Quick unused -> new ArrivingFile(session, guest);
-    };
+    switch (session.manner()) {
+      case Manner.Live unused -> acceptPages(guest, streamFailed);
+      case Manner.Quick unused -> receiving.begins(new ArrivingFile(session, guest));
+    }
     session.link().send(SetupAccepted.newBuilder()
         .setPopulateSeconds(session.environment().ticker().secondsSince(start)).build());
     session.environment().failpoints().at("destination.setup.accepted");
-    return contents;
   }
 
   private void prepareDisks(VmConfiguration configuration) throws MigrationFailure {
@@ -79,11 +77,12 @@ final class Setup {
   }
 
   /** From here on data streams may come. */
-  private Contents pages(IncomingGuest guest, Consumer<Throwable> streamFailed) {
+  private void acceptPages(IncomingGuest guest, Consumer<Throwable> streamFailed) {
     PagePlacement placement = new PagePlacement(guest, receiving.disks(), session.streams(),
         session.environment().scheduler(), streamFailed);
+    // First: whatever fails from here on, what the placement has started is ended with the reception.
+    receiving.begins(new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement)));
     session.link().acceptStreams(session.streams(), session.sessionKey(), placement);
-    return new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement));
   }
 
   private void check(VmConfiguration configuration) throws MigrationFailure {

@@ -23,7 +23,7 @@ final class StateRestorer {
   }
 
   /**
-   * Fills a skeleton; it stays paused for {@link PauseReason#MIGRATION}, and for the operator if it was so when saved.
+   * Fills a skeleton; it stays paused, and for the operator too if it was so when saved.
    *
    * @param progress told the bytes read, by any thread
    * @throws IOException if the file is damaged, of another VM, or older than what is on the VM's disks
@@ -37,10 +37,9 @@ final class StateRestorer {
       }
       environment.disks().checkNotOpenedAfter(vm.spec(), header.getEpoch());
       reader.restore(vm.ram(), vm.dirtyLog().everWritten(), progress);
-      Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
-      if (header.getOperatorPaused()) {
-        reasons.add(PauseReason.OPERATOR);
-      }
+      Set<PauseReason> reasons = header.getOperatorPaused()
+          ? EnumSet.of(PauseReason.OPERATOR)
+          : EnumSet.noneOf(PauseReason.class);
       vm.load(SpecMessages.fromProto(header.getVcpusList()), reasons);
     } catch (RuntimeException e) {
       // Whatever the bytes were, they are the file's fault.

@@ -96,10 +96,9 @@ final class StopAndCopy {
   }
 
   private void load(GuestState state) throws MigrationFailure {
-    Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
-    if (state.getOperatorPaused()) {
-      reasons.add(PauseReason.OPERATOR);
-    }
+    Set<PauseReason> reasons = state.getOperatorPaused()
+        ? EnumSet.of(PauseReason.OPERATOR)
+        : EnumSet.noneOf(PauseReason.class);
     try {
       vm.load(SpecMessages.fromProto(state), reasons);
     } catch (IllegalArgumentException e) {

@@ -24,7 +24,7 @@ final class Activation {
     session.link.send(Go.newBuilder().setEpoch(committedEpoch).build());
     session.blackout.lap(Part.COMMIT);
     session.failpoints.at("source.activation.go-sent");
-    Running running = session.link.receive(Running.class, Deadline.after(RUNNING_TIMEOUT, session.ticker));
+    Running running = session.link.receive(Running.class, Deadline.after(RUNNING_TIMEOUT, session.scheduler));
     session.journal.guestRunsAtDestination(session.blackout.report(running.getResumeSeconds()),
         session.link.bytesSent());
   }

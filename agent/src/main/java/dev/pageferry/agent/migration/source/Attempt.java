@@ -78,12 +78,13 @@ final class Attempt {
     checkpoint();
   }
 
-  /** From here on nobody can cancel: the guest is being put back. */
+  /** From here on nobody can cancel: the guest is being put back. Called by the attempt's own task. */
   synchronized void end() {
     fate.compareAndSet(Fate.OPEN, Fate.ENDED);
-    if (isCancelled()) {
+    Task woken = task;
+    if (isCancelled() && woken != null) {
       // The wake-up may not have been needed; left standing it would close the files of disks that are opened now.
-      boolean unused = Thread.interrupted();
+      boolean unused = woken.clearInterrupt();
     }
   }
 

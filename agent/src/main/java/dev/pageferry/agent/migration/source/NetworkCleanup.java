@@ -23,7 +23,7 @@ final class NetworkCleanup {
     OptionalDouble after = OptionalDouble.empty();
     Optional<Arrival> arrival = Optional.empty();
     try {
-      CleanedUp done = session.link.receive(CleanedUp.class, Deadline.after(CLEANUP_TIMEOUT, session.ticker));
+      CleanedUp done = session.link.receive(CleanedUp.class, Deadline.after(CLEANUP_TIMEOUT, session.scheduler));
       after = done.hasGuestStepsPerSecond() ? OptionalDouble.of(done.getGuestStepsPerSecond()) : after;
       arrival = done.hasNetwork() ? Optional.of(arrival(done.getNetwork())) : arrival;
     } catch (MigrationFailure e) {

@@ -47,6 +47,8 @@ public final class OutgoingMigrations {
   private final Consumer<SourceStatus> meters;
   /** Guarded by this. */
   private final Map<MigrationId, Entry> entries = new LinkedHashMap<>();
+  /** Guarded by this. */
+  private boolean closing;
 
   /** @param meters hears every change of every migration */
   public OutgoingMigrations(Environment environment, GuestClaims claims, Consumer<SourceStatus> meters) {
@@ -58,11 +60,14 @@ public final class OutgoingMigrations {
   /**
    * Starts a migration on a thread of its own. A second order with the same id changes nothing.
    *
-   * @throws IllegalStateException if another migration of the VM is under way
+   * @throws IllegalStateException if another migration of the VM is under way, or this agent is shutting down
    */
   public synchronized void start(Order order) {
     if (entries.containsKey(order.migration())) {
       return;
+    }
+    if (closing) {
+      throw new IllegalStateException("this agent is shutting down");
     }
     VmId vm = order.guest().spec().id();
     ofVm(vm).ifPresent(other -> {
@@ -106,8 +111,9 @@ public final class OutgoingMigrations {
     return running().filter(each -> each.vm().equals(vm)).map(Entry.Running::migration).findAny();
   }
 
-  /** Interrupts all migrations; the ownership rows, not this process, decide what becomes of their VMs. */
+  /** Interrupts all migrations, and begins no more; the ownership rows, not this process, decide what becomes of their VMs. */
   public synchronized void close() {
+    closing = true;
     running().forEach(each -> each.task().interrupt());
   }
 

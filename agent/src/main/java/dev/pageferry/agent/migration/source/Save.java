@@ -43,7 +43,7 @@ final class Save {
       session.journal.pausedAfter(stepsDuring);
       session.blackout.lap(Part.PAUSE);
       session.failpoints.at("source.save.paused");
-      startNanos = session.ticker.nanos();
+      startNanos = session.scheduler.nanos();
       String fileName = StateFiles.name(session.guest.spec().id(), session.migration);
       SavedStateWriter.Result saved = session.stateSaver.save(session.guest, session.epoch, fileName, packing,
           this::progress);
@@ -58,7 +58,7 @@ final class Save {
   }
 
   private void report(SavedStateWriter.Result saved) {
-    double seconds = session.ticker.secondsSince(startNanos);
+    double seconds = session.scheduler.secondsSince(startNanos);
     long others = session.guest.ram().pageCount() - saved.pagesStored() - saved.copies();
     session.journal.roundDone(new RoundReport(0, saved.pagesStored(), others, 0, saved.fileBytes(), seconds, 0));
     session.journal.received(saved.fileBytes(), saved.fileBytes() / Math.max(1e-9, seconds));
@@ -66,7 +66,7 @@ final class Save {
 
   private void progress(long pages) {
     long done = pagesDone.addAndGet(pages);
-    long now = session.ticker.nanos();
+    long now = session.scheduler.nanos();
     long told = toldNanos.get();
     if (now - told < PROGRESS_NANOS || !toldNanos.compareAndSet(told, now)) {
       return;

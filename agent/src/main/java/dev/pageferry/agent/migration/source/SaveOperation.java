@@ -69,9 +69,11 @@ public final class SaveOperation {
    * @throws IOException with the reason for which the guest was not saved
    */
   public Saved run(Packing packing, LongConsumer progress) throws IOException, InterruptedException {
+    dialogue.listens();
     try {
       return saveAndCommit(packing, progress);
     } finally {
+      dialogue.ends();
       if (!goesOn) {
         claim.close();
       }

@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.agent.migration.source.SourceMigration.Environment;
 import dev.pageferry.agent.migration.source.SourceMigration.Order;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.ownership.LastWord;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
@@ -36,14 +37,14 @@ final class Settlement {
   private final MigrationLog log;
 
   Settlement(Order order, Environment environment, Attempt attempt, SourceJournal journal, OwnershipDialogue dialogue,
-      LastWord lastWord, MigrationLog log) {
+      MigrationLog log) {
     this.order = order;
     this.environment = environment;
     this.attempt = attempt;
     this.journal = journal;
     this.dialogue = dialogue;
     this.aftermath = new Aftermath(order.guest(), environment, dialogue, log);
-    this.lastWord = lastWord;
+    this.lastWord = dialogue.lastWord();
     this.log = log;
   }
 

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 final class SourceJournal {
 
   private final MigrationLog log;
-  private final Scheduler ticker;
+  private final Scheduler scheduler;
   private final long startNanos;
   /** Changes within this time are told as one. */
   private static final Duration SETTLING = Duration.ofMillis(25);
@@ -57,10 +57,10 @@ final class SourceJournal {
   private double throughput;
   private GuestSpeed speed = new GuestSpeed(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
 
-  SourceJournal(MigrationLog log, Scheduler ticker) {
+  SourceJournal(MigrationLog log, Scheduler scheduler) {
     this.log = log;
-    this.ticker = ticker;
-    this.startNanos = ticker.nanos();
+    this.scheduler = scheduler;
+    this.startNanos = scheduler.nanos();
     this.silentUntilNanos = startNanos;
   }
 
@@ -82,8 +82,8 @@ final class SourceJournal {
     log.info("stage={} enters {}", stage, next);
     stage = next;
     switch (next) {
-      case STOP_AND_COPY -> silentUntilNanos = ticker.nanos() + SILENCE.toNanos();
-      case SETUP, PRE_COPY, SAVE, RESTORE, NETWORK_CLEANUP -> silentUntilNanos = ticker.nanos();
+      case STOP_AND_COPY -> silentUntilNanos = scheduler.nanos() + SILENCE.toNanos();
+      case SETUP, PRE_COPY, SAVE, RESTORE, NETWORK_CLEANUP -> silentUntilNanos = scheduler.nanos();
       case STORAGE_HANDOFF, ACTIVATION -> {
       }
     }
@@ -91,7 +91,7 @@ final class SourceJournal {
   }
 
   synchronized void setupDone(double stepsPerSecondBefore, double populateSeconds) {
-    setupSeconds = ticker.secondsSince(startNanos);
+    setupSeconds = scheduler.secondsSince(startNanos);
     log.info("stage={} done in {} s, the destination's memory was ready after {} s", stage, setupSeconds,
         populateSeconds);
     speed = new GuestSpeed(OptionalDouble.of(stepsPerSecondBefore), speed.during(), speed.after());
@@ -129,9 +129,10 @@ final class SourceJournal {
     bytesSent = Math.max(bytesSent, bytes);
   }
 
+  /** @param reason one that was not said yet */
   synchronized void inDoubt(String reason) {
+    log.warn("stage={} in doubt: {}", stage, reason);
     if (state != State.IN_DOUBT) {
-      log.warn("stage={} in doubt: {}", stage, reason);
       state = State.IN_DOUBT;
       tell();
     }
@@ -141,7 +142,7 @@ final class SourceJournal {
     blackout = report;
     // What went by a file on shared storage did not go over the link.
     bytesSent = Math.max(bytesSent, allBytesSent);
-    totalSeconds = ticker.secondsSince(startNanos);
+    totalSeconds = scheduler.secondsSince(startNanos);
     progress = new Progress(progress.round(), 0, progress.bytesPerSecond(), OptionalDouble.of(0), 0, 1);
     state = State.RUNNING;
   }
@@ -154,26 +155,27 @@ final class SourceJournal {
 
   synchronized void handedOver(double boundSeconds) {
     blackoutBound = OptionalDouble.of(boundSeconds);
-    totalSeconds = ticker.secondsSince(startNanos);
+    totalSeconds = scheduler.secondsSince(startNanos);
     end(State.HANDED_OVER);
   }
 
   synchronized void failed(MigrationFailure cause, boolean cancelled) {
     failure = new Failure(cause.code(), cause.getMessage());
-    totalSeconds = ticker.secondsSince(startNanos);
+    totalSeconds = scheduler.secondsSince(startNanos);
     end(cancelled ? State.CANCELLED : State.ROLLED_BACK);
   }
 
   /** The attempt was aborted, and the guest is not this host's any more either. */
   synchronized void disowned(MigrationFailure cause) {
     failure = new Failure(cause.code(), cause.getMessage());
-    totalSeconds = ticker.secondsSince(startNanos);
+    totalSeconds = scheduler.secondsSince(startNanos);
     end(State.DISOWNED);
   }
 
   synchronized SourceStatus status() {
     return new SourceStatus(state, stage, Optional.ofNullable(failure), progress, setupSeconds,
-        totalSeconds > 0 ? totalSeconds : ticker.secondsSince(startNanos), Optional.ofNullable(blackout), blackoutBound,
+        totalSeconds > 0 ? totalSeconds : scheduler.secondsSince(startNanos), Optional.ofNullable(blackout),
+        blackoutBound,
         bytesSent,
         throughput, speed, List.copyOf(rounds), arrival);
   }
@@ -187,24 +189,24 @@ final class SourceJournal {
 
   private void tell() {
     if (!untold) {
-      Task unused = ticker.start("journal", this::tellSoon);
+      Task unused = scheduler.start("journal", this::tellSoon);
       // Only now: had it not begun, nobody would ever be told again.
       untold = true;
     }
   }
 
   private synchronized Duration silence() {
-    return Duration.ofNanos(silentUntilNanos - ticker.nanos());
+    return Duration.ofNanos(silentUntilNanos - scheduler.nanos());
   }
 
   private void tellSoon() {
     try {
-      ticker.sleep(SETTLING);
+      scheduler.sleep(SETTLING);
       for (Duration left = silence(); left.isPositive(); left = silence()) {
-        ticker.sleep(left);
+        scheduler.sleep(left);
       }
     } catch (InterruptedException e) {
-      ticker.current().interrupt();
+      scheduler.current().interrupt();
     }
     synchronized (telling) {
       SourceStatus now;

@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedCopies;
+import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationConnector;
@@ -70,7 +71,6 @@ public final class SourceMigration implements Departure {
   private final Attempt attempt;
   private final OwnershipDialogue dialogue;
   private final Settlement settlement;
-  private final LastWord lastWord;
 
   public SourceMigration(Order order, Environment environment) {
     this.order = order;
@@ -79,23 +79,10 @@ public final class SourceMigration implements Departure {
     this.journal = new SourceJournal(log, environment.scheduler());
     this.attempt = new Attempt(order.options().timeout(), environment.ticker());
     this.dialogue = OwnershipDialogue.ofSource(environment.line(), order.guest().spec().id(), order.migration(),
-        order.epoch(), listener());
-    this.lastWord = new LastWord(environment.scheduler());
-    this.settlement = new Settlement(order, environment, attempt, journal, dialogue, lastWord, log);
-  }
-
-  private OwnershipDialogue.Listener listener() {
-    return new OwnershipDialogue.Listener() {
-      @Override
-      public void waits(String reason) {
-        journal.inDoubt(reason);
-      }
-
-      @Override
-      public void ruled(Ruling.Final ruling) {
-        // Said where it is acted upon: the guest is paused.
-      }
-    };
+        order.epoch(), new DialogueLog(journal::inDoubt, ruling -> {
+          // Said where it is acted upon: the guest is paused.
+        }));
+    this.settlement = new Settlement(order, environment, attempt, journal, dialogue, log);
   }
 
   /** Moves the guest, or leaves it running here. Never throws for what a peer, the network or the coordinator does. */
@@ -220,6 +207,7 @@ public final class SourceMigration implements Departure {
     CoordinatorProbe coordinator = new CoordinatorProbe(environment.ownership());
     PreCopy preCopy = new PreCopy(session, coordinator);
     StopAndCopy stopAndCopy = new StopAndCopy(session);
+    int tooLong = 0;
     for (int switchover = 1; switchover <= MAX_SWITCHOVERS; switchover++) {
       enter(MigrationStage.PRE_COPY);
       preCopy.run();
@@ -232,15 +220,24 @@ public final class SourceMigration implements Departure {
         return;
       }
       log.warn("switchover {} of {} put off: {}", switchover, MAX_SWITCHOVERS, end);
+      tooLong += end == StopAndCopy.End.PAUSED_TOO_LONG ? 1 : 0;
       if (switchover < MAX_SWITCHOVERS) {
         long backOffNanos = BACK_OFF.multipliedBy(switchover).toNanos();
         environment.scheduler().sleep(Duration.ofNanos(Math.min(backOffNanos, attempt.deadline().remainingNanos())));
         attempt.checkpoint();
       }
     }
-    throw new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
-        "%d switchovers were put off, because the coordinator did not answer, so that nobody could commit; see that it runs, then migrate again"
-            .formatted(MAX_SWITCHOVERS));
+    throw putOffTooOften(MAX_SWITCHOVERS - tooLong, tooLong);
+  }
+
+  /** Too long pauses alone end an attempt earlier: the coordinator was silent at least once. */
+  static MigrationFailure putOffTooOften(int silent, int tooLong) {
+    String pauses = tooLong == 0
+        ? ""
+        : ", and %d because the guest's pause got too long".formatted(tooLong);
+    return new MigrationFailure.Stopped(FailureCode.COORDINATOR_UNREACHABLE,
+        "%d switchovers were put off because the coordinator did not answer, so that nobody could commit%s; see that the coordinator runs, then migrate again"
+            .formatted(silent, pauses));
   }
 
   private Ruling.Final storageHandoff(SourceSession session) throws MigrationFailure, InterruptedException {
@@ -276,9 +273,7 @@ public final class SourceMigration implements Departure {
 
   /** The VM runs elsewhere, or nowhere: a copy kept for safety may go. */
   public void release(CoordinatorsWord word) {
-    // The dialogue first: whoever wakes up asks it.
     dialogue.overrule(word);
-    lastWord.hear(word);
   }
 
   @Override

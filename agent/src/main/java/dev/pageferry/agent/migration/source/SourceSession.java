@@ -29,7 +29,7 @@ final class SourceSession implements AutoCloseable {
   final OwnershipDialogue dialogue;
   final StateSaver stateSaver;
   final Failpoints failpoints;
-  final Scheduler ticker;
+  final Scheduler scheduler;
   /** Of every page as last sent; the destination keeps the like of it as received. */
   final ChecksumTable checksums;
   final PageRounds rounds;
@@ -52,11 +52,11 @@ final class SourceSession implements AutoCloseable {
     this.dialogue = dialogue;
     this.stateSaver = new StateSaver(environment.savedStates());
     this.failpoints = environment.failpoints();
-    this.ticker = environment.scheduler();
+    this.scheduler = environment.scheduler();
     this.checksums = new ChecksumTable(space.pageCount());
     checksums.prepare(0, guest.ram().pageCount());
-    this.rounds = new PageRounds(guest, mirror, link, checksums, options, attempt, journal, ticker);
-    this.blackout = new BlackoutClock(ticker);
+    this.rounds = new PageRounds(guest, mirror, link, checksums, options, attempt, journal, scheduler);
+    this.blackout = new BlackoutClock(scheduler);
     this.mirror = mirror;
   }
 

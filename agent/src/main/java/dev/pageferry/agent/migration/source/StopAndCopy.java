@@ -51,7 +51,7 @@ final class StopAndCopy {
 
   StopAndCopy(SourceSession session) {
     this.session = session;
-    this.lastWrites = DiskFlush.ofNothing(session.attempt, session.ticker);
+    this.lastWrites = DiskFlush.ofNothing(session.attempt, session.scheduler);
   }
 
   /**
@@ -112,7 +112,7 @@ final class StopAndCopy {
   }
 
   private DiskFlush startFlush() {
-    return DiskFlush.start(session.guest, session.attempt, session.ticker);
+    return DiskFlush.start(session.guest, session.attempt, session.scheduler);
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.google.protobuf.ByteString;
@@ -104,13 +105,32 @@ class IncomingMigrationsTest {
     assertThat(incoming.isEmpty()).isFalse();
   }
 
-  private WeakReference<DestinationLink> receiveNothing() throws Exception {
-    VmSpec spec = VmSpec.diskless(new VmId("db"), "db", BYTES, 1, new ProgramSpec("uniform", Map.of(), BYTES, 1));
-    incoming.expect(MIGRATION, spec, new OwnershipEpoch(1), new Manner.Live(false), TOKEN, Duration.ofMinutes(1));
-    DestinationLink link = new BrokenLink();
+  @Test
+  void anAgentThatEndsExpectsNothingAndLetsNobodyIn() throws Exception {
+    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), TOKEN, Duration.ofMinutes(1));
+    incoming.close(Duration.ZERO);
+
+    assertThat(incoming.state(MIGRATION)).isEqualTo(State.UNKNOWN);
+    assertThatThrownBy(() -> admit(new BrokenLink())).isInstanceOf(MigrationFailure.class)
+        .hasMessageContaining("shutting down");
+    assertThatThrownBy(() -> incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), TOKEN,
+        Duration.ofMinutes(1))).isInstanceOf(IllegalStateException.class).hasMessageContaining("shutting down");
+  }
+
+  private static VmSpec spec() {
+    return VmSpec.diskless(new VmId("db"), "db", BYTES, 1, new ProgramSpec("uniform", Map.of(), BYTES, 1));
+  }
+
+  private void admit(DestinationLink link) throws MigrationFailure {
     incoming.admit(Hello.newBuilder().setMigrationId(MIGRATION.value()).setToken(ByteString.copyFrom(TOKEN))
         .setLowestVersion(ProtocolVersion.LOWEST).setHighestVersion(ProtocolVersion.CURRENT).setStreams(1).build(),
         link);
+  }
+
+  private WeakReference<DestinationLink> receiveNothing() throws Exception {
+    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), TOKEN, Duration.ofMinutes(1));
+    DestinationLink link = new BrokenLink();
+    admit(link);
     return new WeakReference<>(link);
   }
 }

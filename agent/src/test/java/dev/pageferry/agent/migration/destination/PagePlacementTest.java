@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.ProgramSpec;
@@ -12,6 +13,7 @@ import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.wire.FrameType;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.agent.wire.PageFrameMeta;
+import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
@@ -81,6 +83,16 @@ class PagePlacementTest {
 
   private long pagesNotZero() {
     return LongStream.range(0, vm.ram().pageCount()).filter(page -> !vm.ram().isZero(page)).count();
+  }
+
+  @Test
+  void aRunThatReachesIntoTheNextBlockIsRefusedBeforeAPageIsPlacedOnASingleStreamToo() throws Exception {
+    PageFrame frame = new PageFrame();
+    frame.startRun(0, PageFrame.BLOCK_PAGES - 1, 2);
+    PageFrameMeta run = meta(frame, FrameType.PAGE_RUN, 2);
+
+    assertThatExceptionOfType(WireException.class).isThrownBy(() -> placement.runStarts(0, run))
+        .satisfies(thrown -> assertThat(thrown.fault()).isEqualTo(WireException.Fault.WRONG_STREAM));
   }
 
   @Test

@@ -22,6 +22,7 @@ import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
+import dev.pageferry.agent.ownership.OpenDialogues;
 import dev.pageferry.agent.ownership.OwnershipClient.Decision;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
@@ -68,9 +69,12 @@ class ReceptionTest {
 
   private final HostMemory memory = new HostMemory(4 * BYTES);
   private final ScriptedRow row = new ScriptedRow();
+  private final OpenDialogues open = new OpenDialogues();
   private final List<IncomingGuest> running = new CopyOnWriteArrayList<>();
   private final ScriptedLink link = new ScriptedLink();
-  private HostLease lease = () -> {
+  private final List<String> logged = new CopyOnWriteArrayList<>();
+  private final MigrationLog log = (isWarning, what, values) -> logged.add(what + " " + List.of(values));
+  private volatile HostLease lease = () -> {
   };
   private IncomingMigrations incoming;
 
@@ -149,8 +153,9 @@ class ReceptionTest {
   @BeforeEach
   void expect() throws Exception {
     incoming = new IncomingMigrations(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE,
-        Optional.empty(), new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1)), () -> lease.awaitLive(),
-        (guest, epoch) -> running.add(guest), (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
+        Optional.empty(), new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1), open),
+        () -> lease.awaitLive(),
+        (guest, epoch) -> running.add(guest), (migration, vm) -> log, new Failpoints(Optional.empty()));
     incoming.expect(M, SPEC, new OwnershipEpoch(1), new Manner.Live(false), new byte[]{1}, Duration.ofMinutes(1));
   }
 
@@ -249,14 +254,14 @@ class ReceptionTest {
     link.close();
 
     await().until(() -> row.resolveCalls() >= 3);
-    assertThat(incoming.doubts()).singleElement().satisfies(doubt -> {
+    assertThat(open.doubts()).singleElement().satisfies(doubt -> {
       assertThat(doubt.vm()).isEqualTo(SPEC.id());
       assertThat(doubt.reason()).contains("gone back in time");
     });
     assertThat(running).isEmpty();
     row.resolved(decision(Outcome.DELETED, "", 0));
     await().until(() -> incoming.state(M) == IncomingMigrations.State.DISCARDED);
-    assertThat(incoming.doubts()).isEmpty();
+    assertThat(open.doubts()).isEmpty();
   }
 
   @Test
@@ -270,6 +275,42 @@ class ReceptionTest {
     row.resolved(decision(Outcome.COMMITTED, "here", 2));
     await().until(() -> !running.isEmpty());
     assertThat(running.getFirst().isPausedFor(PauseReason.MIGRATION)).isFalse();
+  }
+
+  @Test
+  void aGuestThatIsOwnedAndCannotRunIsToldToOperatorsAndLoggedOnce() throws Exception {
+    lease = () -> {
+      throw new IllegalStateException("no disks, by the test");
+    };
+    // Its source is gone: it stays here.
+    row.givenBack(decision(Outcome.COMMITTED, "here", 2));
+    becomeReady();
+    link.say(() -> Go.newBuilder().setEpoch(2).build());
+    await().until(() -> row.giveBackCalls() >= 3);
+
+    assertThat(open.doubts()).singleElement().satisfies(doubt -> {
+      assertThat(doubt.epoch()).isEqualTo(new OwnershipEpoch(2));
+      assertThat(doubt.reason()).contains("no disks");
+    });
+    assertThat(logged).filteredOn(line -> line.contains("cannot run here")).hasSize(1);
+    lease = () -> {
+    };
+    await().until(() -> incoming.state(M) == IncomingMigrations.State.RUNNING);
+    assertThat(open.doubts()).isEmpty();
+  }
+
+  @Test
+  void aGuestThatWasCommittedAndHasNotRunWhenTheAgentEndsIsLoggedAsSuch() throws Exception {
+    lease = () -> {
+      throw new IllegalStateException("no disks, by the test");
+    };
+    becomeReady();
+    link.say(() -> Go.newBuilder().setEpoch(2).build());
+    await().until(() -> row.giveBackCalls() > 0);
+    incoming.close(Duration.ZERO);
+
+    await().until(() -> logged.stream().anyMatch(line -> line.contains("committed to this host and has not run")));
+    assertThat(logged).noneMatch(line -> line.contains("report is cut short"));
   }
 
   @Test

@@ -1,6 +1,5 @@
-package dev.pageferry.agent.migration.source;
+package dev.pageferry.agent.ownership;
 
-import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -8,8 +7,11 @@ import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** The latest that the coordinator has said, unasked, of copies of one guest. Any thread. */
-final class LastWord {
+/**
+ * The latest that the coordinator has said, unasked, of copies of one guest: a word of earlier epochs takes nothing back. Any
+ * thread.
+ */
+public final class LastWord {
   private final Signal heard;
   /** Guarded by this. */
   private @Nullable CoordinatorsWord latest;
@@ -35,22 +37,22 @@ final class LastWord {
   }
 
   /** The word by which a copy under that epoch is of no use any more; empty if there is none. */
-  synchronized Optional<CoordinatorsWord> against(OwnershipEpoch epoch) {
+  public synchronized Optional<CoordinatorsWord> against(OwnershipEpoch epoch) {
     return Optional.ofNullable(latest).filter(word -> word.concerns(epoch));
   }
 
   /** Whether a copy under that epoch is of no use any more. */
-  boolean isOver(OwnershipEpoch epoch) {
+  public boolean isOver(OwnershipEpoch epoch) {
     return against(epoch).isPresent();
   }
 
   /** Whether the owner that has the guest since that epoch has said that it runs there. */
-  synchronized boolean runsElsewhereSince(OwnershipEpoch epoch) {
+  public synchronized boolean runsElsewhereSince(OwnershipEpoch epoch) {
     return Optional.ofNullable(latestOfElsewhere).filter(word -> word.concerns(epoch)).isPresent();
   }
 
   /** Waits until a copy under that epoch is of no use any more, or the time is over. */
-  void await(OwnershipEpoch epoch, Duration atMost) throws InterruptedException {
+  public void await(OwnershipEpoch epoch, Duration atMost) throws InterruptedException {
     boolean unused = heard.await(() -> isOver(epoch), atMost);
   }
 }
