@@ -69,8 +69,8 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
     if (memoryBytes % PageSize.BYTES != 0 || memoryBytes < PageSize.bytesOf(Math.max(1, vcpus))
         || memoryBytes >= MAX_MEMORY_BYTES) {
       throw new IllegalArgumentException(
-          "memory of %d bytes is not a multiple of %d from one page a vCPU to below %s".formatted(
-              memoryBytes, PageSize.BYTES, ByteSize.format(MAX_MEMORY_BYTES)));
+          "memory of %d bytes for %d vCPUs is not a multiple of %d bytes of at least one page a vCPU, and below %s"
+              .formatted(memoryBytes, vcpus, PageSize.BYTES, ByteSize.format(MAX_MEMORY_BYTES)));
     }
   }
 

@@ -22,14 +22,24 @@ final class Refusals {
           "the coordinator at %s does not know this command; it is of another version; use the ferry that came with it"
               .formatted(coordinator),
           refusal);
-      default -> new Failure(exitCode(status.getCode()), said(status), refusal);
+      default -> isNoGrpc(status)
+          ? new Failure(ExitCode.UNREACHABLE,
+              "what listens at %s does not speak gRPC; name the coordinator's --listen address, not its HTTP one"
+                  .formatted(coordinator),
+              refusal)
+          : new Failure(exitCode(status.getCode()), said(status), refusal);
     };
+  }
+
+  /** Netty's word where the other side answers with something else than HTTP/2. */
+  private static boolean isNoGrpc(Status status) {
+    return status.getCode() == Status.Code.INTERNAL && "http2 exception".equals(status.getDescription());
   }
 
   /** Like {@link #ofRead}, but once the request may have been sent, silence leaves open whether the change was made. */
   static Failure ofChange(StatusRuntimeException refusal, HostPort coordinator, Change change) {
     Status status = refusal.getStatus();
-    if (!change.mayHaveArrived()) {
+    if (!change.mayHaveArrived() || isNoGrpc(status)) {
       return ofRead(refusal, coordinator);
     }
     return switch (status.getCode()) {

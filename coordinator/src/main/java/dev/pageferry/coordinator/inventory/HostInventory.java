@@ -307,9 +307,14 @@ public final class HostInventory {
     return hosts.values().stream().allMatch(each -> each.isHeard() || each.isConfirmedDead());
   }
 
-  /** Takes a host at its word, and notes nothing: the records are not to be changed now. */
-  public synchronized void hearOnly(HostRecord record, long memoryFreeBytes, Set<Incarnation> ended) {
+  /** Takes a host at its word, and notes nothing: the records are not to be changed now. Only one that is known to be over is not. */
+  public synchronized Registration hearOnly(HostRecord record, long memoryFreeBytes, Set<Incarnation> ended) {
     HostId id = new HostId(record.getId());
+    HostEntry known = hosts.get(id);
+    if (known != null && (known.record().getSupersededList().contains(record.getIncarnation())
+        || (known.isConfirmedDead() && known.isIncarnation(record.getIncarnation())))) {
+      return new Registration.Superseded();
+    }
     HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(record, ticker.nanos()));
     HostRecord heard = record.toBuilder().addAllSuperseded(entry.record().getSupersededList()).build();
     displaced.remove(new Displaced(id, new Incarnation(record.getIncarnation())));
@@ -323,6 +328,7 @@ public final class HostInventory {
       entry.replace(heard);
     }
     entry.heard(now(), memoryFreeBytes);
+    return new Registration.Accepted();
   }
 
   /** An incarnation of a host whose place another took while nothing was noted, and that nobody has proven or confirmed dead. */
@@ -337,9 +343,15 @@ public final class HostInventory {
     return List.copyOf(displaced);
   }
 
-  /** An operator says that it is off; false if it is not among them. */
+  /** An operator says that it is off: it is never taken in again. False if it is not among them. */
   public synchronized boolean confirmDisplaced(Displaced incarnation) {
-    return displaced.remove(incarnation);
+    HostEntry entry = hosts.get(incarnation.host());
+    if (entry == null || !displaced.remove(incarnation)) {
+      return false;
+    }
+    // Written down with the host, once anything is.
+    entry.become(entry.record().toBuilder().addSuperseded(incarnation.incarnation().value()).build());
+    return true;
   }
 
   /** Writes down whoever was heard while nothing was to be noted. */

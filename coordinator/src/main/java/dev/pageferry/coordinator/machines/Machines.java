@@ -31,6 +31,7 @@ import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -43,6 +44,10 @@ import org.slf4j.LoggerFactory;
 public final class Machines {
   private static final Logger log = LoggerFactory.getLogger(Machines.class);
 
+  /** How long a creation that was begun before is waited for: five minutes. */
+  private static final int FINISHING_LOOKS = 600;
+  private static final Duration FINISHING_LOOK = Duration.ofMillis(500);
+
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
@@ -54,6 +59,7 @@ public final class Machines {
   private final Object naming = new Object();
   private final SavedMachines saved;
   private final Whereabouts whereabouts;
+  private final Scheduler scheduler;
   private final MachineContents contents;
 
   /** @param moves whether a migration of the VM is followed */
@@ -67,6 +73,7 @@ public final class Machines {
     this.busy = new BusyVms(ledger::requireChangeable);
     this.states = new MachineStates(inventory, moves);
     this.whereabouts = new Whereabouts(inventory, agents);
+    this.scheduler = scheduler;
     this.contents = new MachineContents(agents);
     this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
@@ -178,6 +185,54 @@ public final class Machines {
       return spec.addAllNics(RequestedCards.parse(request.getNicsList())).build();
     } catch (IllegalArgumentException e) {
       throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
+    }
+  }
+
+  /**
+   * Brings a creation to its end that an earlier process of this coordinator began: waits while the host is at it, and orders it
+   * anew where it is not.
+   */
+  Vm finishCreation(String name, boolean paused) throws RequestException {
+    for (int i = 0; i < FINISHING_LOOKS; i++) {
+      Row row = row(name);
+      if (row.record().getPhase() != VmRecord.Phase.CREATING) {
+        return fresh(row);
+      }
+      if (!isBeingBuilt(row)) {
+        try {
+          return start(name, "", false, paused);
+        } catch (RequestException e) {
+          boolean isStillBegun = e.kind() == Kind.REFUSED && whereabouts.of(row).isPresent()
+              && row(name).record().getPhase() == VmRecord.Phase.CREATING;
+          if (!isStillBegun) {
+            throw e;
+          }
+        }
+      }
+      sleepALittle();
+    }
+    throw new RequestException(Kind.IN_DOUBT, "VM %s is being created still", name);
+  }
+
+  private void sleepALittle() throws RequestException {
+    try {
+      scheduler.sleep(FINISHING_LOOK);
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+      throw new RequestException(Kind.IN_DOUBT, "this coordinator is shutting down");
+    }
+  }
+
+  private boolean isBeingBuilt(Row row) throws RequestException {
+    Optional<Host> host = whereabouts.of(row);
+    if (host.isEmpty()) {
+      return false;
+    }
+    try {
+      agents.getVm(host.get().record().getAddress(), row.id().value());
+      return true;
+    } catch (AgentException e) {
+      return false;
     }
   }
 

@@ -47,7 +47,7 @@ public final class VmChanges {
     }
     return switch (row.get().record().getPhase()) {
       // The coordinator ended while its host was at it, or had just done it: nobody was told that it runs.
-      case CREATING -> machines.start(request.getName(), "", false, request.getPaused());
+      case CREATING -> machines.finishCreation(request.getName(), request.getPaused());
       case STOPPED -> throw new RequestException(Kind.FAILED,
           "VM %s was made by this request before the coordinator restarted, and is STOPPED; start it by 'ferry vm start %s'",
           request.getName(), request.getName());
@@ -82,24 +82,24 @@ public final class VmChanges {
   }
 
   public Vm pause(String name, RequestedChange change) throws RequestException {
-    requireSameVm(name, change);
+    requireSameRun(name, change);
     return machines.pause(name);
   }
 
   public Vm resume(String name, RequestedChange change) throws RequestException {
-    requireSameVm(name, change);
+    requireSameRun(name, change);
     return machines.resume(name);
   }
 
   public Vm stop(StopVmRequest request, RequestedChange change) throws RequestException {
-    requireSameVm(request.getName(), change);
+    requireSameRun(request.getName(), change);
     return machines.stop(request.getName(), request.getDiscardState());
   }
 
   public void delete(DeleteVmRequest request, RequestedChange change) throws RequestException {
     boolean isDone = change.isRepeated() && !change.vmId().isEmpty() && ledger.wasDeleted(new VmId(change.vmId()));
     if (!isDone) {
-      requireSameVm(request.getName(), change);
+      requireSameRun(request.getName(), change);
       machines.delete(request.getName(), request.getForce());
     }
   }
@@ -109,6 +109,17 @@ public final class VmChanges {
     if (change.isRepeated() && row.isPresent() && !row.get().id().value().equals(change.vmId())) {
       throw new RequestException(Kind.REFUSED,
           "the VM that this request was about is gone, and %s is the name of another one now; nothing was done", name);
+    }
+  }
+
+  /** What was to end, or to stand still, may have done so: what somebody has started since is not what was meant. */
+  private void requireSameRun(String name, RequestedChange change) throws RequestException {
+    requireSameVm(name, change);
+    long now = ledger.findByName(name).map(row -> row.record().getEpoch()).orElse(0L);
+    if (change.isRepeated() && change.vmEpoch() != 0 && now > change.vmEpoch()) {
+      throw new RequestException(Kind.REFUSED,
+          "VM %s was started or moved since this request was begun (epoch %d, now %d); nothing was done; look, and ask again under a new request id",
+          name, change.vmEpoch(), now);
     }
   }
 

@@ -50,8 +50,7 @@ public final class Membership {
   public Registration register(HostRecord host, long memoryFreeBytes, Set<Incarnation> ended) {
     if (history.isInTrouble()) {
       // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
-      inventory.hearOnly(host, memoryFreeBytes, ended);
-      return new Registration.Accepted();
+      return inventory.hearOnly(host, memoryFreeBytes, ended);
     }
     Registration registration = inventory.register(host, memoryFreeBytes, ended, guests::unfenced);
     history.hostHeard();

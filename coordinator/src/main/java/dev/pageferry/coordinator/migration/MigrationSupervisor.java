@@ -381,7 +381,8 @@ public final class MigrationSupervisor implements AutoCloseable {
     List<MigrationId> matching = documents.keySet().stream().filter(each -> each.value().startsWith(beginning))
         .toList();
     if (beginning.isEmpty() || matching.isEmpty()) {
-      throw new RequestException(Kind.NOT_FOUND, "migration %s is not known; see 'ferry migration list'", beginning);
+      throw new RequestException(Kind.NOT_FOUND, "migration %s is not known; see 'ferry migration list'",
+          beginning.isEmpty() ? "''" : beginning);
     }
     if (matching.size() > 1) {
       throw new RequestException(Kind.INVALID, "migration %s is ambiguous: %d ids match", beginning,

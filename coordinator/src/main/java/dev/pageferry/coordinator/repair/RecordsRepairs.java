@@ -121,6 +121,7 @@ public final class RecordsRepairs {
       switch (each) {
         case Step.Claim claim -> disagreeing.add(claim.copy().name());
         case Step.ClaimInDoubt claim -> disagreeing.add(claim.before().getSpec().getName());
+        case Step.DeletedSince gone -> disagreeing.add(gone.before().getSpec().getName());
         case Step.Refused refused -> disagreeing.add(refused.name());
         // Nobody reports it: it is not in the way.
         case Step.Nowhere unused -> {
@@ -190,6 +191,11 @@ public final class RecordsRepairs {
       throw new RequestException(Kind.REFUSED, "VM %s was deleted; its copies are destroyed once the records are right",
           copy.name());
     }
+    for (Step each : RepairPlan.of(world)) {
+      if (each instanceof Step.DeletedSince gone && gone.before().getSpec().getName().equals(copy.name())) {
+        RecordsRepair unused = performed(gone);
+      }
+    }
     if (world.row(vm).filter(copy::isOfRow).isEmpty()) {
       RecordsRepair done = performed(RepairPlan.claim(world, vm, copy));
       if (!done.getRefusal().isEmpty()) {
@@ -246,6 +252,7 @@ public final class RecordsRepairs {
       switch (step) {
         case Step.Claim claim -> perform(claim);
         case Step.ClaimInDoubt claim -> ledger.overrule(claim.vm(), claim.event());
+        case Step.DeletedSince gone -> forget(gone);
         case Step.Nowhere nowhere -> ledger.overrule(nowhere.vm(), nowhere.event());
         case Step.Refused unused -> {
         }
@@ -255,6 +262,12 @@ public final class RecordsRepairs {
     } catch (ConflictException | AgentException e) {
       return described(step).toBuilder().setRefusal(String.valueOf(e.getMessage())).build();
     }
+  }
+
+  private void forget(Step.DeletedSince gone) throws ConflictException {
+    // Whatever was pending of it.
+    ledger.overrule(gone.vm(), new OwnershipEvent.FoundNowhere(new OwnershipEpoch(gone.before().getEpoch())));
+    ledger.overrule(gone.vm(), new OwnershipEvent.Delete());
   }
 
   private void perform(Step.Claim claim) throws ConflictException, AgentException {
@@ -289,6 +302,9 @@ public final class RecordsRepairs {
           .setAfter("on host %s, epoch %d, which keeps it in doubt".formatted(claim.arrival().host(),
               claim.arrival().epoch()))
           .build();
+      case Step.DeletedSince gone -> repair.setVm(gone.before().getSpec().getName())
+          .setBefore(described(gone.before()))
+          .setAfter("deleted: host %s has a newer VM of that name".formatted(gone.byHost())).build();
       case Step.Nowhere nowhere -> repair.setVm(nowhere.before().getSpec().getName())
           .setBefore(described(nowhere.before()))
           .setAfter("%s, epoch %d: no host has it".formatted(nowhere.leavesItSaved() ? "saved" : "stopped",

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.repair;
 
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
@@ -37,6 +38,10 @@ final class RepairPlan {
       }
     }
 
+    /** The VM was deleted after these records were made: a newer one has its name. */
+    record DeletedSince(VmId vm, VmRecord before, HostId byHost) implements Step {
+    }
+
     /** Nobody has the VM. */
     record Nowhere(VmId vm, VmRecord before, long epoch) implements Step {
       OwnershipEvent event() {
@@ -65,6 +70,8 @@ final class RepairPlan {
     for (VmId vm : all) {
       step(world, vm).ifPresent(steps::add);
     }
+    // A name is free once its row is gone.
+    steps.sort(Comparator.comparing(each -> !(each instanceof Step.DeletedSince)));
     return steps;
   }
 
@@ -159,10 +166,13 @@ final class RepairPlan {
     if (unread.isPresent()) {
       return unread.get();
     }
-    VmId named = world.names().get(copy.name());
-    if (row.isEmpty() && named != null && !named.equals(vm)) {
+    Optional<VmId> namesake = Optional.ofNullable(world.names().get(copy.name())).filter(it -> !it.equals(vm));
+    boolean isThereToo = namesake.filter(
+        it -> !world.copiesOf(it).isEmpty() || !world.arrivalsOf(it).isEmpty()).isPresent();
+    if (row.isEmpty() && isThereToo) {
       return new Step.Refused(vm, copy.name(), row,
-          "another VM of the records has the name %s; delete that one first".formatted(copy.name()));
+          "another VM of the records has the name %s, and is on a host too; end the agent of host %s, or that of the other one"
+              .formatted(copy.name(), copy.host()));
     }
     return new Step.Claim(vm, copy, row);
   }
@@ -191,6 +201,11 @@ final class RepairPlan {
 
   /** No host that is up has it. One that is silent may: nothing is done to what may be its own before it is heard, or confirmed dead. */
   private static Optional<Step> withoutCopies(Surveyed world, VmId vm, VmRecord row) {
+    Optional<Copy> namesake = world.namesake(vm, row.getSpec().getName());
+    if (namesake.isPresent()) {
+      // A name is taken only once it is free: whatever a silent host has of this VM is void.
+      return Optional.of(new Step.DeletedSince(vm, row, namesake.get().host()));
+    }
     if (!rests(row) && world.isWithASilentHost(row)) {
       return Optional.empty();
     }

@@ -86,6 +86,14 @@ record Surveyed(Map<VmId, VmRecord> rows, Hosts hosts, Leases leases, Set<VmId> 
     return hosts.silent().contains(new Incarnation(row.getOwnerIncarnation()));
   }
 
+  /** A copy of another VM of that name, which has no row. */
+  Optional<Copy> namesake(VmId vm, String name) {
+    return hosts.copies().entrySet().stream()
+        .filter(
+            each -> !each.getKey().equals(vm) && !rows.containsKey(each.getKey()) && !deleted.contains(each.getKey()))
+        .flatMap(each -> each.getValue().stream()).filter(each -> each.name().equals(name)).findFirst();
+  }
+
   long latestLease(VmId vm) {
     return leases.latest().getOrDefault(vm, 0L);
   }

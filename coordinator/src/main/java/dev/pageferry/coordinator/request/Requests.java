@@ -84,18 +84,27 @@ public final class Requests {
         .sorted(Comparator.comparingLong(Remembered::begunAtMillis)).forEach(remembered::add);
   }
 
+  /**
+   * The VM that a request names, as it is when the request is first begun.
+   *
+   * @param vmId empty: none
+   */
+  public record Subject(String vmId, long epoch) {
+    public static final Subject NONE = new Subject("", 0);
+  }
+
   /** A change that nobody remembers. */
   public RequestedChange withoutId() {
-    return new RequestedChange("", RandomIds.uuid(random), "", false);
+    return new RequestedChange("", RandomIds.uuid(random), "", 0, false);
   }
 
   /**
    * Begins a request, unless it was begun before.
    *
-   * @param vmId looks up the VM that the request names; asked only for a request that is new
+   * @param subject looks up the VM that the request names; asked only for a request that is new
    * @throws RequestException if another request has that id
    */
-  public Admission admit(String id, Content content, Supplier<String> vmId) throws RequestException {
+  public Admission admit(String id, Content content, Supplier<Subject> subject) throws RequestException {
     if (id.isEmpty() || id.length() > MAX_ID_LENGTH) {
       throw new RequestException(Kind.INVALID, "a request id has 1 to %d characters, not %d", MAX_ID_LENGTH,
           id.length());
@@ -108,7 +117,7 @@ public final class Requests {
     }
     Admission admission;
     try {
-      admission = begin(id, content, vmId);
+      admission = begin(id, content, subject);
     } catch (RequestException | RuntimeException e) {
       end(id, mine);
       throw e;
@@ -120,7 +129,7 @@ public final class Requests {
     return admission;
   }
 
-  private Admission begin(String id, Content content, Supplier<String> vmId) throws RequestException {
+  private Admission begin(String id, Content content, Supplier<Subject> subject) throws RequestException {
     String key = KEY + URLEncoder.encode(id, StandardCharsets.UTF_8);
     Optional<Versioned> stored = store.get(key);
     if (stored.isPresent()) {
@@ -130,12 +139,15 @@ public final class Requests {
         return new Finished(record.getMethod(), record.getOutcome());
       }
       log.info("request={} method={} begun again", id, content.method());
-      return new Begun(new RequestedChange(id, record.getOperationId(), record.getVmId(), true));
+      return new Begun(new RequestedChange(id, record.getOperationId(), record.getVmId(), record.getVmEpoch(),
+          true));
     }
-    RequestedChange change = new RequestedChange(id, RandomIds.uuid(random), vmId.get(), false);
+    Subject named = subject.get();
+    RequestedChange change = new RequestedChange(id, RandomIds.uuid(random), named.vmId(), named.epoch(), false);
     long now = scheduler.wallMillis();
     RequestRecord record = RequestRecord.newBuilder().setMethod(content.method()).setContentHash(content.hash())
-        .setBegunAtMillis(now).setOperationId(change.operationId()).setVmId(change.vmId()).build();
+        .setBegunAtMillis(now).setOperationId(change.operationId()).setVmId(change.vmId())
+        .setVmEpoch(change.vmEpoch()).build();
     Transaction transaction = new Transaction().ifAbsent(key).put(key, record.toByteArray());
     List<Remembered> forgotten = tooMany(now);
     forgotten.forEach(each -> transaction.delete(each.key()));

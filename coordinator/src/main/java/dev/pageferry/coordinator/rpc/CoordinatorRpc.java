@@ -62,7 +62,9 @@ public final class CoordinatorRpc implements AutoCloseable {
             new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
                 repairs,
                 new VmChanges(ledger, machines), requests),
-            new RequestInterceptor(requests, name -> ledger.findByName(name).map(row -> row.id().value()).orElse(""))))
+            new RequestInterceptor(requests, name -> ledger.findByName(name)
+                .map(row -> new Requests.Subject(row.id().value(), row.record().getEpoch()))
+                .orElse(Requests.Subject.NONE))))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network), inventory,
             heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory::isAlive))

@@ -8,6 +8,7 @@ import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.request.Requests.Admission;
 import dev.pageferry.coordinator.request.Requests.Begun;
 import dev.pageferry.coordinator.request.Requests.Finished;
+import dev.pageferry.coordinator.request.Requests.Subject;
 import dev.pageferry.coordinator.request.Requests.UnderWay;
 import dev.pageferry.proto.records.v1.RequestOutcome;
 import io.grpc.Context;
@@ -38,12 +39,12 @@ final class RequestInterceptor implements ServerInterceptor {
   private static final Duration LOOK_FOR_CALLER = Duration.ofSeconds(1);
 
   private final Requests requests;
-  private final Function<String, String> vmIds;
+  private final Function<String, Subject> subjects;
 
-  /** @param vmIds gives the id of the VM of a name, empty if there is none */
-  RequestInterceptor(Requests requests, Function<String, String> vmIds) {
+  /** @param subjects gives the VM of a name, if there is one */
+  RequestInterceptor(Requests requests, Function<String, Subject> subjects) {
     this.requests = requests;
-    this.vmIds = vmIds;
+    this.subjects = subjects;
   }
 
   /** The change that the calling thread carries out; empty: it was asked for without an id. */
@@ -91,7 +92,7 @@ final class RequestInterceptor implements ServerInterceptor {
     Admission admission;
     try {
       admission = requests.admit(id, ChangingMethods.content(method(call), request),
-          () -> vmIds.apply(ChangingMethods.vmName(method(call), request)));
+          () -> subjects.apply(ChangingMethods.vmName(method(call), request)));
     } catch (RequestException | RuntimeException e) {
       call.refuse(Refusals.status(e));
       return;

@@ -86,7 +86,6 @@ public final class SqliteRecordStore implements RecordStore {
         connection.close();
         throw e;
       }
-      connection.setAutoCommit(false);
       SqliteRecordStore store = new SqliteRecordStore(connection);
       store.readAll();
       return store;
@@ -109,7 +108,6 @@ public final class SqliteRecordStore implements RecordStore {
       rows.next();
       newest = rows.getLong(1);
     }
-    connection.commit();
     memory.writeLock().lock();
     try {
       records.clear();
@@ -194,21 +192,44 @@ public final class SqliteRecordStore implements RecordStore {
       return false;
     }
     try {
+      run("BEGIN");
       long next = nextRevision();
       for (Transaction.Write each : transaction.writes()) {
         write(each, next);
       }
-      connection.commit();
+      run("COMMIT");
       take(transaction, next);
       return true;
     } catch (SQLException e) {
       become(State.UNCERTAIN);
-      try {
-        connection.rollback();
-      } catch (SQLException suppressed) {
-        e.addSuppressed(suppressed);
-      }
+      rollBack(e);
       throw new StoreException("records cannot be written", e);
+    }
+  }
+
+  private void run(String statement) throws SQLException {
+    boolean unused = prepared(statement).execute();
+  }
+
+  /** After some failures, a full disk for one, SQLite has done so itself: then there is no transaction to end. */
+  private void rollBack(SQLException cause) {
+    // A statement that failed is finalized by the driver, and of no use any more.
+    List<PreparedStatement> before = List.copyOf(statements.values());
+    statements.clear();
+    try {
+      for (PreparedStatement each : before) {
+        each.close();
+      }
+      run("ROLLBACK");
+    } catch (SQLException e) {
+      cause.addSuppressed(e);
+    }
+  }
+
+  /** The file grows no further, as on a full disk. For tests. */
+  synchronized void limitPages(int pages) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      boolean unused = statement.execute("PRAGMA max_page_count=" + pages);
     }
   }
 

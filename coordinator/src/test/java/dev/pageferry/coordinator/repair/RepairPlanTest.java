@@ -119,10 +119,22 @@ class RepairPlanTest {
   void aVmWithoutARowGetsOneUnlessItsNameIsAnothers() {
     assertThat(RepairPlan.of(world(List.of(), Map.of(V, List.of(copy(V, "a", 1))), Map.of()))).singleElement()
         .isInstanceOfSatisfying(Step.Claim.class, claim -> assertThat(claim.before()).isEmpty());
-    VmRecord namesake = row(W, VmRecord.Phase.STOPPED, "a", 1).toBuilder()
+    VmRecord namesake = row(W, VmRecord.Phase.ACTIVE, "a", 1).toBuilder()
         .setSpec(VmSpec.newBuilder().setId("w").setName("name-of-v")).build();
-    assertThat(RepairPlan.of(world(List.of(namesake), Map.of(V, List.of(copy(V, "a", 1))), Map.of()))).singleElement()
-        .isInstanceOfSatisfying(Step.Refused.class, refused -> assertThat(refused.reason()).contains("has the name"));
+    assertThat(RepairPlan.of(world(List.of(namesake), Map.of(V, List.of(copy(V, "a", 1)), W, List.of(copy(W, "a", 1))),
+        Map.of()))).singleElement().isInstanceOfSatisfying(Step.Refused.class,
+            refused -> assertThat(refused.reason()).contains("has the name"));
+  }
+
+  @Test
+  void aVmWhoseNameANewerOneHasWasDeletedSince() {
+    VmRecord before = row(W, VmRecord.Phase.ACTIVE, "a", 1).toBuilder()
+        .setSpec(VmSpec.newBuilder().setId("w").setName("name-of-v")).build();
+    List<Step> steps = RepairPlan.of(world(List.of(before), Map.of(V, List.of(copy(V, "b", 1))), Map.of()));
+    assertThat(steps).hasSize(2);
+    assertThat(steps.getFirst()).as("its name is to be free").isInstanceOfSatisfying(Step.DeletedSince.class,
+        gone -> assertThat(gone.vm()).isEqualTo(W));
+    assertThat(steps.getLast()).isInstanceOf(Step.Claim.class);
   }
 
   @Test

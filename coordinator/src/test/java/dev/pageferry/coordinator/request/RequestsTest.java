@@ -9,6 +9,7 @@ import dev.pageferry.coordinator.fakes.InterposedStore;
 import dev.pageferry.coordinator.request.Requests.Begun;
 import dev.pageferry.coordinator.request.Requests.Content;
 import dev.pageferry.coordinator.request.Requests.Finished;
+import dev.pageferry.coordinator.request.Requests.Subject;
 import dev.pageferry.coordinator.request.Requests.UnderWay;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.records.v1.RequestOutcome;
@@ -43,7 +44,7 @@ class RequestsTest {
   }
 
   private RequestedChange begin(String id) throws RequestException {
-    return ((Begun) requests.admit(id, CONTENT, () -> "vm-1")).change();
+    return ((Begun) requests.admit(id, CONTENT, () -> new Subject("vm-1", 4))).change();
   }
 
   @Test
@@ -51,11 +52,11 @@ class RequestsTest {
     RequestedChange first = begin("r");
     assertThat(first.isRepeated()).isFalse();
     requests = newProcess();
-    RequestedChange again = ((Begun) requests.admit("r", CONTENT, () -> "vm-2")).change();
-    assertThat(again).isEqualTo(new RequestedChange("r", first.operationId(), "vm-1", true));
+    RequestedChange again = ((Begun) requests.admit("r", CONTENT, () -> new Subject("vm-2", 9))).change();
+    assertThat(again).isEqualTo(new RequestedChange("r", first.operationId(), "vm-1", 4, true));
     requests.finish(again, DONE);
     requests = newProcess();
-    assertThat(requests.admit("r", CONTENT, () -> "")).isEqualTo(DONE);
+    assertThat(requests.admit("r", CONTENT, () -> Subject.NONE)).isEqualTo(DONE);
   }
 
   @Test
@@ -63,7 +64,7 @@ class RequestsTest {
     RequestedChange change = begin("r");
     store.failWrites(1);
     requests.finish(change, DONE);
-    assertThat(((UnderWay) requests.admit("r", CONTENT, () -> "")).end().now()).contains(DONE);
+    assertThat(((UnderWay) requests.admit("r", CONTENT, () -> Subject.NONE)).end().now()).contains(DONE);
     requests = newProcess();
     assertThat(begin("r").isRepeated()).isTrue();
   }
@@ -78,7 +79,7 @@ class RequestsTest {
   @Test
   void whatIsLeftOpenMayBeBegunAgain() throws RequestException {
     RequestedChange change = begin("r");
-    UnderWay waiting = (UnderWay) requests.admit("r", CONTENT, () -> "");
+    UnderWay waiting = (UnderWay) requests.admit("r", CONTENT, () -> Subject.NONE);
     requests.leaveOpen(change);
     assertThat(waiting.end().failure()).isPresent();
     assertThat(begin("r").isRepeated()).isTrue();
@@ -88,7 +89,7 @@ class RequestsTest {
   void idsMayHaveAnyForm() throws RequestException {
     requests.finish(begin("a/b c%é"), DONE);
     assertThat(store.list("requests/")).hasSize(1);
-    assertThat(requests.admit("a/b c%é", CONTENT, () -> "")).isEqualTo(DONE);
+    assertThat(requests.admit("a/b c%é", CONTENT, () -> Subject.NONE)).isEqualTo(DONE);
   }
 
   @Test
@@ -100,7 +101,7 @@ class RequestsTest {
     assertThat(store.list("requests/")).hasSize(2);
     assertThat(begin("old").isRepeated()).isFalse();
     requests.finish(slow, DONE);
-    assertThat(requests.admit("slow", CONTENT, () -> "")).isEqualTo(DONE);
+    assertThat(requests.admit("slow", CONTENT, () -> Subject.NONE)).isEqualTo(DONE);
   }
 
   @Test
@@ -112,7 +113,7 @@ class RequestsTest {
     requests = newProcess();
     requests.finish(begin("another"), DONE);
     assertThat(store.list("requests/")).hasSize(Requests.MAX_REMEMBERED);
-    assertThat(requests.admit("r-11", CONTENT, () -> "")).isEqualTo(DONE);
+    assertThat(requests.admit("r-11", CONTENT, () -> Subject.NONE)).isEqualTo(DONE);
   }
 
   /** The machine's, but for the time of day. */

@@ -4,8 +4,14 @@ import static dev.pageferry.coordinator.rpc.ServedSite.refused;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.fakes.FakeAgent;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
+import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
@@ -214,6 +220,37 @@ class RequestInterceptorTest {
     StartVmRequest forced = start().toBuilder().setForceDisks(true).build();
     assertThat(ChangingMethods.content("StartVm", forced).hash())
         .isEqualTo(ChangingMethods.content("RestoreVm", RestoreVmRequest.newBuilder().setName("db").build()).hash());
+  }
+
+  @Test
+  void aCreationThatItsHostIsStillAtIsWaitedForByTheRepeatedRequest() throws Exception {
+    breakDownAt("createVm");
+    refused(Code.UNKNOWN, "unforeseen", () -> under("r-1").createVm(CREATE));
+    served = served.afterCoordinatorRestart();
+    served.site().heartbeat("a", "b");
+    String id = served.site().vmId("db").value();
+    FakeAgent a = served.site().agent("a");
+    a.host(VmStatus.newBuilder().setId(id).setEpoch(1).setState(VmStatus.State.PAUSED).build());
+    // It asks for the first step while its building is looked at.
+    a.when("getVm", () -> served.site().ledger().started(new VmId(id), new OwnershipEvent.Started(new HostId("a"),
+        served.site().incarnation("a"), new OwnershipEpoch(1))));
+    long before = builds();
+    assertThat(under("r-1").createVm(CREATE).getId()).isEqualTo(id);
+    assertThat(builds()).as("nothing is built a second time").isEqualTo(before);
+    assertThat(a.count("destroyVm")).isZero();
+  }
+
+  @Test
+  void aStopThatIsRepeatedDoesNotStopWhatWasStartedSince() throws Exception {
+    served.cluster().createVm(CREATE);
+    served.site().agent("a").refuse("destroyVm", AgentException.Kind.UNREACHABLE, "no answer");
+    refused(Code.UNKNOWN, "is stopped in the records", () -> under("r-1").stopVm(stop()));
+    served.site().agent("a").accept("destroyVm");
+    served.cluster().startVm(start());
+    served.site().heartbeat("a");
+    refused(Code.FAILED_PRECONDITION, "was started or moved since", () -> under("r-1").stopVm(stop()));
+    assertThat(served.cluster().getVm(GetVmRequest.newBuilder().setName("db").build()).getState())
+        .isEqualTo(Vm.State.RUNNING);
   }
 
   @Test

@@ -197,7 +197,12 @@ class RestoredRecordsTest {
 
     ConfirmHostDeadResponse confirmed = served.cluster()
         .confirmHostDead(ConfirmHostDeadRequest.newBuilder().setId("b").setConfirmed(true).build());
+    RegisterRequest back = RegisterRequest.newBuilder().setHostId("b").setIncarnation(before)
+        .setAddress(FakeSite.address("b")).build();
+    assertThat(served.registry().register(back).getRefusal()).isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
     assertThat(repair(false).hasRecords()).isFalse();
+    assertThat(served.registry().register(back).getRefusal()).as("its place is taken, and its VMs run elsewhere by now")
+        .isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
   }
 
   /** Its commit is among what the records lost; whoever had the VM has given it away. */

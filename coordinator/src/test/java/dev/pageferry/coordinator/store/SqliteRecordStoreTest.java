@@ -68,6 +68,22 @@ class SqliteRecordStoreTest {
   }
 
   @Test
+  void aStoreWhoseDiskWasFullIsReadAllTheWhileAndWrittenAgainOnceThereIsRoom() throws Exception {
+    put("vms/1", "one");
+    store.limitPages(1);
+    for (int i = 0; i < 2; i++) {
+      assertThatThrownBy(() -> store.commit(new Transaction().put("vms/1", new byte[1 << 20])))
+          .isInstanceOf(StoreException.class).hasMessageContaining("cannot be written").hasMessageContaining("full");
+      assertThat(text("vms/1")).isEqualTo("one");
+    }
+    store.limitPages(1 << 20);
+    put("vms/1", "two");
+    store.close();
+    store = SqliteRecordStore.open(directory);
+    assertThat(text("vms/1")).isEqualTo("two");
+  }
+
+  @Test
   void aStoreThatIsClosedIsNotRead() {
     put("vms/1", "one");
     store.close();
