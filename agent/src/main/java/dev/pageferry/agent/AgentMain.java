@@ -1,7 +1,7 @@
 package dev.pageferry.agent;
 
-import dev.pageferry.common.config.ServerProgram;
 import dev.pageferry.common.config.Settings;
+import dev.pageferry.common.server.ServerProgram;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;

@@ -1,7 +1,7 @@
 package dev.pageferry.coordinator;
 
-import dev.pageferry.common.config.ServerProgram;
 import dev.pageferry.common.config.Settings;
+import dev.pageferry.common.server.ServerProgram;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;

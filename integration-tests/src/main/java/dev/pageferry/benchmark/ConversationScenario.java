@@ -1,6 +1,6 @@
 package dev.pageferry.benchmark;
 
-import dev.pageferry.common.network.Ipv4Address;
+import dev.pageferry.common.packet.Ipv4Address;
 import dev.pageferry.station.Conversation;
 import dev.pageferry.station.KeyValueClient;
 import dev.pageferry.station.Station;

@@ -1,7 +1,7 @@
 package dev.pageferry.station;
 
-import dev.pageferry.common.network.Ipv4Address;
-import dev.pageferry.common.network.UdpDatagram;
+import dev.pageferry.common.packet.Ipv4Address;
+import dev.pageferry.common.packet.UdpDatagram;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

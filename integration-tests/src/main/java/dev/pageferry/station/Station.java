@@ -1,13 +1,13 @@
 package dev.pageferry.station;
 
-import dev.pageferry.common.network.ArpPacket;
-import dev.pageferry.common.network.Endpoints;
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.Ipv4Address;
-import dev.pageferry.common.network.Ipv4Packet;
-import dev.pageferry.common.network.MacAddress;
-import dev.pageferry.common.network.UdpDatagram;
-import dev.pageferry.common.network.VxlanHeader;
+import dev.pageferry.common.packet.ArpPacket;
+import dev.pageferry.common.packet.Endpoints;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.Ipv4Address;
+import dev.pageferry.common.packet.Ipv4Packet;
+import dev.pageferry.common.packet.MacAddress;
+import dev.pageferry.common.packet.UdpDatagram;
+import dev.pageferry.common.packet.VxlanHeader;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

@@ -47,7 +47,7 @@ class DependencyRulesTest {
       .resideInAPackage("io.netty..");
   @ArchTest
   static final ArchRule grpcStaysAtTheEdges = noClasses().that().resideInAPackage("dev.pageferry..").and()
-      .resideOutsideOfPackages(AGENT + ".rpc..", COORDINATOR + ".rpc..", COORDINATOR + ".agentlink..",
+      .resideOutsideOfPackages(AGENT + ".rpc..", COORDINATOR + ".rpc..", COORDINATOR + ".agents.grpc..",
           COORDINATOR + ".cli..",
           "dev.pageferry.proto..")
       .should().dependOnClassesThat().resideInAPackage("io.grpc..");

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import dev.pageferry.common.network.Ipv4Address;
-import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.packet.Ipv4Address;
+import dev.pageferry.common.packet.MacAddress;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;

@@ -3,7 +3,7 @@ package dev.pageferry.simulation;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.concurrent.Signal;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.util.ArrayDeque;

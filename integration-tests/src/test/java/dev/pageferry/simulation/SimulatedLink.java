@@ -9,7 +9,7 @@ import dev.pageferry.agent.migration.RoundTransfer;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Signal;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import java.util.Arrays;
 import java.util.List;

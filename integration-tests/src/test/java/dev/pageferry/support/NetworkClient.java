@@ -1,7 +1,7 @@
 package dev.pageferry.support;
 
 import dev.pageferry.common.config.HostPort;
-import dev.pageferry.common.network.Ipv4Address;
+import dev.pageferry.common.packet.Ipv4Address;
 import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepRequest;
 import dev.pageferry.proto.cluster.v1.ListVtepsRequest;

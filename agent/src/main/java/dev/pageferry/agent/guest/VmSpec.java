@@ -3,7 +3,7 @@ package dev.pageferry.agent.guest;
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.service.ServiceMemory;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
 import java.nio.file.Path;

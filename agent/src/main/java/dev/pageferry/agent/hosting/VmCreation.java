@@ -7,9 +7,9 @@ import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
-import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -31,11 +31,11 @@ public final class VmCreation {
   private final HostedGuests guests;
   private final GuestClaims claims;
   private final OwnershipDialogue.Line line;
-  private final HostLease lease;
+  private final ActivationLease lease;
   private final Failpoints failpoints;
 
   public VmCreation(VmFactory factory, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
-      HostLease lease, Failpoints failpoints) {
+      ActivationLease lease, Failpoints failpoints) {
     this.factory = factory;
     this.guests = guests;
     this.claims = claims;

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration;
 
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.MigrationStage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration;
 
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 
 /** Why a migration cannot go on. Before commit is asked every one of them means: the source resumes the guest. */
 public abstract sealed class MigrationFailure extends Exception

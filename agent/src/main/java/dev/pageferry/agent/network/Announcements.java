@@ -1,8 +1,8 @@
 package dev.pageferry.agent.network;
 
-import dev.pageferry.common.network.ArpPacket;
-import dev.pageferry.common.network.MacAddress;
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.ArpPacket;
+import dev.pageferry.common.packet.MacAddress;
+import dev.pageferry.common.packet.NetworkCard;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.network;
 
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.NetworkCard;
 
 /**
  * Which network is on which real interface.

@@ -3,7 +3,7 @@ package dev.pageferry.agent.network;
 import dev.pageferry.agent.os.PacketSocket;
 import dev.pageferry.agent.os.PacketSocket.Packet;
 import dev.pageferry.common.failure.IoFailure;
-import dev.pageferry.common.network.EthernetFrame;
+import dev.pageferry.common.packet.EthernetFrame;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.concurrent.ArrayBlockingQueue;

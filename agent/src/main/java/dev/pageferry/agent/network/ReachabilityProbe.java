@@ -1,7 +1,7 @@
 package dev.pageferry.agent.network;
 
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.MacAddress;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 

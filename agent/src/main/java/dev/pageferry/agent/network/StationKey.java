@@ -1,7 +1,7 @@
 package dev.pageferry.agent.network;
 
-import dev.pageferry.common.network.MacAddress;
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.MacAddress;
+import dev.pageferry.common.packet.NetworkCard;
 
 /** A station of a network. Networks are apart: the same address may be on each of them. */
 record StationKey(int vni, MacAddress mac) {

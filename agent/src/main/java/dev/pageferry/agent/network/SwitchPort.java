@@ -1,6 +1,6 @@
 package dev.pageferry.agent.network;
 
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;

@@ -2,8 +2,8 @@ package dev.pageferry.agent.network;
 
 import dev.pageferry.agent.network.SwitchPort.State;
 import dev.pageferry.agent.network.Uplink.Learning;
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.MacAddress;
 import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
 import java.util.ArrayList;

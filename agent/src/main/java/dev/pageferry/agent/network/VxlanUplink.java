@@ -1,8 +1,8 @@
 package dev.pageferry.agent.network;
 
 import dev.pageferry.agent.network.VirtualSwitch.Tunnels;
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.VxlanHeader;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.VxlanHeader;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;

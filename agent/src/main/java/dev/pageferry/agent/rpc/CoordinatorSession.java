@@ -1,7 +1,7 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.migration.HostLease;
+import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.TunnelEnd;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
@@ -31,7 +31,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Registers this host with the coordinator and stays known: a heartbeat a second, and the lease that answers bring. */
-public final class CoordinatorSession implements HostLease, AutoCloseable {
+public final class CoordinatorSession implements ActivationLease, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CoordinatorSession.class);
   private static final long RETRY_MILLIS = 500;
   /** As long as another agent has the name and is heard: it may be the one before, which the coordinator still hears ending. */

@@ -1,8 +1,8 @@
 package dev.pageferry.agent.savedstate;
 
 import dev.pageferry.agent.disk.StorageFiles;
-import dev.pageferry.common.identity.StateFiles;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.migration.StateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,11 +1,11 @@
 package dev.pageferry.agent.service;
 
-import dev.pageferry.common.network.ArpPacket;
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.IcmpEcho;
-import dev.pageferry.common.network.Ipv4Packet;
-import dev.pageferry.common.network.NetworkCard;
-import dev.pageferry.common.network.UdpDatagram;
+import dev.pageferry.common.packet.ArpPacket;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.IcmpEcho;
+import dev.pageferry.common.packet.Ipv4Packet;
+import dev.pageferry.common.packet.NetworkCard;
+import dev.pageferry.common.packet.UdpDatagram;
 import java.util.List;
 import java.util.Optional;
 

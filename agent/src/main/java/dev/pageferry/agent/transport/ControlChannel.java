@@ -3,7 +3,7 @@ package dev.pageferry.agent.transport;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.wire.WireException;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.Ping;
 import dev.pageferry.proto.migration.v1.Pong;

@@ -4,7 +4,7 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.common.identity.MigrationId;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Refusal;
 import dev.pageferry.proto.migration.v1.StreamHello;

@@ -5,7 +5,7 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.MigrationId;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;

@@ -8,7 +8,7 @@ import dev.pageferry.agent.migration.RoundTransfer;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.agent.wire.StreamProof;
 import dev.pageferry.common.identity.MigrationId;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.StreamHello;

@@ -11,8 +11,8 @@ import dev.pageferry.agent.guest.ProgramSpec;
 import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.Failpoints;
-import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipClient.Decision;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
@@ -43,7 +43,7 @@ class VmCreationTest {
   private final HostedGuests guests = new HostedGuests();
   private final GuestClaims claims = new GuestClaims();
   private final ScriptedRow row = new ScriptedRow();
-  private HostLease lease = () -> {
+  private ActivationLease lease = () -> {
   };
   private final VmCreation creation = new VmCreation(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM), guests,
       claims, new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1)),

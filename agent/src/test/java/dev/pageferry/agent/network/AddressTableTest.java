@@ -3,7 +3,7 @@ package dev.pageferry.agent.network;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.network.PacketUplink.Wire;
-import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.packet.MacAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;

@@ -1,9 +1,9 @@
 package dev.pageferry.agent.network;
 
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.Ipv4Address;
-import dev.pageferry.common.network.MacAddress;
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.Ipv4Address;
+import dev.pageferry.common.packet.MacAddress;
+import dev.pageferry.common.packet.NetworkCard;
 import java.net.InetSocketAddress;
 
 /** Stations and frames of tests. */

@@ -8,8 +8,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.VxlanHeader;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.VxlanHeader;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.net.DatagramPacket;

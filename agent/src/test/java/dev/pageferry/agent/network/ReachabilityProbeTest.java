@@ -2,8 +2,8 @@ package dev.pageferry.agent.network;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.common.network.EthernetFrame;
-import dev.pageferry.common.network.MacAddress;
+import dev.pageferry.common.packet.EthernetFrame;
+import dev.pageferry.common.packet.MacAddress;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Random;

@@ -12,7 +12,7 @@ import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.migration.source.SourceStatus.State;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;

@@ -1,6 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.common.units.Bandwidth;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;

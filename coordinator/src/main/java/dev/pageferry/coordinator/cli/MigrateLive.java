@@ -1,6 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
-import dev.pageferry.common.stage.MigrationLimits;
+import dev.pageferry.common.migration.MigrationLimits;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
 import java.util.concurrent.Callable;

@@ -1,6 +1,6 @@
 package dev.pageferry.coordinator.cli;
 
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import java.util.function.Supplier;

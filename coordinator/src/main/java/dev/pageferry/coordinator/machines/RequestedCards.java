@@ -1,6 +1,6 @@
 package dev.pageferry.coordinator.machines;
 
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;

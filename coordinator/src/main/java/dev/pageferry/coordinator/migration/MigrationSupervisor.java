@@ -8,7 +8,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.stage.MigrationLimits;
+import dev.pageferry.common.migration.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;

@@ -4,7 +4,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Names;
-import dev.pageferry.common.network.NetworkCard;
+import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;

@@ -8,7 +8,7 @@ import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.MigrationStage;
 import dev.pageferry.proto.migration.v1.Running;
 import java.io.IOException;
 import java.time.Duration;

@@ -2,8 +2,8 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.common.stage.FailureCode;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.FailureCode;
+import dev.pageferry.common.migration.MigrationStage;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.StateSaved;

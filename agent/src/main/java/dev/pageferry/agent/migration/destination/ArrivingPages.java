@@ -2,7 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.MigrationStage;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.DisksFlushed;

@@ -4,9 +4,9 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.disk.DiskException;
 import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
-import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -20,9 +20,9 @@ import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.identity.StateFiles;
-import dev.pageferry.common.stage.FailureCode;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.FailureCode;
+import dev.pageferry.common.migration.MigrationStage;
+import dev.pageferry.common.migration.StateFiles;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
@@ -43,7 +43,7 @@ final class DestinationMigration {
 
   /** What a migration reaches the world through. */
   record Environment(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
-      OwnershipDialogue.Line line, HostLease lease, ActiveGuests activeGuests, MigrationLog.Factory logs,
+      OwnershipDialogue.Line line, ActivationLease lease, ActiveGuests activeGuests, MigrationLog.Factory logs,
       Failpoints failpoints) {
     Scheduler scheduler() {
       return line.scheduler();

@@ -6,7 +6,7 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.MigrationStage;
 
 /**
  * What the stages of one incoming migration share.

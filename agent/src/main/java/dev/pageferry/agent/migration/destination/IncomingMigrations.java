@@ -4,9 +4,9 @@ import com.google.protobuf.ByteString;
 import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;
-import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.IncomingDirectory;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
@@ -20,8 +20,8 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.stage.FailureCode;
-import dev.pageferry.common.stage.MigrationLimits;
+import dev.pageferry.common.migration.FailureCode;
+import dev.pageferry.common.migration.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.Hello;
 import dev.pageferry.proto.migration.v1.Welcome;
@@ -75,7 +75,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   private boolean closing;
 
   public IncomingMigrations(GuestBuilder guests, GuestDisks disks, Optional<SavedStates> savedStates,
-      OwnershipDialogue.Line line, HostLease lease,
+      OwnershipDialogue.Line line, ActivationLease lease,
       ActiveGuests activeGuests,
       MigrationLog.Factory logs, Failpoints failpoints) {
     environment = new DestinationMigration.Environment(guests, disks, savedStates, line, lease, activeGuests,

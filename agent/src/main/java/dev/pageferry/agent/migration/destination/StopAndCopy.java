@@ -4,7 +4,7 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;

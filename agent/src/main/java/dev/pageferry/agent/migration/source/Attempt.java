@@ -3,7 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.failure.IoFailure;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.units.Durations;

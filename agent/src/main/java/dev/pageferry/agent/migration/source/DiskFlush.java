@@ -7,7 +7,7 @@ import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.failure.IoFailure;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import java.io.IOException;
 import java.time.Duration;

@@ -3,7 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.source.Convergence.Decision;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
 

@@ -14,7 +14,7 @@ import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.identity.StateFiles;
+import dev.pageferry.common.migration.StateFiles;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.function.LongConsumer;

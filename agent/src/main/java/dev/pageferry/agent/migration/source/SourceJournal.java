@@ -12,7 +12,7 @@ import dev.pageferry.agent.migration.source.SourceStatus.State;
 import dev.pageferry.common.concurrent.Followers;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.MigrationStage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.common.stage.MigrationLimits;
+import dev.pageferry.common.migration.MigrationLimits;
 import java.time.Duration;
 
 /**

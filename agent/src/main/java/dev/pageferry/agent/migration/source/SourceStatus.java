@@ -2,8 +2,8 @@ package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.agent.migration.RoundReport;
-import dev.pageferry.common.stage.FailureCode;
-import dev.pageferry.common.stage.MigrationStage;
+import dev.pageferry.common.migration.FailureCode;
+import dev.pageferry.common.migration.MigrationStage;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;

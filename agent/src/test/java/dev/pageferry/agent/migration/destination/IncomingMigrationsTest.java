@@ -25,7 +25,7 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Hello;

@@ -13,9 +13,9 @@ import dev.pageferry.agent.guest.VmFactory;
 import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;
-import dev.pageferry.agent.migration.HostLease;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -34,8 +34,8 @@ import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.page.PageSize;
-import dev.pageferry.common.stage.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.Go;
@@ -74,7 +74,7 @@ class ReceptionTest {
   private final ScriptedLink link = new ScriptedLink();
   private final List<String> logged = new CopyOnWriteArrayList<>();
   private final MigrationLog log = (isWarning, what, values) -> logged.add(what + " " + List.of(values));
-  private volatile HostLease lease = () -> {
+  private volatile ActivationLease lease = () -> {
   };
   private IncomingMigrations incoming;
 

@@ -2,7 +2,7 @@ package dev.pageferry.agent.migration.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.common.stage.FailureCode;
+import dev.pageferry.common.migration.FailureCode;
 import org.junit.jupiter.api.Test;
 
 class SwitchoversPutOffTest {

@@ -1,5 +1,0 @@
-/** Addresses and packets as they are on the wire: Ethernet, ARP, IPv4, ICMP, UDP, VXLAN. Knows no sockets. */
-@NullMarked
-package dev.pageferry.common.network;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,69 @@
+package dev.pageferry.common.server;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetSocketAddress;
+import java.nio.channels.UnresolvedAddressException;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.function.Supplier;
+
+/** Serves {@code /metrics} (Prometheus text format), {@code /health/live} and {@code /health/ready}. */
+public final class ObservabilityServer implements AutoCloseable {
+  private static final String PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8";
+  private static final String TEXT = "text/plain; charset=utf-8";
+
+  private final HttpServer server;
+
+  /**
+   * Starts to serve.
+   *
+   * @param metrics all meters in Prometheus' text format
+   * @param trouble why the program cannot do its work now; empty: it can
+   * @throws IOException if the address cannot be listened on
+   */
+  public ObservabilityServer(HostPort address, Supplier<String> metrics, Supplier<Optional<String>> trouble)
+      throws IOException {
+    try {
+      server = HttpServer.create(new InetSocketAddress(address.host(), address.port()), 0);
+    } catch (IOException | UnresolvedAddressException e) {
+      throw IoFailure.listening("HTTP", address, "--http", e);
+    }
+    server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+    server.createContext("/metrics", exchange -> answer(exchange, 200, PROMETHEUS_TEXT, metrics.get()));
+    server.createContext("/health/live", exchange -> answer(exchange, 200, TEXT, "live\n"));
+    server.createContext("/health/ready", exchange -> {
+      Optional<String> reason = trouble.get();
+      answer(exchange, reason.isEmpty() ? 200 : 503, TEXT,
+          reason.map(each -> "not ready: %s\n".formatted(each)).orElse("ready\n"));
+    });
+    server.start();
+  }
+
+  private static void answer(HttpExchange exchange, int code, String type, String text) throws IOException {
+    byte[] body = text.getBytes(StandardCharsets.UTF_8);
+    exchange.getResponseHeaders().set("Content-Type", type);
+    boolean head = exchange.getRequestMethod().equals("HEAD");
+    exchange.sendResponseHeaders(code, head ? -1 : body.length);
+    try (OutputStream out = exchange.getResponseBody()) {
+      if (!head) {
+        out.write(body);
+      }
+    }
+  }
+
+  /** The port that is listened on. */
+  public int port() {
+    return server.getAddress().getPort();
+  }
+
+  @Override
+  public void close() {
+    server.stop(0);
+  }
+}

@@ -1,0 +1,136 @@
+package dev.pageferry.common.server;
+
+import dev.pageferry.common.config.Settings;
+import dev.pageferry.common.config.SettingsException;
+import dev.pageferry.common.failure.IoFailure;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.Spec;
+
+/** A server's main: settings from flags, environment and file, a start, and a clean end on SIGTERM or SIGINT. */
+public abstract class ServerProgram implements Callable<Integer>, IVersionProvider {
+  private static final int EXIT_OK = 0;
+  private static final int EXIT_FAILED = 1;
+  private static final int EXIT_USAGE = 2;
+  private static final Duration CLOSING = Duration.ofSeconds(10);
+
+  private final List<String> names;
+  @Spec
+  @Nullable
+  CommandSpec spec;
+  @Option(names = "--config", paramLabel = "FILE", description = "YAML file with any of these settings.")
+  @Nullable
+  Path config;
+  @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this text.")
+  boolean help;
+  @Option(names = "--version", versionHelp = true, description = "Shows the version.")
+  boolean version;
+
+  /** @param names settings that the program knows, as its options without the dashes */
+  protected ServerProgram(List<String> names) {
+    this.names = names;
+  }
+
+  /** Starts the server; it runs until closed. */
+  protected abstract AutoCloseable start(Settings settings, String version) throws Exception;
+
+  /** How long the server's end is waited for; a program whose end has more to do says so. */
+  protected Duration longestClose() {
+    return CLOSING;
+  }
+
+  @Override
+  public String[] getVersion() {
+    return new String[]{programName() + " " + versionNumber()};
+  }
+
+  private String versionNumber() {
+    return Optional.ofNullable(getClass().getPackage().getImplementationVersion()).orElse("dev");
+  }
+
+  private String programName() {
+    return command().name();
+  }
+
+  private CommandSpec command() {
+    if (spec == null) {
+      throw new IllegalStateException("not run as a command");
+    }
+    return spec;
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    AutoCloseable server;
+    try {
+      server = start(new Settings(names, flags(), System.getenv(), config), versionNumber());
+    } catch (SettingsException e) {
+      complain(String.valueOf(e.getMessage()));
+      return EXIT_USAGE;
+    } catch (InterruptedException e) {
+      throw e;
+    } catch (Exception e) {
+      complain(e instanceof IOException || e instanceof UncheckedIOException
+          ? IoFailure.sentence(e)
+          : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
+      return EXIT_FAILED;
+    }
+    CountDownLatch closed = new CountDownLatch(1);
+    Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
+      close(server, longestClose(), this::complain);
+      closed.countDown();
+    }));
+    closed.await();
+    return EXIT_OK;
+  }
+
+  static void close(AutoCloseable server, Duration atMost, Consumer<String> complaints) {
+    // A part that hangs while it closes must not keep the process: the rest of the world treats it as gone anyway.
+    Thread closing = Thread.ofPlatform().daemon().start(() -> {
+      try {
+        server.close();
+      } catch (Exception e) {
+        complaints.accept("could not close cleanly: " + IoFailure.sentence(e));
+      }
+    });
+    try {
+      if (!closing.join(atMost)) {
+        complaints.accept("not closed within %d s; the process ends".formatted(atMost.toSeconds()));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private Map<String, String> flags() {
+    Map<String, String> flags = new HashMap<>();
+    ParseResult parsed = command().commandLine().getParseResult();
+    for (OptionSpec option : parsed.matchedOptions()) {
+      String name = option.longestName().replaceFirst("^--", "");
+      if (names.contains(name)) {
+        flags.put(name, option.getValue());
+      }
+    }
+    return flags;
+  }
+
+  private void complain(String problems) {
+    problems.lines().forEach(line -> command().commandLine().getErr().println(programName() + ": " + line));
+    command().commandLine().getErr().flush();
+  }
+}
