@@ -293,6 +293,11 @@ public final class MigrationSupervisor implements AutoCloseable {
     return moving.containsValue(vm);
   }
 
+  /** How many migrations are followed right now. */
+  public int underWay() {
+    return moving.size();
+  }
+
   private void launch(MigrationId id, VmId vm, MigrationDocument document, MigrationRun run, Drive drive) {
     moving.put(id, vm);
     tasks.removeIf(each -> !each.isAlive());

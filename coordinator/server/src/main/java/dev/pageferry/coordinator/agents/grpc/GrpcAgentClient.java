@@ -72,10 +72,15 @@ public final class GrpcAgentClient implements AgentClient {
       ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
 
   private final ClientInterceptor stamping;
+  private final ClientInterceptor meter;
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
-  /** @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself */
-  public GrpcAgentClient(Supplier<RecordsStamp> stamp) {
+  /**
+   * @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself
+   * @param meter sees every call
+   */
+  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter) {
+    this.meter = meter;
     stamping = new ClientInterceptor() {
       @Override
       public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
@@ -240,7 +245,7 @@ public final class GrpcAgentClient implements AgentClient {
     forgetOldFailures(channel);
     Context callers = context.attach();
     try {
-      return call.apply(HostAgentGrpc.newBlockingStub(channel).withInterceptors(stamping));
+      return call.apply(HostAgentGrpc.newBlockingStub(channel).withInterceptors(stamping, meter));
     } catch (StatusRuntimeException e) {
       if (kind(e) == Kind.UNREACHABLE) {
         // An agent that comes back should not wait for the channel's back-off, which grows to minutes.

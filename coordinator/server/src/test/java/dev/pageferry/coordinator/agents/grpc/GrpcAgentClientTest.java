@@ -23,6 +23,8 @@ import io.grpc.Status;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.CountDownLatch;
@@ -42,7 +44,8 @@ class GrpcAgentClientTest {
   private static final VmStatus VM = VmStatus.newBuilder().setId("v").setEpoch(1).build();
 
   private final Agent agent = new Agent();
-  private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance);
+  private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance,
+      new MetricCollectingClientInterceptor(new SimpleMeterRegistry()));
   private Server server;
   private String address;
 
