@@ -4,22 +4,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.ferry.command.CommandGroup;
-import dev.pageferry.ferry.command.DiskCommands;
-import dev.pageferry.ferry.command.HostCommands;
-import dev.pageferry.ferry.command.HostConfirmDead;
-import dev.pageferry.ferry.command.MigrateCommands;
-import dev.pageferry.ferry.command.MigrateLive;
-import dev.pageferry.ferry.command.MigrateQuick;
-import dev.pageferry.ferry.command.MigrationCommands;
-import dev.pageferry.ferry.command.RecordsCommands;
 import dev.pageferry.ferry.command.UsageErrors;
-import dev.pageferry.ferry.command.VmCommands;
-import dev.pageferry.ferry.command.VmCreate;
-import dev.pageferry.ferry.command.VmPingCommand;
-import dev.pageferry.ferry.command.VmSave;
-import dev.pageferry.ferry.command.VmStart;
-import dev.pageferry.ferry.command.VmVerify;
-import dev.pageferry.ferry.command.VtepCommands;
 import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
@@ -99,41 +84,30 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     // most commands take.
     System.setProperty("slf4j.provider", "org.slf4j.helpers.NOP_FallbackServiceProvider");
     System.setProperty("slf4j.internal.verbosity", "ERROR");
-    System.exit(run(Surroundings.ofProcess(), args));
+    Surroundings process = Surroundings.ofProcess();
+    if (List.of(args).equals(List.of("--version"))) {
+      // Programs ask this often; it needs no parser.
+      process.out().println(Version.line());
+      System.exit(ExitCode.DONE);
+    }
+    System.exit(run(process, args));
   }
 
   /** Runs one command line and gives its exit code. */
   static int run(Surroundings surroundings, String... args) {
-    return commandLine(surroundings).execute(args);
+    return CommandTree.execute(new Ferry(surroundings), args);
   }
 
-  private static CommandLine commandLine(Surroundings surroundings) {
-    Ferry ferry = new Ferry(surroundings);
-    CommandLine root = new CommandLine(ferry)
-        .addSubcommand(new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry)))
-        .addSubcommand(new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
-            .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
-            .addSubcommand(new VmPingCommand(ferry)))
-        .addSubcommand(new DiskCommands(ferry))
-        .addSubcommand(new VtepCommands(ferry))
-        .addSubcommand(new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
-            .addSubcommand(new MigrateQuick(ferry)))
-        .addSubcommand(new MigrationCommands(ferry)).addSubcommand(new RecordsCommands(ferry));
-    inheritVersion(root);
+  /** A tree of commands with this program's ways to print and to fail. */
+  CommandLine configured(CommandLine root) {
     root.setOut(writer(surroundings.out())).setErr(writer(surroundings.err()));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF)).setUsageHelpWidth(100).setExpandAtFiles(false);
-    root.setParameterExceptionHandler((problem, args) -> {
+    root.setParameterExceptionHandler((problem, _) -> {
       Output.error(surroundings.err(), UsageErrors.line(problem));
       return ExitCode.USAGE;
     });
-    root.setExecutionExceptionHandler((problem, command, parsed) -> ferry.failed(problem));
+    root.setExecutionExceptionHandler((problem, _, _) -> failed(problem));
     return root;
-  }
-
-  /** The option is inherited, but what it prints is not. */
-  private static void inheritVersion(CommandLine command) {
-    command.getCommandSpec().versionProvider(new Version());
-    command.getSubcommands().values().forEach(Ferry::inheritVersion);
   }
 
   @Override
@@ -206,8 +180,12 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
+      return new String[]{line()};
+    }
+
+    static String line() {
       String version = Ferry.class.getPackage().getImplementationVersion();
-      return new String[]{"ferry " + (version == null ? "dev" : version)};
+      return "ferry " + (version == null ? "dev" : version);
     }
   }
 }
