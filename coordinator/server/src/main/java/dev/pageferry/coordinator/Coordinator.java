@@ -53,7 +53,7 @@ final class Coordinator implements AutoCloseable {
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
       SecureRandom random = new SecureRandom();
       RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, random);
-      agents = new GrpcAgentClient(history::stamp);
+      agents = new GrpcAgentClient(history::stamp, inventory::noteAnswer);
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);
