@@ -1,5 +1,6 @@
 package dev.pageferry.ferry;
 
+import dev.pageferry.ferry.command.CompletionCommand;
 import dev.pageferry.ferry.command.DiskCommands;
 import dev.pageferry.ferry.command.HostCommands;
 import dev.pageferry.ferry.command.HostConfirmDead;
@@ -8,6 +9,7 @@ import dev.pageferry.ferry.command.MigrateLive;
 import dev.pageferry.ferry.command.MigrateQuick;
 import dev.pageferry.ferry.command.MigrationCommands;
 import dev.pageferry.ferry.command.RecordsCommands;
+import dev.pageferry.ferry.command.VersionCommand;
 import dev.pageferry.ferry.command.VmCommands;
 import dev.pageferry.ferry.command.VmCreate;
 import dev.pageferry.ferry.command.VmPingCommand;
@@ -27,8 +29,10 @@ import picocli.CommandLine.RunLast;
  * run. So a command line is first tried with the groups that it names; with all of them only for help, and where it is wrong.
  */
 final class CommandTree {
+  private static final String COMPLETION = "completion";
   /** In the order of the help. */
-  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records");
+  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records",
+      "version", COMPLETION);
 
   private CommandTree() {
   }
@@ -36,6 +40,9 @@ final class CommandTree {
   /** Runs a command line and gives its exit code. */
   static int execute(Ferry ferry, String... args) {
     List<String> words = List.of(args);
+    if (words.contains(COMPLETION)) {
+      return whole(ferry).execute(args);
+    }
     CommandLine few = tree(ferry, words::contains);
     few.setParameterExceptionHandler((_, all) -> whole(ferry).execute(all));
     few.setExecutionStrategy(parsed -> isAnswerable(parsed)
@@ -71,6 +78,8 @@ final class CommandTree {
       case "migrate" -> new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
           .addSubcommand(new MigrateQuick(ferry));
       case "migration" -> new CommandLine(new MigrationCommands(ferry));
+      case "version" -> new CommandLine(new VersionCommand(ferry, Ferry.Version.number()));
+      case COMPLETION -> new CommandLine(new CompletionCommand()).setCaseInsensitiveEnumValuesAllowed(true);
       case "records" -> new CommandLine(new RecordsCommands(ferry));
       default -> throw new IllegalArgumentException("no group of commands: " + name);
     };

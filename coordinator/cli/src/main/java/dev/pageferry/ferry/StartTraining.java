@@ -11,8 +11,8 @@ import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
-import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import dev.pageferry.proto.report.v1.Blackout;
@@ -35,7 +35,8 @@ import java.util.Map;
  * in the same process that knows one host, one VM and one migration. Touches no cluster, prints nothing.
  */
 final class StartTraining {
-  private static final List<String> COMMANDS = List.of("--version", "--help", "host list", "host list -o json", "vm list",
+  private static final List<String> COMMANDS = List.of("--version", "--help", "host list", "host list -o json",
+      "vm list",
       "vm list -o json", "vm show web", "migration list", "migration show m-1", "migrate live web --to host-b --watch");
 
   private StartTraining() {
