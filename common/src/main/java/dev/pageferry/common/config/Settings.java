@@ -12,7 +12,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
@@ -24,6 +26,9 @@ import org.yaml.snakeyaml.error.YAMLException;
  * file, which wins over the default. Problems are collected, so that an operator sees all of them at once.
  */
 public final class Settings {
+  private static final String PREFIX = "FERRY_";
+  private static final int MAX_MISSPELT = 2;
+
   private final Map<String, String> values = new HashMap<>();
   private final List<String> problems = new ArrayList<>();
 
@@ -40,7 +45,7 @@ public final class Settings {
       readFile(file, names);
     }
     for (String name : names) {
-      String variable = environment.get("FERRY_" + name.replace('-', '_').toUpperCase(Locale.ROOT));
+      String variable = environment.get(variable(name));
       if (variable != null) {
         values.put(name, variable);
       }
@@ -73,6 +78,27 @@ public final class Settings {
   /** The value of a setting, if it was given. */
   public <T> Optional<T> maybe(String name, Function<String, T> parser) {
     return optional(name, Optional.<T>empty(), text -> Optional.of(parser.apply(text)));
+  }
+
+  /**
+   * Adds a problem for each {@code FERRY_*} variable that is nearly a setting: it would be ignored, and its setting be the
+   * default. Others are left alone: programs of the project, and an operator's own scripts, have variables that begin so.
+   *
+   * @param others variables that are no settings, written as settings are: {@code java-home}
+   */
+  public void refuseMisspelt(Map<String, String> environment, Collection<String> names, Collection<String> others) {
+    List<String> known = Stream.concat(names.stream(), others.stream()).map(Settings::variable).toList();
+    for (String variable : new TreeSet<>(environment.keySet())) {
+      String nearest = nearest(variable, known);
+      if (variable.startsWith(PREFIX) && !known.contains(variable)
+          && editDistance(variable, nearest) <= MAX_MISSPELT) {
+        problems.add("%s is not a setting; did you mean %s?".formatted(variable, nearest));
+      }
+    }
+  }
+
+  private static String variable(String name) {
+    return PREFIX + name.replace('-', '_').toUpperCase(Locale.ROOT);
   }
 
   /** Adds a problem that concerns several settings. */

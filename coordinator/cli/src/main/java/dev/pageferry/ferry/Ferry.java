@@ -4,22 +4,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.ferry.command.CommandGroup;
-import dev.pageferry.ferry.command.DiskCommands;
-import dev.pageferry.ferry.command.HostCommands;
-import dev.pageferry.ferry.command.HostConfirmDead;
-import dev.pageferry.ferry.command.MigrateCommands;
-import dev.pageferry.ferry.command.MigrateLive;
-import dev.pageferry.ferry.command.MigrateQuick;
-import dev.pageferry.ferry.command.MigrationCommands;
-import dev.pageferry.ferry.command.RecordsCommands;
 import dev.pageferry.ferry.command.UsageErrors;
-import dev.pageferry.ferry.command.VmCommands;
-import dev.pageferry.ferry.command.VmCreate;
-import dev.pageferry.ferry.command.VmPingCommand;
-import dev.pageferry.ferry.command.VmSave;
-import dev.pageferry.ferry.command.VmStart;
-import dev.pageferry.ferry.command.VmVerify;
-import dev.pageferry.ferry.command.VtepCommands;
 import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
@@ -50,6 +35,9 @@ import picocli.CommandLine.ScopeType;
     "7 the VM is down: it was lost with a host that died."})
 public final class Ferry extends CommandGroup implements Session.Opener {
   private static final List<String> SETTINGS = List.of("coordinator", "output", "no-color", "quiet");
+  /** Variables that are no setting of this command: of its start script, and where its file is. */
+  private static final List<String> OTHER_VARIABLES = List.of("config", "opts", "start-cache", "java-home");
+  private static final int MAX_CAUSES = 10;
   private static final HostPort DEFAULT_COORDINATOR = new HostPort("127.0.0.1", 7400);
 
   private final Surroundings surroundings;
@@ -59,8 +47,8 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   private @Nullable String coordinator;
 
   @Option(names = {"-o",
-      "--output"}, paramLabel = "table|json", scope = ScopeType.INHERIT, order = 101,
-      description = "Form of the data (default table).")
+      "--output"}, paramLabel = "table|wide|json|yaml|name", scope = ScopeType.INHERIT, order = 101,
+      description = "Form of the data (default table): wide has more columns, name the names alone.")
   private @Nullable String output;
 
   @Option(names = "--no-color", scope = ScopeType.INHERIT, order = 102, description = "No colors on a terminal either.")
@@ -73,11 +61,16 @@ public final class Ferry extends CommandGroup implements Session.Opener {
 
   @Option(names = {"-v",
       "--verbose"}, scope = ScopeType.INHERIT, order = 103,
-      description = "Details on stderr, such as the id of a request.")
+      description = "Details on stderr, such as the id of a request, and what an error came from.")
   private boolean verbose;
 
+  @Option(names = "--debug", scope = ScopeType.INHERIT, order = 103,
+      description = "As -v, and where in the program an error came from.")
+  private boolean debug;
+
   @Option(names = "--config", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 104,
-      description = "YAML file with coordinator, output, no-color, quiet. Options and FERRY_* variables win over it.")
+      description = "YAML file with coordinator, output, no-color, quiet (FERRY_CONFIG; default ~/.config/ferry/config.yaml)."
+          + " Options and FERRY_* variables win over it.")
   private @Nullable Path config;
 
   @Option(names = {"-h",
@@ -99,41 +92,30 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     // most commands take.
     System.setProperty("slf4j.provider", "org.slf4j.helpers.NOP_FallbackServiceProvider");
     System.setProperty("slf4j.internal.verbosity", "ERROR");
-    System.exit(run(Surroundings.ofProcess(), args));
+    Surroundings process = Surroundings.ofProcess();
+    if (List.of(args).equals(List.of("--version"))) {
+      // Programs ask this often; it needs no parser.
+      process.out().println(Version.line());
+      System.exit(ExitCode.DONE);
+    }
+    System.exit(run(process, args));
   }
 
   /** Runs one command line and gives its exit code. */
   static int run(Surroundings surroundings, String... args) {
-    return commandLine(surroundings).execute(args);
+    return CommandTree.execute(new Ferry(surroundings), args);
   }
 
-  private static CommandLine commandLine(Surroundings surroundings) {
-    Ferry ferry = new Ferry(surroundings);
-    CommandLine root = new CommandLine(ferry)
-        .addSubcommand(new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry)))
-        .addSubcommand(new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
-            .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
-            .addSubcommand(new VmPingCommand(ferry)))
-        .addSubcommand(new DiskCommands(ferry))
-        .addSubcommand(new VtepCommands(ferry))
-        .addSubcommand(new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
-            .addSubcommand(new MigrateQuick(ferry)))
-        .addSubcommand(new MigrationCommands(ferry)).addSubcommand(new RecordsCommands(ferry));
-    inheritVersion(root);
+  /** A tree of commands with this program's ways to print and to fail. */
+  CommandLine configured(CommandLine root) {
     root.setOut(writer(surroundings.out())).setErr(writer(surroundings.err()));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF)).setUsageHelpWidth(100).setExpandAtFiles(false);
-    root.setParameterExceptionHandler((problem, args) -> {
+    root.setParameterExceptionHandler((problem, _) -> {
       Output.error(surroundings.err(), UsageErrors.line(problem));
       return ExitCode.USAGE;
     });
-    root.setExecutionExceptionHandler((problem, command, parsed) -> ferry.failed(problem));
+    root.setExecutionExceptionHandler((problem, _, _) -> failed(problem));
     return root;
-  }
-
-  /** The option is inherited, but what it prints is not. */
-  private static void inheritVersion(CommandLine command) {
-    command.getCommandSpec().versionProvider(new Version());
-    command.getSubcommands().values().forEach(Ferry::inheritVersion);
   }
 
   @Override
@@ -143,7 +125,9 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     put(flags, "output", output);
     put(flags, "no-color", noColor);
     put(flags, "quiet", quiet);
-    Settings settings = new Settings(SETTINGS, flags, surroundings.environment(), config);
+    Settings settings = new Settings(SETTINGS, flags, surroundings.environment(),
+        ConfigFile.find(config, surroundings.environment()).orElse(null));
+    settings.refuseMisspelt(surroundings.environment(), SETTINGS, OTHER_VARIABLES);
     HostPort address = settings.optional("coordinator", DEFAULT_COORDINATOR, Ferry::reachable);
     Output.Form form = settings.optional("output", Output.Form.TABLE, Output.Form::parse);
     boolean plain = settings.optional("no-color", false, Ferry::trueOrFalse);
@@ -155,7 +139,7 @@ public final class Ferry extends CommandGroup implements Session.Opener {
       throw new Failure(ExitCode.USAGE, problems + "; see 'ferry --help'", e);
     }
     Output printer = new Output(surroundings.out(), surroundings.err(), form, new Palette(colorful(plain)), silent,
-        verbose);
+        verbose || debug);
     try (Connection connection = new Connection(address)) {
       return body.applyAsInt(new Session(printer, connection, surroundings));
     }
@@ -168,12 +152,27 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   }
 
   private int failed(Exception problem) {
+    explain(problem);
     if (problem instanceof Failure failure) {
       Output.error(surroundings.err(), String.valueOf(failure.getMessage()));
       return failure.exitCode();
     }
     Output.error(surroundings.err(), "unexpected error; %s; this is a defect, please report it".formatted(problem));
     return ExitCode.FAILED;
+  }
+
+  /** Before the error, whose line is to be the last. */
+  private void explain(Exception problem) {
+    if (debug) {
+      problem.printStackTrace(surroundings.err());
+    } else if (verbose) {
+      Throwable cause = problem.getCause();
+      // Bounded: a chain of causes may be a circle.
+      for (int i = 0; cause != null && i < MAX_CAUSES; i++) {
+        surroundings.err().println("cause: " + Output.oneLine(cause.toString()));
+        cause = cause.getCause();
+      }
+    }
   }
 
   private static void put(Map<String, String> flags, String name, @Nullable Object value) {
@@ -206,8 +205,16 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
+      return new String[]{line()};
+    }
+
+    static String line() {
+      return "ferry " + number();
+    }
+
+    static String number() {
       String version = Ferry.class.getPackage().getImplementationVersion();
-      return new String[]{"ferry " + (version == null ? "dev" : version)};
+      return version == null ? "dev" : version;
     }
   }
 }

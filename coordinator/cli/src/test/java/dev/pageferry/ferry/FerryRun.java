@@ -61,10 +61,13 @@ final class FerryRun {
     return err.toString(StandardCharsets.UTF_8);
   }
 
-  private void pause(Duration duration) {
+  private void pause(Duration duration) throws InterruptedException {
     pauses.add(duration);
     nanos.addAndGet(duration.toNanos());
     afterPause.run();
+    if (Thread.interrupted()) {
+      throw new InterruptedException("as the test wants it");
+    }
   }
 
   private static PrintStream stream(ByteArrayOutputStream bytes) {

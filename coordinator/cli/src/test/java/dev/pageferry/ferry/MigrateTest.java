@@ -293,7 +293,7 @@ final class MigrateTest {
 
     ferry.run("migration", "list");
     assertThat(ferry.outLines().getLast()).isEqualTo(
-        "m-1  web-1  LIVE  host-a  host-b  COMPLETED  network cleanup  1.25 s  8.3 ms    1.5 GiB");
+        "m-1  web-1  LIVE  host-a  host-b  COMPLETED  network cleanup  -        1.25 s  8.3 ms    1.5 GiB");
 
     assertThat(ferry.run("migration", "cancel", "m-1")).isZero();
     assertThat(ferry.outLines().getLast()).contains("RUNNING", "pre-copy");

@@ -56,7 +56,7 @@ final class Coordinator implements AutoCloseable {
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(version, inventory, ledger, history);
-      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls());
+      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls(), inventory::noteAnswer);
       Disks disks = new Disks(ledger, inventory, agents);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
       machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);

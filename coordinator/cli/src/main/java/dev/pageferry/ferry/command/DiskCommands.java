@@ -11,8 +11,6 @@ import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
 import dev.pageferry.proto.cluster.v1.DeleteDiskResponse;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.GetDiskRequest;
-import dev.pageferry.proto.cluster.v1.ListDisksRequest;
-import dev.pageferry.proto.cluster.v1.ListDisksResponse;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,19 +43,17 @@ public final class DiskCommands extends CommandGroup {
     return ferry.inSession(session -> {
       Change change = requestOption.change(session);
       Disk disk = session.connection().changePatiently(change, stub -> stub.createDisk(request));
-      session.output().document(change.stamped(disk), palette -> table(List.of(disk)).text(palette));
+      session.output().rows(change.stamped(disk), table(List.of(disk)));
       return ExitCode.DONE;
     });
   }
 
   @Command(name = "list", description = "All disks.")
-  int list(@Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host) {
-    ListDisksRequest request = ListDisksRequest.newBuilder().setHost(host).build();
-    return ferry.inSession(session -> {
-      ListDisksResponse disks = session.connection().read(stub -> stub.listDisks(request));
-      session.output().document(disks, palette -> table(disks.getDisksList()).text(palette));
-      return ExitCode.DONE;
-    });
+  int list(@Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host,
+      @Mixin ListOptions options) {
+    return ferry.inSession(session -> options.show(session, limit -> Pages.disks(session.connection(), host, limit),
+        disks -> table(disks.getDisksList()), _ -> {
+        }));
   }
 
   @Command(name = "show", description = "One disk.")
@@ -80,7 +76,7 @@ public final class DiskCommands extends CommandGroup {
       Change change = requestOption.change(session);
       DeleteDiskResponse response = session.connection().change(change, stub -> stub.deleteDisk(request));
       session.output().document(change.stamped(response), palette -> "");
-      if (!session.output().isJson()) {
+      if (session.output().isForPeople()) {
         session.output().message(name + " deleted");
       }
       return ExitCode.DONE;

@@ -11,7 +11,9 @@ import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.ListHostsRequest;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
+import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry host}. */
@@ -24,14 +26,11 @@ public final class HostCommands extends CommandGroup {
   }
 
   @Command(name = "list", description = "All hosts that registered.")
-  int list() {
-    return ferry.inSession(session -> {
-      ListHostsResponse hosts = session.connection()
-          .read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance()));
-      session.output().document(hosts, palette -> table(hosts).text(palette));
-      RecordsText.warn(session.output(), hosts.hasRecords(), hosts.getRecords());
-      return ExitCode.DONE;
-    });
+  int list(@Mixin ListOptions options) {
+    return ferry.inSession(session -> options.show(session,
+        _ -> session.connection().read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance())),
+        HostCommands::table,
+        hosts -> RecordsText.warn(session.output(), hosts.hasRecords(), hosts.getRecords())));
   }
 
   @Command(name = "show", description = "One host.")
@@ -45,10 +44,12 @@ public final class HostCommands extends CommandGroup {
   }
 
   private static Table table(ListHostsResponse hosts) {
-    Table table = new Table("HOST", "STATE", "ADDRESS", "MEMORY", "FREE", "VMS", "VERSION");
+    Table table = new Table(List.of("HOST", "STATE", "ADDRESS", "MEMORY", "FREE", "VMS", "VERSION"),
+        List.of("MIGRATION", "VXLAN", "STORAGE"));
     for (Host host : hosts.getHostsList()) {
       table.row(host.getId(), host.getState(), host.getAddress(), ByteSize.format(host.getMemoryBytes()),
-          ByteSize.format(host.getMemoryFreeBytes()), host.getVms(), host.getVersion());
+          ByteSize.format(host.getMemoryFreeBytes()), host.getVms(), host.getVersion(),
+          host.getMigrationAddress(), host.getVxlanAddress(), host.getStorageId());
     }
     return table;
   }

@@ -6,8 +6,6 @@ import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.MigrationReportText;
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
-import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
-import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.Migration;
 import java.util.List;
 import java.util.Optional;
@@ -26,15 +24,11 @@ public final class MigrationCommands extends CommandGroup {
     this.ferry = ferry;
   }
 
-  @Command(name = "list", description = "All migrations.")
-  int list() {
-    return ferry.inSession(session -> {
-      ListMigrationsResponse migrations = session.connection()
-          .read(stub -> stub.listMigrations(ListMigrationsRequest.getDefaultInstance()));
-      session.output().document(migrations,
-          palette -> MigrationReportText.table(migrations.getMigrationsList()).text(palette));
-      return ExitCode.DONE;
-    });
+  @Command(name = "list", description = "All migrations, the newest first.")
+  int list(@Mixin ListOptions options) {
+    return ferry.inSession(session -> options.show(session, limit -> Pages.migrations(session.connection(), limit),
+        migrations -> MigrationReportText.table(migrations.getMigrationsList()), _ -> {
+        }));
   }
 
   @Command(name = "show", description = "Report of one migration.")
@@ -63,8 +57,7 @@ public final class MigrationCommands extends CommandGroup {
           .build();
       Change change = requestOption.change(session);
       Migration migration = session.connection().change(change, stub -> stub.cancelMigration(request));
-      session.output().document(change.stamped(migration),
-          palette -> MigrationReportText.table(List.of(migration)).text(palette));
+      session.output().rows(change.stamped(migration), MigrationReportText.table(List.of(migration)));
       return ExitCode.DONE;
     });
   }

@@ -11,8 +11,6 @@ import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmResponse;
 import dev.pageferry.proto.cluster.v1.DigestVmRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
-import dev.pageferry.proto.cluster.v1.ListVmsRequest;
-import dev.pageferry.proto.cluster.v1.ListVmsResponse;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
@@ -37,13 +35,10 @@ public final class VmCommands extends CommandGroup {
   }
 
   @Command(name = "list", description = "All VMs.")
-  int list() {
-    return ferry.inSession(session -> {
-      ListVmsResponse vms = session.connection().read(stub -> stub.listVms(ListVmsRequest.getDefaultInstance()));
-      session.output().document(vms, palette -> VmText.table(vms.getVmsList()).text(palette));
-      RecordsText.warn(session.output(), vms.hasRecords(), vms.getRecords());
-      return ExitCode.DONE;
-    });
+  int list(@Mixin ListOptions options) {
+    return ferry.inSession(session -> options.show(session, limit -> Pages.vms(session.connection(), limit),
+        vms -> VmText.table(vms.getVmsList()),
+        vms -> RecordsText.warn(session.output(), vms.hasRecords(), vms.getRecords())));
   }
 
   @Command(name = "show", description = "One VM.")
@@ -87,7 +82,7 @@ public final class VmCommands extends CommandGroup {
       Change change = requestOption.change(session);
       DeleteVmResponse response = session.connection().change(change, stub -> stub.deleteVm(request));
       session.output().document(change.stamped(response), palette -> "");
-      if (!session.output().isJson()) {
+      if (session.output().isForPeople()) {
         session.output().message(name + " deleted");
       }
       return ExitCode.DONE;
@@ -119,7 +114,7 @@ public final class VmCommands extends CommandGroup {
     return ferry.inSession(session -> {
       Change change = requestOption.change(session);
       Vm vm = session.connection().change(change, rpc);
-      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
+      session.output().rows(change.stamped(vm), VmText.table(List.of(vm)));
       return ExitCode.DONE;
     });
   }

@@ -74,7 +74,7 @@ public final class VmCreate implements Callable<Integer> {
     return ferry.inSession(session -> {
       Change change = requestOption.change(session);
       Vm vm = session.connection().changePatiently(change, stub -> stub.createVm(request));
-      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
+      session.output().rows(change.stamped(vm), VmText.table(List.of(vm)));
       return ExitCode.DONE;
     });
   }

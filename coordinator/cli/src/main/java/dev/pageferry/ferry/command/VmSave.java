@@ -62,7 +62,7 @@ public final class VmSave implements Callable<Integer> {
                 .formatted(name, change.requestId()));
       }
       Vm vm = end.getVm();
-      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
+      session.output().rows(change.stamped(vm), VmText.table(List.of(vm)));
       // None where its host was lost in the moment in which it was done.
       session.output().message(end.getFileBytes() == 0
           ? "%s saved; how large it is, its host could not say any more".formatted(name)

@@ -56,7 +56,7 @@ public final class VmStart implements Callable<Integer> {
       boolean isSaved = session.connection().read(stub -> stub.getVm(question)).getState() == Vm.State.SAVED;
       Change change = requestOption.change(session);
       Vm vm = isSaved ? restore(session, change) : start(session, change);
-      session.output().document(change.stamped(vm), palette -> VmText.table(List.of(vm)).text(palette));
+      session.output().rows(change.stamped(vm), VmText.table(List.of(vm)));
       return ExitCode.DONE;
     });
   }

@@ -8,7 +8,6 @@ import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepResponse;
 import dev.pageferry.proto.cluster.v1.ListVtepsRequest;
-import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -26,13 +25,11 @@ public final class VtepCommands extends CommandGroup {
   }
 
   @Command(name = "list", description = "The hosts, and what was added to them.")
-  int list() {
-    return ferry.inSession(session -> {
-      ListVtepsResponse vteps = session.connection()
-          .read(stub -> stub.listVteps(ListVtepsRequest.getDefaultInstance()));
-      session.output().document(vteps, palette -> table(vteps.getVtepsList()).text(palette));
-      return ExitCode.DONE;
-    });
+  int list(@Mixin ListOptions options) {
+    return ferry.inSession(session -> options.show(session,
+        _ -> session.connection().read(stub -> stub.listVteps(ListVtepsRequest.getDefaultInstance())),
+        vteps -> table(vteps.getVtepsList()), _ -> {
+        }));
   }
 
   @Command(name = "add", sortOptions = false,
@@ -47,7 +44,7 @@ public final class VtepCommands extends CommandGroup {
     return ferry.inSession(session -> {
       Change change = requestOption.change(session);
       Vtep vtep = session.connection().change(change, stub -> stub.addVtep(request));
-      session.output().document(change.stamped(vtep), palette -> table(List.of(vtep)).text(palette));
+      session.output().rows(change.stamped(vtep), table(List.of(vtep)));
       return ExitCode.DONE;
     });
   }
@@ -60,7 +57,7 @@ public final class VtepCommands extends CommandGroup {
       Change change = requestOption.change(session);
       DeleteVtepResponse response = session.connection().change(change, stub -> stub.deleteVtep(request));
       session.output().document(change.stamped(response), palette -> "");
-      if (!session.output().isJson()) {
+      if (session.output().isForPeople()) {
         session.output().message(name + " deleted");
       }
       return ExitCode.DONE;

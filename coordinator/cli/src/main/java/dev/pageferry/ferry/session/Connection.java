@@ -6,6 +6,8 @@ import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -119,6 +121,8 @@ public final class Connection implements AutoCloseable {
   private ManagedChannel channel() {
     return NettyChannelBuilder.forAddress(coordinator.host(), coordinator.port()).usePlaintext()
         .eventLoopGroup(eventLoops).channelType(NioSocketChannel.class).directExecutor().disableServiceConfigLookUp()
+        // A pool would first fetch and clear megabytes for a command that sends a few hundred bytes.
+        .withOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
   }
 

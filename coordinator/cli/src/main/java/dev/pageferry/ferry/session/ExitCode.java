@@ -16,6 +16,9 @@ public final class ExitCode {
   /** The VM was lost with a host that died. */
   public static final int VM_DOWN = 7;
 
+  /** What was watched, or asked for, goes on. */
+  public static final int INTERRUPTED = 130;
+
   private ExitCode() {
   }
 }

@@ -18,13 +18,16 @@ public final class MigrationReportText {
 
   /** The list of {@code ferry migration list}. */
   public static Table table(List<Migration> migrations) {
-    Table table = new Table("ID", "VM", "KIND", "FROM", "TO", "STATE", "STAGE", "TOTAL", "BLACKOUT", "SENT");
+    Table table = new Table(
+        List.of("ID", "VM", "KIND", "FROM", "TO", "STATE", "STAGE", "STARTED", "TOTAL", "BLACKOUT", "SENT"),
+        List.of("ROUNDS", "PAGES", "FAILURE"));
     for (Migration migration : migrations) {
       table.row(migration.getId(), migration.getVm(), migration.getKind(), migration.getSource(),
           migration.getDestination(),
           migration.getState(), MigrationProgressText.words(migration.getStage()),
-          Durations.format(migration.getTotalSeconds()),
-          blackout(migration), ByteSize.format(migration.getBytesSent()));
+          Times.text(migration.getAcceptedAtMillis()), Durations.format(migration.getTotalSeconds()),
+          blackout(migration), ByteSize.format(migration.getBytesSent()), migration.getRoundsCount(),
+          migration.getPagesSent(), migration.hasFailure() ? migration.getFailure().getCode() : "");
     }
     return table;
   }

@@ -1,11 +1,14 @@
 package dev.pageferry.ferry.view;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
 import com.google.protobuf.MessageOrBuilder;
 import com.google.protobuf.util.JsonFormat;
 import java.io.PrintStream;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * The only place that prints: data to stdout, in the form asked for, and everything else to stderr.
@@ -14,18 +17,21 @@ public final class Output {
   /** How data is printed. */
   public enum Form {
     TABLE,
-    JSON;
+    /** A table with all columns. */
+    WIDE,
+    JSON,
+    YAML,
+    /** Names only, one a line: for scripts. */
+    NAME;
 
     /**
      * @throws IllegalArgumentException
-     *           if the text is neither table nor json
+     *           if the text is no form
      */
     public static Form parse(String text) {
-      return switch (text) {
-        case "table" -> TABLE;
-        case "json" -> JSON;
-        default -> throw new IllegalArgumentException("'%s' is neither table nor json".formatted(text));
-      };
+      return Arrays.stream(values()).filter(form -> form.toString().equals(text)).findFirst()
+          .orElseThrow(
+              () -> new IllegalArgumentException("'%s' is not one of table, wide, json, yaml, name".formatted(text)));
     }
 
     @Override
@@ -54,21 +60,44 @@ public final class Output {
     return form == Form.JSON;
   }
 
+  /** Whether people read it, and not a program. */
+  public boolean isForPeople() {
+    return form == Form.TABLE || form == Form.WIDE;
+  }
+
   boolean isQuiet() {
     return quiet;
   }
 
+  /** Prints the one document of a command as rows. */
+  public void rows(Message message, Table table) {
+    document(message, look -> table.text(look, form == Form.WIDE));
+  }
+
   /**
-   * Prints the one document of a command: the message itself as JSON, or what the function makes of
+   * Prints the one document of a command: the message itself for programs, or what the function makes of
    * it.
    */
-  public <M extends MessageOrBuilder> void document(M message, Function<Palette, String> text) {
-    if (isJson()) {
-      out.println(json(JsonFormat.printer(), message));
-    } else {
-      out.print(text.apply(palette));
-    }
+  public void document(Message message, Function<Palette, String> text) {
+    out.print(switch (form) {
+      case TABLE, WIDE -> text.apply(palette);
+      case JSON -> json(JsonFormat.printer(), message) + "\n";
+      case YAML -> Yaml.of(json(JsonFormat.printer(), message));
+      case NAME -> Identity.of(message).stream().map(each -> each + "\n").collect(Collectors.joining());
+    });
     out.flush();
+  }
+
+  /** Prints one of several documents: JSON on a line of its own, YAML as a document of a stream. */
+  public void oneOfSeveral(Message message, Table table) {
+    switch (form) {
+      case JSON -> documentLine(message);
+      case YAML -> {
+        out.print("---\n");
+        rows(message, table);
+      }
+      case TABLE, WIDE, NAME -> rows(message, table);
+    }
   }
 
   /** Prints one of several documents, on a line of its own. */
@@ -97,6 +126,11 @@ public final class Output {
   public static void error(PrintStream err, String text) {
     err.println("ferry: " + oneLine(text));
     err.flush();
+  }
+
+  /** Data that takes the place of what was on the terminal. */
+  public void clear() {
+    out.print("\u001b[H\u001b[2J");
   }
 
   /** Text that draws over itself. */

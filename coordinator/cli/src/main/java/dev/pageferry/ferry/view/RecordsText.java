@@ -2,8 +2,6 @@ package dev.pageferry.ferry.view;
 
 import dev.pageferry.proto.cluster.v1.RecordsRepair;
 import dev.pageferry.proto.cluster.v1.RecordsTrouble;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
 
 /** Records that went back in time, for people to read. */
@@ -19,7 +17,7 @@ public final class RecordsText {
         "warning: the coordinator's records went back in time; hosts and VMs go on, but no VM can be changed or moved\n");
     if (trouble.getSinceMillis() > 0) {
       text.append(PART).append("known since ")
-          .append(Instant.ofEpochMilli(trouble.getSinceMillis()).truncatedTo(ChronoUnit.SECONDS)).append('\n');
+          .append(Times.text(trouble.getSinceMillis())).append('\n');
     }
     trouble.getEvidenceList().forEach(each -> text.append(PART).append(Output.oneLine(each)).append('\n'));
     if (trouble.getVmsCount() > 0) {

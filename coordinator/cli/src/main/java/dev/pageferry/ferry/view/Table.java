@@ -2,6 +2,7 @@ package dev.pageferry.ferry.view;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Aligned columns under upper-case headers. Columns whose cells are all numbers are flush right.
@@ -10,10 +11,18 @@ public final class Table {
   private static final String GAP = "  ";
 
   private final List<String> headers;
+  /** How many columns there are without those that only a wide table shows. */
+  private final int narrow;
   private final List<List<String>> rows = new ArrayList<>();
 
   public Table(String... headers) {
-    this.headers = List.of(headers);
+    this(List.of(headers), List.of());
+  }
+
+  /** @param wide headers of the last columns, which only a wide table shows */
+  public Table(List<String> headers, List<String> wide) {
+    this.headers = Stream.concat(headers.stream(), wide.stream()).toList();
+    this.narrow = headers.size();
   }
 
   public Table row(Object... cells) {
@@ -31,8 +40,13 @@ public final class Table {
 
   /** The table, each line ended. Cells of the column STATE are painted. */
   public String text(Palette palette) {
-    int[] widths = new int[headers.size()];
-    boolean[] numeric = new boolean[headers.size()];
+    return text(palette, false);
+  }
+
+  /** The same with all columns, or without those of wide tables. */
+  public String text(Palette palette, boolean wide) {
+    int[] widths = new int[wide ? headers.size() : narrow];
+    boolean[] numeric = new boolean[widths.length];
     for (int i = 0; i < widths.length; i++) {
       int column = i;
       widths[i] = Math.max(headers.get(i).length(),

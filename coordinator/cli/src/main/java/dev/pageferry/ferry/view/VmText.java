@@ -22,13 +22,15 @@ public final class VmText {
     if (hasReasons) {
       headers.add("REASON");
     }
-    Table table = new Table(headers.toArray(String[]::new));
+    Table table = new Table(headers, List.of("ID", "EPOCH", "DISKS", "NICS"));
     for (Vm vm : vms) {
       List<Object> cells = new ArrayList<>(List.of(vm.getName(), vm.getState(), vm.getHost(),
           ByteSize.format(vm.getMemoryBytes()), vm.getVcpus(), vm.getProgram(), vm.getSteps()));
       if (hasReasons) {
         cells.add(Output.oneLine(vm.getReason()));
       }
+      cells.addAll(List.of(vm.getId(), vm.getEpoch(), String.join(",", vm.getDisksList()),
+          String.join(",", vm.getNicsList())));
       table.row(cells.toArray());
     }
     return table;

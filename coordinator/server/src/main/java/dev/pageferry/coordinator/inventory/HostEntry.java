@@ -9,6 +9,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** One host as {@link HostInventory} keeps it, which guards it. */
 final class HostEntry {
@@ -18,10 +19,16 @@ final class HostEntry {
   private long silentSinceNanos;
   private long memoryFreeBytes;
   private Map<VmId, VmStatus> vms = new HashMap<>();
+  private final Map<VmId, Answer> answers = new HashMap<>();
+  private long beats;
   private List<InDoubt> doubts = List.of();
   /** The records' revision at the last two heartbeats of this incarnation; 0: there were none. */
   private long lastBeatRevision;
   private long beatBeforeRevision;
+
+  /** @param beatsBefore how many heartbeats had come by then */
+  private record Answer(VmStatus status, long beatsBefore) {
+  }
 
   /** @param sinceNanos from when on it could have been heard */
   HostEntry(HostRecord record, long sinceNanos) {
@@ -50,6 +57,7 @@ final class HostEntry {
   void replace(HostRecord next) {
     record = next;
     vms = new HashMap<>();
+    answers.clear();
     doubts = List.of();
     lastBeatRevision = 0;
     beatBeforeRevision = 0;
@@ -69,8 +77,19 @@ final class HostEntry {
     Map<VmId, VmStatus> next = new HashMap<>();
     reported.forEach(each -> next.put(new VmId(each.getId()), each));
     vms = next;
+    beats++;
+    // The first heartbeat after an answer may have been made before it; the second was made after the first was answered.
+    answers.values().removeIf(each -> beats - each.beatsBefore() >= 2);
     beatBeforeRevision = lastBeatRevision;
     lastBeatRevision = revision;
+  }
+
+  void answers(VmStatus status) {
+    answers.put(new VmId(status.getId()), new Answer(status, beats));
+  }
+
+  Optional<VmStatus> lastTold(VmId vm) {
+    return Optional.ofNullable(answers.get(vm)).map(Answer::status).or(() -> Optional.ofNullable(vms.get(vm)));
   }
 
   /** The coordinator itself was deaf: its silence begins now, unless it was silent for too long before. */

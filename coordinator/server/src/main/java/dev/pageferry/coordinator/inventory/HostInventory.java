@@ -243,6 +243,21 @@ public final class HostInventory {
     return true;
   }
 
+  /**
+   * Notes what an agent answered of one VM, so that it shows at once. For operators' eyes: nothing is decided by it.
+   *
+   * @param address where the agent was asked; one that no host has is ignored
+   */
+  public synchronized void noteAnswer(String address, VmStatus status) {
+    hosts.values().stream().filter(each -> each.record().getAddress().equals(address))
+        .forEach(each -> each.answers(status));
+  }
+
+  /** What the host told last of the VM, in a heartbeat or an answer; empty: nothing. */
+  public synchronized Optional<VmStatus> lastTold(HostId id, VmId vm) {
+    return Optional.ofNullable(hosts.get(id)).flatMap(host -> host.lastTold(vm));
+  }
+
   /** Whether every host of the records was heard since this process started, or is known to be off. */
   public synchronized boolean isEverybodyHeard() {
     return hosts.values().stream().allMatch(each -> each.isHeard() || each.isConfirmedDead());

@@ -42,6 +42,12 @@ public final class MachineStates {
         .filter(status -> status.getEpoch() == record.getEpoch());
   }
 
+  /** The same, or what the owner answered since, of which no heartbeat can tell yet. For operators' eyes. */
+  Optional<VmStatus> lastTold(VmRecord record) {
+    return inventory.lastTold(new HostId(record.getOwnerHost()), new VmId(record.getSpec().getId()))
+        .filter(status -> status.getEpoch() == record.getEpoch());
+  }
+
   /** The VM as operators see it. */
   public Vm vm(Row row, Optional<VmStatus> status) {
     VmRecord record = row.record();

@@ -111,7 +111,8 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
     Refusals.answer(observer, () -> {
       ListHostsResponse.Builder response = ListHostsResponse.newBuilder()
-          .addAllHosts(inventory.list().stream().map(ClusterService::host).toList());
+          .addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
+          .setCoordinatorVersion(Lists.VERSION);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
     });
@@ -177,7 +178,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
     Refusals.answer(observer, () -> {
-      ListVmsResponse.Builder response = ListVmsResponse.newBuilder().addAllVms(machines.list());
+      ListVmsResponse.Builder response = Lists.vms(machines.list(), request);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
     });
@@ -267,7 +268,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
-    Refusals.answer(observer, () -> ListDisksResponse.newBuilder().addAllDisks(disks.list(request.getHost())).build());
+    Refusals.answer(observer, () -> Lists.disks(disks.list(request.getHost()), request));
   }
 
   @Override
@@ -338,7 +339,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listMigrations(ListMigrationsRequest request, StreamObserver<ListMigrationsResponse> observer) {
-    Refusals.answer(observer, () -> ListMigrationsResponse.newBuilder().addAllMigrations(migrations.list()).build());
+    Refusals.answer(observer, () -> Lists.migrations(migrations.list(), request));
   }
 
   @Override

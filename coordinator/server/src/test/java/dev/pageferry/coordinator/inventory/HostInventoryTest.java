@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -97,6 +98,28 @@ class HostInventoryTest {
     assertThat(a().isUp()).isFalse();
     inventory.heartbeat(A, FIRST, 1, List.of());
     assertThat(a().isUp()).isTrue();
+  }
+
+  @Test
+  void anAnswerShowsAtOnceAndUntilAHeartbeatThatWasMadeAfterIt() {
+    register(FIRST);
+    inventory.heartbeat(A, FIRST, 1, ONE_VM);
+    VmStatus paused = ONE_VM.getFirst().toBuilder().setState(VmStatus.State.PAUSED).build();
+    VmId vm = new VmId("v");
+    inventory.noteAnswer(HERE, paused);
+    assertThat(inventory.lastTold(A, vm)).contains(paused);
+    inventory.heartbeat(A, FIRST, 1, ONE_VM);
+    assertThat(inventory.lastTold(A, vm)).as("that heartbeat may be older than the answer").contains(paused);
+    inventory.heartbeat(A, FIRST, 1, ONE_VM);
+    assertThat(inventory.lastTold(A, vm)).isEqualTo(Optional.of(ONE_VM.getFirst()));
+    assertThat(a().vms()).as("decisions go by heartbeats").containsEntry(vm, ONE_VM.getFirst());
+  }
+
+  @Test
+  void anAnswerOfAnAddressThatNoHostHasIsIgnored() {
+    register(FIRST);
+    inventory.noteAnswer(ELSEWHERE, ONE_VM.getFirst());
+    assertThat(inventory.lastTold(A, new VmId("v"))).isEmpty();
   }
 
   @Test

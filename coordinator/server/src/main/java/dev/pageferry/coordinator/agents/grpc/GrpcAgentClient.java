@@ -71,16 +71,26 @@ public final class GrpcAgentClient implements AgentClient {
   private static final Metadata.Key<RecordsStamp> STAMP = Metadata.Key.of("pageferry-records-bin",
       ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
 
+  /** Hears what agents say of their VMs in answers. */
+  @FunctionalInterface
+  public interface VmListener {
+    /** @param address of the agent */
+    void heard(String address, VmStatus status);
+  }
+
   private final ClientInterceptor stamping;
   private final ClientInterceptor meter;
+  private final VmListener listener;
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
   /**
    * @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself
    * @param meter sees every call
+   * @param listener what agents say is not to wait for their next heartbeat
    */
-  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter) {
+  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter, VmListener listener) {
     this.meter = meter;
+    this.listener = listener;
     stamping = new ClientInterceptor() {
       @Override
       public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
@@ -98,7 +108,7 @@ public final class GrpcAgentClient implements AgentClient {
   @Override
   public VmStatus createVm(String address, CreateVmRequest request) throws AgentException {
     // Filling memory takes as long as it takes; keep-alives tell whether the agent still lives.
-    return ask(address, stub -> stub.createVm(request));
+    return heard(address, ask(address, stub -> stub.createVm(request)));
   }
 
   @Override
@@ -108,17 +118,22 @@ public final class GrpcAgentClient implements AgentClient {
 
   @Override
   public VmStatus pauseVm(String address, String vmId) throws AgentException {
-    return ask(address, stub -> soon(stub).pauseVm(PauseVmRequest.newBuilder().setId(vmId).build()));
+    return heard(address, ask(address, stub -> soon(stub).pauseVm(PauseVmRequest.newBuilder().setId(vmId).build())));
   }
 
   @Override
   public VmStatus resumeVm(String address, String vmId) throws AgentException {
-    return ask(address, stub -> soon(stub).resumeVm(ResumeVmRequest.newBuilder().setId(vmId).build()));
+    return heard(address, ask(address, stub -> soon(stub).resumeVm(ResumeVmRequest.newBuilder().setId(vmId).build())));
   }
 
   @Override
   public VmStatus getVm(String address, String vmId) throws AgentException {
-    return ask(address, stub -> soon(stub).getVm(GetVmRequest.newBuilder().setId(vmId).build()));
+    return heard(address, ask(address, stub -> soon(stub).getVm(GetVmRequest.newBuilder().setId(vmId).build())));
+  }
+
+  private VmStatus heard(String address, VmStatus status) {
+    listener.heard(address, status);
+    return status;
   }
 
   @Override

@@ -27,6 +27,8 @@ import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientIntercept
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -43,9 +45,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 class GrpcAgentClientTest {
   private static final VmStatus VM = VmStatus.newBuilder().setId("v").setEpoch(1).build();
 
+  private final List<String> told = new CopyOnWriteArrayList<>();
   private final Agent agent = new Agent();
   private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance,
-      new MetricCollectingClientInterceptor(new SimpleMeterRegistry()));
+      new MetricCollectingClientInterceptor(new SimpleMeterRegistry()),
+      (address, status) -> told.add(address + " " + status.getId()));
   private Server server;
   private String address;
 
@@ -155,6 +159,7 @@ class GrpcAgentClientTest {
       operator.cancel(null);
       agent.mayBuild.countDown();
       assertThat(creation.get(20, TimeUnit.SECONDS)).isEqualTo(VM);
+      assertThat(told).as("what the answer says is not to wait for a heartbeat").containsExactly(address + " v");
     }
   }
 

@@ -1,0 +1,93 @@
+package dev.pageferry.ferry;
+
+import dev.pageferry.ferry.command.CompletionCommand;
+import dev.pageferry.ferry.command.DiskCommands;
+import dev.pageferry.ferry.command.HostCommands;
+import dev.pageferry.ferry.command.HostConfirmDead;
+import dev.pageferry.ferry.command.MigrateCommands;
+import dev.pageferry.ferry.command.MigrateLive;
+import dev.pageferry.ferry.command.MigrateQuick;
+import dev.pageferry.ferry.command.MigrationCommands;
+import dev.pageferry.ferry.command.RecordsCommands;
+import dev.pageferry.ferry.command.VersionCommand;
+import dev.pageferry.ferry.command.VmCommands;
+import dev.pageferry.ferry.command.VmCreate;
+import dev.pageferry.ferry.command.VmPingCommand;
+import dev.pageferry.ferry.command.VmSave;
+import dev.pageferry.ferry.command.VmStart;
+import dev.pageferry.ferry.command.VmVerify;
+import dev.pageferry.ferry.command.VtepCommands;
+import dev.pageferry.ferry.session.Session;
+import java.util.List;
+import java.util.function.Predicate;
+import picocli.CommandLine;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
+
+/**
+ * The sub-commands. picocli reads the annotations of every command that it is given, which takes longer than most commands
+ * run. So a command line is first tried with the groups that it names; with all of them only for help, and where it is wrong.
+ */
+final class CommandTree {
+  private static final String COMPLETION = "completion";
+  /** In the order of the help. */
+  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records",
+      "version", COMPLETION);
+
+  private CommandTree() {
+  }
+
+  /** Runs a command line and gives its exit code. */
+  static int execute(Ferry ferry, String... args) {
+    List<String> words = List.of(args);
+    if (words.contains(COMPLETION)) {
+      return whole(ferry).execute(args);
+    }
+    CommandLine few = tree(ferry, words::contains);
+    few.setParameterExceptionHandler((_, all) -> whole(ferry).execute(all));
+    few.setExecutionStrategy(parsed -> isAnswerable(parsed)
+        ? new RunLast().execute(parsed)
+        : whole(ferry).execute(args));
+    return few.execute(args);
+  }
+
+  /** Help of the root lists all groups; a group has all of its own commands. */
+  private static boolean isAnswerable(ParseResult parsed) {
+    return parsed.hasSubcommand() || parsed.isVersionHelpRequested();
+  }
+
+  static CommandLine whole(Ferry ferry) {
+    return tree(ferry, _ -> true);
+  }
+
+  private static CommandLine tree(Ferry ferry, Predicate<String> wanted) {
+    CommandLine root = new CommandLine(ferry);
+    GROUPS.stream().filter(wanted).forEach(group -> root.addSubcommand(group(group, ferry)));
+    inheritVersion(root);
+    return ferry.configured(root);
+  }
+
+  private static CommandLine group(String name, Session.Opener ferry) {
+    return switch (name) {
+      case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry));
+      case "vm" -> new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
+          .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
+          .addSubcommand(new VmPingCommand(ferry));
+      case "disk" -> new CommandLine(new DiskCommands(ferry));
+      case "vtep" -> new CommandLine(new VtepCommands(ferry));
+      case "migrate" -> new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
+          .addSubcommand(new MigrateQuick(ferry));
+      case "migration" -> new CommandLine(new MigrationCommands(ferry));
+      case "version" -> new CommandLine(new VersionCommand(ferry, Ferry.Version.number()));
+      case COMPLETION -> new CommandLine(new CompletionCommand()).setCaseInsensitiveEnumValuesAllowed(true);
+      case "records" -> new CommandLine(new RecordsCommands(ferry));
+      default -> throw new IllegalArgumentException("no group of commands: " + name);
+    };
+  }
+
+  /** The option is inherited, but what it prints is not. */
+  private static void inheritVersion(CommandLine command) {
+    command.getCommandSpec().versionProvider(new Ferry.Version());
+    command.getSubcommands().values().forEach(CommandTree::inheritVersion);
+  }
+}

@@ -1,0 +1,47 @@
+package dev.pageferry.ferry.command;
+
+import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.ferry.session.Session;
+import dev.pageferry.ferry.view.Details;
+import dev.pageferry.proto.cluster.v1.HostVersion;
+import dev.pageferry.proto.cluster.v1.ListHostsRequest;
+import dev.pageferry.proto.cluster.v1.ListHostsResponse;
+import dev.pageferry.proto.cluster.v1.Versions;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+
+/** {@code ferry version}. */
+@Command(name = "version", description = "Versions of this command, of the coordinator and of the agents.")
+public final class VersionCommand implements Callable<Integer> {
+  private final Session.Opener ferry;
+  private final String own;
+
+  /** @param own the version of the command */
+  public VersionCommand(Session.Opener ferry, String own) {
+    this.ferry = ferry;
+    this.own = own;
+  }
+
+  @Override
+  public Integer call() {
+    return ferry.inSession(session -> {
+      ListHostsResponse hosts = session.connection()
+          .read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance()));
+      Versions.Builder versions = Versions.newBuilder().setCommand(own);
+      if (hosts.hasCoordinatorVersion()) {
+        versions.setCoordinator(hosts.getCoordinatorVersion());
+      }
+      hosts.getHostsList().forEach(host -> versions
+          .addHosts(HostVersion.newBuilder().setId(host.getId()).setVersion(host.getVersion())));
+      session.output().document(versions.build(), _ -> text(versions.build()));
+      return ExitCode.DONE;
+    });
+  }
+
+  private static String text(Versions versions) {
+    Details details = new Details().add("ferry", versions.getCommand()).add("coordinator",
+        versions.hasCoordinator() ? versions.getCoordinator() : "unknown (older than this command)");
+    versions.getHostsList().forEach(host -> details.add(host.getId(), host.getVersion()));
+    return details.text();
+  }
+}

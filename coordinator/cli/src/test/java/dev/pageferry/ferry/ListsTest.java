@@ -1,0 +1,124 @@
+package dev.pageferry.ferry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.ferry.FakeCluster.Answer;
+import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.proto.cluster.v1.ListHostsResponse;
+import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
+import dev.pageferry.proto.cluster.v1.ListVmsRequest;
+import dev.pageferry.proto.cluster.v1.ListVmsResponse;
+import dev.pageferry.proto.cluster.v1.Vm;
+import io.grpc.Status;
+import java.io.IOException;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What lists have in common: forms, limits, pages, and following them. */
+final class ListsTest {
+  private static final Vm WEB = Samples.VM;
+  private static final Vm DB = Samples.VM.toBuilder().setName("db").setId("vm-8").build();
+
+  private FakeCluster cluster;
+  private FerryRun ferry;
+
+  @BeforeEach
+  void start() throws IOException {
+    cluster = new FakeCluster();
+    ferry = new FerryRun(cluster);
+  }
+
+  @AfterEach
+  void stop() {
+    // A watch ends by an interrupt, which is this thread's.
+    var _ = Thread.interrupted();
+    cluster.close();
+  }
+
+  @Test
+  void namesAreOneALine() {
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(DB).addVms(WEB).build());
+    cluster.answer("GetVm", WEB);
+    assertThat(ferry.run("vm", "list", "-o", "name")).isZero();
+    assertThat(ferry.out()).isEqualTo("db\nweb-1\n");
+    assertThat(ferry.run("vm", "show", "web-1", "-o", "name")).isZero();
+    assertThat(ferry.out()).isEqualTo("web-1\n");
+  }
+
+  @Test
+  void yamlHasTheNamesOfTheJsonAndQuotesWhatLooksLikeANumber() {
+    cluster.answer("ListHosts", ListHostsResponse.newBuilder().addHosts(Samples.HOST).build());
+    assertThat(ferry.run("host", "list", "-o", "yaml")).isZero();
+    assertThat(ferry.out()).isEqualTo("""
+        hosts:
+        - id: host-a
+          state: UP
+          address: 127.0.0.1:7410
+          migrationAddress: 127.0.0.1:7420
+          memoryBytes: '8589934592'
+          memoryFreeBytes: '7516192768'
+          vms: 0
+          version: 0.1.0
+          inDoubt: []
+        """);
+  }
+
+  @Test
+  void aWideTableHasMoreColumns() {
+    cluster.answer("ListHosts", ListHostsResponse.newBuilder().addHosts(Samples.HOST).build());
+    assertThat(ferry.run("host", "list", "-o", "wide")).isZero();
+    assertThat(ferry.out()).isEqualTo("""
+        HOST    STATE  ADDRESS         MEMORY  FREE   VMS  VERSION  MIGRATION       VXLAN  STORAGE
+        host-a  UP     127.0.0.1:7410  8 GiB   7 GiB    0  0.1.0    127.0.0.1:7420  -      -
+        """);
+  }
+
+  @Test
+  void migrationsAreTheNewestFirstWithTheirTimes() {
+    cluster.answer("ListMigrations", ListMigrationsResponse.newBuilder()
+        .addMigrations(Samples.COMPLETED.toBuilder().setAcceptedAtMillis(1_764_000_000_000L))
+        .addMigrations(Samples.COMPLETED.toBuilder().setId("m-2").setAcceptedAtMillis(1_764_000_009_999L)).build());
+    assertThat(ferry.run("migration", "list")).isZero();
+    assertThat(ferry.outLines()).hasSize(3);
+    assertThat(ferry.outLines().get(1)).startsWith("m-2 ").contains(" 2025-11-24T16:00:09Z ");
+    assertThat(ferry.outLines().get(2)).startsWith("m-1 ").contains(" 2025-11-24T16:00:00Z ");
+  }
+
+  @Test
+  void pagesAreAskedForUntilThereIsNoMore() {
+    cluster.answer("ListVms", request -> new Answer(List.of(((ListVmsRequest) request).getPageToken().isEmpty()
+        ? ListVmsResponse.newBuilder().addVms(DB).setNextPageToken("db").build()
+        : ListVmsResponse.newBuilder().addVms(WEB).build()), Status.OK));
+    assertThat(ferry.run("vm", "list", "-o", "name")).isZero();
+    assertThat(ferry.out()).isEqualTo("db\nweb-1\n");
+    assertThat(cluster.requests()).hasSize(2).last()
+        .satisfies(last -> assertThat(((ListVmsRequest) last).getPageToken()).isEqualTo("db"));
+  }
+
+  @Test
+  void aLimitIsAskedForAndHoldsForACoordinatorThatSendsAll() {
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(DB).addVms(WEB).build());
+    assertThat(ferry.run("vm", "list", "--limit", "1", "-o", "name")).isZero();
+    assertThat(ferry.out()).isEqualTo("db\n");
+    assertThat(cluster.onlyRequest(ListVmsRequest.class).getPageSize()).isEqualTo(1);
+    assertThat(ferry.run("vm", "list", "--limit", "0")).isEqualTo(ExitCode.USAGE);
+  }
+
+  @Test
+  void aWatchedListIsShownAgainWhenItChanges() {
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(WEB).build());
+    ferry.afterPause = () -> {
+      if (ferry.pauses.size() == 2) {
+        cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(DB).build());
+      } else if (ferry.pauses.size() == 4) {
+        Thread.currentThread().interrupt();
+      }
+    };
+    assertThat(ferry.run("vm", "list", "--watch", "-o", "json")).isEqualTo(ExitCode.INTERRUPTED);
+    assertThat(ferry.outLines()).hasSize(2);
+    assertThat(ferry.outLines().getFirst()).contains("\"web-1\"");
+    assertThat(ferry.outLines().getLast()).contains("\"db\"").doesNotContain("web-1");
+  }
+}
