@@ -2,10 +2,10 @@ package dev.pageferry.agent;
 
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;

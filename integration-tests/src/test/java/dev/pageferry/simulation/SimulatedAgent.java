@@ -2,13 +2,13 @@ package dev.pageferry.simulation;
 
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.Registers;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.Registers;
+import dev.pageferry.agent.guest.builtin.TwinVerifier;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
@@ -127,7 +127,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
     try {
       IncomingGuest guest = skeleton(spec);
       guests.adopt(guest, epoch);
-      guest.load(new GuestState(List.of(new Registers())), Set.of());
+      guest.load(new MachineState(List.of(new Registers())), Set.of());
       guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), new MigrationId("boot"), epoch,
           new DialogueLog(MigrationLog.SILENT)).neverAsked());
     } catch (OutOfMemoryException e) {

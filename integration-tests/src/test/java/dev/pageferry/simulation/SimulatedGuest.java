@@ -1,12 +1,12 @@
 package dev.pageferry.simulation;
 
 import dev.pageferry.agent.disk.DiskSet;
-import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.Registers;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.Registers;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
@@ -41,7 +41,7 @@ final class SimulatedGuest implements IncomingGuest {
   private final DirtyLog log;
   private final Set<PauseReason> reasons = EnumSet.of(PauseReason.OPERATOR);
   private final Signal stepped;
-  private @Nullable GuestState state;
+  private @Nullable MachineState state;
   private long steps;
   private long stepsBrought;
   private long firstStepNanos;
@@ -83,7 +83,7 @@ final class SimulatedGuest implements IncomingGuest {
   }
 
   @Override
-  public void load(GuestState loaded, Set<PauseReason> newReasons) {
+  public void load(MachineState loaded, Set<PauseReason> newReasons) {
     state = loaded;
     steps = loaded.steps();
     stepsBrought = steps;
@@ -207,13 +207,13 @@ final class SimulatedGuest implements IncomingGuest {
   }
 
   @Override
-  public GuestState state() {
+  public MachineState state() {
     if (reasons.isEmpty()) {
       throw new IllegalStateException("the registers of a running VM are not defined");
     }
     long[] values = new long[Registers.COUNT];
     values[Registers.PROGRAM_COUNTER] = steps;
-    return new GuestState(List.of(new Registers(values)));
+    return new MachineState(List.of(new Registers(values)));
   }
 
   @Override

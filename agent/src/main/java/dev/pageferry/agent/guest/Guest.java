@@ -1,5 +1,8 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.guest.builtin.MachineState;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.PageStore;
@@ -49,7 +52,7 @@ public interface Guest {
   boolean isPausedFor(PauseReason reason);
 
   /** Registers of all vCPUs, while paused. */
-  GuestState state();
+  MachineState state();
 
   /** The disks, where they are open here. */
   Optional<DiskSet> disks();

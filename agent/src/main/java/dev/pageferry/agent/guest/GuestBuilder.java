@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 
 /** Builds guests that a state is to come into. */

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskReader;
@@ -23,7 +24,7 @@ public final class GuestDisks {
   }
 
   /** What lets guests run: the host's lease on the storage, where there is one. */
-  RunPermit permit() {
+  public RunPermit permit() {
     return storage.<RunPermit>map(shared -> shared.lease()::isLive).orElse(RunPermit.ALWAYS);
   }
 

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest;
 
+import dev.pageferry.agent.guest.builtin.MachineState;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
@@ -16,7 +17,7 @@ public interface IncomingGuest extends Guest, AutoCloseable {
    * @param reasons for which it stays paused besides
    * @throws IllegalArgumentException if the state is not one of this guest's
    */
-  void load(GuestState state, Set<PauseReason> reasons);
+  void load(MachineState state, Set<PauseReason> reasons);
 
   /**
    * The guest is this host's: its network cards are here, and everybody is told.

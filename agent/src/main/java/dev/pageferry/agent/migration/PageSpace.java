@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration;
 
 import dev.pageferry.agent.disk.DiskDescription;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.common.page.PageSize;
 import java.util.ArrayList;

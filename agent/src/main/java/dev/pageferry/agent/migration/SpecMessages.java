@@ -2,10 +2,10 @@ package dev.pageferry.agent.migration;
 
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskFormat;
-import dev.pageferry.agent.guest.GuestState;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.Registers;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.MachineState;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.Registers;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -78,7 +78,7 @@ public final class SpecMessages {
     };
   }
 
-  public static dev.pageferry.proto.migration.v1.GuestState toProto(GuestState state, int lastRound, long digest,
+  public static dev.pageferry.proto.migration.v1.GuestState toProto(MachineState state, int lastRound, long digest,
       boolean operatorPaused) {
     var message = dev.pageferry.proto.migration.v1.GuestState.newBuilder().setLastRound(lastRound).setPageDigest(digest)
         .setOperatorPaused(operatorPaused);
@@ -93,22 +93,22 @@ public final class SpecMessages {
   }
 
   /** @throws IllegalArgumentException if a register file is not one */
-  public static GuestState fromProto(dev.pageferry.proto.migration.v1.GuestState message) {
+  public static MachineState fromProto(dev.pageferry.proto.migration.v1.GuestState message) {
     return fromProto(message.getVcpusList());
   }
 
   /** What a saved state holds beside pages. */
-  public static SavedStateHeader toHeader(VmSpec spec, OwnershipEpoch epoch, GuestState state, boolean operatorPaused) {
+  public static SavedStateHeader toHeader(VmSpec spec, OwnershipEpoch epoch, MachineState state, boolean operatorPaused) {
     return SavedStateHeader.newBuilder().setSpec(toProto(spec)).setEpoch(epoch.value())
         .addAllVcpus(toProto(state, 0, 0, operatorPaused).getVcpusList()).setOperatorPaused(operatorPaused).build();
   }
 
   /** @throws IllegalArgumentException if a register file is not one */
-  public static GuestState fromProto(List<Vcpu> messages) {
+  public static MachineState fromProto(List<Vcpu> messages) {
     List<Registers> vcpus = new ArrayList<>();
     for (Vcpu each : messages) {
       vcpus.add(new Registers(each.getRegistersList().stream().mapToLong(Long::longValue).toArray()));
     }
-    return new GuestState(vcpus);
+    return new MachineState(vcpus);
   }
 }

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmDigest;
-import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.builtin.TwinVerifier;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmDigest;
+import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.savedstate.SavedStateReader;

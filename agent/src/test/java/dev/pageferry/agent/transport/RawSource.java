@@ -1,7 +1,7 @@
 package dev.pageferry.agent.transport;
 
 import com.google.protobuf.ByteString;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.agent.wire.StreamProof;

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;

@@ -3,7 +3,7 @@ package dev.pageferry.agent.migration.destination;
 import com.google.protobuf.ByteString;
 import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;

@@ -2,7 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.MigrationLog;

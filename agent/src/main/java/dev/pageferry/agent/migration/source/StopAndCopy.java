@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SpecMessages;
@@ -77,7 +77,7 @@ final class StopAndCopy {
     if (!session.rounds.transferLast(pauseEnd, () -> runAgain("the last pages were still being sent"))) {
       return End.PAUSED_TOO_LONG;
     }
-    GuestState state = session.guest.state();
+    MachineState state = session.guest.state();
     session.link.send(SpecMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
         session.guest.isPausedFor(PauseReason.OPERATOR)));
     session.failpoints.at("source.stop-and-copy.state-sent");
