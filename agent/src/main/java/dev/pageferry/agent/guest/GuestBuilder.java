@@ -1,6 +1,5 @@
 package dev.pageferry.agent.guest;
 
-import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 
 /** Builds guests that a state is to come into. */
@@ -10,5 +9,5 @@ public interface GuestBuilder {
    *
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
-  IncomingGuest skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException;
+  IncomingGuest skeleton(GuestSpec spec) throws OutOfMemoryException, InterruptedException;
 }

@@ -1,6 +1,5 @@
 package dev.pageferry.agent.guest;
 
-
 /** Why vCPUs do not run. They run only when there is no reason left. */
 public enum PauseReason {
   /** The operator asked; travels with the VM when it moves. */

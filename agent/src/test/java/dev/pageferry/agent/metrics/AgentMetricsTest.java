@@ -2,11 +2,11 @@ package dev.pageferry.agent.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.agent.guest.builtin.Booted;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.builtin.Booted;
+import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.Registers;
 import dev.pageferry.agent.guest.builtin.VirtualMachine;
@@ -58,7 +58,7 @@ final class AgentMetricsTest {
   @Test
   void stepsThatAGuestBroughtFromAnotherHostAreNotThisHosts() throws Exception {
     VirtualMachine vm = factory.skeleton(spec("db"));
-    vm.load(new MachineState(List.of(new Registers(new long[]{1_000_000, 0, 0, 0, 0, 0, 0, 0}))),
+    vm.load(new MachineState(List.of(new Registers(new long[]{1_000_000, 0, 0, 0, 0, 0, 0, 0}))).toGuestState(),
         EnumSet.of(PauseReason.MIGRATION));
     guests.adopt(vm, new OwnershipEpoch(2));
     assertThat(value("ferry_guest_steps_total")).isZero();

@@ -2,11 +2,11 @@ package dev.pageferry.agent.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.agent.guest.builtin.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.builtin.Booted;
 import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.guest.builtin.VmFactory;

@@ -1,5 +1,7 @@
 package dev.pageferry.agent.guest.builtin;
 
+import dev.pageferry.agent.guest.Replayable.Progress;
+import dev.pageferry.agent.guest.Replayable.Result;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
@@ -25,37 +27,18 @@ import org.slf4j.LoggerFactory;
  * Proves that a VM's memory is what its program wrote: builds a twin from the create request alone, replays it to the
  * same steps, and compares a 64-bit hash of every page, and all registers.
  */
-public final class TwinVerifier {
+final class TwinVerifier {
   private static final Logger log = LoggerFactory.getLogger(TwinVerifier.class);
   private static final int STEPS_PER_CHECK = 1 << 18;
   private static final long PROGRESS_MILLIS = 200;
 
   private final HostMemory memory;
 
-  /**
-   * The outcome.
-   *
-   * @param steps steps of all vCPUs at which the two were compared
-   * @param firstDifference the first page that differs, or the page count where only registers do
-   * @param networkPages pages at the end of RAM that the network fed, for which there is no twin; their own checker found them
-   *     right unless one of them is the first difference
-   */
-  public record Result(long steps, OptionalLong firstDifference, long networkPages) {
-    public boolean identical() {
-      return firstDifference.isEmpty();
-    }
-  }
-
-  /** Hears how far the replay has come. */
-  public interface Progress {
-    void replayed(long steps, long totalSteps);
-  }
-
   /** @param damage what the checker of the pages behind those has found */
   private record Capture(MachineState state, long[] pageHashes, Optional<String> damage) {
   }
 
-  public TwinVerifier(HostMemory memory) {
+  TwinVerifier(HostMemory memory) {
     this.memory = memory;
   }
 
@@ -84,7 +67,7 @@ public final class TwinVerifier {
   }
 
   private static Capture capture(VirtualMachine vm) throws InterruptedException {
-    return vm.takeWhilePaused(() -> new Capture(vm.state(), hashes(vm.spec(), vm.ram()),
+    return vm.takeWhilePaused(() -> new Capture(vm.machineState(), hashes(vm.spec(), vm.ram()),
         vm.network().flatMap(GuestNetwork::damage)));
   }
 

@@ -1,14 +1,20 @@
 package dev.pageferry.agent.guest.builtin;
 
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.WriteTracking;
+import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.HarvestedPages;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
+import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.RunPermit;
-import dev.pageferry.agent.disk.BlockDevice;
-import dev.pageferry.agent.disk.DiskSet;
+import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.VmDigest;
+import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.agent.ownership.LeaveToRun;
@@ -17,31 +23,30 @@ import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A VM of the built-in guest: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
+ * A VM of the built-in machine: RAM, dirty log and vCPUs. It is built as a skeleton, with memory and no vCPUs, and comes
  * to life when it is given registers: the initial ones at boot, or those that arrived from another host.
  */
-public final class VirtualMachine implements IncomingGuest {
+public final class VirtualMachine implements IncomingGuest, Replayable {
   private static final Logger log = LoggerFactory.getLogger(VirtualMachine.class);
   private static final Duration FOREVER = Duration.ofDays(365);
 
   private volatile VmSpec spec;
   private final PageStore ram;
   private final DirtyLog dirtyLog;
+  private final HostMemory memory;
   private final Optional<HostNetwork> hostNetwork;
-  private final RunPermit permit;
+  private final MachineDisks disks;
   private final Ticker ticker;
 
   /** Guarded by this; vCPUs run only while it is empty. */
@@ -51,22 +56,20 @@ public final class VirtualMachine implements IncomingGuest {
   private volatile StepMeter meter;
   /** Steps that the VM had done when it came to this host. */
   private volatile long stepsBrought;
-  /** Held while a digest is taken: a reason to pause cannot count those who have it. */
-  private final ReentrantLock digesting = new ReentrantLock();
+  private final WhilePaused whilePaused = new WhilePaused();
 
-  /** Open where this host owns the VM and has not handed it over; guarded by this for changes. */
-  private volatile @Nullable DiskSet disks;
   /** Guarded by this. */
   private boolean closed;
   /** Whether there is a reason to pause; for those who must not wait for the monitor while a disk makes a pause long. */
   private volatile boolean paused;
 
-  private VirtualMachine(VmSpec spec, PageStore ram, Optional<HostNetwork> hostNetwork, RunPermit permit,
-      Ticker ticker) {
+  private VirtualMachine(VmSpec spec, PageStore ram, HostMemory memory, Optional<HostNetwork> hostNetwork,
+      MachineDisks disks, Ticker ticker) {
     this.spec = spec;
     this.ram = ram;
+    this.memory = memory;
     this.hostNetwork = hostNetwork;
-    this.permit = permit;
+    this.disks = disks;
     this.dirtyLog = new DirtyLog(ram.pageCount(), spec.vcpus());
     this.ticker = ticker;
     this.meter = new StepMeter(ticker, 0);
@@ -77,38 +80,43 @@ public final class VirtualMachine implements IncomingGuest {
    *
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
-  public static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Optional<HostNetwork> network, RunPermit permit,
+  static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Optional<HostNetwork> network, MachineDisks disks,
       Ticker ticker) throws OutOfMemoryException, InterruptedException {
     PageStore ram = memory.allocate(spec.memoryBytes());
     try {
-      return new VirtualMachine(spec, ram, network, permit, ticker);
+      return new VirtualMachine(spec, ram, memory, network, disks, ticker);
     } catch (RuntimeException | Error e) {
       ram.close();
       throw e;
     }
   }
 
-  /**
-   * The registers of every vCPU before step 0.
-   *
-   * @param disks of the VM, open; a program may go on behind what it finds there
-   */
-  public static MachineState bootState(VmSpec spec, List<BlockDevice> disks) throws IOException {
-    List<Registers> registers = new ArrayList<>();
-    for (int i = 0; i < spec.vcpus(); i++) {
-      registers.add(spec.programOf(i).registersAtBoot(disks));
+  /** Its spec carries the image's SHA-256 from then on where there is an image. */
+  @Override
+  public void boot(DiskClaim claim, Set<PauseReason> reasons) throws IOException, InterruptedException {
+    // It may be closed meanwhile, and its memory given back.
+    ram.borrow();
+    try {
+      MemoryFill.fill(spec, ram, written()).ifPresent(sha256 -> spec = spec.withImageSha256(sha256));
+    } finally {
+      ram.giveBack();
     }
-    return new MachineState(registers);
+    openDisks(claim);
+    load(spec.bootState(disks.devices()), reasons);
+  }
+
+  @Override
+  public void load(GuestState state, Set<PauseReason> reasons) {
+    load(MachineState.of(state), reasons);
   }
 
   /**
-   * Gives a skeleton its vCPUs, in place of any that it has and that have not run. They stand until {@link #runOn}. The
+   * Gives a skeleton its vCPUs, in place of any that it has and that have not run. They stay paused until {@link #runOn}. The
    * state is copied.
    *
    * @throws IllegalArgumentException if the state is not that of this VM's number of vCPUs
    */
-  @Override
-  public synchronized void load(MachineState state, Set<PauseReason> reasons) {
+  synchronized void load(MachineState state, Set<PauseReason> reasons) {
     if (closed) {
       throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
     }
@@ -126,19 +134,17 @@ public final class VirtualMachine implements IncomingGuest {
     // Whoever loads a state has no leave to run it yet.
     pauseReasons.add(PauseReason.MIGRATION);
     paused = true;
-    List<Vcpu> loaded = new ArrayList<>();
-    for (int i = 0; i < spec.vcpus(); i++) {
-      loaded.add(
-          new Vcpu(spec.name() + "-vcpu-" + i, spec.programOf(i),
-              new Registers(state.vcpus().get(i).toArray()), ram, dirtyLog.vcpu(i), outside(),
-              spec.program().stepsPerSecondOfVcpu(), ticker));
-    }
-    vcpus = loaded;
+    vcpus = IntStream.range(0, spec.vcpus()).mapToObj(i -> vcpu(i, state.vcpus().get(i))).toList();
     // They stand by: until connect() the VM is another host's.
-    network = GuestNetwork.plugIn(spec, ram, dirtyLog, hostNetwork, this::mayRun, ticker);
+    network = GuestNetwork.plugIn(spec, ram, dirtyLog, hostNetwork, disks::isPermitted, ticker);
     // Steps done on another host are no part of the rate on this one.
     meter = new StepMeter(ticker, state.steps());
     stepsBrought = state.steps();
+  }
+
+  private Vcpu vcpu(int number, Registers registers) {
+    return new Vcpu(spec.name() + "-vcpu-" + number, spec.programOf(number), new Registers(registers.toArray()), ram,
+        dirtyLog.vcpu(number), disks, spec.program().stepsPerSecondOfVcpu(), ticker);
   }
 
   @Override
@@ -162,57 +168,24 @@ public final class VirtualMachine implements IncomingGuest {
     return network;
   }
 
-  /** Whether the host may run guests, and no other host is to have this one's disks: that is known before any pause. */
-  private boolean mayRun() {
-    DiskSet opened = disks;
-    return permit.isLive() && (opened == null || !opened.isFenced());
-  }
-
-  private Vcpu.Outside outside() {
-    return new Vcpu.Outside() {
-      @Override
-      public boolean isPermitted() {
-        return mayRun();
-      }
-
-      @Override
-      public @Nullable DiskSet disks() {
-        return disks;
-      }
-    };
-  }
-
-  /** Gives the VM its disks, open under the epoch under which this host owns it. */
   @Override
-  public synchronized void attach(DiskSet opened) {
-    if (disks != null || closed) {
-      throw new IllegalStateException(
-          "VM %s %s".formatted(spec.name(), closed ? "is gone from this host" : "has its disks open already"));
-    }
-    disks = opened;
+  public void openDisks(DiskClaim claim) throws IOException, InterruptedException {
+    disks.open(spec, claim);
   }
 
   @Override
-  public Optional<DiskSet> disks() {
-    return Optional.ofNullable(disks);
+  public void flushDisks() throws IOException {
+    disks.flush();
   }
 
   @Override
   public void releaseDisks(String migration) throws IOException {
-    DiskSet released;
-    synchronized (this) {
-      released = disks;
-      disks = null;
-    }
-    // Outside the monitor: a disk may take its time.
-    if (released != null) {
-      released.release(migration);
-    }
+    disks.release(migration);
   }
 
-  /** Completes the spec once the image has been read. */
-  void recordImageSha256(String sha256) {
-    spec = spec.withImageSha256(sha256);
+  @Override
+  public WriteTracking trackWrites() throws IOException {
+    return disks.track();
   }
 
   @Override
@@ -225,9 +198,24 @@ public final class VirtualMachine implements IncomingGuest {
     return ram;
   }
 
-  @Override
-  public DirtyLog dirtyLog() {
+  DirtyLog dirtyLog() {
     return dirtyLog;
+  }
+
+  @Override
+  public PageSource openPages() {
+    return new HarvestedPages(dirtyLog);
+  }
+
+  @Override
+  public void addWritten(PageBitmap into) {
+    dirtyLog.harvest(into);
+    dirtyLog.addEverWritten(into);
+  }
+
+  @Override
+  public AtomicPageBitmap written() {
+    return dirtyLog.everWritten();
   }
 
   @Override
@@ -239,7 +227,7 @@ public final class VirtualMachine implements IncomingGuest {
   public synchronized void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
     if (!pause(reason, Deadline.after(LONGEST_DRAIN, ticker))) {
       throw new IOException(
-          "VM %s did not come to stand within %d s: a disk or the switch does not answer a vCPU or network card"
+          "VM %s did not pause within %d s: a disk or the switch does not answer a vCPU or network card"
               .formatted(
                   spec.name(), LONGEST_DRAIN.toSeconds()));
     }
@@ -277,11 +265,7 @@ public final class VirtualMachine implements IncomingGuest {
     }
   }
 
-  /**
-   * Sets or removes the operator's pause.
-   *
-   * @throws IllegalStateException while a migration switches over: what it carries to the other host is fixed by then
-   */
+  @Override
   public synchronized void pauseForOperator(boolean paused) throws InterruptedException {
     if (pauseReasons.contains(PauseReason.MIGRATION)) {
       throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(spec.name()));
@@ -295,22 +279,7 @@ public final class VirtualMachine implements IncomingGuest {
 
   /** Pauses the VM, keeps its RAM mapped and takes something of it; one at a time. */
   <T> T takeWhilePaused(Supplier<T> taker) throws InterruptedException {
-    ram.borrow();
-    try {
-      digesting.lockInterruptibly();
-      try {
-        pause(PauseReason.DIGEST);
-        try {
-          return taker.get();
-        } finally {
-          resume(PauseReason.DIGEST);
-        }
-      } finally {
-        digesting.unlock();
-      }
-    } finally {
-      ram.giveBack();
-    }
+    return whilePaused.take(this, taker);
   }
 
   @Override
@@ -354,7 +323,12 @@ public final class VirtualMachine implements IncomingGuest {
   }
 
   @Override
-  public synchronized MachineState state() {
+  public GuestState state() {
+    return machineState().toGuestState();
+  }
+
+  /** Registers of all vCPUs, while paused. */
+  synchronized MachineState machineState() {
     if (pauseReasons.isEmpty()) {
       throw new IllegalStateException("the registers of a running VM are not defined");
     }
@@ -363,18 +337,12 @@ public final class VirtualMachine implements IncomingGuest {
 
   @Override
   public void throttle(int percent) {
-    for (Vcpu each : vcpus) {
-      each.throttle(percent);
-    }
+    vcpus.forEach(each -> each.throttle(percent));
   }
 
   @Override
   public long steps() {
-    long steps = 0;
-    for (Vcpu each : vcpus) {
-      steps += each.steps();
-    }
-    return steps;
+    return vcpus.stream().mapToLong(Vcpu::steps).sum();
   }
 
   @Override
@@ -388,16 +356,34 @@ public final class VirtualMachine implements IncomingGuest {
   }
 
   @Override
-  public long awaitFirstStep(long waitMillis) throws InterruptedException {
+  public long awaitFirstSign(long waitMillis) throws InterruptedException {
     return vcpus.isEmpty() ? 0 : vcpus.getFirst().awaitFirstStep(waitMillis);
   }
 
-  /** Ends vCPUs and network cards, lets go of the disks, and gives the memory back once nobody borrows it. Idempotent. */
+  @Override
+  public Optional<Replayable> replayable() {
+    return Optional.of(this);
+  }
+
+  @Override
+  public VmDigest digest() throws InterruptedException {
+    return takeWhilePaused(() -> {
+      MachineState state = machineState();
+      return new VmDigest(state.steps(), MemoryFill.digest(ram), state.digest());
+    });
+  }
+
+  @Override
+  public Result verify(Progress progress) throws OutOfMemoryException, IOException, InterruptedException {
+    return new TwinVerifier(memory).verify(this, progress);
+  }
+
   @Override
   public void close() {
     synchronized (this) {
       closed = true;
     }
+    disks.refuseMore();
     endThreads();
     try {
       releaseDisks("");

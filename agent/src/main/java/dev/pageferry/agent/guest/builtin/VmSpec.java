@@ -1,12 +1,18 @@
 package dev.pageferry.agent.guest.builtin;
 
+import dev.pageferry.agent.disk.BlockDevice;
 import dev.pageferry.agent.disk.DiskDescription;
+import dev.pageferry.agent.guest.GuestSpec;
+import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.agent.service.ServiceMemory;
+import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -20,7 +26,7 @@ import java.util.Optional;
  * @param nics network cards; the services behind them have the end of RAM to themselves
  */
 public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramSpec program, Optional<Path> image,
-    Optional<String> imageSha256, List<DiskDescription> disks, List<NetworkCard> nics) {
+    Optional<String> imageSha256, List<DiskDescription> disks, List<NetworkCard> nics) implements GuestSpec {
   /** As many as a controller of the hypervisors that are the model has. */
   public static final int MAX_DISKS = 64;
   /** As many as a VM of the hypervisors that are the model has. */
@@ -84,13 +90,22 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
     return ServiceMemory.of(memoryBytes, nics.size());
   }
 
-  public long pageCount() {
-    return PageSize.pagesFor(memoryBytes);
-  }
-
   /** The program of one vCPU. */
   GuestProgram programOf(int vcpu) {
     return program.program(vcpu, disks);
+  }
+
+  /**
+   * The registers of every vCPU before step 0.
+   *
+   * @param devices the disks, open; a program may go on behind what it finds there
+   */
+  public MachineState bootState(List<BlockDevice> devices) throws IOException {
+    List<Registers> registers = new ArrayList<>();
+    for (int i = 0; i < vcpus; i++) {
+      registers.add(programOf(i).registersAtBoot(devices));
+    }
+    return new MachineState(registers);
   }
 
   public VmSpec withImageSha256(String sha256) {
@@ -100,5 +115,29 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
   /** A VM without disks and network cards. */
   public static VmSpec diskless(VmId id, String name, long memoryBytes, int vcpus, ProgramSpec program) {
     return new VmSpec(id, name, memoryBytes, vcpus, program, Optional.empty(), Optional.empty(), List.of());
+  }
+
+  /** @throws IllegalArgumentException naming the value that no VM can have */
+  public static VmSpec of(dev.pageferry.proto.agent.v1.VmSpec message) {
+    checkMemory(message.getMemoryBytes(), message.getVcpus());
+    ProgramSpec program = new ProgramSpec(message.getProgram(), message.getProgramArgsMap(),
+        programBytes(message.getMemoryBytes(), message.getNicsCount()), message.getVcpus());
+    return new VmSpec(new VmId(message.getId()), Names.check("VM name", message.getName()), message.getMemoryBytes(),
+        message.getVcpus(), program,
+        message.hasMemoryImage() ? Optional.of(Path.of(message.getMemoryImage())) : Optional.empty(),
+        message.hasMemoryImageSha256() ? Optional.of(message.getMemoryImageSha256()) : Optional.empty(),
+        message.getDisksList().stream().map(SpecMessages::fromProto).toList(),
+        message.getNicsList().stream().map(SpecMessages::fromProto).toList());
+  }
+
+  @Override
+  public dev.pageferry.proto.agent.v1.VmSpec toMessage() {
+    var message = dev.pageferry.proto.agent.v1.VmSpec.newBuilder().setId(id.value()).setName(name)
+        .setMemoryBytes(memoryBytes).setVcpus(vcpus).setProgram(program.name()).putAllProgramArgs(program.arguments());
+    image.ifPresent(path -> message.setMemoryImage(path.toString()));
+    imageSha256.ifPresent(message::setMemoryImageSha256);
+    disks.forEach(disk -> message.addDisks(SpecMessages.toProto(disk)));
+    nics.forEach(nic -> message.addNics(SpecMessages.toProto(nic)));
+    return message.build();
   }
 }

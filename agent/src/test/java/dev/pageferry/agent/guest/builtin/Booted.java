@@ -1,9 +1,9 @@
 package dev.pageferry.agent.guest.builtin;
 
+import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.ownership.Rulings;
-import dev.pageferry.common.identity.OwnershipEpoch;
 import java.util.EnumSet;
 
 /** Booted VMs that nobody was asked about. */
@@ -16,7 +16,7 @@ public final class Booted {
     factory.check(spec);
     VirtualMachine vm = factory.skeleton(spec);
     try {
-      factory.bringUp(vm, new OwnershipEpoch(epoch), false, EnumSet.of(PauseReason.OPERATOR));
+      vm.boot(DiskClaim.afterSilence(spec.id().value(), epoch, false), EnumSet.of(PauseReason.OPERATOR));
       vm.runOn(Rulings.leaveToRun());
       return vm;
     } catch (Exception e) {

@@ -3,14 +3,14 @@ package dev.pageferry.agent.guest.builtin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.disk.BlockDevice;
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskFormat;
 import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
+import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.os.Linux;
@@ -120,7 +120,7 @@ final class DiskProgramTest {
       try (VirtualMachine vm = Booted.vm(factory, spec, 1)) {
         vm.resume(PauseReason.OPERATOR);
         Awaitility.await().until(() -> vm.steps() > 20_000);
-        assertThat(new TwinVerifier(memory).verify(vm, (steps, total) -> {
+        assertThat(vm.verify((steps, total) -> {
         }).identical()).isTrue();
         vm.pause(PauseReason.OPERATOR);
       }
@@ -128,7 +128,7 @@ final class DiskProgramTest {
       try (VirtualMachine again = Booted.vm(factory, spec, 2)) {
         again.resume(PauseReason.OPERATOR);
         Awaitility.await().until(() -> again.steps() > 2_000);
-        assertThat(new TwinVerifier(memory).verify(again, (steps, total) -> {
+        assertThat(again.verify((steps, total) -> {
         }).identical()).isTrue();
       }
     }
@@ -147,9 +147,9 @@ final class DiskProgramTest {
         vm.pause(PauseReason.OPERATOR);
         long stood = vm.steps();
         vm.resume(PauseReason.OPERATOR);
-        assertThat(vm.awaitFirstStep(50)).isZero();
+        assertThat(vm.awaitFirstSign(50)).isZero();
         assertThat(vm.steps()).isEqualTo(stood);
-        disks.open(vm, DiskClaim.orderly("vm-1", 1));
+        vm.openDisks(DiskClaim.orderly("vm-1", 1));
         Awaitility.await().until(() -> vm.steps() > stood);
       }
     }
@@ -169,7 +169,7 @@ final class DiskProgramTest {
           long steps = vm.steps();
           vm.pause(PauseReason.OPERATOR);
           vm.resume(PauseReason.OPERATOR);
-          return vm.awaitFirstStep(50) == 0 && vm.steps() == steps;
+          return vm.awaitFirstSign(50) == 0 && vm.steps() == steps;
         });
         long stopped = vm.steps();
         Files.delete(mark);

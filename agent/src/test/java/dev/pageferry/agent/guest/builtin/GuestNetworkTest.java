@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.network.HostNetwork;
@@ -123,7 +124,7 @@ final class GuestNetworkTest {
       vm.pause(PauseReason.MIGRATION);
       PageBitmap drained = new PageBitmap(vm.ram().pageCount());
       vm.dirtyLog().harvest(drained);
-      String before = VmDigest.of(vm).memoryDigest();
+      String before = vm.digest().memoryDigest();
       client.send(ping(300));
       assertThat(client.awaitSent()).isTrue();
 
@@ -131,7 +132,7 @@ final class GuestNetworkTest {
       vm.dirtyLog().harvest(after);
 
       assertThat(after.cardinality()).isZero();
-      assertThat(VmDigest.of(vm).memoryDigest()).isEqualTo(before);
+      assertThat(vm.digest().memoryDigest()).isEqualTo(before);
     }
   }
 
@@ -156,9 +157,10 @@ final class GuestNetworkTest {
   void aGuestWhoseHostMayRunNobodyAnswersNobody() throws Exception {
     network.activate(client);
     AtomicBoolean permitted = new AtomicBoolean();
-    try (VirtualMachine vm = VirtualMachine.skeleton(spec("idle"), memory, Optional.of(network), permitted::get,
+    try (VirtualMachine vm = VirtualMachine.skeleton(spec("idle"), memory, Optional.of(network),
+        new MachineDisks(GuestDisks.NONE, permitted::get),
         Ticker.SYSTEM)) {
-      vm.load(VirtualMachine.bootState(vm.spec(), List.of()), EnumSet.noneOf(PauseReason.class));
+      vm.load(vm.spec().bootState(List.of()), EnumSet.noneOf(PauseReason.class));
       vm.runOn(Rulings.leaveToRun());
       guests.adopt(vm, new OwnershipEpoch(1));
       client.send(ping(1));
@@ -175,7 +177,7 @@ final class GuestNetworkTest {
   void aGuestThatIsNotThisHostsYetHoldsFramesAndIsSilent() throws Exception {
     network.activate(client);
     try (VirtualMachine vm = factory.skeleton(spec("idle"))) {
-      vm.load(VirtualMachine.bootState(vm.spec(), List.of()), EnumSet.of(PauseReason.MIGRATION));
+      vm.load(vm.spec().bootState(List.of()), EnumSet.of(PauseReason.MIGRATION));
       assertThat(client.hasFrames()).isFalse();
 
       guests.adopt(vm, new OwnershipEpoch(2));
@@ -193,7 +195,7 @@ final class GuestNetworkTest {
       client.send(ping(1));
       answer();
 
-      TwinVerifier.Result result = new TwinVerifier(memory).verify(vm, (steps, total) -> {
+      Replayable.Result result = vm.verify((steps, total) -> {
       });
 
       assertThat(result.identical()).isTrue();
@@ -208,7 +210,7 @@ final class GuestNetworkTest {
       vm.pause(PauseReason.OPERATOR);
       vm.ram().putLong(lastPage * 4096, 0x0101010101010101L);
 
-      TwinVerifier.Result result = new TwinVerifier(memory).verify(vm, (steps, total) -> {
+      Replayable.Result result = vm.verify((steps, total) -> {
       });
 
       assertThat(result.identical()).isFalse();

@@ -39,14 +39,14 @@ final class PauseRaceTest {
           repeat(() -> vm.dirtyLog().harvest(new PageBitmap(PAGES))),
           repeat(() -> {
             vm.throttle(throttle);
-            VmDigest.of(vm);
+            vm.digest();
             vm.throttle(0);
           }));
 
       assertThat(vm.isPaused()).isFalse();
       long steps = vm.steps();
       Awaitility.await().until(() -> vm.steps() > steps);
-      assertThat(new TwinVerifier(Vms.MEMORY).verify(vm, (done, total) -> {
+      assertThat(vm.verify((done, total) -> {
       }).identical()).isTrue();
     }
   }
@@ -86,7 +86,7 @@ final class PauseRaceTest {
             return null;
           },
           () -> {
-            vm.awaitFirstStep(10);
+            vm.awaitFirstSign(10);
             vm.close();
             return null;
           });
@@ -140,10 +140,10 @@ final class PauseRaceTest {
       AtomicReference<Thread> other = new AtomicReference<>();
       CountDownLatch otherDone = new CountDownLatch(1);
       vm.takeWhilePaused(() -> {
-        long steps = vm.state().steps();
+        long steps = vm.machineState().steps();
         other.set(Thread.ofPlatform().start(() -> {
           try {
-            VmDigest.of(vm);
+            vm.digest();
             otherDone.countDown();
           } catch (InterruptedException e) {
             throw new AssertionError(e);
@@ -151,7 +151,7 @@ final class PauseRaceTest {
         }));
         Awaitility.await().until(() -> otherDone.getCount() == 0 || other.get().getState() == Thread.State.WAITING);
         assertThat(vm.isPausedFor(PauseReason.DIGEST)).isTrue();
-        assertThat(vm.state().steps()).isEqualTo(steps);
+        assertThat(vm.machineState().steps()).isEqualTo(steps);
         return steps;
       });
       otherDone.await();
@@ -163,9 +163,9 @@ final class PauseRaceTest {
 
   private static void pauseAndResume(VirtualMachine vm, PauseReason reason) throws InterruptedException {
     vm.pause(reason);
-    MachineState before = vm.state();
+    MachineState before = vm.machineState();
     vm.dirtyLog().harvest(new PageBitmap(PAGES));
-    assertThat(vm.state()).as("a paused VM stands").isEqualTo(before);
+    assertThat(vm.machineState()).as("a paused VM stands").isEqualTo(before);
     Booted.endPause(vm, reason);
   }
 

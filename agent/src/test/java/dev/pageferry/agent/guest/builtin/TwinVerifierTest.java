@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.ownership.Rulings;
@@ -40,7 +42,7 @@ final class TwinVerifierTest {
     try (VirtualMachine vm = Vms.boot(Vms.spec(program, PAGES, vcpus, "rate", "unlimited", "fill", fill))) {
       Vms.runSteps(vm, 50_000);
 
-      assertThat(verify(vm)).isEqualTo(new TwinVerifier.Result(vm.steps(), OptionalLong.empty(), 0));
+      assertThat(verify(vm)).isEqualTo(new Replayable.Result(vm.steps(), OptionalLong.empty(), 0));
     }
   }
 
@@ -48,9 +50,9 @@ final class TwinVerifierTest {
   void aVmIsVerifiedWhileItRunsAndRunsOn() throws Exception {
     try (VirtualMachine vm = Vms.boot(Vms.spec("uniform", PAGES, 2, "rate", "unlimited"))) {
       vm.resume(PauseReason.OPERATOR);
-      vm.awaitFirstStep(30_000);
+      vm.awaitFirstSign(30_000);
 
-      TwinVerifier.Result result = verify(vm);
+      Replayable.Result result = verify(vm);
 
       assertThat(result.identical()).isTrue();
       assertThat(result.steps()).isPositive().isLessThanOrEqualTo(vm.steps());
@@ -66,7 +68,7 @@ final class TwinVerifierTest {
       ByteBuffer bytes = vm.ram().window(page, 1);
       bytes.put(4095, (byte) (bytes.get(4095) ^ 0x10));
 
-      TwinVerifier.Result result = verify(vm);
+      Replayable.Result result = verify(vm);
 
       assertThat(result.identical()).isFalse();
       assertThat(result.firstDifference()).hasValue(page);
@@ -90,7 +92,7 @@ final class TwinVerifierTest {
       vm.load(new MachineState(List.of(new Registers(new long[]{5, 0, 0, 0, 0, 0, 0, 1}))),
           EnumSet.of(PauseReason.OPERATOR));
 
-      assertThat(verify(vm)).isEqualTo(new TwinVerifier.Result(5, OptionalLong.of(PAGES), 0));
+      assertThat(verify(vm)).isEqualTo(new Replayable.Result(5, OptionalLong.of(PAGES), 0));
     }
   }
 
@@ -117,7 +119,7 @@ final class TwinVerifierTest {
     HostMemory memory = new HostMemory(PageSize.bytesOf(PAGES));
     try (VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM),
         Vms.spec("idle", PAGES, 1), 1)) {
-      assertThatThrownBy(() -> new TwinVerifier(memory).verify(vm, (steps, total) -> {
+      assertThatThrownBy(() -> vm.verify((steps, total) -> {
       })).isInstanceOf(OutOfMemoryException.class);
       assertThat(vm.isPausedFor(PauseReason.DIGEST)).isFalse();
     }
@@ -130,7 +132,7 @@ final class TwinVerifierTest {
     try (VirtualMachine vm = Booted.vm(new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM),
         Vms.spec("idle", PAGES, 1), 1)) {
       for (int i = 0; i < 3; i++) {
-        assertThat(new TwinVerifier(memory).verify(vm, (steps, total) -> {
+        assertThat(vm.verify((steps, total) -> {
         }).identical()).isTrue();
       }
       assertThat(memory.freeBytes()).isEqualTo(PageSize.bytesOf(PAGES));
@@ -142,18 +144,18 @@ final class TwinVerifierTest {
   void twoVmsOfTheSameSpecAtTheSameStepsHaveTheSameDigest(String program) throws Exception {
     VmSpec spec = Vms.spec(program, PAGES, 2, "rate", "unlimited");
     try (VirtualMachine one = Vms.boot(spec); VirtualMachine other = Vms.boot(spec)) {
-      assertThat(VmDigest.of(other)).isEqualTo(VmDigest.of(one));
+      assertThat(other.digest()).isEqualTo(one.digest());
       Vms.runSteps(one, 10_000);
-      VmDigest digest = VmDigest.of(one);
+      VmDigest digest = one.digest();
       assertThat(digest.steps()).isEqualTo(one.steps());
-      assertThat(digest).isNotEqualTo(VmDigest.of(other));
+      assertThat(digest).isNotEqualTo(other.digest());
 
-      replay(other, one.state());
+      replay(other, one.machineState());
 
-      assertThat(VmDigest.of(other)).isEqualTo(digest);
+      assertThat(other.digest()).isEqualTo(digest);
       other.ram().putLong(8, other.ram().getLong(8) + 1);
-      assertThat(VmDigest.of(other).memoryDigest()).isNotEqualTo(digest.memoryDigest());
-      assertThat(VmDigest.of(other).registersDigest()).isEqualTo(digest.registersDigest());
+      assertThat(other.digest().memoryDigest()).isNotEqualTo(digest.memoryDigest());
+      assertThat(other.digest().registersDigest()).isEqualTo(digest.registersDigest());
     }
   }
 
@@ -170,7 +172,7 @@ final class TwinVerifierTest {
     vm.runOn(Rulings.leaveToRun());
   }
 
-  private TwinVerifier.Result verify(VirtualMachine vm) throws Exception {
+  private Replayable.Result verify(VirtualMachine vm) throws Exception {
     return verifier.verify(vm, (steps, total) -> {
     });
   }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.RunPermit;
+import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageBitmap;
@@ -38,13 +39,13 @@ final class VirtualMachineTest {
     try (VirtualMachine vm = Vms.boot(BUSY)) {
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
       assertThat(vm.steps()).isZero();
-      assertThat(vm.awaitFirstStep(0)).isZero();
-      assertThat(vm.state()).isEqualTo(VirtualMachine.bootState(BUSY, List.of()));
+      assertThat(vm.awaitFirstSign(0)).isZero();
+      assertThat(vm.machineState()).isEqualTo(BUSY.bootState(List.of()));
 
       long before = System.nanoTime();
       vm.resume(PauseReason.OPERATOR);
 
-      assertThat(vm.awaitFirstStep(30_000)).isGreaterThanOrEqualTo(before);
+      assertThat(vm.awaitFirstSign(30_000)).isGreaterThanOrEqualTo(before);
       assertThat(vm.isPaused()).isFalse();
     }
   }
@@ -64,12 +65,12 @@ final class VirtualMachineTest {
         }
       }
       assertThat(vm.isPaused()).isTrue();
-      assertThat(vm.awaitFirstStep(20)).as("still paused").isZero();
-      assertThat(vm.state().steps()).isZero();
+      assertThat(vm.awaitFirstSign(20)).as("still paused").isZero();
+      assertThat(vm.machineState().steps()).isZero();
 
       Booted.endPause(vm, last);
 
-      assertThat(vm.awaitFirstStep(30_000)).isNotZero();
+      assertThat(vm.awaitFirstSign(30_000)).isNotZero();
     }
   }
 
@@ -88,16 +89,17 @@ final class VirtualMachineTest {
     };
     AtomicLong seconds = new AtomicLong();
     Ticker leaping = () -> TimeUnit.SECONDS.toNanos(seconds.incrementAndGet());
-    try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), Optional.empty(), slow,
+    try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), Optional.empty(),
+        new MachineDisks(GuestDisks.NONE, slow),
         leaping)) {
-      vm.load(VirtualMachine.bootState(BUSY, List.of()), Set.of());
+      vm.load(BUSY.bootState(List.of()), Set.of());
       vm.runOn(Rulings.leaveToRun());
       asked.await();
       assertThatThrownBy(() -> vm.pauseOrRunOn(PauseReason.MIGRATION)).isInstanceOf(IOException.class)
-          .hasMessageContaining("did not come to stand");
+          .hasMessageContaining("did not pause");
       assertThat(vm.isPaused()).isFalse();
       answered.countDown();
-      assertThat(vm.awaitFirstStep(30_000)).isNotZero();
+      assertThat(vm.awaitFirstSign(30_000)).isNotZero();
       vm.pause(PauseReason.MIGRATION);
     } finally {
       answered.countDown();
@@ -110,7 +112,7 @@ final class VirtualMachineTest {
       vm.runOn(Rulings.leaveToRun());
 
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
-      assertThat(vm.state().steps()).isZero();
+      assertThat(vm.machineState().steps()).isZero();
     }
   }
 
@@ -127,15 +129,15 @@ final class VirtualMachineTest {
   void aPausedVmWritesNothing() throws Exception {
     try (VirtualMachine vm = Vms.boot(BUSY)) {
       Vms.runSteps(vm, 10_000);
-      MachineState state = vm.state();
+      MachineState state = vm.machineState();
       PageBitmap target = new PageBitmap(PAGES);
       vm.dirtyLog().harvest(target);
       vm.dirtyLog().harvest(new PageBitmap(PAGES));
-      VmDigest digest = VmDigest.of(vm);
+      VmDigest digest = vm.digest();
 
       assertThat(target.cardinality()).isPositive();
       assertThat(vm.steps()).isEqualTo(state.steps());
-      assertThat(VmDigest.of(vm)).isEqualTo(digest);
+      assertThat(vm.digest()).isEqualTo(digest);
       PageBitmap none = new PageBitmap(PAGES);
       vm.dirtyLog().harvest(none);
       assertThat(none.cardinality()).isZero();
@@ -148,13 +150,13 @@ final class VirtualMachineTest {
         VirtualMachine destination = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
       Vms.runSteps(source, 10_000);
       destination.ram().window(0, PAGES).put(source.ram().window(0, PAGES));
-      destination.load(source.state(), EnumSet.of(PauseReason.OPERATOR));
+      destination.load(source.machineState(), EnumSet.of(PauseReason.OPERATOR));
       destination.runOn(Rulings.leaveToRun());
-      assertThat(VmDigest.of(destination)).isEqualTo(VmDigest.of(source));
+      assertThat(destination.digest()).isEqualTo(source.digest());
 
       Vms.runSteps(destination, source.steps() + 10_000);
 
-      assertThat(new TwinVerifier(Vms.MEMORY).verify(destination, (steps, total) -> {
+      assertThat(destination.verify((steps, total) -> {
       }).identical()).isTrue();
     }
   }
@@ -163,9 +165,9 @@ final class VirtualMachineTest {
   void aStateLoadedTwiceReplacesTheFirstAndIsNotChangedByTheVmThatRunsFromIt() throws Exception {
     try (VirtualMachine source = Vms.boot(BUSY);
         VirtualMachine destination = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
-      destination.load(source.state(), Set.of());
+      destination.load(source.machineState(), Set.of());
       Vms.runSteps(source, 1_000);
-      MachineState state = source.state();
+      MachineState state = source.machineState();
       String digest = state.digest();
 
       destination.load(state, Set.of());
@@ -180,16 +182,16 @@ final class VirtualMachineTest {
   @Test
   void aVmThatIsGivenAStateStaysPausedUntilItHasLeaveToRunWhateverReasonsAreGiven() throws Exception {
     try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(BUSY)) {
-      vm.load(VirtualMachine.bootState(BUSY, List.of()), Set.of());
+      vm.load(BUSY.bootState(List.of()), Set.of());
       assertThat(vm.isPausedFor(PauseReason.MIGRATION)).isTrue();
 
-      vm.load(VirtualMachine.bootState(BUSY, List.of()), EnumSet.of(PauseReason.OPERATOR));
+      vm.load(BUSY.bootState(List.of()), EnumSet.of(PauseReason.OPERATOR));
       vm.resume(PauseReason.OPERATOR);
       assertThat(vm.isPaused()).isTrue();
-      assertThat(vm.state().steps()).isZero();
+      assertThat(vm.machineState().steps()).isZero();
 
       vm.runOn(Rulings.leaveToRun());
-      assertThat(vm.awaitFirstStep(30_000)).isNotZero();
+      assertThat(vm.awaitFirstSign(30_000)).isNotZero();
     }
   }
 
@@ -240,7 +242,7 @@ final class VirtualMachineTest {
     Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
     Thread.setDefaultUncaughtExceptionHandler((thread, error) -> failure.complete(error));
     try (VirtualMachine vm = new VmFactory(Vms.MEMORY, GuestDisks.NONE, Ticker.SYSTEM).skeleton(spec)) {
-      vm.load(VirtualMachine.bootState(spec, List.of()), Set.of());
+      vm.load(spec.bootState(List.of()), Set.of());
       vm.runOn(Rulings.leaveToRun());
       // Memory that goes away under a running vCPU: its next store throws.
       vm.ram().close();

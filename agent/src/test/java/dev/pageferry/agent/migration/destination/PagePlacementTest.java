@@ -113,7 +113,7 @@ class PagePlacementTest {
 
     assertThat(before).isZero();
     assertThat(placement.digest()).as("of zero pages").isZero();
-    assertThat(vm.dirtyLog().everWritten().contains(5)).as("a later move sends it").isTrue();
+    assertThat(vm.written().contains(5)).as("a later move sends it").isTrue();
   }
 
   @Test

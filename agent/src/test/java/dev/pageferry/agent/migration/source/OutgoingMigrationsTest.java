@@ -3,9 +3,9 @@ package dev.pageferry.agent.migration.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.agent.guest.builtin.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.builtin.Booted;
 import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.guest.builtin.VmFactory;
