@@ -5,11 +5,11 @@ import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.incarnation.IncarnationLock;
 import dev.pageferry.agent.incarnation.RunDirectory;
@@ -95,7 +95,7 @@ final class Agent implements AutoCloseable {
       hostNetwork.useInterface(config.uplink().get());
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
-    VmFactory factory = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
+    GuestKind machines = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
@@ -106,16 +106,12 @@ final class Agent implements AutoCloseable {
     outgoing = new OutgoingMigrations(departures, claims, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    incoming = new IncomingMigrations(factory, disks, savedStates, line, () -> lease.join().awaitLive(),
+    incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
     service = new HostAgentService(incarnation, guests,
-        new VmCreation(factory, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
-        new TwinVerifier(memory), departures, outgoing,
-        incoming,
-        claims,
-        storage,
-        savedStates);
+        new VmCreation(machines, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
+        machines, departures, outgoing, incoming, claims, storage, savedStates);
     int port = rpc.serve(config.listen(), service, metrics.serverCalls());
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,

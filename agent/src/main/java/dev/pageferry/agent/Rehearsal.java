@@ -1,11 +1,11 @@
 package dev.pageferry.agent;
 
+import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
@@ -151,8 +151,8 @@ final class Rehearsal {
     VmSpec spec = VmSpec.diskless(new VmId(migration.value()), migration.value(), GUEST_BYTES, 1, program);
     CountDownLatch moved = new CountDownLatch(1);
     byte[] token = migration.value().getBytes(StandardCharsets.US_ASCII);
-    try (VirtualMachine guest = factory.skeleton(spec)) {
-      factory.bringUp(guest, EPOCH, false, Set.of());
+    try (IncomingGuest guest = factory.skeleton(spec)) {
+      guest.boot(DiskClaim.orderly(spec.id().value(), EPOCH.value()), Set.of());
       guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), migration, EPOCH, new DialogueLog(MigrationLog.SILENT))
           .neverAsked());
       incoming.expect(migration, spec, EPOCH, new Manner.Live(false), token, ONE_MOVE);
@@ -183,7 +183,7 @@ final class Rehearsal {
   private static void closeSoon(IncomingGuest vm) {
     Thread.ofVirtual().start(() -> {
       try {
-        vm.awaitFirstStep(ONE_MOVE.toMillis());
+        vm.awaitFirstSign(ONE_MOVE.toMillis());
         vm.close();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();

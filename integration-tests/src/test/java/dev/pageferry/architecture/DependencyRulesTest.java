@@ -91,6 +91,15 @@ class DependencyRulesTest {
       .resideInAnyPackage(AGENT + ".migration..", AGENT + ".savedstate..", AGENT + ".wire..", AGENT + ".transport..",
           AGENT + ".rpc..");
   @ArchTest
+  static final ArchRule theSeamKnowsNoMachine = classes().that().resideInAPackage(AGENT + ".guest").should()
+      .onlyDependOnClassesThat(resideInAnyPackage(AGENT + ".guest", AGENT + ".memory..", AGENT + ".disk..",
+          AGENT + ".ownership..", "dev.pageferry.common..", "dev.pageferry.proto.agent..", "java..", "org.slf4j..",
+          "org.jspecify.."));
+  @ArchTest
+  static final ArchRule onlyWiringKnowsTheBuiltInMachine = classes().that()
+      .resideInAPackage(AGENT + ".guest.builtin..").should()
+      .onlyHaveDependentClassesThat().resideInAnyPackage(AGENT, AGENT + ".guest.builtin..");
+  @ArchTest
   static final ArchRule wireKnowsNothingOfSockets = noClasses().that().resideInAPackage(AGENT + ".wire..").should()
       .dependOnClassesThat()
       .resideInAnyPackage(AGENT + ".migration..", AGENT + ".transport..", AGENT + ".guest..", AGENT + ".memory..");

@@ -3,10 +3,9 @@ package dev.pageferry.simulation;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.PageStore;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -139,7 +138,7 @@ final class MoveWorld implements SimulatedGuest.Effects {
   /** As if it had been created long ago. */
   private void createVm() throws InterruptedException {
     SimulatedAgent first = hosts.getFirst();
-    VmRecord row = VmRecord.newBuilder().setSpec(SpecMessages.toProto(spec)).setPhase(VmRecord.Phase.ACTIVE)
+    VmRecord row = VmRecord.newBuilder().setSpec(spec.toMessage()).setPhase(VmRecord.Phase.ACTIVE)
         .setOwnerHost(first.host().name()).setOwnerIncarnation(first.incarnation()).setEpoch(1)
         .setStorageId(SimulatedAgent.STORAGE_ID).build();
     coordinator.process().start("create", () -> coordinator.services().ledger().add(row)).join(GOOD_END);

@@ -2,13 +2,13 @@ package dev.pageferry.simulation;
 
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.Registers;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.MachineState;
+import dev.pageferry.agent.guest.builtin.Registers;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
@@ -92,10 +92,10 @@ final class SimulatedAgent implements Place<HostAgentService> {
         () -> MEMORY_BYTES, guests, outgoing, line.open(), ends -> {
         }, host, host, this::shutOut);
     links.listen(migrationAddress(), host, incoming);
-    VmCreation creation = new VmCreation(new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host), guests, claims, line,
-        this::awaitLease, failpoints);
-    service = new HostAgentService(new Incarnation(incarnation), guests, creation, new TwinVerifier(UNUSED_MEMORY),
-        departures, outgoing, incoming, claims, Optional.empty(), states);
+    VmFactory machines = new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host);
+    VmCreation creation = new VmCreation(machines, guests, claims, line, this::awaitLease, failpoints);
+    service = new HostAgentService(new Incarnation(incarnation), guests, creation, machines, departures, outgoing,
+        incoming, claims, Optional.empty(), states);
   }
 
   private void shutOut(String reason) {
@@ -107,8 +107,8 @@ final class SimulatedAgent implements Place<HostAgentService> {
         org.slf4j.helpers.MessageFormatter.arrayFormat(what, values).getMessage());
   }
 
-  private IncomingGuest skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException {
-    return new SimulatedGuest(spec, host, baton, effects);
+  private IncomingGuest skeleton(GuestSpec spec) throws OutOfMemoryException, InterruptedException {
+    return new SimulatedGuest((VmSpec) spec, host, baton, effects);
   }
 
   /** The session is the lease, and needs to know the migrations first. */
@@ -125,9 +125,9 @@ final class SimulatedAgent implements Place<HostAgentService> {
   /** Builds a VM that runs. */
   void boot(VmSpec spec, OwnershipEpoch epoch) throws InterruptedException {
     try {
-      IncomingGuest guest = skeleton(spec);
+      SimulatedGuest guest = new SimulatedGuest(spec, host, baton, effects);
       guests.adopt(guest, epoch);
-      guest.load(new GuestState(List.of(new Registers())), Set.of());
+      guest.load(new MachineState(List.of(new Registers())), Set.of());
       guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), new MigrationId("boot"), epoch,
           new DialogueLog(MigrationLog.SILENT)).neverAsked());
     } catch (OutOfMemoryException e) {

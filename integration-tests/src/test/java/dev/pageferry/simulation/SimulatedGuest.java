@@ -1,14 +1,22 @@
 package dev.pageferry.simulation;
 
-import dev.pageferry.agent.disk.DiskSet;
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.WriteTracking;
 import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.HarvestedPages;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
+import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.Registers;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.VmDigest;
+import dev.pageferry.agent.guest.builtin.MachineState;
+import dev.pageferry.agent.guest.builtin.Registers;
+import dev.pageferry.agent.guest.builtin.VmSpec;
+import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.DirtyLog;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.agent.ownership.LeaveToRun;
@@ -27,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * A guest with a real page store and a real dirty log, whose one vCPU is an event: now and then it does some steps. Step n
  * alone decides what it writes, so that the memory follows from the number of steps.
  */
-final class SimulatedGuest implements IncomingGuest {
+final class SimulatedGuest implements IncomingGuest, Replayable {
   private static final int MOST_STEPS = 16;
   private static final Duration BETWEEN_STEPS = Duration.ofMillis(8);
   private static final int LONGEST_PAUSE_NANOS = 3_000_000;
@@ -41,7 +49,7 @@ final class SimulatedGuest implements IncomingGuest {
   private final DirtyLog log;
   private final Set<PauseReason> reasons = EnumSet.of(PauseReason.OPERATOR);
   private final Signal stepped;
-  private @Nullable GuestState state;
+  private @Nullable MachineState state;
   private long steps;
   private long stepsBrought;
   private long firstStepNanos;
@@ -84,6 +92,10 @@ final class SimulatedGuest implements IncomingGuest {
 
   @Override
   public void load(GuestState loaded, Set<PauseReason> newReasons) {
+    load(MachineState.of(loaded), newReasons);
+  }
+
+  void load(MachineState loaded, Set<PauseReason> newReasons) {
     state = loaded;
     steps = loaded.steps();
     stepsBrought = steps;
@@ -159,8 +171,19 @@ final class SimulatedGuest implements IncomingGuest {
   }
 
   @Override
-  public DirtyLog dirtyLog() {
-    return log;
+  public PageSource openPages() {
+    return new HarvestedPages(log);
+  }
+
+  @Override
+  public void addWritten(PageBitmap into) {
+    log.harvest(into);
+    log.addEverWritten(into);
+  }
+
+  @Override
+  public AtomicPageBitmap written() {
+    return log.everWritten();
   }
 
   @Override
@@ -207,13 +230,27 @@ final class SimulatedGuest implements IncomingGuest {
   }
 
   @Override
+  public void pauseForOperator(boolean paused) throws InterruptedException {
+    if (paused) {
+      pause(PauseReason.OPERATOR);
+    } else {
+      resume(PauseReason.OPERATOR);
+    }
+  }
+
+  @Override
+  public void boot(DiskClaim claim, Set<PauseReason> whilePaused) {
+    load(new MachineState(List.of(new Registers())), whilePaused);
+  }
+
+  @Override
   public GuestState state() {
     if (reasons.isEmpty()) {
       throw new IllegalStateException("the registers of a running VM are not defined");
     }
     long[] values = new long[Registers.COUNT];
     values[Registers.PROGRAM_COUNTER] = steps;
-    return new GuestState(List.of(new Registers(values)));
+    return new MachineState(List.of(new Registers(values))).toGuestState();
   }
 
   @Override
@@ -237,18 +274,23 @@ final class SimulatedGuest implements IncomingGuest {
   }
 
   @Override
-  public long awaitFirstStep(long waitMillis) throws InterruptedException {
+  public long awaitFirstSign(long waitMillis) throws InterruptedException {
     boolean inTime = stepped.await(() -> firstStepNanos != 0, Duration.ofMillis(waitMillis));
     return inTime ? firstStepNanos : 0;
   }
 
   @Override
-  public Optional<DiskSet> disks() {
-    return Optional.empty();
+  public void openDisks(DiskClaim claim) {
+    // It has none.
   }
 
   @Override
-  public void attach(DiskSet opened) {
+  public void flushDisks() {
+    // It has none.
+  }
+
+  @Override
+  public WriteTracking trackWrites() {
     throw new IllegalStateException("a VM without disks");
   }
 
@@ -275,6 +317,21 @@ final class SimulatedGuest implements IncomingGuest {
   @Override
   public double stepsPerSecond() {
     return 1000;
+  }
+
+  @Override
+  public Optional<Replayable> replayable() {
+    return Optional.of(this);
+  }
+
+  @Override
+  public VmDigest digest() {
+    throw new IllegalStateException("nobody asks for it");
+  }
+
+  @Override
+  public Result verify(Progress progress) {
+    throw new IllegalStateException("nobody asks for it");
   }
 
   @Override

@@ -1,43 +1,61 @@
 package dev.pageferry.agent.guest;
 
-import dev.pageferry.agent.disk.DiskSet;
-import dev.pageferry.agent.memory.DirtyLog;
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.WriteTracking;
+import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 
 /**
- * What a migration whose rounds we decide needs of a guest. The built-in {@link VirtualMachine} is one; a hypervisor
- * that lets its dirty log be harvested can be another.
+ * A guest of this host, whatever machine it runs in: what a host does with it while it is here, and what a migration needs to
+ * take it away. What is needed to bring one here is in {@link IncomingGuest}.
  */
-public interface Guest {
-  /** The longest that a request to a disk may keep a vCPU from standing. */
+public interface Guest extends AutoCloseable {
+  /** The longest that a request to a disk may keep a guest from pausing. */
   Duration LONGEST_DRAIN = Duration.ofSeconds(5);
 
-  VmSpec spec();
+  GuestSpec spec();
 
   PageStore ram();
 
-  DirtyLog dirtyLog();
+  /**
+   * What tells, for the length of one migration, which pages of {@link #ram()} are to be sent. One at a time; its owner closes
+   * it, at the latest when the migration is over, and perhaps after the guest.
+   *
+   * @throws IOException if the machine cannot be asked
+   */
+  PageSource openPages() throws IOException, InterruptedException;
+
+  /** Adds every page that may hold something else than zeros; while paused. */
+  void addWritten(PageBitmap into);
 
   /**
-   * Adds a reason and waits until no vCPU runs and no network card works. Registers and stores are visible to the caller from
-   * then on, and all frames are on their way.
+   * Adds a reason and waits until the guest runs no more and no network card works. State and stores are visible to the caller
+   * from then on, and all frames are on their way.
    */
   void pause(PauseReason reason) throws InterruptedException;
 
   /**
    * As {@link #pause}, for an operation that is to fail rather than to keep the guest from running for long.
    *
-   * @throws IOException if a vCPU or network card does not come to stand for {@link #LONGEST_DRAIN}, because a disk does not answer it; the
-   *     guest then runs on
+   * @throws IOException if the guest does not pause within {@link #LONGEST_DRAIN}, because a disk or a network card does not
+   *     answer it; it then runs on
    */
   void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException;
 
   /**
-   * Removes a reason other than {@link PauseReason#MIGRATION}; vCPUs run once there is none left.
+   * Sets or removes the operator's pause.
+   *
+   * @throws IllegalStateException while a migration switches over: what it carries to the other host is fixed by then
+   */
+  void pauseForOperator(boolean paused) throws InterruptedException;
+
+  /**
+   * Removes a reason other than {@link PauseReason#MIGRATION}; the guest runs once there is none left.
    *
    * @throws IllegalArgumentException for that one: see {@link #runOn}
    */
@@ -48,22 +66,49 @@ public interface Guest {
 
   boolean isPausedFor(PauseReason reason);
 
-  /** Registers of all vCPUs, while paused. */
-  GuestState state();
+  /** Whether there is a reason to pause. Does not wait for a pause that is under way. */
+  boolean isPaused();
 
-  /** The disks, where they are open here. */
-  Optional<DiskSet> disks();
+  /**
+   * The state beside RAM, while paused. In a live migration it is asked for once {@link PageSource#harvestRest} has handed over
+   * all pages.
+   *
+   * @throws IOException if the machine does not give it
+   */
+  GuestState state() throws IOException, InterruptedException;
 
-  /** Gives the guest its disks, open under the epoch under which this host owns it. */
-  void attach(DiskSet opened);
+  /**
+   * Opens those disks that are not open here, all or none, under the epoch under which this host owns the guest.
+   *
+   * @throws IOException if that cannot be done now
+   * @throws IllegalStateException if the guest is gone from this host
+   */
+  void openDisks(DiskClaim claim) throws IOException, InterruptedException;
+
+  /** Makes safe what the guest has written to disks that are open here. */
+  void flushDisks() throws IOException;
 
   /**
    * Takes the disks from the paused guest: makes safe what it wrote, closes and releases them.
    *
-   * @param migration what they are released for; empty: the VM is off
+   * @param migration what they are released for; empty: the guest is off
    * @throws IOException if that fails; they are closed all the same
    */
   void releaseDisks(String migration) throws IOException;
+
+  /**
+   * Notes from now on which blocks of the disks are changed. One at a time.
+   *
+   * @throws IOException if the disks are not open on this host
+   */
+  WriteTracking trackWrites() throws IOException;
+
+  /**
+   * The guest is this host's: its network cards are here, and everybody is told.
+   *
+   * @param isOurs whether it still is
+   */
+  void connect(BooleanSupplier isOurs);
 
   /**
    * The guest belongs to another host: switches here forget its network cards, and frames that they held go after it.
@@ -72,12 +117,18 @@ public interface Guest {
    */
   void handOverNetwork(String host) throws InterruptedException;
 
-  /** Holds vCPUs back for this percentage of the time, 0 to 99. */
+  /** How the network cards came here; empty for a guest without any. */
+  Optional<NetworkArrival> networkArrival();
+
+  /** Holds the guest back for this percentage of the time, 0 to 99. */
   void throttle(int percent);
 
-  /** Steps done by all vCPUs since the VM booted, as of a moment ago. */
-  long steps();
+  /** What a guest can that is replayed from its specification; empty where the machine has no such guests. */
+  default Optional<Replayable> replayable() {
+    return Optional.empty();
+  }
 
-  /** Steps per second over the last second or two. */
-  double stepsPerSecond();
+  /** Ends the guest, lets go of its disks, and gives the memory back once nobody borrows it. Idempotent. */
+  @Override
+  void close();
 }

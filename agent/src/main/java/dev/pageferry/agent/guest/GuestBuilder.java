@@ -9,5 +9,5 @@ public interface GuestBuilder {
    *
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
-  IncomingGuest skeleton(VmSpec spec) throws OutOfMemoryException, InterruptedException;
+  IncomingGuest skeleton(GuestSpec spec) throws OutOfMemoryException, InterruptedException;
 }

@@ -1,9 +1,7 @@
 package dev.pageferry.agent.guest;
 
-import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskReader;
-import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -23,7 +21,7 @@ public final class GuestDisks {
   }
 
   /** What lets guests run: the host's lease on the storage, where there is one. */
-  RunPermit permit() {
+  public RunPermit permit() {
     return storage.<RunPermit>map(shared -> shared.lease()::isLive).orElse(RunPermit.ALWAYS);
   }
 
@@ -32,7 +30,7 @@ public final class GuestDisks {
    *
    * @throws IOException naming what is wrong
    */
-  public void check(VmSpec spec) throws IOException {
+  public void check(GuestSpec spec) throws IOException {
     if (!spec.disks().isEmpty()) {
       storageFor(spec).check(spec.disks());
     }
@@ -43,27 +41,9 @@ public final class GuestDisks {
    *
    * @param epoch under which the VM ran when it was saved
    */
-  public void checkNotOpenedAfter(VmSpec spec, long epoch) throws IOException {
+  public void checkNotOpenedAfter(GuestSpec spec, long epoch) throws IOException {
     if (!spec.disks().isEmpty()) {
       storageFor(spec).checkNotOpenedAfter(spec.disks(), spec.id().value(), epoch);
-    }
-  }
-
-  /**
-   * Opens the VM's disks, all or none, and gives them to the guest.
-   *
-   * @throws IllegalStateException if the guest is gone from this host meanwhile
-   */
-  public void open(Guest guest, DiskClaim claim) throws IOException, InterruptedException {
-    if (guest.spec().disks().isEmpty()) {
-      return;
-    }
-    DiskSet opened = storageFor(guest.spec()).open(guest.spec().disks(), claim);
-    try {
-      guest.attach(opened);
-    } catch (IllegalStateException e) {
-      opened.release("");
-      throw e;
     }
   }
 
@@ -77,18 +57,19 @@ public final class GuestDisks {
    *
    * @param dataBytes what they hold
    */
-  public IncomingDisks prepare(VmSpec spec, IncomingDisks.Origin origin, long dataBytes) throws IOException {
+  public IncomingDisks prepare(GuestSpec spec, IncomingDisks.Origin origin, long dataBytes) throws IOException {
     SharedStorage shared = storageFor(spec);
     shared.requireThere();
     return shared.copies().prepare(spec.disks(), origin, dataBytes);
   }
 
   /** Removes the disks of a VM that has them elsewhere now, as far as they were not opened after an epoch. */
-  public void retire(VmSpec spec, OwnershipEpoch upTo) throws IOException {
+  public void retire(GuestSpec spec, OwnershipEpoch upTo) throws IOException {
     storageFor(spec).copies().retire(spec.disks(), spec.id(), upTo);
   }
 
-  private SharedStorage storageFor(VmSpec spec) throws IOException {
+  /** @throws IOException if this host has no shared storage */
+  public SharedStorage storageFor(GuestSpec spec) throws IOException {
     return required("VM %s has disks".formatted(spec.name()));
   }
 

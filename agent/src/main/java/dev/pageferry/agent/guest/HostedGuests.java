@@ -16,7 +16,7 @@ public final class HostedGuests implements HostedCopies {
   private static final Logger log = LoggerFactory.getLogger(HostedGuests.class);
 
   /** A VM on this host. */
-  public record Hosted(IncomingGuest vm, OwnershipEpoch epoch) {
+  public record Hosted(Guest vm, OwnershipEpoch epoch) {
   }
 
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
@@ -26,7 +26,7 @@ public final class HostedGuests implements HostedCopies {
    *
    * @throws IllegalStateException if the VM is here under this epoch or a later one
    */
-  public void adopt(IncomingGuest vm, OwnershipEpoch epoch) {
+  public void adopt(Guest vm, OwnershipEpoch epoch) {
     Hosted before;
     synchronized (this) {
       before = guests.get(vm.spec().id());
@@ -59,11 +59,11 @@ public final class HostedGuests implements HostedCopies {
   }
 
   /** A VM that was taken in before it was built has its network cards by now. */
-  public void connect(IncomingGuest vm) {
+  public void connect(Guest vm) {
     find(vm.spec().id()).filter(each -> each.vm() == vm).ifPresent(each -> connect(vm, each.epoch()));
   }
 
-  private void connect(IncomingGuest vm, OwnershipEpoch epoch) {
+  private void connect(Guest vm, OwnershipEpoch epoch) {
     vm.connect(() -> find(vm.spec().id()).filter(each -> each.vm() == vm && each.epoch().equals(epoch)).isPresent());
   }
 
@@ -87,7 +87,7 @@ public final class HostedGuests implements HostedCopies {
   }
 
   /** Destroys a VM that was to be built here, and has not done a step. */
-  public void discardUnbuilt(IncomingGuest vm) {
+  public void discardUnbuilt(Guest vm) {
     end(vm);
   }
 
@@ -95,9 +95,7 @@ public final class HostedGuests implements HostedCopies {
     synchronized (this) {
       guests.values().removeIf(each -> each.vm() == copy);
     }
-    if (copy instanceof IncomingGuest vm) {
-      vm.close();
-    }
+    copy.close();
   }
 
   /** Destroys a VM that this host has under an epoch that is over; true if there was one. */

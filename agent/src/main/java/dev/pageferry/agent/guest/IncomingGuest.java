@@ -1,47 +1,41 @@
 package dev.pageferry.agent.guest;
 
-import java.util.Optional;
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.memory.AtomicPageBitmap;
+import java.io.IOException;
 import java.util.Set;
-import java.util.function.BooleanSupplier;
 
-/**
- * A guest that was built on this host, empty, for a state that comes from elsewhere. What a destination needs beside
- * {@link Guest}: to give it the state, to let it live here, and to end it.
- */
-public interface IncomingGuest extends Guest, AutoCloseable {
+/** A guest that was built on this host without a state, which is to come: by booting it, or from elsewhere. */
+public interface IncomingGuest extends Guest {
+  /** Where whoever fills {@link #ram()} from outside puts the pages that it wrote. Any thread may add. */
+  AtomicPageBitmap written();
+
   /**
-   * Gives the guest a state, in place of any that it has and under which it has not run. It stays paused for
-   * {@link PauseReason#MIGRATION}, until {@link #runOn} says that it may run here. The state is copied.
+   * Gives the guest a state, in place of any that it has and under which it has not run; its pages are in {@link #ram()}. It
+   * stays paused for {@link PauseReason#MIGRATION}, until {@link #runOn} says that it may run here. Once this returns the guest
+   * only waits to be let run.
    *
    * @param reasons for which it stays paused besides
    * @throws IllegalArgumentException if the state is not one of this guest's
+   * @throws IOException if the machine does not take it
    */
-  void load(GuestState state, Set<PauseReason> reasons);
+  void load(GuestState state, Set<PauseReason> reasons) throws IOException, InterruptedException;
 
   /**
-   * The guest is this host's: its network cards are here, and everybody is told.
+   * Fills RAM as it is when the guest is switched on, opens its disks and gives it its first state; then it is as after
+   * {@link #load}.
    *
-   * @param isOurs whether it still is
+   * @param claim on the disks
+   * @param reasons for which it stays paused besides
+   * @throws IOException if what it boots from cannot be read or a disk cannot be opened
+   * @throws IllegalStateException if it was closed meanwhile
    */
-  void connect(BooleanSupplier isOurs);
-
-  /** How the network cards came here; empty for a guest without any. */
-  Optional<NetworkArrival> networkArrival();
-
-  /** Whether there is a reason to pause. Does not wait for a pause that is under way. */
-  boolean isPaused();
-
-  /** Steps done on this host. */
-  long stepsHere();
+  void boot(DiskClaim claim, Set<PauseReason> reasons) throws IOException, InterruptedException;
 
   /**
-   * Waits until the guest has stepped since the last resume.
+   * Waits until the guest has shown since the last resume that it runs.
    *
    * @return when that was, on the guest's ticker, or 0 if it did not happen in time
    */
-  long awaitFirstStep(long waitMillis) throws InterruptedException;
-
-  /** Ends the guest, lets go of its disks, and gives the memory back once nobody borrows it. Idempotent. */
-  @Override
-  void close();
+  long awaitFirstSign(long waitMillis) throws InterruptedException;
 }

@@ -1,4 +1,4 @@
-/** The built-in guest: virtual machines, vCPUs, registers, programs, and the twin that proves a move. Knows nothing of migration. */
+/** The seam between what moves machines and the machines: guests and what a host needs of them. Knows no kind of machine, and nothing of migration. */
 @NullMarked
 package dev.pageferry.agent.guest;
 

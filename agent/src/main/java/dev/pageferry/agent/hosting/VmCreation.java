@@ -1,11 +1,12 @@
 package dev.pageferry.agent.hosting;
 
+import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.GuestClaims;
+import dev.pageferry.agent.guest.GuestKind;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DialogueLog;
@@ -27,16 +28,16 @@ import org.slf4j.LoggerFactory;
 public final class VmCreation {
   private static final Logger log = LoggerFactory.getLogger(VmCreation.class);
 
-  private final VmFactory factory;
+  private final GuestKind machines;
   private final HostedGuests guests;
   private final GuestClaims claims;
   private final OwnershipDialogue.Line line;
   private final ActivationLease lease;
   private final Failpoints failpoints;
 
-  public VmCreation(VmFactory factory, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
+  public VmCreation(GuestKind machines, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
       ActivationLease lease, Failpoints failpoints) {
-    this.factory = factory;
+    this.machines = machines;
     this.guests = guests;
     this.claims = claims;
     this.line = line;
@@ -51,14 +52,14 @@ public final class VmCreation {
    * @throws IOException if its image or a disk cannot be used
    * @throws IllegalStateException if it is here already, or not this host's any more
    */
-  public void run(VmSpec spec, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
+  public void run(GuestSpec spec, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
       throws IOException, OutOfMemoryException, InterruptedException {
     try (GuestClaims.Claim claim = claims.takeToBuild(spec.id(), "being created")) {
-      factory.check(spec);
+      machines.check(spec);
       OwnershipDialogue dialogue = OwnershipDialogue.ofBuilder(line, spec.id(), epoch, listener(spec));
       dialogue.listens();
       try {
-        VirtualMachine vm = adopted(spec, epoch);
+        IncomingGuest vm = adopted(spec, epoch);
         build(vm, epoch, paused, forceDisks);
         start(vm, dialogue);
       } finally {
@@ -67,8 +68,9 @@ public final class VmCreation {
     }
   }
 
-  private VirtualMachine adopted(VmSpec spec, OwnershipEpoch epoch) throws OutOfMemoryException, InterruptedException {
-    VirtualMachine vm = factory.skeleton(spec);
+  private IncomingGuest adopted(GuestSpec spec, OwnershipEpoch epoch)
+      throws OutOfMemoryException, InterruptedException {
+    IncomingGuest vm = machines.skeleton(spec);
     try {
       guests.adopt(vm, epoch);
       return vm;
@@ -78,12 +80,12 @@ public final class VmCreation {
     }
   }
 
-  private void build(VirtualMachine vm, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
+  private void build(IncomingGuest vm, OwnershipEpoch epoch, boolean paused, boolean forceDisks)
       throws IOException, InterruptedException {
     Set<PauseReason> reasons = paused ? EnumSet.of(PauseReason.OPERATOR) : EnumSet.noneOf(PauseReason.class);
     boolean built = false;
     try {
-      factory.bringUp(vm, epoch, forceDisks, reasons);
+      vm.boot(DiskClaim.afterSilence(vm.spec().id().value(), epoch.value(), forceDisks), reasons);
       failpoints.at("create.before-started");
       built = true;
     } finally {
@@ -93,7 +95,7 @@ public final class VmCreation {
     }
   }
 
-  private void start(VirtualMachine vm, OwnershipDialogue dialogue) throws InterruptedException {
+  private void start(IncomingGuest vm, OwnershipDialogue dialogue) throws InterruptedException {
     switch (dialogue.started()) {
       case Ruling.Ours ours -> {
         // The answer may have taken its time: who was frozen meanwhile finds its lease over.
@@ -111,7 +113,7 @@ public final class VmCreation {
     }
   }
 
-  private static OwnershipDialogue.Listener listener(VmSpec spec) {
+  private static OwnershipDialogue.Listener listener(GuestSpec spec) {
     return new DialogueLog(
         reason -> log.warn("vm={} is built and stays paused until the coordinator says that it may start: {}",
             spec.name(), reason),

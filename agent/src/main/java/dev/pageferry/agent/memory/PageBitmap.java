@@ -48,6 +48,15 @@ public final class PageBitmap {
     Arrays.fill(words, 0);
   }
 
+  public boolean isEmpty() {
+    for (long word : words) {
+      if (word != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** Number of pages in the set. */
   public long cardinality() {
     long count = 0;

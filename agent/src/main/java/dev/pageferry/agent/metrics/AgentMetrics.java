@@ -1,8 +1,9 @@
 package dev.pageferry.agent.metrics;
 
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
@@ -223,12 +224,12 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
 
   /** A counter that never goes back, though guests come with steps from elsewhere and leave with theirs. */
   private final class StepCount {
-    private final Map<IncomingGuest, Long> seen = new WeakHashMap<>();
+    private final Map<Guest, Long> seen = new WeakHashMap<>();
     private double total;
 
     synchronized double read() {
       guests.list().forEach(each -> {
-        long now = each.vm().stepsHere();
+        long now = each.vm().replayable().map(Replayable::stepsHere).orElse(0L);
         total += now - seen.getOrDefault(each.vm(), 0L);
         seen.put(each.vm(), now);
       });

@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration;
 
 import dev.pageferry.agent.disk.DiskDescription;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.common.page.PageSize;
 import java.util.ArrayList;
@@ -49,12 +49,12 @@ public final class PageSpace {
   }
 
   /** RAM alone. */
-  public static PageSpace ofRam(VmSpec spec) {
+  public static PageSpace ofRam(GuestSpec spec) {
     return new PageSpace(spec.pageCount(), List.of());
   }
 
   /** @throws IllegalArgumentException if that is more than a migration can count */
-  public static PageSpace ofRamAndDisks(VmSpec spec) {
+  public static PageSpace ofRamAndDisks(GuestSpec spec) {
     return new PageSpace(spec.pageCount(), spec.disks());
   }
 

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.TunnelEnd;
@@ -22,6 +23,7 @@ import dev.pageferry.proto.registry.v1.StaleVm;
 import dev.pageferry.proto.registry.v1.VmInDoubt;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -221,7 +223,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
         .setMemoryFreeBytes(memoryFreeBytes.getAsLong()).setNetworkVersion(networkVersion);
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
-      each.vm().stepsPerSecond();
+      OptionalDouble unused = Replayable.stepsPerSecondOf(each.vm());
       request.addVms(StatusMessages.status(each));
     });
     dialogues.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())

@@ -5,14 +5,14 @@ import dev.pageferry.agent.disk.LeaseView;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
+import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.hosting.VmCreation;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.Departure;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
@@ -88,7 +88,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final Incarnation self;
   private final HostedGuests guests;
   private final VmCreation creation;
-  private final TwinVerifier verifier;
+  private final GuestKind machines;
   private final SourceMigration.Environment departures;
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
@@ -97,13 +97,13 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final Optional<SavedStates> savedStates;
   private volatile boolean ending;
 
-  public HostAgentService(Incarnation self, HostedGuests guests, VmCreation creation, TwinVerifier verifier,
+  public HostAgentService(Incarnation self, HostedGuests guests, VmCreation creation, GuestKind machines,
       SourceMigration.Environment departures, OutgoingMigrations outgoing, IncomingMigrations incoming,
       GuestClaims claims, Optional<SharedStorage> storage, Optional<SavedStates> savedStates) {
     this.self = self;
     this.guests = guests;
     this.creation = creation;
-    this.verifier = verifier;
+    this.machines = machines;
     this.outgoing = outgoing;
     this.incoming = incoming;
     this.storage = storage;
@@ -121,7 +121,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
             .withDescription("VM %s is on this host already".formatted(request.getSpec().getName()))
             .asRuntimeException();
       }
-      creation.run(SpecMessages.fromProto(request.getSpec()), new OwnershipEpoch(request.getEpoch()),
+      creation.run(machines.spec(request.getSpec()), new OwnershipEpoch(request.getEpoch()),
           request.getPaused(), request.getForceDisks());
       return StatusMessages.statusWithSpec(hosted(request.getSpec().getId()));
     });
@@ -155,7 +155,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void pauseVm(PauseVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      machine(request.getId()).pauseForOperator(true);
+      hosted(request.getId()).vm().pauseForOperator(true);
       return StatusMessages.statusWithSpec(hosted(request.getId()));
     });
   }
@@ -163,7 +163,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<VmStatus> observer) {
     Refusals.answer(observer, () -> {
-      VirtualMachine vm = machine(request.getId());
+      Guest vm = hosted(request.getId()).vm();
       vm.pauseForOperator(false);
       if (vm.isPausedFor(PauseReason.FENCE)) {
         throw new IllegalStateException(
@@ -182,7 +182,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void digestVm(DigestVmRequest request, StreamObserver<DigestVmResponse> observer) {
     Refusals.answer(observer, () -> {
-      VmDigest digest = VmDigest.of(machine(request.getId()));
+      VmDigest digest = replayable(request.getId()).digest();
       return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
           .setRegistersDigest(digest.registersDigest()).build();
     });
@@ -194,9 +194,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     // Runs on another thread while this one replays, which is why the executor must not be a direct one.
     ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(replaying::interrupt);
     Refusals.answer(observer, () -> {
-      TwinVerifier.Result result = verifier.verify(machine(request.getId()),
-          (steps, total) -> observer.onNext(VerifyVmUpdate
-              .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
+      Replayable.Result result = replayable(request.getId()).verify((steps, total) -> observer.onNext(VerifyVmUpdate
+          .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
       VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
           .setIdentical(result.identical());
       if (result.networkPages() > 0) {
@@ -218,7 +217,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       }
       log.info("migration={} vm={} expected from host={}", request.getMigrationId(), request.getSpec().getName(),
           request.getSourceHost());
-      incoming.expect(new MigrationId(request.getMigrationId()), SpecMessages.fromProto(request.getSpec()),
+      incoming.expect(new MigrationId(request.getMigrationId()), machines.spec(request.getSpec()),
           new OwnershipEpoch(request.getEpoch()),
           OrderMessages.manner(request), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
@@ -284,7 +283,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
         done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
     double seconds = incoming
-        .restoration(new MigrationId(request.getOperationId()), SpecMessages.fromProto(request.getSpec()),
+        .restoration(new MigrationId(request.getOperationId()), machines.spec(request.getSpec()),
             new OwnershipEpoch(request.getEpoch()))
         .run(request.getFile(), progress::add);
     return RestoreVmUpdate.newBuilder().setProgress(progress.now())
@@ -421,11 +420,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     return guests.find(new VmId(id)).orElseThrow(() -> Refusals.notFound("VM", id));
   }
 
-  /** For what only the built-in machine can do. */
-  private VirtualMachine machine(String id) {
-    if (hosted(id).vm() instanceof VirtualMachine machine) {
-      return machine;
-    }
-    throw new IllegalStateException("VM %s is not of the built-in kind".formatted(id));
+  private Replayable replayable(String id) {
+    return hosted(id).vm().replayable()
+        .orElseThrow(() -> new IllegalStateException("VM %s is of a kind that cannot be replayed".formatted(id)));
   }
 }

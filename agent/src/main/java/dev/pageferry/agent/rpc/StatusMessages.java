@@ -1,9 +1,9 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.agent.migration.RoundReport;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -24,12 +24,13 @@ final class StatusMessages {
   /** What changes of a VM: without its configuration. */
   static VmStatus status(Hosted hosted) {
     return VmStatus.newBuilder().setId(hosted.vm().spec().id().value()).setEpoch(hosted.epoch().value())
-        .setState(hosted.vm().isPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING).setSteps(hosted.vm().steps())
+        .setState(hosted.vm().isPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING)
+        .setSteps(Replayable.stepsOf(hosted.vm()))
         .build();
   }
 
   static VmStatus statusWithSpec(Hosted hosted) {
-    return status(hosted).toBuilder().setSpec(SpecMessages.toProto(hosted.vm().spec())).build();
+    return status(hosted).toBuilder().setSpec(hosted.vm().spec().toMessage()).build();
   }
 
   static OutgoingStatus outgoing(SourceStatus status) {

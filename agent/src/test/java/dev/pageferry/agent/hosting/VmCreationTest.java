@@ -3,13 +3,14 @@ package dev.pageferry.agent.hosting;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.Failpoints;
@@ -73,7 +74,7 @@ class VmCreationTest {
     return end;
   }
 
-  private IncomingGuest guest() {
+  private Guest guest() {
     return guests.find(V).orElseThrow().vm();
   }
 
@@ -81,12 +82,12 @@ class VmCreationTest {
   void aVmRunsOnceTheRowHasSaidThatItMay() throws Exception {
     Promise<String> end = create(false);
     await().until(() -> row.startedCalls() > 2);
-    assertThat(guest().steps()).isZero();
+    assertThat(Replayable.stepsOf(guest())).isZero();
     assertThat(guest().isPaused()).isTrue();
     row.started(new Decision(Outcome.COMMITTED, "a", 3));
 
     assertThat(end.await(PATIENCE)).contains("runs");
-    await().until(() -> guest().steps() > 0);
+    await().until(() -> Replayable.stepsOf(guest()) > 0);
   }
 
   @Test
@@ -94,7 +95,7 @@ class VmCreationTest {
     row.started(new Decision(Outcome.COMMITTED, "a", 3));
     assertThat(create(true).await(PATIENCE)).contains("runs");
     assertThat(guest().isPaused()).isTrue();
-    assertThat(guest().steps()).isZero();
+    assertThat(Replayable.stepsOf(guest())).isZero();
   }
 
   @Test
@@ -121,7 +122,7 @@ class VmCreationTest {
     row.started(new Decision(Outcome.UNKNOWN, "", 0));
     Promise<String> end = create(false);
     await().until(() -> row.startedCalls() > 2);
-    assertThat(guest().steps()).isZero();
+    assertThat(Replayable.stepsOf(guest())).isZero();
     assertThat(end.isSettled()).isFalse();
     row.started(new Decision(Outcome.DELETED, "", 0));
     assertThat(end.await(PATIENCE)).hasValueSatisfying(reason -> assertThat(reason).contains("DELETED"));
@@ -140,11 +141,11 @@ class VmCreationTest {
     Promise<String> end = create(false);
     assertThat(asked.await(PATIENCE)).isPresent();
     assertThat(guest().isPaused()).isTrue();
-    assertThat(guest().steps()).isZero();
+    assertThat(Replayable.stepsOf(guest())).isZero();
     live.complete(true);
 
     assertThat(end.await(PATIENCE)).contains("runs");
-    await().until(() -> guest().steps() > 0);
+    await().until(() -> Replayable.stepsOf(guest()) > 0);
   }
 
   @Test

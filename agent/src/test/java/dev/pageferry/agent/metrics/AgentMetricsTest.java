@@ -2,17 +2,17 @@ package dev.pageferry.agent.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.Registers;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.Booted;
+import dev.pageferry.agent.guest.builtin.MachineState;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.Registers;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.agent.migration.Failpoints;
@@ -71,7 +71,7 @@ final class AgentMetricsTest {
   @Test
   void stepsThatAGuestBroughtFromAnotherHostAreNotThisHosts() throws Exception {
     VirtualMachine vm = factory.skeleton(spec("db"));
-    vm.load(new GuestState(List.of(new Registers(new long[]{1_000_000, 0, 0, 0, 0, 0, 0, 0}))),
+    vm.load(new MachineState(List.of(new Registers(new long[]{1_000_000, 0, 0, 0, 0, 0, 0, 0}))).toGuestState(),
         EnumSet.of(PauseReason.MIGRATION));
     guests.adopt(vm, new OwnershipEpoch(2));
     assertThat(value("ferry_guest_steps_total")).isZero();

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskFormat;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;

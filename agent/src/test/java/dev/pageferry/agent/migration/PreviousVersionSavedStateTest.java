@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VirtualMachine;
 import dev.pageferry.agent.guest.VmDigest;
-import dev.pageferry.agent.guest.VmFactory;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.savedstate.SavedStateReader;
@@ -74,9 +74,9 @@ class PreviousVersionSavedStateTest {
   @MethodSource("saved")
   void aFileOfTheVersionBeforeIsRestoredToTheSamePagesAndRegisters(Saved saved) throws Exception {
     try (VirtualMachine vm = restored(saved)) {
-      assertThat(VmDigest.of(vm)).isEqualTo(saved.digest());
+      assertThat(vm.digest()).isEqualTo(saved.digest());
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
-      assertThat(new TwinVerifier(MEMORY).verify(vm, (done, total) -> {
+      assertThat(vm.verify((done, total) -> {
       }).identical()).as("its twin of today").isTrue();
     }
   }
@@ -107,8 +107,8 @@ class PreviousVersionSavedStateTest {
     Path file = directory.resolve("today.%s.state".formatted(packing));
     Files.deleteIfExists(file);
     PageBitmap pages = new PageBitmap(vm.ram().pageCount());
-    vm.dirtyLog().addEverWritten(pages);
-    byte[] header = SpecMessages.toHeader(vm.spec(), new OwnershipEpoch(epoch), vm.state(),
+    vm.addWritten(pages);
+    byte[] header = StateMessages.toHeader(vm.spec(), new OwnershipEpoch(epoch), vm.state(),
         vm.isPausedFor(PauseReason.OPERATOR)).toByteArray();
     SavedStateWriter.write(file, header, vm.ram(), pages, packing, done -> {
     });
@@ -118,16 +118,16 @@ class PreviousVersionSavedStateTest {
   private static VirtualMachine restored(Saved saved) throws Exception {
     SavedStateHeader header = saved.header();
     VirtualMachine vm = new VmFactory(MEMORY, GuestDisks.NONE, Ticker.SYSTEM)
-        .skeleton(SpecMessages.fromProto(header.getSpec()));
+        .skeleton(VmSpec.of(header.getSpec()));
     try (SavedStateReader reader = SavedStateReader.open(saved.file())) {
-      reader.restore(vm.ram(), vm.dirtyLog().everWritten(), bytes -> {
+      reader.restore(vm.ram(), vm.written(), bytes -> {
       });
     }
     EnumSet<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
     if (header.getOperatorPaused()) {
       reasons.add(PauseReason.OPERATOR);
     }
-    vm.load(SpecMessages.fromProto(header.getVcpusList()), reasons);
+    vm.load(StateMessages.fromHeader(header), reasons);
     return vm;
   }
 }

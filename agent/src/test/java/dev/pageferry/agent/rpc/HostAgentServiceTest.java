@@ -4,19 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.Booted;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
@@ -83,7 +81,7 @@ class HostAgentServiceTest {
     }, guests::adopt, (migration, vm) -> MigrationLog.SILENT, failpoints);
     service = new HostAgentService(new Incarnation("first"), guests, new VmCreation(factory, guests, claims, line,
         () -> {
-        }, failpoints), new TwinVerifier(memory), departures, new OutgoingMigrations(departures, claims, status -> {
+        }, failpoints), factory, departures, new OutgoingMigrations(departures, claims, status -> {
         }), incoming, claims, Optional.empty(), Optional.empty());
     server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
         .executor(Executors.newVirtualThreadPerTaskExecutor()).addService(service).build().start();
@@ -106,7 +104,7 @@ class HostAgentServiceTest {
   }
 
   private static CreateVmRequest creation() {
-    return CreateVmRequest.newBuilder().setSpec(SpecMessages.toProto(spec())).setEpoch(EPOCH.value()).build();
+    return CreateVmRequest.newBuilder().setSpec(spec().toMessage()).setEpoch(EPOCH.value()).build();
   }
 
   /** Creates the VM in the background; the promise is how that ended. */
@@ -198,7 +196,7 @@ class HostAgentServiceTest {
     assertRefused(Status.Code.UNAVAILABLE, why,
         () -> stub().saveVm(SaveVmRequest.newBuilder().setVmId(V.value()).build()).hasNext());
     assertRefused(Status.Code.UNAVAILABLE, why,
-        () -> stub().restoreVm(RestoreVmRequest.newBuilder().setSpec(SpecMessages.toProto(spec())).build()).hasNext());
+        () -> stub().restoreVm(RestoreVmRequest.newBuilder().setSpec(spec().toMessage()).build()).hasNext());
     assertRefused(Status.Code.UNAVAILABLE, why,
         () -> stub().startOutgoing(StartOutgoingRequest.newBuilder().setVmId(V.value()).build()));
     assertRefused(Status.Code.UNAVAILABLE, why,

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
 import dev.pageferry.agent.wire.ControlFrames;

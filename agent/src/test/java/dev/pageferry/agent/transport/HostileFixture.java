@@ -3,8 +3,8 @@ package dev.pageferry.agent.transport;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.common.page.PageSize;
 import java.util.ArrayList;

@@ -7,7 +7,7 @@ import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.TestDevices.HungFlush;
 import dev.pageferry.agent.disk.TestStorage;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.agent.migration.source.SourceStatus;

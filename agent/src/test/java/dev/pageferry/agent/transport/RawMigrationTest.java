@@ -3,7 +3,7 @@ package dev.pageferry.agent.transport;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.agent.guest.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.migration.destination.IncomingMigrations.State;

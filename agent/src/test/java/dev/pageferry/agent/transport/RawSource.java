@@ -1,8 +1,7 @@
 package dev.pageferry.agent.transport;
 
 import com.google.protobuf.ByteString;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.wire.PageFrame;
 import dev.pageferry.agent.wire.StreamProof;
 import dev.pageferry.common.page.PageSize;
@@ -59,7 +58,7 @@ final class RawSource implements AutoCloseable {
   }
 
   VmConfiguration.Builder configuration() {
-    return VmConfiguration.newBuilder().setSpec(SpecMessages.toProto(announced.spec()))
+    return VmConfiguration.newBuilder().setSpec(announced.spec().toMessage())
         .setEpoch(announced.epoch().value()).setPageBytes(PageSize.BYTES);
   }
 
@@ -108,7 +107,7 @@ final class RawSource implements AutoCloseable {
 
   /** The state of the VM before its first step. */
   GuestState bootState(int lastRound, long digest) throws IOException {
-    return SpecMessages.toProto(VirtualMachine.bootState(announced.spec(), List.of()), lastRound, digest, true);
+    return StateMessages.toProto(announced.spec().bootState(List.of()).toGuestState(), lastRound, digest, true);
   }
 
   /** A run of one page. */

@@ -1,13 +1,13 @@
 package dev.pageferry.agent.transport;
 
-import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.TwinVerifier;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.builtin.Booted;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -108,8 +108,8 @@ final class TestHost implements AutoCloseable {
     }
   }
 
-  TwinVerifier.Result verify(VirtualMachine vm) throws Exception {
-    return new TwinVerifier(memory).verify(vm, (steps, total) -> {
+  Replayable.Result verify(VirtualMachine vm) throws Exception {
+    return vm.verify((steps, total) -> {
     });
   }
 

@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
 import dev.pageferry.agent.migration.destination.Reception.Owned;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
@@ -21,7 +22,7 @@ import java.util.function.Supplier;
  * it stays paused here until it can be.
  */
 final class Activation {
-  private static final long FIRST_STEP_WAIT_MILLIS = 10_000;
+  private static final long FIRST_SIGN_WAIT_MILLIS = 10_000;
   private static final Duration RETRY = Duration.ofMillis(500);
 
   private final DestinationSession session;
@@ -110,9 +111,7 @@ final class Activation {
     if (owned.disks().isPresent()) {
       owned.disks().get().promote();
     }
-    if (guest.disks().isEmpty()) {
-      session.environment().disks().open(guest, DiskClaim.orderly(session.spec().id().value(), epoch.value()));
-    }
+    guest.openDisks(DiskClaim.orderly(session.spec().id().value(), epoch.value()));
     // Disks may have taken their time: who was frozen meanwhile finds its lease over.
     session.environment().lease().awaitLive();
     if (dialogue.lastWord().isOver(epoch)) {
@@ -125,11 +124,11 @@ final class Activation {
   private void letRun() {
     try {
       guest.runOn(owned.ruling());
-      long firstStep = guest.isPaused() ? 0 : guest.awaitFirstStep(FIRST_STEP_WAIT_MILLIS);
-      double seconds = firstStep == 0
+      long firstSign = guest.isPaused() ? 0 : guest.awaitFirstSign(FIRST_SIGN_WAIT_MILLIS);
+      double seconds = firstSign == 0
           ? session.environment().ticker().secondsSince(startNanos)
-          : (firstStep - startNanos) / 1e9;
-      session.link().send(Running.newBuilder().setResumeSeconds(seconds).setSteps(guest.steps()).build());
+          : (firstSign - startNanos) / 1e9;
+      session.link().send(Running.newBuilder().setResumeSeconds(seconds).setSteps(Replayable.stepsOf(guest)).build());
       session.log().info("stage={} the guest runs after {} s", MigrationStage.ACTIVATION, seconds);
     } catch (InterruptedException e) {
       // For whoever waits next.

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -16,7 +16,7 @@ import dev.pageferry.common.migration.MigrationStage;
  * @param manner how the VM's contents come
  * @param sessionKey what data streams prove to know
  */
-record DestinationSession(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, Manner manner, int streams,
+record DestinationSession(MigrationId migration, GuestSpec spec, OwnershipEpoch epoch, Manner manner, int streams,
     byte[] sessionKey,
     MigrationLog log,
     DestinationLink link,

@@ -3,7 +3,7 @@ package dev.pageferry.agent.migration.destination;
 import com.google.protobuf.ByteString;
 import dev.pageferry.agent.guest.GuestBuilder;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.Failpoints;
@@ -54,7 +54,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     DISCARDED
   }
 
-  private record Expectation(VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
+  private record Expectation(GuestSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
   }
 
   /** A migration on its way, or how one ended: nothing that holds the guest, its memory or its tables. */
@@ -95,7 +95,7 @@ public final class IncomingMigrations implements IncomingDirectory {
    * @param manner how its contents come
    * @throws IllegalStateException if this agent is shutting down
    */
-  public void expect(MigrationId migration, VmSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token,
+  public void expect(MigrationId migration, GuestSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token,
       Duration validFor) throws InterruptedException {
     endOthersOf(migration, spec);
     synchronized (this) {
@@ -108,7 +108,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     }
   }
 
-  private void endOthersOf(MigrationId migration, VmSpec spec) throws InterruptedException {
+  private void endOthersOf(MigrationId migration, GuestSpec spec) throws InterruptedException {
     for (Map.Entry<MigrationId, Arrival.Active> each : activeNow().entrySet()) {
       boolean other = !each.getKey().equals(migration)
           && each.getValue().migration().session().spec().id().equals(spec.id());
@@ -163,7 +163,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   }
 
   /** What brings a saved guest back to life here. */
-  public RestoreOperation restoration(MigrationId operation, VmSpec spec, OwnershipEpoch epoch) {
+  public RestoreOperation restoration(MigrationId operation, GuestSpec spec, OwnershipEpoch epoch) {
     return new RestoreOperation(operation, spec, epoch, environment);
   }
 

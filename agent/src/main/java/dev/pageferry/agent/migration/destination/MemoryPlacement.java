@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.destination;
 
-import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.common.page.PageSize;
@@ -17,9 +17,9 @@ final class MemoryPlacement {
   /** Streams that hold the memory. Guarded by this. */
   private final boolean[] open;
 
-  MemoryPlacement(Guest vm, int streams) {
+  MemoryPlacement(IncomingGuest vm, int streams) {
     this.ram = vm.ram();
-    this.everWritten = vm.dirtyLog().everWritten();
+    this.everWritten = vm.written();
     this.open = new boolean[streams];
   }
 

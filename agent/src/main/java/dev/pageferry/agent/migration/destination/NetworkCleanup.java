@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.CleanedUp;
 import dev.pageferry.proto.report.v1.NetworkArrival;
@@ -22,10 +23,11 @@ final class NetworkCleanup {
   void run() throws InterruptedException {
     Ticker ticker = session.environment().ticker();
     long start = ticker.nanos();
-    long stepsBefore = vm.steps();
+    long stepsBefore = Replayable.stepsOf(vm);
     session.environment().scheduler().sleep(SETTLING);
-    double rate = (vm.steps() - stepsBefore) / ticker.secondsSince(start);
-    CleanedUp.Builder done = CleanedUp.newBuilder().setGuestStepsPerSecond(rate);
+    CleanedUp.Builder done = CleanedUp.newBuilder();
+    vm.replayable().ifPresent(guest -> done.setGuestStepsPerSecond(
+        (guest.steps() - stepsBefore) / ticker.secondsSince(start)));
     vm.networkArrival().ifPresent(arrival -> {
       NetworkArrival.Builder message = NetworkArrival.newBuilder().setReachedBy(arrival.reachedBy());
       arrival.firstFrameSeconds().ifPresent(message::setFirstFrameSeconds);

@@ -1,8 +1,9 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.MigrationLog;
@@ -26,14 +27,14 @@ import java.util.function.LongConsumer;
 public final class RestoreOperation {
   private static final Duration RETRY = Duration.ofMillis(200);
 
-  private final VmSpec spec;
+  private final GuestSpec spec;
   private final OwnershipEpoch epoch;
   private final DestinationMigration.Environment environment;
   private final MigrationLog log;
   private final OwnershipDialogue dialogue;
 
   /** @param epoch under which this host will own the guest */
-  RestoreOperation(MigrationId operation, VmSpec spec, OwnershipEpoch epoch,
+  RestoreOperation(MigrationId operation, GuestSpec spec, OwnershipEpoch epoch,
       DestinationMigration.Environment environment) {
     this.spec = spec;
     this.epoch = epoch;
@@ -74,7 +75,8 @@ public final class RestoreOperation {
     environment.activeGuests().adopt(owned.guest(), epoch);
     openDisks(owned.guest());
     owned.guest().runOn(owned.ruling());
-    log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch, owned.guest().steps());
+    log.info("restored in {} s, runs under epoch {} from step {}", seconds, epoch,
+        Replayable.stepsOf(owned.guest()));
     restorer.discard(fileName, log);
     return seconds;
   }
@@ -110,7 +112,7 @@ public final class RestoreOperation {
     environment.lease().awaitLive();
     while (true) {
       try {
-        environment.disks().open(vm, DiskClaim.afterSilence(spec.id().value(), epoch.value(), false));
+        vm.openDisks(DiskClaim.afterSilence(spec.id().value(), epoch.value(), false));
         // Disks may have taken their time: who was frozen meanwhile finds its lease over.
         environment.lease().awaitLive();
         return;

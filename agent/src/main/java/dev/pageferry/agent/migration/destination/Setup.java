@@ -2,16 +2,15 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.VmSpec;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.migration.destination.Reception.Receiving;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.time.Deadline;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import java.io.IOException;
@@ -92,13 +91,13 @@ final class Setup {
     if (configuration.getEpoch() != session.epoch().value()) {
       throw violation("epoch %d, the coordinator said %d".formatted(configuration.getEpoch(), session.epoch().value()));
     }
-    VmSpec announced = session.spec();
-    if (!configuration.getSpec().equals(SpecMessages.toProto(announced))) {
+    VmSpec announced = session.spec().toMessage();
+    if (!configuration.getSpec().equals(announced)) {
       throw violation(
           "the VM that the source describes is not the one that the coordinator announced: id=%s memory=%d vcpus=%d expected id=%s memory=%d vcpus=%d"
               .formatted(configuration.getSpec().getId(), configuration.getSpec().getMemoryBytes(),
-                  configuration.getSpec().getVcpus(), announced.id(),
-                  announced.memoryBytes(), announced.vcpus()));
+                  configuration.getSpec().getVcpus(), announced.getId(),
+                  announced.getMemoryBytes(), announced.getVcpus()));
     }
   }
 

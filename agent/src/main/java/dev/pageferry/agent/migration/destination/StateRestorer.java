@@ -4,7 +4,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.savedstate.SavedStateReader;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.failure.IoFailure;
@@ -31,16 +31,16 @@ final class StateRestorer {
   void restore(IncomingGuest vm, String fileName, LongConsumer progress) throws IOException, InterruptedException {
     try (SavedStateReader reader = SavedStateReader.open(states().path(fileName))) {
       SavedStateHeader header = header(reader, fileName);
-      if (!header.getSpec().equals(SpecMessages.toProto(vm.spec()))) {
+      if (!header.getSpec().equals(vm.spec().toMessage())) {
         throw new IOException("saved state %s is of VM %s (%s) as it was configured then, not of VM %s (%s)".formatted(
             fileName, header.getSpec().getName(), header.getSpec().getId(), vm.spec().name(), vm.spec().id()));
       }
       environment.disks().checkNotOpenedAfter(vm.spec(), header.getEpoch());
-      reader.restore(vm.ram(), vm.dirtyLog().everWritten(), progress);
+      reader.restore(vm.ram(), vm.written(), progress);
       Set<PauseReason> reasons = header.getOperatorPaused()
           ? EnumSet.of(PauseReason.OPERATOR)
           : EnumSet.noneOf(PauseReason.class);
-      vm.load(SpecMessages.fromProto(header.getVcpusList()), reasons);
+      vm.load(StateMessages.fromHeader(header), reasons);
     } catch (RuntimeException e) {
       // Whatever the bytes were, they are the file's fault.
       throw new IOException("saved state %s: %s".formatted(fileName, IoFailure.sentence(e)), e);

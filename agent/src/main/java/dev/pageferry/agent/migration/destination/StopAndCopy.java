@@ -3,13 +3,15 @@ package dev.pageferry.agent.migration.destination;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.StateMessages;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Optional;
@@ -95,14 +97,17 @@ final class StopAndCopy {
     }
   }
 
-  private void load(GuestState state) throws MigrationFailure {
+  private void load(GuestState state) throws MigrationFailure, InterruptedException {
     Set<PauseReason> reasons = state.getOperatorPaused()
         ? EnumSet.of(PauseReason.OPERATOR)
         : EnumSet.noneOf(PauseReason.class);
     try {
-      vm.load(SpecMessages.fromProto(state), reasons);
+      vm.load(StateMessages.fromProto(state), reasons);
     } catch (IllegalArgumentException e) {
       throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "guest state: " + e.getMessage());
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED,
+          "the guest did not take its state: " + IoFailure.sentence(e));
     }
   }
 }

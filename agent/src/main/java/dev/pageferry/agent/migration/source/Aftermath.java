@@ -74,9 +74,7 @@ final class Aftermath {
   private Optional<String> openDisksAndRun(LeaveToRun leave) throws InterruptedException {
     guest.throttle(0);
     try {
-      if (guest.disks().isEmpty()) {
-        environment.disks().open(guest, DiskClaim.orderly(guest.spec().id().value(), leave.epoch().value()));
-      }
+      guest.openDisks(DiskClaim.orderly(guest.spec().id().value(), leave.epoch().value()));
     } catch (IllegalStateException e) {
       log.warn("the guest is gone: {}", String.valueOf(e.getMessage()));
       return Optional.empty();

@@ -1,6 +1,5 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.concurrent.Promise;
@@ -38,18 +37,17 @@ final class DiskFlush {
 
   /** Begins. */
   static DiskFlush start(Guest guest, Attempt attempt, Scheduler scheduler) {
-    Optional<DiskSet> disks = guest.disks();
-    if (disks.isEmpty()) {
+    if (guest.spec().disks().isEmpty()) {
       return ofNothing(attempt, scheduler);
     }
     Promise<Boolean> flushed = scheduler.newPromise();
-    Task unused = scheduler.startBlocking("flush-" + guest.spec().name(), () -> flush(disks.get(), flushed));
+    Task unused = scheduler.startBlocking("flush-" + guest.spec().name(), () -> flush(guest, flushed));
     return new DiskFlush(attempt, flushed);
   }
 
-  private static void flush(DiskSet disks, Promise<Boolean> flushed) {
+  private static void flush(Guest guest, Promise<Boolean> flushed) {
     try {
-      disks.flush();
+      guest.flushDisks();
       flushed.complete(true);
     } catch (IOException | RuntimeException | Error e) {
       flushed.fail(e);

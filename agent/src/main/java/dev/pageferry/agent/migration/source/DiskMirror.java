@@ -3,7 +3,6 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.disk.DiskCopies;
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.disk.DiskReader;
-import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.WriteTracking;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestDisks;
@@ -47,14 +46,14 @@ final class DiskMirror implements AutoCloseable {
   private final AtomicReference<@Nullable IOException> failure = new AtomicReference<>();
   private volatile boolean closed;
 
-  private DiskMirror(PageSpace space, DiskSet disks, int streams) {
+  private DiskMirror(PageSpace space, Guest guest, int streams) throws IOException {
     this.space = space;
     this.buffers = new ArrayBlockingQueue<>(BUFFERS_PER_STREAM * streams);
     for (int i = 0; i < BUFFERS_PER_STREAM * streams; i++) {
       buffers.add(ByteBuffer.allocateDirect(PageFrame.MAX_PAGES * PageSize.BYTES));
     }
     // From before the disks are looked at: what is written meanwhile is sent once more.
-    this.tracking = disks.trackWrites();
+    this.tracking = guest.trackWrites();
   }
 
   /** @throws MigrationFailure if the guest's disks cannot be copied */
@@ -63,8 +62,7 @@ final class DiskMirror implements AutoCloseable {
       for (DiskDescription each : guest.spec().disks()) {
         DiskCopies.requireNamed(each);
       }
-      DiskSet disks = guest.disks().orElseThrow(() -> new IOException("the VM's disks are not open on this host"));
-      DiskMirror mirror = new DiskMirror(space, disks, streams);
+      DiskMirror mirror = new DiskMirror(space, guest, streams);
       boolean complete = false;
       try {
         mirror.openReaders(guest.spec().disks(), storage);

@@ -1,6 +1,6 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.memory.PageStore;
@@ -22,8 +22,8 @@ final class MemoryFeed implements PageFeed {
   private final Round round;
   private final int stream;
   private final int streams;
-  private final Guest guest;
   private final PageStore ram;
+  private final PageSource source;
   private final ChecksumTable checksums;
   private final RateLimiter limiter;
   private final PageChecksum checksum = new PageChecksum();
@@ -44,12 +44,13 @@ final class MemoryFeed implements PageFeed {
   record Counts(long sent, long zero, long skipped) {
   }
 
-  MemoryFeed(Round round, int stream, int streams, Guest guest, ChecksumTable checksums, RateLimiter limiter) {
+  MemoryFeed(Round round, int stream, int streams, PageStore ram, PageSource source,
+      ChecksumTable checksums, RateLimiter limiter) {
     this.round = round;
     this.stream = stream;
     this.streams = streams;
-    this.guest = guest;
-    this.ram = guest.ram();
+    this.ram = ram;
+    this.source = source;
     this.checksums = checksums;
     this.zeros = new ZeroRanges(PageFrame.MAX_RANGES, checksums);
     this.limiter = limiter;
@@ -126,7 +127,7 @@ final class MemoryFeed implements PageFeed {
     cursor = (page + 1) % PageFrame.BLOCK_PAGES != 0
         ? page + 1
         : page + 1 + (long) (streams - 1) * PageFrame.BLOCK_PAGES;
-    if (round.maySkip() && guest.dirtyLog().seemsDirty(page)) {
+    if (round.maySkip() && source.seemsDirty(page)) {
       round.skip(page);
       skippedPages++;
       return false;

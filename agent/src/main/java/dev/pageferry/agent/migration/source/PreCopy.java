@@ -11,7 +11,7 @@ import dev.pageferry.proto.migration.v1.FlushDisks;
 final class PreCopy {
   /** What resuming the guest at the destination costs, until it has been measured. */
   private static final double RESUME_SECONDS = 0.001;
-  /** Less than this takes no time to flush while the guest stands. */
+  /** Less than this takes no time to flush while the guest is paused. */
   private static final long FEW_DISK_BYTES = 16 << 20;
 
   private final SourceSession session;
@@ -29,19 +29,15 @@ final class PreCopy {
   void run() throws MigrationFailure, InterruptedException {
     if (started) {
       // Back from a switchover that was put off: what the guest wrote since is the next round.
-      session.rounds.harvest();
+      boolean unused = session.rounds.harvest();
     } else {
       session.rounds.start();
       started = true;
     }
     while (true) {
-      session.attempt.checkpoint();
       long restBefore = session.rounds.restBytes();
-      // Asked while the round goes over, so that the answer is there when the guest is to be paused.
-      coordinator.ask();
-      session.rounds.transfer(throttlePercent);
-      session.failpoints.at("source.pre-copy.round-done");
-      Measurement measured = new Measurement(session.rounds.lastRound(), restBefore, session.rounds.restBytes(),
+      copyPass();
+      Measurement measured = new Measurement(session.rounds.lastPass(), restBefore, session.rounds.restBytes(),
           session.rounds.bytesPerSecond(),
           2 * session.link.roundTripSeconds() + coordinator.seconds() + RESUME_SECONDS);
       switch (convergence.decide(measured)) {
@@ -61,6 +57,18 @@ final class PreCopy {
     }
   }
 
+  /** Rounds until one ends a pass: only then do figures tell whether the rest shrinks. */
+  private void copyPass() throws MigrationFailure, InterruptedException {
+    boolean isOver;
+    do {
+      session.attempt.checkpoint();
+      // Asked while the round goes over, so that the answer is there when the guest is to be paused.
+      coordinator.ask();
+      isOver = session.rounds.transfer(throttlePercent);
+      session.failpoints.at("source.pre-copy.round-done");
+    } while (!isOver);
+  }
+
   /**
    * Has the destination flush the disks that were copied, so that what remains of that for the blackout is small.
    *
@@ -72,7 +80,7 @@ final class PreCopy {
     }
     session.link.send(FlushDisks.getDefaultInstance());
     session.link.receive(DisksFlushed.class, session.attempt.deadline());
-    session.rounds.harvest();
+    boolean unused = session.rounds.harvest();
     return true;
   }
 }

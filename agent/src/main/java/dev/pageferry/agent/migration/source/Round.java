@@ -1,8 +1,9 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.migration.PageFeed;
 import java.util.List;
 import java.util.Optional;
@@ -13,8 +14,8 @@ import java.util.stream.Stream;
 /**
  * One pass over a set of pages, split over the streams.
  *
- * <p>Pages that are skipped because the guest's live log says that they are dirty again go into {@link #skipped()}: that
- * log is a hint, this set is the record.
+ * <p>Pages that are skipped because they seem to be dirty again go into {@link #skipped()}: what the guest's pages' source says of
+ * that is a hint, this set is the record.
  */
 final class Round {
   private final int number;
@@ -28,15 +29,14 @@ final class Round {
   /**
    * @param guestRuns whether pages may be skipped; the last round skips nothing
    */
-  Round(int number, PageBitmap pages, boolean guestRuns, Guest guest, Optional<DiskMirror> mirror,
-      ChecksumTable checksums,
-      RateLimiter limiter, int streams) {
+  Round(int number, PageBitmap pages, boolean guestRuns, PageStore ram, PageSource source,
+      Optional<DiskMirror> mirror, ChecksumTable checksums, RateLimiter limiter, int streams) {
     this.number = number;
     this.pages = pages;
     this.guestRuns = guestRuns;
-    this.skipped = new PageBitmap(guest.ram().pageCount());
+    this.skipped = new PageBitmap(ram.pageCount());
     this.memory = IntStream.range(0, streams)
-        .mapToObj(stream -> new MemoryFeed(this, stream, streams, guest, checksums, limiter)).toList();
+        .mapToObj(stream -> new MemoryFeed(this, stream, streams, ram, source, checksums, limiter)).toList();
     this.disks = mirror.isEmpty()
         ? List.of()
         : IntStream.range(0, streams)

@@ -18,6 +18,7 @@ final class RoundWatch {
 
   private final Round round;
   private final long pages;
+  private final Passes passes;
   private final int throttlePercent;
   private final SourceLink link;
   private final SourceJournal journal;
@@ -28,10 +29,12 @@ final class RoundWatch {
   private long lastQueued;
   private long lastMoveNanos;
 
-  /** @param pages of the round */
-  RoundWatch(Round round, long pages, int throttlePercent, SourceLink link, SourceJournal journal, Ticker ticker) {
+  /** @param pages of the round, and of those that follow it in its pass as far as they are known */
+  RoundWatch(Round round, long pages, Passes passes, int throttlePercent, SourceLink link, SourceJournal journal,
+      Ticker ticker) {
     this.round = round;
     this.pages = pages;
+    this.passes = passes;
     this.throttlePercent = throttlePercent;
     this.link = link;
     this.journal = journal;
@@ -68,11 +71,10 @@ final class RoundWatch {
     double rate = (bytes - lastBytes) * 1e9 / Math.max(1, now - lastNanos);
     lastNanos = now;
     lastBytes = bytes;
-    long rest = PageSize.bytesOf(Math.max(0, pages - round.pagesDone()));
+    long restPages = Math.max(0, pages - round.pagesDone());
+    long rest = PageSize.bytesOf(restPages);
     OptionalDouble expected = rate > 0 ? OptionalDouble.of(rest / rate) : OptionalDouble.empty();
-    // Round 0 is nearly all of the work; later rounds only ever shrink what is left of the bar.
-    double ofRound = pages == 0 ? 1 : (double) round.pagesDone() / pages;
-    double done = round.number() == 0 ? 0.9 * ofRound : 1 - 0.1 * Math.pow(0.5, round.number() - 1 + ofRound);
+    double done = passes.done(restPages);
     journal.progress(new Progress(round.number(), rest, rate, expected, throttlePercent, done));
   }
 }

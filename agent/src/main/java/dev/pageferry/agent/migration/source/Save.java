@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
@@ -34,10 +35,10 @@ final class Save {
   /** @return what the destination is told */
   StateSaved run(Packing packing) throws MigrationFailure, InterruptedException {
     try {
-      if (session.guest.disks().isPresent()) {
-        session.attempt.uninterrupted(session.guest.disks().get()::flush);
+      if (!session.guest.spec().disks().isEmpty()) {
+        session.attempt.uninterrupted(session.guest::flushDisks);
       }
-      double stepsDuring = session.guest.stepsPerSecond();
+      OptionalDouble stepsDuring = Replayable.stepsPerSecondOf(session.guest);
       session.blackout.start();
       session.guest.pauseOrRunOn(PauseReason.MIGRATION);
       session.journal.pausedAfter(stepsDuring);

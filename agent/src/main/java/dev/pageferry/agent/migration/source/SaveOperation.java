@@ -3,6 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.ownership.LeaveToRun;
@@ -38,7 +39,7 @@ public final class SaveOperation {
   /**
    * What was saved.
    *
-   * @param steps done by all vCPUs
+   * @param steps done by all vCPUs; 0 if the guest counts none
    * @param seconds from the pause until the file was whole on stable storage
    */
   public record Saved(long fileBytes, long steps, double seconds) {
@@ -84,9 +85,7 @@ public final class SaveOperation {
     SavedStateWriter.Result saved;
     double seconds;
     try {
-      if (guest.disks().isPresent()) {
-        guest.disks().get().flush();
-      }
+      guest.flushDisks();
       long start = environment.ticker().nanos();
       guest.pauseOrRunOn(PauseReason.MIGRATION);
       environment.failpoints().at("save.paused");
@@ -106,7 +105,7 @@ public final class SaveOperation {
         log.info("saved in {} s: {} bytes, {} pages, {} copies", seconds, saved.fileBytes(), saved.pagesStored(),
             saved.copies());
         aftermath.giveAway(notOurs);
-        return new Saved(saved.fileBytes(), guest.steps(), seconds);
+        return new Saved(saved.fileBytes(), Replayable.stepsOf(guest), seconds);
       }
       case Ruling.NotOurs notOurs -> {
         aftermath.giveAway(notOurs);

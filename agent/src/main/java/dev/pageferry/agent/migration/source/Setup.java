@@ -1,9 +1,9 @@
 package dev.pageferry.agent.migration.source;
 
 import com.google.protobuf.ByteString;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.ProtocolVersion;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.proto.migration.v1.Hello;
@@ -11,6 +11,7 @@ import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import dev.pageferry.proto.migration.v1.Welcome;
 import java.time.Duration;
+import java.util.OptionalDouble;
 
 /** Stage 1: says hello, sends the VM's configuration, waits until the destination has memory for it, opens the data streams. */
 final class Setup {
@@ -23,10 +24,10 @@ final class Setup {
   }
 
   void run(byte[] token) throws MigrationFailure, InterruptedException {
-    double stepsBefore = session.guest.stepsPerSecond();
+    OptionalDouble stepsBefore = Replayable.stepsPerSecondOf(session.guest);
     Welcome welcome = hello(token);
     session.failpoints.at("source.setup.welcomed");
-    session.link.send(VmConfiguration.newBuilder().setSpec(SpecMessages.toProto(session.guest.spec()))
+    session.link.send(VmConfiguration.newBuilder().setSpec(session.guest.spec().toMessage())
         .setEpoch(session.epoch.value()).setPageBytes(PageSize.BYTES)
         .setDiskDataBytes(session.mirror.map(DiskMirror::dataBytes).orElse(0L)).build());
     // Populating memory may take seconds per GiB; keep-alives tell whether the destination still lives.

@@ -90,11 +90,11 @@ final class SourceJournal {
     tell();
   }
 
-  synchronized void setupDone(double stepsPerSecondBefore, double populateSeconds) {
+  synchronized void setupDone(OptionalDouble stepsPerSecondBefore, double populateSeconds) {
     setupSeconds = scheduler.secondsSince(startNanos);
     log.info("stage={} done in {} s, the destination's memory was ready after {} s", stage, setupSeconds,
         populateSeconds);
-    speed = new GuestSpeed(OptionalDouble.of(stepsPerSecondBefore), speed.during(), speed.after());
+    speed = new GuestSpeed(stepsPerSecondBefore, speed.during(), speed.after());
   }
 
   synchronized void progress(Progress next) {
@@ -115,8 +115,8 @@ final class SourceJournal {
     tell();
   }
 
-  synchronized void pausedAfter(double stepsPerSecondDuring) {
-    speed = new GuestSpeed(speed.before(), OptionalDouble.of(stepsPerSecondDuring), speed.after());
+  synchronized void pausedAfter(OptionalDouble stepsPerSecondDuring) {
+    speed = new GuestSpeed(speed.before(), stepsPerSecondDuring, speed.after());
   }
 
   synchronized void received(long bytes, double bytesPerSecond) {

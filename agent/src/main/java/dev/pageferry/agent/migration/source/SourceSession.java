@@ -62,6 +62,7 @@ final class SourceSession implements AutoCloseable {
 
   @Override
   public void close() {
+    rounds.close();
     mirror.ifPresent(DiskMirror::close);
   }
 }

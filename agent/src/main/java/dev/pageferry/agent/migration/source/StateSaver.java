@@ -4,7 +4,7 @@ import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.savedstate.SavedStateWriter;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
@@ -34,9 +34,8 @@ final class StateSaver {
     SavedStates storage = states.orElseThrow(
         () -> new IOException("this host has no shared storage; start its agent with --storage"));
     PageBitmap pages = new PageBitmap(guest.ram().pageCount());
-    guest.dirtyLog().harvest(pages);
-    guest.dirtyLog().addEverWritten(pages);
-    byte[] header = SpecMessages
+    guest.addWritten(pages);
+    byte[] header = StateMessages
         .toHeader(guest.spec(), epoch, guest.state(), guest.isPausedFor(PauseReason.OPERATOR)).toByteArray();
     guest.ram().borrow();
     try {

@@ -3,7 +3,7 @@ package dev.pageferry.agent.migration.source;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import dev.pageferry.common.concurrent.Promise;
@@ -16,6 +16,7 @@ import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Ready;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.OptionalDouble;
 
 /**
  * Stage 3: pauses the guest and sends the last dirty pages, the registers and the digest of all pages, until the
@@ -63,7 +64,7 @@ final class StopAndCopy {
     flushAhead();
     // Answered while the last pages are on their way, so that asking costs no blackout.
     Promise<Duration> coordinator = session.ownership.probe(budget());
-    double stepsDuring = session.rounds.stepsPerSecond();
+    OptionalDouble stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.start();
     Deadline pauseEnd = pauseEnd();
     pause();
@@ -72,13 +73,12 @@ final class StopAndCopy {
     session.failpoints.at("source.stop-and-copy.paused");
     // While the last pages are on their way, so that the release of the disks finds nothing left to flush.
     lastWrites = startFlush();
-    session.rounds.harvest();
+    session.rounds.harvestRest();
     session.blackout.lap(Part.PAUSE);
     if (!session.rounds.transferLast(pauseEnd, () -> runAgain("the last pages were still being sent"))) {
       return End.PAUSED_TOO_LONG;
     }
-    GuestState state = session.guest.state();
-    session.link.send(SpecMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
+    session.link.send(StateMessages.toProto(guestState(), session.rounds.lastRound(), session.checksums.digest(),
         session.guest.isPausedFor(PauseReason.OPERATOR)));
     session.failpoints.at("source.stop-and-copy.state-sent");
     if (!isAnsweredBy(pauseEnd)) {
@@ -109,6 +109,15 @@ final class StopAndCopy {
     session.guest.runOn(session.dialogue.neverAsked());
     awaitBack(false);
     return End.COORDINATOR_SILENT;
+  }
+
+  private GuestState guestState() throws MigrationFailure, InterruptedException {
+    try {
+      return session.guest.state();
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.STATE_UNAVAILABLE,
+          "the machine does not give its state: " + IoFailure.sentence(e));
+    }
   }
 
   private DiskFlush startFlush() {

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageChecksum;
 import dev.pageferry.agent.wire.FrameType;
@@ -113,7 +113,7 @@ class PagePlacementTest {
 
     assertThat(before).isZero();
     assertThat(placement.digest()).as("of zero pages").isZero();
-    assertThat(vm.dirtyLog().everWritten().contains(5)).as("a later move sends it").isTrue();
+    assertThat(vm.written().contains(5)).as("a later move sends it").isTrue();
   }
 
   @Test

@@ -8,9 +8,9 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.ChecksumTable;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.ActivationLease;
@@ -20,7 +20,6 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.PageSink;
-import dev.pageferry.agent.migration.SpecMessages;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OpenDialogues;
 import dev.pageferry.agent.ownership.OwnershipClient.Decision;
@@ -169,7 +168,7 @@ class ReceptionTest {
   private void becomeReady() throws MigrationFailure {
     incoming.admit(Hello.newBuilder().setLowestVersion(1).setHighestVersion(1).setMigrationId(M.value())
         .setToken(ByteString.copyFrom(new byte[]{1})).setStreams(1).build(), link);
-    link.say(() -> VmConfiguration.newBuilder().setSpec(SpecMessages.toProto(SPEC)).setEpoch(1)
+    link.say(() -> VmConfiguration.newBuilder().setSpec(SPEC.toMessage()).setEpoch(1)
         .setPageBytes(PageSize.BYTES).build());
     link.say(() -> GuestState.newBuilder().setLastRound(0)
         .setPageDigest(new ChecksumTable(BYTES / PageSize.BYTES).digest())

@@ -3,18 +3,18 @@ package dev.pageferry.agent.migration.destination;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.Booted;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.MigrationLog;
-import dev.pageferry.agent.migration.SpecMessages;
+import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OpenDialogues;
 import dev.pageferry.agent.ownership.OwnershipClient.Decision;
@@ -68,9 +68,9 @@ class RestoreOperationTest {
     states = new SavedStates(directory);
     try (VirtualMachine vm = Booted.vm(factory, SPEC, 1)) {
       PageBitmap pages = new PageBitmap(vm.ram().pageCount());
-      vm.dirtyLog().addEverWritten(pages);
+      vm.addWritten(pages);
       SavedStateWriter.write(states.path(FILE),
-          SpecMessages.toHeader(vm.spec(), new OwnershipEpoch(1), vm.state(), false).toByteArray(), vm.ram(), pages,
+          StateMessages.toHeader(vm.spec(), new OwnershipEpoch(1), vm.state(), false).toByteArray(), vm.ram(), pages,
           Packing.NONE, done -> {
           });
     }
@@ -104,7 +104,7 @@ class RestoreOperationTest {
   void aGuestThatIsThisHostsRuns() throws Exception {
     row.resolved(new Decision(Outcome.COMMITTED, "here", 2));
     assertThat(restore().await(PATIENCE)).contains("runs");
-    assertThat(adopted).singleElement().satisfies(guest -> assertThat(guest.awaitFirstStep(30_000)).isNotZero());
+    assertThat(adopted).singleElement().satisfies(guest -> assertThat(guest.awaitFirstSign(30_000)).isNotZero());
   }
 
   @Test

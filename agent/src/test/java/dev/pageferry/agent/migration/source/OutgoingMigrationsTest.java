@@ -3,13 +3,13 @@ package dev.pageferry.agent.migration.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.agent.guest.Booted;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.ProgramSpec;
-import dev.pageferry.agent.guest.VirtualMachine;
-import dev.pageferry.agent.guest.VmFactory;
-import dev.pageferry.agent.guest.VmSpec;
+import dev.pageferry.agent.guest.builtin.Booted;
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.agent.guest.builtin.VirtualMachine;
+import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;

@@ -1,0 +1,45 @@
+package dev.pageferry.agent.guest;
+
+import dev.pageferry.agent.disk.DiskDescription;
+import dev.pageferry.agent.disk.DiskFormat;
+import dev.pageferry.common.packet.Ipv4Address;
+import dev.pageferry.common.packet.MacAddress;
+import dev.pageferry.common.packet.NetworkCard;
+import dev.pageferry.proto.agent.v1.Disk;
+
+/** The parts of a specification that all machines have as messages, and back, with everything a peer may get wrong checked. */
+public final class SpecMessages {
+  private SpecMessages() {
+  }
+
+  public static dev.pageferry.proto.agent.v1.NetworkCard toProto(NetworkCard nic) {
+    return dev.pageferry.proto.agent.v1.NetworkCard.newBuilder().setMac(nic.mac().toString()).setVni(nic.vni())
+        .setAddress(nic.address().toString()).build();
+  }
+
+  /** @throws IllegalArgumentException naming what no card can have */
+  public static NetworkCard fromProto(dev.pageferry.proto.agent.v1.NetworkCard message) {
+    return new NetworkCard(MacAddress.parse(message.getMac()), message.getVni(),
+        Ipv4Address.parse(message.getAddress()));
+  }
+
+  public static Disk toProto(DiskDescription disk) {
+    return Disk.newBuilder().setName(disk.name()).setFormat(Disk.Format.valueOf(disk.format().name()))
+        .setSizeBytes(disk.sizeBytes()).setIdentity(disk.identity()).build();
+  }
+
+  /** @throws IllegalArgumentException naming what no disk can have */
+  public static DiskDescription fromProto(Disk message) {
+    return new DiskDescription(message.getName(), formatFromProto(message.getFormat()), message.getSizeBytes(),
+        message.getIdentity());
+  }
+
+  /** @throws IllegalArgumentException if there is no such format */
+  public static DiskFormat formatFromProto(Disk.Format format) {
+    return switch (format) {
+      case VHD -> DiskFormat.VHD;
+      case RAW -> DiskFormat.RAW;
+      case FORMAT_UNSPECIFIED, UNRECOGNIZED -> throw new IllegalArgumentException("a disk without a format");
+    };
+  }
+}

@@ -1,0 +1,54 @@
+package dev.pageferry.agent.guest.builtin;
+
+import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.GuestKind;
+import dev.pageferry.agent.guest.GuestSpec;
+import dev.pageferry.agent.memory.HostMemory;
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
+import java.util.Optional;
+
+/** Builds VMs of the built-in machine. */
+public final class VmFactory implements GuestKind {
+  private final HostMemory memory;
+  private final GuestDisks disks;
+  private final Optional<HostNetwork> network;
+  private final Ticker ticker;
+
+  public VmFactory(HostMemory memory, GuestDisks disks, Optional<HostNetwork> network, Ticker ticker) {
+    this.memory = memory;
+    this.disks = disks;
+    this.network = network;
+    this.ticker = ticker;
+  }
+
+  /** For VMs without network cards. */
+  public VmFactory(HostMemory memory, GuestDisks disks, Ticker ticker) {
+    this(memory, disks, Optional.empty(), ticker);
+  }
+
+  @Override
+  public VmSpec spec(dev.pageferry.proto.agent.v1.VmSpec message) {
+    return VmSpec.of(message);
+  }
+
+  @Override
+  public void check(GuestSpec spec) throws IOException {
+    MemoryFill.checkImage(own(spec));
+    disks.check(spec);
+  }
+
+  @Override
+  public VirtualMachine skeleton(GuestSpec spec) throws OutOfMemoryException, InterruptedException {
+    return VirtualMachine.skeleton(own(spec), memory, network, new MachineDisks(disks, disks.permit()), ticker);
+  }
+
+  private static VmSpec own(GuestSpec spec) {
+    if (spec instanceof VmSpec own) {
+      return own;
+    }
+    throw new IllegalArgumentException("%s is no specification of this machine".formatted(spec));
+  }
+}
