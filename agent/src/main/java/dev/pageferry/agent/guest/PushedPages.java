@@ -135,7 +135,7 @@ public final class PushedPages implements PageSource {
 
   @Override
   public boolean harvestRest(PageBitmap into) throws IOException, InterruptedException {
-    boolean unused = moved.await(() -> kept.get() >= worthwhile || restPushed || isOver(), LONGEST_WAIT);
+    boolean _ = moved.await(() -> kept.get() >= worthwhile || restPushed || isOver(), LONGEST_WAIT);
     boolean all = restPushed;
     take(into);
     return all;

@@ -223,7 +223,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
         .setMemoryFreeBytes(memoryFreeBytes.getAsLong()).setNetworkVersion(networkVersion);
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
-      OptionalDouble unused = Replayable.stepsPerSecondOf(each.vm());
+      OptionalDouble _ = Replayable.stepsPerSecondOf(each.vm());
       request.addVms(StatusMessages.status(each));
     });
     dialogues.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())

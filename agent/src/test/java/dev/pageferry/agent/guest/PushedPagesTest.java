@@ -21,7 +21,7 @@ class PushedPagesTest {
 
   private PageBitmap harvested() throws Exception {
     PageBitmap into = new PageBitmap(PAGES);
-    boolean unused = pages.harvest(into);
+    boolean _ = pages.harvest(into);
     return into;
   }
 

@@ -267,7 +267,7 @@ final class PushingMachine implements IncomingGuest {
           allPushed = true;
           pages.restPushed();
         }
-        boolean unused = changed.await(IDLE_PASS_MILLIS, TimeUnit.MILLISECONDS);
+        boolean _ = changed.await(IDLE_PASS_MILLIS, TimeUnit.MILLISECONDS);
       }
       return next;
     } finally {

@@ -84,7 +84,7 @@ final class PageRounds implements AutoCloseable {
     startNanos = ticker.nanos();
     startSteps = Replayable.stepsOf(guest);
     if (pending.isEmpty()) {
-      boolean unused = harvest();
+      boolean _ = harvest();
     }
     passes.begin(pendingPages());
   }

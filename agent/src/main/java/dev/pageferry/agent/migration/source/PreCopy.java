@@ -29,7 +29,7 @@ final class PreCopy {
   void run() throws MigrationFailure, InterruptedException {
     if (started) {
       // Back from a switchover that was put off: what the guest wrote since is the next round.
-      boolean unused = session.rounds.harvest();
+      boolean _ = session.rounds.harvest();
     } else {
       session.rounds.start();
       started = true;
@@ -80,7 +80,7 @@ final class PreCopy {
     }
     session.link.send(FlushDisks.getDefaultInstance());
     session.link.receive(DisksFlushed.class, session.attempt.deadline());
-    boolean unused = session.rounds.harvest();
+    boolean _ = session.rounds.harvest();
     return true;
   }
 }
