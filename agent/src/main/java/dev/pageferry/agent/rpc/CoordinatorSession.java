@@ -22,6 +22,7 @@ import dev.pageferry.proto.registry.v1.StaleVm;
 import dev.pageferry.proto.registry.v1.VmInDoubt;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -64,6 +65,8 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   private final Attention attention;
   /** On the boot clock, nanoseconds. */
   private volatile long leaseEndNanos;
+  /** When the call was sent that renewed the lease last, on the boot clock. */
+  private volatile OptionalLong renewedNanos = OptionalLong.empty();
 
   /**
    * @param dialogues what is in doubt on this host, told by each heartbeat
@@ -106,6 +109,12 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
    */
   public boolean isAttentive() {
     return attention.holds();
+  }
+
+  /** How long ago the call was sent whose answer renewed the lease last; NaN: none has yet. */
+  public double leaseAgeSeconds() {
+    OptionalLong sent = renewedNanos;
+    return sent.isPresent() ? (bootClock.nanos() - sent.getAsLong()) / 1e9 : Double.NaN;
   }
 
   @Override
@@ -247,6 +256,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   }
 
   private void renew(long sentNanos, long leaseMillis) {
+    renewedNanos = OptionalLong.of(sentNanos);
     leaseEndNanos = sentNanos + TimeUnit.MILLISECONDS.toNanos(leaseMillis);
     renewed.raise();
   }

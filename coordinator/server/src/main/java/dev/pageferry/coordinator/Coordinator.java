@@ -45,7 +45,7 @@ final class Coordinator implements AutoCloseable {
   private final ObservabilityServer observability;
   private final Task recovery;
 
-  Coordinator(CoordinatorConfig config) throws IOException {
+  Coordinator(CoordinatorConfig config, String version) throws IOException {
     store = SqliteRecordStore.open(config.data());
     Machines machines;
     try {
@@ -53,19 +53,20 @@ final class Coordinator implements AutoCloseable {
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
       SecureRandom random = new SecureRandom();
       RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, random);
-      agents = new GrpcAgentClient(history::stamp, inventory::noteAnswer);
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
-      CoordinatorMetrics metrics = new CoordinatorMetrics(inventory, ledger, history);
+      CoordinatorMetrics metrics = new CoordinatorMetrics(version, inventory, ledger, history);
+      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls(), inventory::noteAnswer);
       Disks disks = new Disks(ledger, inventory, agents);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
       machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);
       NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
       RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
+      Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
+      metrics.observe(migrations, requests);
       rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
-          repairs, new Requests(store, Scheduler.SYSTEM, new SecureRandom()), probe,
-          HEARTBEAT_INTERVAL, LEASE);
+          repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls());
       observability = new ObservabilityServer(config.http(), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
     } catch (IOException | RuntimeException e) {

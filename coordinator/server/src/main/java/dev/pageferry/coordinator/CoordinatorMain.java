@@ -40,6 +40,6 @@ public final class CoordinatorMain extends ServerProgram {
 
   @Override
   protected AutoCloseable start(Settings settings, String version) throws Exception {
-    return new Coordinator(CoordinatorConfig.from(settings));
+    return new Coordinator(CoordinatorConfig.from(settings), version);
   }
 }

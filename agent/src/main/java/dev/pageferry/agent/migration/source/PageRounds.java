@@ -62,7 +62,7 @@ final class PageRounds {
 
   /** Puts every page that was ever written into the first round. */
   void start() {
-    // This harvest is what switches the log on: marks made before it are in the ever-written set once it returns.
+    // vCPUs mark all the time. This harvest moves what they have marked so far into the ever-written set, too.
     guest.dirtyLog().harvest(pending);
     guest.dirtyLog().addEverWritten(pending);
     mirror.ifPresent(disks -> disks.addData(pending));

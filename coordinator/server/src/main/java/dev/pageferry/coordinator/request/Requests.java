@@ -196,6 +196,11 @@ public final class Requests {
     }
   }
 
+  /** How many are carried out right now. */
+  public long underWay() {
+    return running.values().stream().filter(each -> !each.end().isSettled()).count();
+  }
+
   /** Remembers how a change ended; then those who wait for it hear of it. */
   public void finish(RequestedChange change, Finished finished) {
     String key = KEY + URLEncoder.encode(change.requestId(), StandardCharsets.UTF_8);

@@ -19,6 +19,7 @@ import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
@@ -44,13 +45,14 @@ public final class CoordinatorRpc implements AutoCloseable {
   /**
    * Starts to serve.
    *
+   * @param meter sees every call
    * @throws IOException if the address cannot be listened on
    */
   public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
       Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
-      Duration heartbeatInterval, Duration lease) throws IOException {
+      Duration heartbeatInterval, Duration lease, ServerInterceptor meter) throws IOException {
     this.probe = probe;
     server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
@@ -58,6 +60,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
         .intercept(new RecordsInterceptor(history))
+        // The last is asked first: what the others refuse is counted, too.
+        .intercept(meter)
         .addService(ServerInterceptors.intercept(
             new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
                 repairs,

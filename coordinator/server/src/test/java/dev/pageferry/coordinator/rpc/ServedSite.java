@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
@@ -48,7 +49,8 @@ final class ServedSite implements AutoCloseable {
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
         site.disks(), site.network(), site.migrations(), site.history(), site.repairs(),
         new Requests(site.store(), Scheduler.SYSTEM, new Random(7)),
-        new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE);
+        new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE,
+        new CoordinatorMetrics("test", site.inventory(), site.ledger(), site.history()).serverCalls());
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 

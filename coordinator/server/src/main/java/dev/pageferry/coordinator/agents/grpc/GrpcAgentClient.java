@@ -80,13 +80,16 @@ public final class GrpcAgentClient implements AgentClient {
 
   private final ClientInterceptor stamping;
   private final VmListener listener;
+  private final ClientInterceptor meter;
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
   /**
    * @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself
+   * @param meter sees every call
    * @param listener what agents say is not to wait for their next heartbeat
    */
-  public GrpcAgentClient(Supplier<RecordsStamp> stamp, VmListener listener) {
+  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter, VmListener listener) {
+    this.meter = meter;
     this.listener = listener;
     stamping = new ClientInterceptor() {
       @Override
@@ -257,7 +260,7 @@ public final class GrpcAgentClient implements AgentClient {
     forgetOldFailures(channel);
     Context callers = context.attach();
     try {
-      return call.apply(HostAgentGrpc.newBlockingStub(channel).withInterceptors(stamping));
+      return call.apply(HostAgentGrpc.newBlockingStub(channel).withInterceptors(stamping, meter));
     } catch (StatusRuntimeException e) {
       if (kind(e) == Kind.UNREACHABLE) {
         // An agent that comes back should not wait for the channel's back-off, which grows to minutes.

@@ -23,6 +23,8 @@ import io.grpc.Status;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.List;
@@ -46,6 +48,7 @@ class GrpcAgentClientTest {
   private final List<String> told = new CopyOnWriteArrayList<>();
   private final Agent agent = new Agent();
   private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance,
+      new MetricCollectingClientInterceptor(new SimpleMeterRegistry()),
       (address, status) -> told.add(address + " " + status.getId()));
   private Server server;
   private String address;
