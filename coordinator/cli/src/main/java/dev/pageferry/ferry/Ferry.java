@@ -101,6 +101,10 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     System.exit(run(process, args));
   }
 
+  static Ferry of(Surroundings surroundings) {
+    return new Ferry(surroundings);
+  }
+
   /** Runs one command line and gives its exit code. */
   static int run(Surroundings surroundings, String... args) {
     return CommandTree.execute(new Ferry(surroundings), args);

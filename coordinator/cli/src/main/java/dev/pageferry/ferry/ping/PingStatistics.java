@@ -3,7 +3,8 @@ package dev.pageferry.ferry.ping;
 import dev.pageferry.ferry.view.PingText;
 import dev.pageferry.proto.cluster.v1.PingBucket;
 import dev.pageferry.proto.cluster.v1.VmPing;
-import java.util.Arrays;
+import org.HdrHistogram.Histogram;
+import org.HdrHistogram.HistogramIterationValue;
 
 /** What came of echo requests that were sent one after another. Any thread may tell and ask. */
 final class PingStatistics {
@@ -15,8 +16,10 @@ final class PingStatistics {
 
   private final long[] sentNanos = new long[SEQUENCES];
   private final boolean[] outstanding = new boolean[SEQUENCES];
-  private final int[] buckets = new int[BUCKETS + 1];
-  private long[] roundTripNanos = new long[1024];
+  /** Round trips in nanoseconds, to three digits. Its size depends on the longest, not on how many there are. */
+  private final Histogram roundTrips = new Histogram(3);
+  private long shortestNanos = Long.MAX_VALUE;
+  private long longestNanos;
   private int sent;
   private int received;
   private int duplicates;
@@ -43,12 +46,11 @@ final class PingStatistics {
     outstanding[sequence] = false;
     longestGapNanos = Math.max(longestGapNanos, gapUntil(nanos));
     lastAnswerNanos = nanos;
-    if (received == roundTripNanos.length) {
-      roundTripNanos = Arrays.copyOf(roundTripNanos, received * 2);
-    }
     long roundTrip = nanos - sentNanos[sequence];
-    roundTripNanos[received++] = roundTrip;
-    buckets[bucket(roundTrip / 1e9)]++;
+    received++;
+    shortestNanos = Math.min(shortestNanos, roundTrip);
+    longestNanos = Math.max(longestNanos, roundTrip);
+    roundTrips.recordValue(roundTrip);
   }
 
   /** Nothing more will be sent. Silence at the end is a gap, too, as long as somebody asked. */
@@ -80,23 +82,29 @@ final class PingStatistics {
 
   VmPing.Builder toProto() {
     VmPing.Builder ping = VmPing.newBuilder();
-    long[] roundTrips;
-    int[] counts;
+    Histogram copy;
     synchronized (this) {
       ping.setSent(sent).setReceived(received).setLost(sent - received).setDuplicates(duplicates)
           .setLongestGapSeconds(longestGapNanos / 1e9);
-      roundTrips = Arrays.copyOf(roundTripNanos, received);
-      counts = buckets.clone();
+      if (received > 0) {
+        ping.setMinSeconds(shortestNanos / 1e9).setMaxSeconds(longestNanos / 1e9);
+      }
+      copy = roundTrips.copy();
     }
     // Outside: whoever sends must not wait for this.
-    Arrays.sort(roundTrips);
-    int answers = roundTrips.length;
-    if (answers > 0) {
-      ping.setMinSeconds(roundTrips[0] / 1e9).setMedianSeconds(roundTrips[answers / 2] / 1e9)
-          .setP99Seconds(roundTrips[(int) Math.min(answers - 1L, answers * 99L / 100)] / 1e9)
-          .setMaxSeconds(roundTrips[answers - 1] / 1e9);
+    if (copy.getTotalCount() > 0) {
+      ping.setMedianSeconds(copy.getValueAtPercentile(50) / 1e9).setP99Seconds(copy.getValueAtPercentile(99) / 1e9);
     }
-    return addHistogram(ping, counts);
+    return addHistogram(ping, counts(copy));
+  }
+
+  private static int[] counts(Histogram roundTrips) {
+    int[] counts = new int[BUCKETS + 1];
+    for (HistogramIterationValue each : roundTrips.recordedValues()) {
+      long nanos = roundTrips.lowestEquivalentValue(each.getValueIteratedTo());
+      counts[bucket(nanos / 1e9)] += Math.toIntExact(each.getCountAddedInThisIterationStep());
+    }
+    return counts;
   }
 
   private static VmPing.Builder addHistogram(VmPing.Builder ping, int[] counts) {

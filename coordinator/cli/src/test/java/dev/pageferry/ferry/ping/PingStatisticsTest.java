@@ -89,6 +89,18 @@ final class PingStatisticsTest {
   }
 
   @Test
+  void percentilesAreRightToThreeDigits() {
+    for (int i = 1; i <= 1000; i++) {
+      statistics.sent(i, millis(0));
+      statistics.answered(i, millis(0) + i * 100_000L);
+    }
+    VmPing ping = statistics.toProto().build();
+    assertThat(ping.getMedianSeconds()).isCloseTo(0.05, within(0.00005));
+    assertThat(ping.getP99Seconds()).isCloseTo(0.099, within(0.0001));
+    assertThat(ping.getMaxSeconds()).isEqualTo(0.1, EXACTLY);
+  }
+
+  @Test
   void bucketsDoubleAndHoldEveryAnswer() {
     long[] roundTrips = {50, 100, 101, 200, 1_000, 90_000_000};
     for (int i = 0; i < roundTrips.length; i++) {

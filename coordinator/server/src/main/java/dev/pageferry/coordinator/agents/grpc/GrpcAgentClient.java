@@ -79,8 +79,8 @@ public final class GrpcAgentClient implements AgentClient {
   }
 
   private final ClientInterceptor stamping;
-  private final ClientInterceptor meter;
   private final VmListener listener;
+  private final ClientInterceptor meter;
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
   /**
