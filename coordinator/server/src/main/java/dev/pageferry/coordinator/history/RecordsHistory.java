@@ -7,7 +7,7 @@ import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.time.Deadline;
-import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.ChangeGate;
 import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
@@ -43,7 +43,7 @@ import org.slf4j.LoggerFactory;
  * <p>From then on, across restarts, no row changes: {@link #check} refuses, until an operator has put rows right
  * ({@link #end}). Any thread may call.
  */
-public final class RecordsHistory implements OwnershipLedger.ChangeGate {
+public final class RecordsHistory implements ChangeGate {
   private static final Logger log = LoggerFactory.getLogger(RecordsHistory.class);
   private static final String LINEAGE = "history/lineage";
   private static final String STARTS = "history/starts/";

@@ -7,12 +7,13 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
+import dev.pageferry.coordinator.inventory.Admission.Plan;
+import dev.pageferry.coordinator.inventory.Admission.Writing;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -23,7 +24,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,14 +34,10 @@ import org.slf4j.LoggerFactory;
 public final class HostInventory {
   private static final Logger log = LoggerFactory.getLogger(HostInventory.class);
   private static final String HOSTS = "hosts/";
-  /** More lives of one host than can still be about. */
-  private static final int MAX_SUPERSEDED = 64;
-  /** Two heartbeats missed: whoever was heard since has not ended, as far as can be told. */
-  private static final Duration JUST_NOW = Duration.ofMillis(2500);
 
   private final RecordStore store;
   private final Duration timeout;
-  private final Duration lease;
+  private final Admission admission;
   private final Ticker ticker;
   /** Guarded by this, as all that follows. */
   private final OwnStalls stalls;
@@ -49,24 +45,6 @@ public final class HostInventory {
   private final Set<Displaced> displaced = new TreeSet<>(Comparator.comparing(Displaced::toString));
   /** Hosts whose record is being written. */
   private final Map<HostId, Writing> writing = new HashMap<>();
-
-  /** What is being written of a host. */
-  private enum Writing {
-    /** The same incarnation, or the first. */
-    ITSELF,
-    /** The end of the incarnation that is known: it is not heard any more, unless the write fails. */
-    ITS_END
-  }
-
-  /** What a registration would change: refused, or a record in place of another. */
-  private sealed interface Plan {
-    record Refuse(Registration refusal) implements Plan {
-    }
-
-    /** @param before none: the host's first */
-    record Write(@Nullable HostRecord before, HostRecord next, Writing kind, boolean needsWord) implements Plan {
-    }
-  }
 
   /**
    * A host as it is known now.
@@ -100,7 +78,7 @@ public final class HostInventory {
   public HostInventory(RecordStore store, Duration timeout, Duration lease, Ticker ticker) {
     this.store = store;
     this.timeout = timeout;
-    this.lease = lease;
+    this.admission = new Admission(timeout, lease);
     this.ticker = ticker;
     this.stalls = new OwnStalls(ticker);
     store.list(HOSTS).forEach(stored -> {
@@ -220,45 +198,8 @@ public final class HostInventory {
       return new Plan.Refuse(new Registration.Busy());
     }
     HostEntry entry = hosts.get(id);
-    if (entry == null) {
-      return new Plan.Write(null, record, Writing.ITSELF, false);
-    }
-    HostRecord known = entry.record();
-    if (known.getSupersededList().contains(record.getIncarnation())
-        || (entry.isConfirmedDead() && entry.isIncarnation(record.getIncarnation()))) {
-      return new Plan.Refuse(new Registration.Superseded());
-    }
-    if (entry.isIncarnation(record.getIncarnation())) {
-      HostRecord again = record.toBuilder().addAllSuperseded(known.getSupersededList()).build();
-      return new Plan.Write(known, again, Writing.ITSELF, false);
-    }
-    if (isProvenDead(entry, record, ended)) {
-      return new Plan.Write(known, succeeding(known, record), Writing.ITS_END, false);
-    }
-    boolean isElsewhere = !known.getAddress().equals(record.getAddress());
-    Duration needed = isElsewhere && lease.compareTo(timeout.multipliedBy(2)) < 0 ? timeout.multipliedBy(2) : lease;
-    Duration silence = silenceSince(entry.silentSinceNanos());
-    if (silence.compareTo(needed) < 0) {
-      return new Plan.Refuse(silence.compareTo(JUST_NOW) < 0 && !entry.isConfirmedDead()
-          ? new Registration.Taken()
-          : new Registration.Wait(needed.minus(silence)));
-    }
-    return new Plan.Write(known, succeeding(known, record), Writing.ITS_END,
-        isElsewhere && !entry.isConfirmedDead());
-  }
-
-  /** It cannot have ended on a kernel that it never ran on. */
-  private static boolean isProvenDead(HostEntry entry, HostRecord record, Set<Incarnation> ended) {
-    return !record.getBootId().isEmpty() && record.getBootId().equals(entry.record().getBootId())
-        && ended.contains(entry.incarnation());
-  }
-
-  private static HostRecord succeeding(HostRecord before, HostRecord record) {
-    List<String> superseded = new ArrayList<>(before.getSupersededList());
-    superseded.add(before.getIncarnation());
-    return record.toBuilder()
-        .addAllSuperseded(superseded.subList(Math.max(0, superseded.size() - MAX_SUPERSEDED), superseded.size()))
-        .build();
+    return admission.plan(entry, record, ended,
+        entry == null ? Duration.ZERO : silenceSince(entry.silentSinceNanos()));
   }
 
   /** What an operator's word that a host is off has come to. */
@@ -311,8 +252,7 @@ public final class HostInventory {
   public synchronized Registration hearOnly(HostRecord record, long memoryFreeBytes, Set<Incarnation> ended) {
     HostId id = new HostId(record.getId());
     HostEntry known = hosts.get(id);
-    if (known != null && (known.record().getSupersededList().contains(record.getIncarnation())
-        || (known.isConfirmedDead() && known.isIncarnation(record.getIncarnation())))) {
+    if (known != null && Admission.isOver(known, record)) {
       return new Registration.Superseded();
     }
     HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(record, ticker.nanos()));
@@ -321,7 +261,7 @@ public final class HostInventory {
     if (entry.isIncarnation(record.getIncarnation())) {
       entry.become(heard);
     } else {
-      if (!isProvenDead(entry, record, ended)) {
+      if (!Admission.isProvenDead(entry, record, ended)) {
         // It may run guests yet, of which nobody hears.
         displaced.add(new Displaced(id, entry.incarnation()));
       }

@@ -8,14 +8,12 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.common.migration.MigrationLimits;
 import dev.pageferry.common.time.Deadline;
-import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
-import dev.pageferry.coordinator.machines.Codecs;
+import dev.pageferry.coordinator.machines.Eligibility;
 import dev.pageferry.coordinator.machines.MachineStates;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -24,19 +22,15 @@ import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedHost;
-import dev.pageferry.proto.agent.v1.OutgoingOptions;
-import dev.pageferry.proto.agent.v1.QuickOptions;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
-import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -49,16 +43,13 @@ import org.slf4j.LoggerFactory;
 public final class MigrationSupervisor implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MigrationSupervisor.class);
   private static final int MAX_HISTORY = 1000;
-  private static final long DEFAULT_DOWNTIME_LIMIT_MILLIS = 300;
-  private static final long DEFAULT_TIMEOUT_MILLIS = 600_000;
-  private static final long DEFAULT_QUICK_TIMEOUT_MILLIS = 3_600_000;
-  private static final int DEFAULT_STREAMS = 2;
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
-  private final MachineStates states;
+  private final Eligibility eligibility;
+  private final MovePrerequisites prerequisites;
   private final Consumer<Migration> meters;
   private final ConcurrentMap<MigrationId, MigrationDocument> documents = new ConcurrentHashMap<>();
   /** The VMs of the migrations that are followed right now. */
@@ -80,7 +71,8 @@ public final class MigrationSupervisor implements AutoCloseable {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
-    this.states = new MachineStates(inventory, this::isMoving);
+    this.eligibility = new Eligibility(ledger, inventory, new MachineStates(inventory, this::isMoving));
+    this.prerequisites = new MovePrerequisites(inventory, eligibility);
     this.meters = meters;
     this.scheduler = scheduler;
     this.random = random;
@@ -102,54 +94,42 @@ public final class MigrationSupervisor implements AutoCloseable {
     }
   }
 
-  /** What was asked for, of whatever kind. */
-  private record Wish(String vm, String to, Optional<String> requestId, Migration.Kind kind, MigrationOrder order) {
-  }
-
   /** Accepts a live migration, or refuses it before anything has started. */
   public Migration start(MigrateLiveRequest request) throws RequestException {
-    return accept(new Wish(request.getName(), request.getTo(),
-        request.hasRequestId() ? Optional.of(request.getRequestId()) : Optional.empty(), Migration.Kind.LIVE,
-        new MigrationOrder(options(request), Optional.empty(), request.getSharedNothing())));
+    return accept(RequestedMove.of(request));
   }
 
   /** Accepts a quick migration, or refuses it before anything has started. */
   public Migration start(MigrateQuickRequest request) throws RequestException {
-    long timeout = request.hasTimeoutMillis() ? request.getTimeoutMillis() : DEFAULT_QUICK_TIMEOUT_MILLIS;
-    MigrateLiveRequest common = MigrateLiveRequest.newBuilder().setTimeoutMillis(timeout).setStreams(1).build();
-    QuickOptions quick = QuickOptions.newBuilder().setCodec(Codecs.of(request.getCodec())).build();
-    return accept(new Wish(request.getName(), request.getTo(),
-        request.hasRequestId() ? Optional.of(request.getRequestId()) : Optional.empty(), Migration.Kind.QUICK,
-        new MigrationOrder(options(common), Optional.of(quick), false)));
+    return accept(RequestedMove.of(request));
   }
 
-  private Migration accept(Wish wish) throws RequestException {
+  private Migration accept(RequestedMove move) throws RequestException {
     try {
-      return requests.<Migration, RequestException>alone(() -> beginOnce(wish));
+      return requests.<Migration, RequestException>alone(() -> beginOnce(move));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new RequestException(Kind.FAILED, "this coordinator is shutting down; try again");
     }
   }
 
-  private Migration beginOnce(Wish wish) throws RequestException {
-    if (wish.requestId().isPresent()) {
+  private Migration beginOnce(RequestedMove move) throws RequestException {
+    if (move.requestId().isPresent()) {
       for (MigrationRecord each : ledger.migrations()) {
-        if (each.hasRequestId() && each.getRequestId().equals(wish.requestId().get())) {
+        if (each.hasRequestId() && each.getRequestId().equals(move.requestId().get())) {
           return document(new MigrationId(each.getDocument().getId())).now();
         }
       }
     }
-    return begin(wish);
+    return begin(move);
   }
 
-  private Migration begin(Wish wish) throws RequestException {
-    Row row = ledger.findByName(wish.vm()).orElseThrow(() -> new RequestException(Kind.NOT_FOUND,
-        "VM %s does not exist; see 'ferry vm list'", wish.vm()));
-    Host destination = RequestedHost.find(inventory, wish.to());
-    check(row, destination, wish);
+  private Migration begin(RequestedMove move) throws RequestException {
+    Row row = eligibility.row(move.vm());
+    Host destination = RequestedHost.find(inventory, move.to());
+    prerequisites.check(row, destination, move);
     MigrationId id = new MigrationId(RandomIds.uuid(random));
-    Migration initial = Migration.newBuilder().setId(id.value()).setVm(wish.vm()).setKind(wish.kind())
+    Migration initial = Migration.newBuilder().setId(id.value()).setVm(move.vm()).setKind(move.kind())
         .setSource(row.record().getOwnerHost()).setDestination(destination.id().value())
         .setState(Migration.State.RUNNING)
         .setStage(MigrationStage.Name.SETUP).setAcceptedAtMillis(scheduler.wallMillis()).build();
@@ -157,8 +137,8 @@ public final class MigrationSupervisor implements AutoCloseable {
         .setSourceIncarnation(row.record().getOwnerIncarnation())
         .setDestinationIncarnation(destination.incarnation().value())
         .setDocument(initial);
-    wish.requestId().ifPresent(record::setRequestId);
-    if (wish.order().sharedNothing()) {
+    move.requestId().ifPresent(record::setRequestId);
+    if (move.order().sharedNothing()) {
       record.setDestinationStorage(destination.record().getStorageId());
     }
     try {
@@ -168,105 +148,14 @@ public final class MigrationSupervisor implements AutoCloseable {
     } catch (RowsFrozenException e) {
       throw new RequestException(Kind.FROZEN, "%s", String.valueOf(e.getMessage()));
     }
-    log.info("migration={} vm={} {} {} -> {} accepted", id, wish.vm(), wish.kind(), initial.getSource(),
+    log.info("migration={} vm={} {} {} -> {} accepted", id, move.vm(), move.kind(), initial.getSource(),
         initial.getDestination());
     MigrationDocument document = newDocument(initial);
     documents.put(id, document);
     MigrationRun run = newRun(id, record.build(), document);
     launch(id, row.id(), document, run,
-        () -> run.start(row.record().getSpec(), row.record().getEpoch(), wish.order()));
+        () -> run.start(row.record().getSpec(), row.record().getEpoch(), move.order()));
     return initial;
-  }
-
-  private void check(Row row, Host destination, Wish wish) throws RequestException {
-    String name = row.record().getSpec().getName();
-    Vm vm = states.vm(row, states.lastReported(row.record()));
-    if (vm.getState() == Vm.State.UNKNOWN) {
-      throw new RequestException(Kind.REFUSED, "VM %s is UNKNOWN: %s; try again when it is back", name,
-          vm.getReason());
-    }
-    if (vm.getState() == Vm.State.STOPPED || vm.getState() == Vm.State.FAILED || vm.getState() == Vm.State.SAVED) {
-      throw new RequestException(Kind.REFUSED, "VM %s is %s and has nothing to move; start it first", name,
-          vm.getState());
-    }
-    if (row.record().hasPending()) {
-      throw new RequestException(Kind.REFUSED, "VM %s is being migrated already (%s); wait for it or cancel it", name,
-          row.record().getPending().getMigrationId());
-    }
-    if (destination.id().value().equals(row.record().getOwnerHost())) {
-      throw new RequestException(Kind.REFUSED, "VM %s is on host %s already; name another one", name, destination.id());
-    }
-    if (!destination.isUp()) {
-      throw new RequestException(Kind.REFUSED,
-          "host %s is DOWN: no heartbeat; see that its agent runs, or name another host",
-          destination.id());
-    }
-    if (wish.order().sharedNothing() && row.record().getSpec().getDisksCount() == 0) {
-      throw new RequestException(Kind.REFUSED, "VM %s has no disks to copy; leave --shared-nothing out", name);
-    }
-    if (row.record().getSpec().getDisksCount() > 0) {
-      checkStorage(row, destination, "VM %s has disks".formatted(name), wish.order().sharedNothing());
-    } else if (wish.kind() == Migration.Kind.QUICK) {
-      checkStorage(row, destination, "the state of VM %s is saved to shared storage".formatted(name), false);
-    }
-    long needed = row.record().getSpec().getMemoryBytes();
-    if (needed > destination.memoryFreeBytes()) {
-      throw new RequestException(Kind.REFUSED, "host %s has %s free for guests, VM %s needs %s; name another host",
-          destination.id(),
-          ByteSize.format(destination.memoryFreeBytes()), name, ByteSize.format(needed));
-    }
-  }
-
-  /** Which disks the destination really has, it finds out itself before a page moves. */
-  private void checkStorage(Row row, Host destination, String why, boolean sharedNothing)
-      throws RequestException {
-    String there = destination.record().getStorageId();
-    String here = RequestedHost.find(inventory, row.record().getOwnerHost()).record().getStorageId();
-    requireStorage(row.record().getOwnerHost(), here, why);
-    requireStorage(destination.id().value(), there, why);
-    if (sharedNothing && there.equals(here)) {
-      throw new RequestException(Kind.REFUSED,
-          "%s, and hosts %s and %s share the storage that they are on (%s); leave --shared-nothing out", why,
-          row.record().getOwnerHost(), destination.id(), here);
-    }
-    if (!sharedNothing && !there.equals(here)) {
-      throw new RequestException(Kind.REFUSED,
-          "%s, and host %s has other storage (%s) than host %s (%s); name another host, or copy disks by 'ferry migrate live --shared-nothing'",
-          why, destination.id(), there, row.record().getOwnerHost(), here);
-    }
-  }
-
-  private static void requireStorage(String host, String storage, String why) throws RequestException {
-    if (storage.isEmpty()) {
-      throw new RequestException(Kind.REFUSED,
-          "%s, and host %s has no shared storage; start its agent with --storage, or name another host", why, host);
-    }
-  }
-
-  private static OutgoingOptions options(MigrateLiveRequest request) throws RequestException {
-    int streams = request.hasStreams() ? request.getStreams() : DEFAULT_STREAMS;
-    if (streams < 1 || streams > MigrationLimits.MAX_STREAMS) {
-      throw new RequestException(Kind.INVALID, "--streams %d is not between 1 and %d", streams,
-          MigrationLimits.MAX_STREAMS);
-    }
-    long limit = request.hasDowntimeLimitMillis() ? request.getDowntimeLimitMillis() : DEFAULT_DOWNTIME_LIMIT_MILLIS;
-    long timeout = request.hasTimeoutMillis() ? request.getTimeoutMillis() : DEFAULT_TIMEOUT_MILLIS;
-    long bandwidth = request.getMaxBandwidthBytesPerSecond();
-    if (limit < 0 || timeout <= 0 || bandwidth < 0) {
-      throw new RequestException(Kind.INVALID,
-          "downtime limit %d ms, time-out %d ms or bandwidth %d B/s is out of range", limit, timeout,
-          bandwidth);
-    }
-    OutgoingOptions.OnStall onStall = switch (request.getOnStall()) {
-      case POLICY_UNSPECIFIED, THROTTLE -> OutgoingOptions.OnStall.THROTTLE;
-      case SWITCH -> OutgoingOptions.OnStall.SWITCH;
-      case ABORT -> OutgoingOptions.OnStall.ABORT;
-      case UNRECOGNIZED -> throw new RequestException(Kind.INVALID, "unknown policy %d for a stalled migration",
-          request.getOnStallValue());
-    };
-    return OutgoingOptions.newBuilder().setDowntimeLimitMillis(limit).setMaxBandwidthBytesPerSecond(bandwidth)
-        .setStreams(streams)
-        .setOnStall(onStall).setTimeoutMillis(timeout).build();
   }
 
   private MigrationDocument newDocument(Migration known) {

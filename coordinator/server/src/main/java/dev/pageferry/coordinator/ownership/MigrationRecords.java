@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.ownership;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.coordinator.store.CompareAndSet;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
@@ -15,8 +16,6 @@ final class MigrationRecords {
   static final String MIGRATIONS = "migrations/";
   /** Of migrations that operators see no longer. */
   static final String DECISIONS = "decisions/";
-  /** Every lost race means that another change won: this many in a row do not happen. */
-  private static final int MAX_RACES = 100;
 
   private final RecordStore store;
 
@@ -35,19 +34,18 @@ final class MigrationRecords {
 
   /** Changes what operators see; the decision is not touched. */
   void update(MigrationId migration, UnaryOperator<MigrationRecord> change) {
-    for (int i = 0; i < MAX_RACES; i++) {
+    boolean unused = CompareAndSet.untilItHolds("record of migration " + migration, () -> {
       Optional<Versioned> stored = store.get(MIGRATIONS + migration);
       if (stored.isEmpty()) {
-        return;
+        return Optional.of(false);
       }
       MigrationRecord before = parse(stored.get());
       MigrationRecord after = change.apply(before).toBuilder().setDecision(before.getDecision())
           .setDecidedEpoch(before.getDecidedEpoch()).build();
-      if (store.commit(new Transaction().ifUnchanged(stored.get()).put(MIGRATIONS + migration, after.toByteArray()))) {
-        return;
-      }
-    }
-    throw new IllegalStateException("record of migration %s changed %d times in a row".formatted(migration, MAX_RACES));
+      boolean isDone = store.commit(
+          new Transaction().ifUnchanged(stored.get()).put(MIGRATIONS + migration, after.toByteArray()));
+      return isDone ? Optional.of(true) : Optional.empty();
+    });
   }
 
   /**

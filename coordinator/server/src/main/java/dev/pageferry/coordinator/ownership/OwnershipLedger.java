@@ -1,6 +1,5 @@
 package dev.pageferry.coordinator.ownership;
 
-import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
@@ -17,6 +16,7 @@ import dev.pageferry.coordinator.ownership.Transition.Applied;
 import dev.pageferry.coordinator.ownership.Transition.Fate;
 import dev.pageferry.coordinator.ownership.Transition.Refused;
 import dev.pageferry.coordinator.ownership.VmOwnership.Deleted;
+import dev.pageferry.coordinator.store.CompareAndSet;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
@@ -24,7 +24,6 @@ import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
@@ -38,46 +37,13 @@ import org.slf4j.LoggerFactory;
  */
 public final class OwnershipLedger {
   private static final Logger log = LoggerFactory.getLogger(OwnershipLedger.class);
-  private static final String VMS = "vms/";
-  private static final String NAMES = "vm-names/";
-  /** Kept for good, some 60 bytes each: a copy may turn up whenever its host is switched on again. */
-  private static final String DELETED = "deleted-vms/";
-  /** Every lost race means that another change won: this many in a row do not happen. */
-  private static final int MAX_RACES = 100;
   private static final LiveHosts ANYBODY = (host, incarnation) -> true;
 
   private final RecordStore store;
+  private final VmRows rows;
   private final MigrationRecords migrations;
   private final ChangeGate gate;
   private final boolean logsDecisions;
-
-  /** Knows which hosts may be given a VM: those that live, in the incarnation that the migration was begun with. */
-  public interface LiveHosts {
-    boolean isAlive(HostId host, Incarnation incarnation);
-  }
-
-  /** Whether rows may change now. */
-  public interface ChangeGate {
-    /** They always may. */
-    ChangeGate OPEN = () -> {
-    };
-
-    /** @throws RowsFrozenException if they may not */
-    void check();
-
-    /** The change, which is not made if they may not any more when it is. */
-    default Transaction guarded(Transaction change) {
-      return change;
-    }
-
-    /**
-     * Whether an operator has put the records right since they went back in time: what they do not know of then was lost
-     * with what they lost, and was not decided.
-     */
-    default boolean isRepaired() {
-      return false;
-    }
-  }
 
   /** A VM's row with the revision it was read at. */
   public record Row(VmRecord record, Versioned versioned) {
@@ -122,6 +88,7 @@ public final class OwnershipLedger {
   /** @param logsDecisions whether commits and aborts are worth a line in the log */
   public OwnershipLedger(RecordStore store, ChangeGate gate, boolean logsDecisions) {
     this.store = store;
+    this.rows = new VmRows(store);
     this.migrations = new MigrationRecords(store);
     this.gate = gate;
     this.logsDecisions = logsDecisions;
@@ -130,27 +97,19 @@ public final class OwnershipLedger {
   /** Adds a VM with a new name; false if the name is taken. */
   public boolean add(VmRecord record) {
     gate.check();
-    return insert(record);
-  }
-
-  private boolean insert(VmRecord record) {
-    String id = record.getSpec().getId();
-    String name = record.getSpec().getName();
-    return store.commit(new Transaction().ifAbsent(NAMES + name).ifAbsent(VMS + id).ifAbsent(DELETED + id)
-        .put(NAMES + name, id.getBytes(StandardCharsets.UTF_8))
-        .put(VMS + id, record.toByteArray()));
+    return rows.insert(record);
   }
 
   public Optional<Row> find(VmId id) {
-    return store.get(VMS + id).map(OwnershipLedger::row);
+    return rows.find(id);
   }
 
   public Optional<Row> findByName(String name) {
-    return store.get(NAMES + name).flatMap(entry -> find(new VmId(new String(entry.value(), StandardCharsets.UTF_8))));
+    return rows.findByName(name);
   }
 
   public List<Row> list() {
-    return store.list(VMS).stream().map(OwnershipLedger::row).toList();
+    return rows.list();
   }
 
   /** @throws RowsFrozenException if rows may not change now: then nothing is to be done on hosts that a row has to follow */
@@ -160,7 +119,7 @@ public final class OwnershipLedger {
 
   /** Whether there was a VM of this id. */
   public boolean wasDeleted(VmId id) {
-    return store.get(DELETED + id).isPresent();
+    return rows.wasDeleted(id);
   }
 
   /** Notes what its host found out of a VM; whose it is does not change. */
@@ -175,16 +134,12 @@ public final class OwnershipLedger {
 
   /** Changes what a row says beside whose the VM is. */
   private Row rewrite(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
-    for (int i = 0; i < MAX_RACES; i++) {
+    return CompareAndSet.untilItHolds("row of VM " + id, () -> {
       gate.check();
-      Row row = existing(id);
-      VmRecord next = change.apply(row.record());
-      if (store.commit(
-          gate.guarded(new Transaction().ifUnchanged(row.versioned()).put(VMS + id, next.toByteArray())))) {
-        return existing(id);
-      }
-    }
-    throw tooManyRaces(id);
+      Row row = rows.existing(id);
+      boolean isDone = store.commit(gate.guarded(VmRows.replacing(row, change.apply(row.record()))));
+      return isDone ? Optional.of(rows.existing(id)) : Optional.empty();
+    });
   }
 
   /**
@@ -198,13 +153,13 @@ public final class OwnershipLedger {
 
   /** As {@link #add}, while rows are frozen, for a VM that runs and whose row was lost. */
   public boolean adopt(VmRecord record) {
-    return insert(record);
+    return rows.insert(record);
   }
 
   /** Makes a change that needs no operation. */
   public Row change(VmId id, OwnershipEvent event) throws ConflictException {
     requireThere(id, transition(id, event, ANYBODY, Optional.empty()));
-    return existing(id);
+    return rows.existing(id);
   }
 
   private static void requireThere(VmId id, Optional<Decision> answer) throws ConflictException {
@@ -334,37 +289,40 @@ public final class OwnershipLedger {
 
   private Optional<Decision> transition(VmId vm, OwnershipEvent event, LiveHosts liveHosts,
       Optional<Beginning> beginning, ChangeGate passed) throws ConflictException {
-    for (int i = 0; i < MAX_RACES; i++) {
+    return CompareAndSet.untilItHolds("row of VM " + vm, () -> {
       passed.check();
       Optional<Reading> reading = read(vm, event, beginning);
-      if (reading.isEmpty()) {
-        return Optional.empty();
+      return reading.isEmpty()
+          ? Optional.of(Optional.<Decision>empty())
+          : attempt(reading.get(), event, liveHosts, beginning, passed).map(Optional::of);
+    });
+  }
+
+  /** @return empty if the row or the operation's record changed since it was read */
+  private Optional<Decision> attempt(Reading reading, OwnershipEvent event, LiveHosts liveHosts,
+      Optional<Beginning> beginning, ChangeGate passed) throws ConflictException {
+    VmRecord record = reading.row().record();
+    String name = record.getSpec().getName();
+    VmOwnership state = OwnershipRecords.state(record);
+    Transition transition = Transitions.apply(state, event, liveHosts,
+        reading.operation().map(MigrationRecords::parse).map(OwnershipRecords::operation));
+    return switch (transition) {
+      case Answered answered -> {
+        boolean isForgotten = answered.answer().equals(Decision.UNKNOWN) && passed.isRepaired();
+        yield Optional.of(isForgotten ? Transitions.neverDecided(state) : answered.answer());
       }
-      Row row = reading.get().row();
-      Transition transition = Transitions.apply(OwnershipRecords.state(row.record()), event, liveHosts,
-          reading.get().operation().map(MigrationRecords::parse).map(OwnershipRecords::operation));
-      switch (transition) {
-        case Answered answered -> {
-          boolean isForgotten = answered.answer().equals(Decision.UNKNOWN) && passed.isRepaired();
-          return Optional.of(isForgotten
-              ? Transitions.neverDecided(OwnershipRecords.state(row.record()))
-              : answered.answer());
+      case Refused refused -> throw new ConflictException("VM %s %s".formatted(name, refused.reason()));
+      case Applied applied -> {
+        if (store.commit(passed.guarded(written(reading, applied, beginning, event)))) {
+          log(reading.row().id(), event, applied);
+          yield Optional.of(applied.answer());
         }
-        case Refused refused ->
-          throw new ConflictException("VM %s %s".formatted(row.record().getSpec().getName(), refused.reason()));
-        case Applied applied -> {
-          if (store.commit(passed.guarded(written(reading.get(), applied, beginning, event)))) {
-            log(vm, event, applied);
-            return Optional.of(applied.answer());
-          }
-          if (beginning.isPresent()) {
-            throw new ConflictException("VM %s changed meanwhile; try again".formatted(
-                row.record().getSpec().getName()));
-          }
+        if (beginning.isPresent()) {
+          throw new ConflictException("VM %s changed meanwhile; try again".formatted(name));
         }
+        yield Optional.empty();
       }
-    }
-    throw tooManyRaces(vm);
+    };
   }
 
   private Optional<Reading> read(VmId vm, OwnershipEvent event, Optional<Beginning> beginning) {
@@ -401,12 +359,9 @@ public final class OwnershipLedger {
   }
 
   private static Transaction written(Row row, Applied applied) {
-    Transaction transaction = new Transaction().ifUnchanged(row.versioned());
-    String name = row.record().getSpec().getName();
     return applied.next() instanceof Deleted
-        ? transaction.delete(VMS + row.id()).delete(NAMES + name)
-            .put(DELETED + row.id(), name.getBytes(StandardCharsets.UTF_8))
-        : transaction.put(VMS + row.id(), OwnershipRecords.withState(row.record(), applied.next()).toByteArray());
+        ? VmRows.deleting(row)
+        : VmRows.replacing(row, OwnershipRecords.withState(row.record(), applied.next()));
   }
 
   private void log(VmId vm, OwnershipEvent event, Applied applied) {
@@ -414,14 +369,6 @@ public final class OwnershipLedger {
       log.info("vm={} {} outcome={} owner={} epoch={}", vm, event, applied.answer().outcome(),
           applied.next().tenure().host(), applied.next().tenure().epoch());
     }
-  }
-
-  private Row existing(VmId id) throws ConflictException {
-    return find(id).orElseThrow(() -> new ConflictException("VM %s does not exist any more".formatted(id)));
-  }
-
-  private static IllegalStateException tooManyRaces(VmId vm) {
-    return new IllegalStateException("row of VM %s changed %d times in a row".formatted(vm, MAX_RACES));
   }
 
   /** Whether an operation of the VM was committed, as far as these records go. */
@@ -447,13 +394,5 @@ public final class OwnershipLedger {
   /** Forgets what operators saw of a migration that ended, and keeps its decision. */
   public void forgetDocument(MigrationId migration) {
     migrations.forgetDocument(migration);
-  }
-
-  private static Row row(Versioned stored) {
-    try {
-      return new Row(VmRecord.parseFrom(stored.value()), stored);
-    } catch (InvalidProtocolBufferException e) {
-      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
-    }
   }
 }

@@ -28,7 +28,7 @@ record Tenure(HostId host, Incarnation incarnation, String storage, OwnershipEpo
     return host.equals(otherHost) && incarnation.equals(otherIncarnation);
   }
 
-  boolean isAlive(OwnershipLedger.LiveHosts liveness) {
+  boolean isAlive(LiveHosts liveness) {
     return liveness.isAlive(host, incarnation);
   }
 }

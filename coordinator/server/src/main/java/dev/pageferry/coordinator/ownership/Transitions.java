@@ -3,7 +3,6 @@ package dev.pageferry.coordinator.ownership;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.coordinator.ownership.DecidedOperation.Decided;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
-import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.ownership.Transition.Answered;
 import dev.pageferry.coordinator.ownership.Transition.Applied;

@@ -4,7 +4,6 @@ import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
-import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentClient;
@@ -13,39 +12,27 @@ import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.history.RecordsHistory.Proofs;
 import dev.pageferry.coordinator.history.Trouble;
 import dev.pageferry.coordinator.inventory.HostInventory;
-import dev.pageferry.coordinator.inventory.HostInventory.Displaced;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.repair.RepairPlan.Step;
-import dev.pageferry.coordinator.repair.Surveyed.Arrival;
 import dev.pageferry.coordinator.repair.Surveyed.Copy;
-import dev.pageferry.coordinator.repair.Surveyed.Hosts;
-import dev.pageferry.coordinator.repair.Surveyed.Leases;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedHost;
-import dev.pageferry.proto.agent.v1.DiskLease;
-import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.RecordsRepair;
 import dev.pageferry.proto.cluster.v1.RecordsTrouble;
 import dev.pageferry.proto.cluster.v1.RepairRecordsResponse;
 import dev.pageferry.proto.records.v1.VmRecord;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,10 +48,9 @@ public final class RecordsRepairs {
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
   private final AgentClient agents;
+  private final Survey survey;
   private final Scheduler scheduler;
   private final Mutex repairing;
-  /** Hosts whose heartbeat came since the trouble was found. */
-  private final Set<HostId> heard = ConcurrentHashMap.newKeySet();
   private volatile boolean operatorHasRepaired;
   /** Set while a task looks whether all is right: one at a time, however many hosts beat. */
   private final AtomicBoolean ending = new AtomicBoolean();
@@ -75,6 +61,7 @@ public final class RecordsRepairs {
     this.ledger = ledger;
     this.inventory = inventory;
     this.agents = agents;
+    this.survey = new Survey(ledger, inventory, agents);
     this.scheduler = scheduler;
     this.repairing = scheduler.newMutex();
   }
@@ -84,8 +71,9 @@ public final class RecordsRepairs {
     if (history.trouble().isEmpty()) {
       return;
     }
-    heard.add(host);
-    boolean mayEnd = operatorHasRepaired && silentHosts().isEmpty() && RepairPlan.of(reported()).isEmpty();
+    survey.heard(host);
+    boolean mayEnd = operatorHasRepaired && survey.silentHosts().isEmpty()
+        && RepairPlan.of(survey.reported()).isEmpty();
     if (mayEnd && ending.compareAndSet(false, true)) {
       boolean started = false;
       try {
@@ -117,7 +105,7 @@ public final class RecordsRepairs {
 
   private RecordsTrouble trouble(Trouble known) {
     Set<String> disagreeing = new TreeSet<>();
-    for (Step each : RepairPlan.of(reported())) {
+    for (Step each : RepairPlan.of(survey.reported())) {
       switch (each) {
         case Step.Claim claim -> disagreeing.add(claim.copy().name());
         case Step.ClaimInDoubt claim -> disagreeing.add(claim.before().getSpec().getName());
@@ -129,21 +117,7 @@ public final class RecordsRepairs {
       }
     }
     return RecordsTrouble.newBuilder().addAllEvidence(known.evidence()).setSinceMillis(known.sinceMillis())
-        .addAllVms(disagreeing).addAllSilentHosts(silentHosts()).build();
-  }
-
-  private List<String> silentHosts() {
-    return Stream.concat(inventory.list().stream().filter(this::isSilent).map(each -> each.id().value()),
-        inventory.displaced().stream().map(Displaced::toString)).sorted().toList();
-  }
-
-  private Set<Incarnation> silentIncarnations() {
-    return Stream.concat(inventory.list().stream().filter(this::isSilent).map(Host::incarnation),
-        inventory.displaced().stream().map(Displaced::incarnation)).collect(Collectors.toSet());
-  }
-
-  private boolean isSilent(Host host) {
-    return !host.isConfirmedDead() && (!host.isUp() || !heard.contains(host.id()));
+        .addAllVms(disagreeing).addAllSilentHosts(survey.silentHosts()).build();
   }
 
   /** Puts rows right, or says what it would do. */
@@ -154,7 +128,7 @@ public final class RecordsRepairs {
     }
     return repairing.alone(() -> {
       RepairRecordsResponse.Builder response = RepairRecordsResponse.newBuilder();
-      for (Step each : RepairPlan.of(survey())) {
+      for (Step each : RepairPlan.of(survey.complete())) {
         response.addRepairs(dryRun ? described(each) : performed(each));
       }
       if (!dryRun) {
@@ -174,7 +148,7 @@ public final class RecordsRepairs {
     }
     Host host = RequestedHost.find(inventory, hostName);
     return repairing.alone(() -> {
-      Surveyed world = survey();
+      Surveyed world = survey.complete();
       for (Map.Entry<VmId, List<Copy>> each : world.hosts().copies().entrySet()) {
         Optional<Copy> copy = each.getValue().stream().filter(its -> its.host().equals(host.id()))
             .filter(its -> its.name().equals(name) || each.getKey().value().equals(name)).findFirst();
@@ -235,7 +209,7 @@ public final class RecordsRepairs {
   private boolean endIfRight() throws InterruptedException {
     // Before hosts are asked: what one of them proves meanwhile is not dealt with.
     Optional<Proofs> proofs = history.proofs();
-    if (proofs.isEmpty() || !silentHosts().isEmpty() || !RepairPlan.of(survey()).isEmpty()) {
+    if (proofs.isEmpty() || !survey.silentHosts().isEmpty() || !RepairPlan.of(survey.complete()).isEmpty()) {
       return false;
     }
     inventory.noteHeard();
@@ -243,7 +217,7 @@ public final class RecordsRepairs {
       return false;
     }
     operatorHasRepaired = false;
-    heard.clear();
+    survey.forgetHeard();
     return true;
   }
 
@@ -324,86 +298,5 @@ public final class RecordsRepairs {
       case SAVED -> "saved, epoch %d%s".formatted(row.getEpoch(), pending);
       case STOPPED, PHASE_UNSPECIFIED, UNRECOGNIZED -> "stopped, epoch %d".formatted(row.getEpoch());
     };
-  }
-
-  /** From the last heartbeats alone. */
-  private Surveyed reported() {
-    Set<String> all = new HashSet<>();
-    ledger.list().forEach(each -> all.add(each.record().getStorageId()));
-    inventory.list().forEach(each -> all.add(each.record().getStorageId()));
-    return world(new Leases(Map.of(), all), (host, vm) -> Optional.empty());
-  }
-
-  /** With what the leases of disks say. */
-  private Surveyed survey() {
-    Map<VmId, Long> leases = new HashMap<>();
-    Set<String> asked = new HashSet<>();
-    for (Host host : inventory.list()) {
-      String storage = host.record().getStorageId();
-      if (!host.isUp() || storage.isEmpty() || asked.contains(storage)) {
-        continue;
-      }
-      try {
-        for (DiskLease each : agents.listDiskLeases(host.record().getAddress())) {
-          leases.merge(new VmId(each.getVmId()), each.getEpoch(), Math::max);
-        }
-        asked.add(storage);
-      } catch (AgentException e) {
-        log.warn("host={} does not tell of the leases of disks on storage {}: {}", host.id(), storage, e.getMessage());
-      }
-    }
-    return world(new Leases(leases, asked), this::askFor);
-  }
-
-  /** What a host says of a VM that has no row; heartbeats carry no specification. */
-  private interface Specifications {
-    Optional<VmSpec> of(Host host, VmId vm);
-  }
-
-  private Optional<VmSpec> askFor(Host host, VmId vm) {
-    try {
-      return Optional.of(agents.getVm(host.record().getAddress(), vm.value()).getSpec());
-    } catch (AgentException e) {
-      log.warn("host={} does not describe VM {}: {}", host.id(), vm, e.getMessage());
-      return Optional.empty();
-    }
-  }
-
-  private Specifications ofRows(Map<VmId, VmRecord> rows, Specifications others) {
-    return (host, vm) -> Optional.ofNullable(rows.get(vm)).map(VmRecord::getSpec).or(() -> others.of(host, vm));
-  }
-
-  private Surveyed world(Leases leases, Specifications others) {
-    Map<VmId, VmRecord> rows = new HashMap<>();
-    Map<String, VmId> names = new HashMap<>();
-    for (Row each : ledger.list()) {
-      rows.put(each.id(), each.record());
-      names.put(each.record().getSpec().getName(), each.id());
-    }
-    Map<VmId, List<Copy>> copies = new HashMap<>();
-    Map<VmId, List<Arrival>> arrivals = new HashMap<>();
-    Set<VmId> deleted = new HashSet<>();
-    for (Host host : inventory.list()) {
-      if (!host.isUp()) {
-        continue;
-      }
-      host.vms().forEach((vm, status) -> {
-        copies.computeIfAbsent(vm, unused -> new ArrayList<>())
-            .add(copy(host, vm, status, ofRows(rows, others).of(host, vm)));
-      });
-      host.doubts().stream().filter(each -> !host.vms().containsKey(each.vm()))
-          .forEach(each -> arrivals.computeIfAbsent(each.vm(), unused -> new ArrayList<>())
-              .add(new Arrival(host.id(), host.incarnation(), host.record().getStorageId(), each.operation(),
-                  each.epoch().value(), ledger.isCommitted(each.vm(), each.operation()))));
-    }
-    Stream.concat(copies.keySet().stream(), arrivals.keySet().stream())
-        .filter(vm -> !rows.containsKey(vm) && ledger.wasDeleted(vm)).forEach(deleted::add);
-    return new Surveyed(rows, new Hosts(copies, arrivals, silentIncarnations()), leases, deleted, names);
-  }
-
-  private static Copy copy(Host host, VmId vm, VmStatus status, Optional<VmSpec> spec) {
-    return new Copy(host.id(), host.incarnation(), host.record().getStorageId(), status.getEpoch(),
-        spec.map(VmSpec::getName).orElse(vm.value()), spec.filter(its -> its.getDisksCount() > 0).isPresent(),
-        host.doubts().stream().anyMatch(each -> each.vm().equals(vm)));
   }
 }

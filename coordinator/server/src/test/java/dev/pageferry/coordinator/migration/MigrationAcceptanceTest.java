@@ -73,10 +73,10 @@ class MigrationAcceptanceTest {
   @Test
   void aVmThatDoesNotRunHasNothingToMove() throws RequestException {
     site.machines().stop("db");
-    refused(Kind.REFUSED, request("db", "b"), "VM db is STOPPED and has nothing to move; start it first");
+    refused(Kind.REFUSED, request("db", "b"), "VM db is STOPPED; there is nothing to move, start it first");
     site.machines().start("db", "", false);
     site.register("a");
-    refused(Kind.REFUSED, request("db", "b"), "VM db is FAILED and has nothing to move; start it first");
+    refused(Kind.REFUSED, request("db", "b"), "VM db is FAILED; there is nothing to move, start it first");
   }
 
   @Test

@@ -59,7 +59,7 @@ class OwnershipLedgerTest {
   @BeforeEach
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
+    ledger = new OwnershipLedger(store, ChangeGate.OPEN);
     assertThat(ledger.add(Rows.vm("v", "a"))).isTrue();
     assertThat(ledger.add(Rows.vm("w", "a"))).isTrue();
   }
@@ -308,7 +308,7 @@ class OwnershipLedgerTest {
     ledger.resolve(OTHER_VM, N);
     close();
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
+    ledger = new OwnershipLedger(store, ChangeGate.OPEN);
 
     assertThat(brief(ledger.resolve(VM, M))).isEqualTo("COMMITTED b 2");
     assertThat(brief(ledger.commit(OTHER_VM, N, Rows.ALL_LIVE))).isEqualTo("ABORTED a 1");

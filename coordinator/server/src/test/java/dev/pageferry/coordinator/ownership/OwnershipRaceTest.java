@@ -47,7 +47,7 @@ class OwnershipRaceTest {
   @BeforeEach
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
+    ledger = new OwnershipLedger(store, ChangeGate.OPEN);
   }
 
   @AfterEach
@@ -66,7 +66,7 @@ class OwnershipRaceTest {
       InterposedStore interposed = new InterposedStore(store);
       interposed.afterGet(key, () -> ledger.commit(vm, migration, Rows.ALL_LIVE));
 
-      Decision decision = new OwnershipLedger(interposed, OwnershipLedger.ChangeGate.OPEN).resolve(vm, migration);
+      Decision decision = new OwnershipLedger(interposed, ChangeGate.OPEN).resolve(vm, migration);
 
       assertThat(decision).as("committed just after the read of %s", key)
           .isEqualTo(new Decision(Outcome.COMMITTED, "b", 2));
@@ -83,7 +83,7 @@ class OwnershipRaceTest {
       InterposedStore interposed = new InterposedStore(store);
       interposed.afterGet(key, () -> ledger.resolve(vm, migration));
 
-      assertThat(new OwnershipLedger(interposed, OwnershipLedger.ChangeGate.OPEN).commit(vm, migration, Rows.ALL_LIVE))
+      assertThat(new OwnershipLedger(interposed, ChangeGate.OPEN).commit(vm, migration, Rows.ALL_LIVE))
           .isEqualTo(new Decision(Outcome.ABORTED, "a", 1));
       assertThat(Rows.brief(ledger, vm)).isEqualTo("a 1 -");
     }
@@ -100,7 +100,7 @@ class OwnershipRaceTest {
         throw new AssertionError(e);
       }
     });
-    new OwnershipLedger(interposed, OwnershipLedger.ChangeGate.OPEN).change(VM,
+    new OwnershipLedger(interposed, ChangeGate.OPEN).change(VM,
         Rows.boot("c", ""));
     assertThat(Rows.brief(ledger, VM)).isEqualTo("c 3 -");
   }

@@ -6,7 +6,6 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
-import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.MigrationRecord;

@@ -10,7 +10,6 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.migration.StateFiles;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
-import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.records.v1.MigrationRecord;
@@ -38,7 +37,7 @@ class SavedRowsTest {
   @BeforeEach
   void open() throws IOException {
     store = SqliteRecordStore.open(directory);
-    ledger = new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN);
+    ledger = new OwnershipLedger(store, ChangeGate.OPEN);
     assertThat(ledger.add(Rows.vm("v", "a"))).isTrue();
   }
 

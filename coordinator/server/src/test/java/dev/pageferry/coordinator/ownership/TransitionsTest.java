@@ -8,7 +8,6 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.DecidedOperation.Decided;
-import dev.pageferry.coordinator.ownership.OwnershipLedger.LiveHosts;
 import dev.pageferry.coordinator.ownership.Transition.Answered;
 import dev.pageferry.coordinator.ownership.Transition.Applied;
 import dev.pageferry.coordinator.ownership.Transition.Refused;

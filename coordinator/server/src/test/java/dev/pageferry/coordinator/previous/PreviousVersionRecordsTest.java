@@ -10,6 +10,8 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.ownership.ChangeGate;
+import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
@@ -41,8 +43,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Records of the version before, written while VMs were in every phase and every kind of move was under way. */
 class PreviousVersionRecordsTest {
-  private static final OwnershipLedger.LiveHosts ALL_LIVE = (host, incarnation) -> true;
-  private static final OwnershipLedger.LiveHosts ALL_LOST = (host, incarnation) -> false;
+  private static final LiveHosts ALL_LIVE = (host, incarnation) -> true;
+  private static final LiveHosts ALL_LOST = (host, incarnation) -> false;
 
   @TempDir
   private Path directory;
@@ -58,7 +60,7 @@ class PreviousVersionRecordsTest {
 
   private void ask(Question question) throws Exception {
     try (RecordStore store = SqliteRecordStore.open(directory)) {
-      question.ask(store, new OwnershipLedger(store, OwnershipLedger.ChangeGate.OPEN));
+      question.ask(store, new OwnershipLedger(store, ChangeGate.OPEN));
     }
   }
 
@@ -201,7 +203,7 @@ class PreviousVersionRecordsTest {
     // From the same records again: aborted by whoever asks for that alone.
     try (RecordStore fresh = SqliteRecordStore.open(PreviousVersion.records(Files.createDirectory(
         directory.resolve("again"))))) {
-      OwnershipLedger ledger = new OwnershipLedger(fresh, OwnershipLedger.ChangeGate.OPEN);
+      OwnershipLedger ledger = new OwnershipLedger(fresh, ChangeGate.OPEN);
       Row row = ledger.findByName(vm).orElseThrow();
       MigrationId migration = new MigrationId(row.record().getPending().getMigrationId());
       assertThat(ledger.resolve(row.id(), migration, ALL_LOST))

@@ -12,6 +12,7 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.migration.StateFiles;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
@@ -34,8 +35,8 @@ import org.junit.jupiter.api.io.TempDir;
  * which it does not know is not seen here either, and one that it needs must be there, under its number, with its meaning.
  */
 class RecordsForPreviousVersionTest {
-  private static final OwnershipLedger.LiveHosts ALL_LIVE = (host, incarnation) -> true;
-  private static final OwnershipLedger.LiveHosts ALL_LOST = (host, incarnation) -> false;
+  private static final LiveHosts ALL_LIVE = (host, incarnation) -> true;
+  private static final LiveHosts ALL_LOST = (host, incarnation) -> false;
   private static final MigrationId MOVE = new MigrationId("move-1");
 
   @TempDir
