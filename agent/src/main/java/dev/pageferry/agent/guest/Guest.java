@@ -31,7 +31,7 @@ public interface Guest {
   /**
    * As {@link #pause}, for an operation that is to fail rather than to keep the guest from running for long.
    *
-   * @throws IOException if a vCPU or network card does not come to stand for {@link #LONGEST_DRAIN}, because a disk does not answer it; the
+   * @throws IOException if a vCPU or network card does not pause for {@link #LONGEST_DRAIN}, because a disk does not answer it; the
    *     guest then runs on
    */
   void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException;

@@ -235,7 +235,7 @@ public final class VirtualMachine implements IncomingGuest {
   public synchronized void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
     if (!pause(reason, Deadline.after(LONGEST_DRAIN, ticker))) {
       throw new IOException(
-          "VM %s did not come to stand within %d s: a disk or the switch does not answer a vCPU or network card"
+          "VM %s did not pause within %d s: a disk or the switch does not answer a vCPU or network card"
               .formatted(
                   spec.name(), LONGEST_DRAIN.toSeconds()));
     }

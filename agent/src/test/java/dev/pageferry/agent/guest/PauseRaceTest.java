@@ -164,7 +164,7 @@ final class PauseRaceTest {
     vm.pause(reason);
     GuestState before = vm.state();
     vm.dirtyLog().harvest(new PageBitmap(PAGES));
-    assertThat(vm.state()).as("a paused VM stands").isEqualTo(before);
+    assertThat(vm.state()).as("a paused VM does not change").isEqualTo(before);
     Booted.endPause(vm, reason);
   }
 

@@ -31,7 +31,7 @@ final class VirtualMachineTest {
   private static final VmSpec BUSY = Vms.spec("uniform", PAGES, 2, "rate", "unlimited");
 
   @Test
-  void aBootedVmStandsAtStepZeroUntilTheOperatorResumesIt() throws Exception {
+  void aBootedVmStaysPausedAtStepZeroUntilTheOperatorResumesIt() throws Exception {
     try (VirtualMachine vm = Vms.boot(BUSY)) {
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
       assertThat(vm.steps()).isZero();
@@ -71,7 +71,7 @@ final class VirtualMachineTest {
   }
 
   @Test
-  void aVmThatDoesNotComeToStandRunsOnWhereAnOperationWouldRatherFail() throws Exception {
+  void aVmThatDoesNotPauseInTimeRunsOnWhereTheOperationMayFail() throws Exception {
     CountDownLatch asked = new CountDownLatch(1);
     CountDownLatch answered = new CountDownLatch(1);
     RunPermit slow = () -> {
@@ -91,7 +91,7 @@ final class VirtualMachineTest {
       vm.runOn(Rulings.leaveToRun());
       asked.await();
       assertThatThrownBy(() -> vm.pauseOrRunOn(PauseReason.MIGRATION)).isInstanceOf(IOException.class)
-          .hasMessageContaining("did not come to stand");
+          .hasMessageContaining("did not pause");
       assertThat(vm.isPaused()).isFalse();
       answered.countDown();
       assertThat(vm.awaitFirstStep(30_000)).isNotZero();

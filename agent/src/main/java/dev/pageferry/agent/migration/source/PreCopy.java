@@ -11,7 +11,7 @@ import dev.pageferry.proto.migration.v1.FlushDisks;
 final class PreCopy {
   /** What resuming the guest at the destination costs, until it has been measured. */
   private static final double RESUME_SECONDS = 0.001;
-  /** Less than this takes no time to flush while the guest stands. */
+  /** Less than this takes no time to flush while the guest is paused. */
   private static final long FEW_DISK_BYTES = 16 << 20;
 
   private final SourceSession session;
