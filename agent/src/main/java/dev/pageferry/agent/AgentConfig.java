@@ -76,7 +76,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
   private static long memory(String text) {
     long bytes = ByteSize.parse(text);
     if (bytes <= 0) {
-      throw new IllegalArgumentException("'%s' is no memory at all".formatted(text));
+      throw new IllegalArgumentException("'%s' is not more than 0 bytes".formatted(text));
     }
     return bytes;
   }

@@ -79,7 +79,7 @@ final class Cluster implements AutoCloseable {
       return move;
     }
 
-    /** Moves it to the other host by a file on shared storage. */
+    /** Moves it to the other host through a file on shared storage. */
     Move moveQuickly() {
       String other = "host-a".equals(host) ? "host-b" : "host-a";
       Answer answer = ferry(MOVE_LIMIT, List.of("migrate", "quick", name, "--to", other));

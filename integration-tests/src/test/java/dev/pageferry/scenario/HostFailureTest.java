@@ -143,7 +143,7 @@ class HostFailureTest {
     cluster.agent("host-b").kill();
     failpoint.release();
 
-    // As long as the host is silent it might come back with the VM: only its next life says that the VM is down.
+    // As long as the host is silent it might come back with the VM: only its next incarnation says that the VM is down.
     assertThat(cluster.awaitFailure(migration.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
     cluster.restart("host-b");
     Migration ended = cluster.awaitEnd(migration.getId());

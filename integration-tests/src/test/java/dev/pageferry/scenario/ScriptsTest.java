@@ -96,7 +96,7 @@ class ScriptsTest {
     assumeTrue(isInstalled("shellcheck"), "shellcheck is not installed: scripts are not checked");
     // Files without a first line of their own are checked with those that read them.
     List<String> command = new ArrayList<>(
-        List.of("shellcheck", "--external-sources", "--check-sourced", "--source-path=SCRIPTDIR"));
+        List.of("shellcheck", "--external-sources", "--check-sourced", "--source-path=SCRIPTDIR:" + ROOT));
     for (String each : List.of("scripts", "scripts/launch", ".ci")) {
       try (Stream<Path> files = Files.list(ROOT.resolve(each))) {
         for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {

@@ -165,7 +165,7 @@ class SharedNothingTest {
   }
 
   @Test
-  void aDestinationThatDiesBehindTheCommitHasTheDisksInItsNextLife() throws Exception {
+  void aDestinationThatDiesBehindTheCommitHasTheDisksInItsNextIncarnation() throws Exception {
     cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
     long steps = checks.stepsBeyond("db", 0);
     Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");

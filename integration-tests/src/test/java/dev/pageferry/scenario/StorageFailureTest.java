@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** VMs with disks, and VMs that go by a file, while everything around them dies. */
+/** VMs with disks, and VMs that are moved through a file, while everything around them dies. */
 class StorageFailureTest {
   private static final Map<String, String> FAST = Map.of("rate", "4MB/s");
 
@@ -214,7 +214,7 @@ class StorageFailureTest {
     assertThat(ended.getFailure().getCode()).isEqualTo("DISKS_UNAVAILABLE");
     Vm vm = cluster.vm("db");
     assertThat(List.of(vm.getHost(), vm.getEpoch())).isEqualTo(List.of("host-a", 3L));
-    // The source cannot open them either: the VM stands there until somebody repairs the lease.
+    // The source cannot open them either: the VM stays paused there until somebody repairs the lease.
     Files.write(lease, released);
     checks.stepsBeyond("db", cluster.vm("db").getSteps());
     assertThat(cluster.awaitEnd(cluster.migrate("db", "host-b").getId()).getState())
@@ -241,7 +241,7 @@ class StorageFailureTest {
   }
 
   @Test
-  void aRestartedHostBootsItsVmBehindWhatItsFormerLifeWrote() throws Exception {
+  void aRestartedHostBootsItsVmBehindWhatItsFormerIncarnationWrote() throws Exception {
     cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
     long steps = checks.stepsBeyond("db", 0);
     cluster.agent("host-a").kill();

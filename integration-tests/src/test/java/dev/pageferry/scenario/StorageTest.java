@@ -25,7 +25,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** VMs with disks, and VMs that go by a file, on a good day. */
+/** VMs with disks, and VMs that are moved through a file, on a good day. */
 class StorageTest {
   private static final Map<String, String> FAST = Map.of("rate", "4MB/s");
 

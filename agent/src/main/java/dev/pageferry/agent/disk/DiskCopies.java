@@ -176,7 +176,7 @@ public final class DiskCopies {
     slot(disk.name()).delete();
   }
 
-  /** What an earlier life of this host left on its way. */
+  /** What an earlier incarnation of this host left on its way. */
   public List<Origin> left() throws IOException {
     List<Origin> found = new ArrayList<>();
     try (Stream<Path> directories = Files.list(incoming)) {

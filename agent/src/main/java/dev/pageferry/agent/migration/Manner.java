@@ -13,7 +13,7 @@ public sealed interface Manner {
   }
 
   /**
-   * Memory by a file on storage that both hosts reach, while the guest is paused.
+   * Memory through a file on storage that both hosts reach, while the guest is paused.
    *
    * @param packing of the file; the destination reads whatever comes
    */

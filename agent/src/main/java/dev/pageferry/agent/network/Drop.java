@@ -18,7 +18,7 @@ public enum Drop {
   ADDRESS_CLAIMED,
   /** For an address, or a network, that is not on this host. */
   NOT_HERE,
-  /** The VM does not take frames as fast as they come, or stands. */
+  /** The VM does not take frames as fast as they come, or is paused. */
   CARD_FULL,
   /** Held for a VM for too long. */
   HELD_TOO_LONG,

@@ -122,7 +122,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   @Override
   public void awaitLive() throws InterruptedException {
     while (!renewed.await(() -> bootClock.nanos() < leaseEndNanos, Duration.ofMillis(intervalMillis))) {
-      // The clock may jump over the lease's end while this thread sleeps, so look again now and then.
+      // The clock may jump over the lease's end while this thread sleeps, so check again now and then.
       continue;
     }
   }

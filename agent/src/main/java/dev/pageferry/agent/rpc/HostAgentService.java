@@ -167,7 +167,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       vm.pauseForOperator(false);
       if (vm.isPausedFor(PauseReason.FENCE)) {
         throw new IllegalStateException(
-            "VM %s stands: its disks were closed here, because another host claimed them or their lease is damaged; stop it, then start it"
+            "VM %s stays paused: its disks were closed here, because another host claimed them or their lease is damaged; stop it, then start it"
                 .formatted(vm.spec().name()));
       }
       return StatusMessages.statusWithSpec(hosted(request.getId()));
@@ -309,7 +309,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
    * In a context of its own, since all questions to the coordinator from the call's context are cancelled with the call.
    */
   private static <T> void answerToTheEnd(StreamObserver<T> observer, Refusals.Request<T> request) {
-    ((ServerCallStreamObserver<T>) observer).setOnCancelHandler(() -> log.warn("whoever asked has hung up"));
+    ((ServerCallStreamObserver<T>) observer).setOnCancelHandler(() -> log.warn("the caller disconnected"));
     Context.ROOT.run(() -> Refusals.answer(observer, request));
   }
 

@@ -16,7 +16,7 @@ final class OrderMessages {
 
   static Manner manner(PrepareIncomingRequest request) {
     if (request.getQuick() && request.getSharedNothing()) {
-      throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
+      throw new IllegalArgumentException("a state that is transferred through a file needs shared storage");
     }
     // The reader of a saved state takes whatever packing comes.
     return request.getQuick() ? new Manner.Quick(Packing.AUTO) : new Manner.Live(request.getSharedNothing());
@@ -24,7 +24,7 @@ final class OrderMessages {
 
   static Manner manner(StartOutgoingRequest request) {
     if (request.hasQuick() && request.getSharedNothing()) {
-      throw new IllegalArgumentException("a state that goes by a file goes by shared storage");
+      throw new IllegalArgumentException("a state that is transferred through a file needs shared storage");
     }
     return request.hasQuick()
         ? new Manner.Quick(packing(request.getQuick().getCodec()))

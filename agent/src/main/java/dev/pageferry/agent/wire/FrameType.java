@@ -54,7 +54,7 @@ public enum FrameType {
   BACK_TO_PRE_COPY(12, BackToPreCopy.getDefaultInstance()),
   /** Source: the VM is the destination's. */
   GO(13, Go.getDefaultInstance()),
-  /** Destination: the guest runs there, or stands by an operator's wish. */
+  /** Destination: the guest runs there, or stays paused by the operator's wish. */
   RUNNING(14, Running.getDefaultInstance()),
   /** Destination: the network knows. */
   CLEANED_UP(15, CleanedUp.getDefaultInstance()),

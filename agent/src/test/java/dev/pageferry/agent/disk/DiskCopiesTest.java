@@ -135,7 +135,7 @@ class DiskCopiesTest {
   }
 
   @Test
-  void aPromotionThatACrashCutShortIsCompletedByTheNextLife() throws Exception {
+  void aPromotionThatACrashCutShortIsCompletedByTheNextIncarnation() throws Exception {
     IncomingDisks incoming = destination.copies().prepare(disks, origin(1, "m-1"), 0);
     incoming.write(0, 0, block(5));
     incoming.close();
@@ -198,7 +198,7 @@ class DiskCopiesTest {
   }
 
   @Test
-  void whatAnEarlierLifeLeftIsFoundAndStrangeThingsAreNot() throws Exception {
+  void whatAnEarlierIncarnationLeftIsFoundAndOtherFilesAreNot() throws Exception {
     destination.copies().prepare(disks, origin(4, "m-1"), 0).close();
     Files.createDirectory(there.resolve("incoming/b/lost+found"));
     assertThat(destination.copies().left()).containsExactly(origin(4, "m-1"));

@@ -118,7 +118,7 @@ final class SharedStorageTest extends SharedStorageFixture {
   }
 
   @Test
-  void aHostsNextLifeOnAnotherMachineWaitsUntilTheOneBeforeIsSurelyOver() throws Exception {
+  void aNewerIncarnationOnAnotherMachineWaitsUntilTheOneBeforeIsSurelyOver() throws Exception {
     SharedStorage first = host("a", "life-1", "m1");
     DiskSet at = first.open(disks, FIRST);
     // As if the machine had lost its power: nothing is released, nothing is renewed.
@@ -162,7 +162,7 @@ final class SharedStorageTest extends SharedStorageFixture {
   }
 
   @Test
-  void aLifeThatWasReplacedNeverHoldsTheLeaseAgain() throws Exception {
+  void anIncarnationThatWasReplacedNeverHoldsTheLeaseAgain() throws Exception {
     SharedStorage a = host("a", "life-1", "m1");
     DiskSet at = a.open(disks, FIRST);
     LeaseFile file = StorageLease.hostFile(leases(), "a");

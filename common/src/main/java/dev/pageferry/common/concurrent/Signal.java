@@ -5,7 +5,7 @@ import java.util.function.BooleanSupplier;
 
 /**
  * Lets tasks wait until something that others change is as they need it (an event count). Whoever changes it makes the
- * change visible first, then calls {@link #raise()}; those who wait look again. No wake-up is lost in between.
+ * change visible first, then calls {@link #raise()}; those who wait check again. No wake-up is lost in between.
  */
 public interface Signal {
   /** As long as a wait can be. */
@@ -26,6 +26,6 @@ public interface Signal {
     }
   }
 
-  /** Wakes all who wait, so that they look again. Does not block; may be called anywhere. */
+  /** Wakes all who wait, so that they check again. Does not block; may be called anywhere. */
   void raise();
 }

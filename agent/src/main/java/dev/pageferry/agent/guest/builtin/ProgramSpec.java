@@ -4,12 +4,14 @@ import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.common.page.PageRange;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.common.units.ByteSize;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -220,7 +222,8 @@ public final class ProgramSpec {
       }
     }
     throw new IllegalArgumentException(
-        "unknown program '%s'; there are idle, uniform, hotset, zipf, sequential, journal, diskmix".formatted(name));
+        "unknown program '%s'; there are %s".formatted(name, Arrays.stream(Kind.values())
+            .map(each -> each.name().toLowerCase(Locale.ROOT)).collect(Collectors.joining(", "))));
   }
 
   private static double rate(@Nullable String text, long byDefault) {

@@ -135,7 +135,7 @@ final class Vcpu {
       done = false;
       if (!inTrouble) {
         inTrouble = true;
-        log.warn("{} stands at step {} until its disk answers: {}", thread.getName(), stepsDone,
+        log.warn("{} waits at step {} until its disk answers: {}", thread.getName(), stepsDone,
             IoFailure.sentence(e));
       }
     } finally {

@@ -9,7 +9,7 @@ import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.StateSaved;
 import java.time.Duration;
 
-/** Quick migration: all of it by a file on shared storage. */
+/** Quick migration: all of it through a file on shared storage. */
 final class ArrivingFile implements Contents {
   /** The link's keep-alive ends the wait for a silent source long before. */
   private static final Duration SAVING_TIMEOUT = Duration.ofHours(24);

@@ -140,7 +140,7 @@ final class SourceJournal {
 
   synchronized void guestRunsAtDestination(BlackoutReport report, long allBytesSent) {
     blackout = report;
-    // What went by a file on shared storage did not go over the link.
+    // What was transferred through a file on shared storage did not go over the link.
     bytesSent = Math.max(bytesSent, allBytesSent);
     totalSeconds = scheduler.secondsSince(startNanos);
     progress = new Progress(progress.round(), 0, progress.bytesPerSecond(), OptionalDouble.of(0), 0, 1);

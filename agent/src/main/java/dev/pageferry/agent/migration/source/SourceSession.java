@@ -21,7 +21,7 @@ final class SourceSession implements AutoCloseable {
   final Guest guest;
   final SourceLink link;
   final Attempt attempt;
-  /** False where the state goes by a file. */
+  /** False where the state is transferred through a file. */
   final boolean opensStreams;
   final SourceOptions options;
   final SourceJournal journal;

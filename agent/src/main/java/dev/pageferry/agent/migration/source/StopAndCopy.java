@@ -68,7 +68,7 @@ final class StopAndCopy {
     session.blackout.start();
     Deadline pauseEnd = pauseEnd();
     pause();
-    // A vCPU stands only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
+    // A vCPU pauses only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
     // While the last pages are on their way, so that the release of the disks finds nothing left to flush.
@@ -191,7 +191,7 @@ final class StopAndCopy {
     }
   }
 
-  /** So that what remains to be flushed while the guest stands is small. */
+  /** So that what remains to be flushed while the guest is paused is small. */
   private void flushAhead() throws MigrationFailure, InterruptedException {
     lastWrites.awaitEnd();
     startFlush().awaitEnd();

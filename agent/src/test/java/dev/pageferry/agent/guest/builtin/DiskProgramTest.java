@@ -135,7 +135,7 @@ final class DiskProgramTest {
   }
 
   @Test
-  void aVmStandsWhileItsDiskFailsAndGoesOnWhenItAnswers(@TempDir Path root) throws Exception {
+  void aVmWaitsWhileItsDiskFailsAndGoesOnWhenItAnswers(@TempDir Path root) throws Exception {
     try (SharedStorage storage = storage(root)) {
       DiskDescription disk = storage.disks().create("data", DiskFormat.RAW, 1 << 20);
       GuestDisks disks = new GuestDisks(Optional.of(storage));

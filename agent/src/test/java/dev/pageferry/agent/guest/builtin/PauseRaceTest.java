@@ -165,7 +165,7 @@ final class PauseRaceTest {
     vm.pause(reason);
     MachineState before = vm.machineState();
     vm.dirtyLog().harvest(new PageBitmap(PAGES));
-    assertThat(vm.machineState()).as("a paused VM stands").isEqualTo(before);
+    assertThat(vm.machineState()).as("a paused VM does not change").isEqualTo(before);
     Booted.endPause(vm, reason);
   }
 

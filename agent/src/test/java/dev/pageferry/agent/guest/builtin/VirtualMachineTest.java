@@ -35,7 +35,7 @@ final class VirtualMachineTest {
   private static final VmSpec BUSY = Vms.spec("uniform", PAGES, 2, "rate", "unlimited");
 
   @Test
-  void aBootedVmStandsAtStepZeroUntilTheOperatorResumesIt() throws Exception {
+  void aBootedVmStaysPausedAtStepZeroUntilTheOperatorResumesIt() throws Exception {
     try (VirtualMachine vm = Vms.boot(BUSY)) {
       assertThat(vm.isPausedFor(PauseReason.OPERATOR)).isTrue();
       assertThat(vm.steps()).isZero();
@@ -75,7 +75,7 @@ final class VirtualMachineTest {
   }
 
   @Test
-  void aVmThatDoesNotComeToStandRunsOnWhereAnOperationWouldRatherFail() throws Exception {
+  void aVmThatDoesNotPauseInTimeRunsOnWhereTheOperationMayFail() throws Exception {
     CountDownLatch asked = new CountDownLatch(1);
     CountDownLatch answered = new CountDownLatch(1);
     RunPermit slow = () -> {

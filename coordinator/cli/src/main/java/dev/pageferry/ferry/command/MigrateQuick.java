@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 
 /** {@code ferry migrate quick}. */
 @Command(name = "quick", sortOptions = false,
-    description = "Moves a VM by a file on shared storage; it is paused all the while.",
+    description = "Moves a VM through a file on shared storage; it is paused all the while.",
     footer = {"", "Ctrl-C detaches: the migration goes on."})
 public final class MigrateQuick implements Callable<Integer> {
   private final Session.Opener ferry;

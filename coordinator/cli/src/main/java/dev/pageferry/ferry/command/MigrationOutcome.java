@@ -40,7 +40,7 @@ final class MigrationOutcome {
       case CANCELLED -> throw new Failure(ExitCode.FAILED, "migration %s of %s was cancelled; %s".formatted(end.getId(),
           end.getVm(), reason(end, "the VM stays on %s; start another when you want to".formatted(end.getSource()))));
       case IN_DOUBT -> throw new Failure(ExitCode.IN_DOUBT,
-          "migration %s of %s is in doubt; %s; look again with 'ferry migration show %s'"
+          "migration %s of %s is in doubt; %s; retry 'ferry migration show %s'"
               .formatted(end.getId(), end.getVm(), reason(end, "it is not known yet who runs the VM"), end.getId()));
       case QUEUED, RUNNING, STATE_UNSPECIFIED, UNRECOGNIZED ->
         throw new IllegalStateException("not the end: " + end.getState());

@@ -33,7 +33,7 @@ public final class VtepCommands extends CommandGroup {
   }
 
   @Command(name = "add", sortOptions = false,
-      description = "Lets a machine that is no host into the networks, such as a Linux host with a vxlan device.")
+      description = "Lets a non-member host into the networks, such as a Linux host with a vxlan device.")
   int add(@Parameters(paramLabel = "NAME", description = "Name of the new VTEP.") String name,
       @Option(names = "--address", paramLabel = "IP:PORT", required = true,
           description = "Where it takes VXLAN; the port that IANA assigned is 4789.") String address,

@@ -330,7 +330,7 @@ final class MigrationRun {
     }
     boolean silent = inventory.isLost(destination, destinationIncarnation);
     if (silent && !document.now().hasFailure()) {
-      // It may be frozen or cut off, and come back running the VM: only its next life would say that the VM is down.
+      // It may be frozen or cut off, and come back running the VM: only its next incarnation would say that the VM is down.
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.IN_DOUBT, FailureCode.DESTINATION_LOST.name(),
               "host %s fell silent after the commit; the VM is its own, and runs when it comes back"

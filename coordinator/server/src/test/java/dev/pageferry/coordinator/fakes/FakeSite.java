@@ -108,7 +108,7 @@ public final class FakeSite implements AutoCloseable {
     return agents;
   }
 
-  /** Registers a new life of the host, with 1 GiB free. */
+  /** Registers a newer incarnation of the host, with 1 GiB free. */
   public void register(String host) {
     int life = lives.merge(host, 1, Integer::sum);
     inventory.register(HostRecord.newBuilder().setId(host).setIncarnation(incarnation(host, life))

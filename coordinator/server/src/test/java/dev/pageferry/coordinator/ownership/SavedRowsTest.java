@@ -21,7 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Rows of VMs that are saved, restored, moved by a file, or given back. */
+/** Rows of VMs that are saved, restored, moved through a file, or given back. */
 class SavedRowsTest {
   private static final VmId VM = new VmId("v");
   private static final MigrationId M = new MigrationId("M");

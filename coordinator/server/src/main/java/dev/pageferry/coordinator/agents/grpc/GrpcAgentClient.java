@@ -250,7 +250,7 @@ public final class GrpcAgentClient implements AgentClient {
     return stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS).withWaitForReady();
   }
 
-  /** Asks for something that is done to its end even if the operator who wanted it has hung up. */
+  /** Asks for something that is done to its end even if the operator who wanted it has disconnected. */
   private <T> T ask(String address, Function<HostAgentBlockingStub, T> call) throws AgentException {
     return ask(address, Context.ROOT, call);
   }
