@@ -5,6 +5,7 @@ java='' java_version=''
 try_java() { # HOME
   [ -x "$1/bin/java" ] && [ -r "$1/release" ] || return 1
   while IFS='"' read -r key value _; do
+    # shellcheck disable=SC2034 # start-cache.sh names archives by the version.
     case $key$value in
       JAVA_VERSION=25*) java=$1/bin/java java_version=$value && return 0 ;;
     esac
