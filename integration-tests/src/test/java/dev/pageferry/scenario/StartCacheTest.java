@@ -71,7 +71,7 @@ class StartCacheTest {
   }
 
   /** Waits until whoever makes an archive has made it, and is done. */
-  private Path awaitArchive() {
+  private Path awaitArchive() throws IOException {
     await().atMost(Duration.ofMinutes(2)).until(() -> made(".jsa").size() == 1 && made(".making").isEmpty());
     return made(".jsa").getFirst();
   }
