@@ -117,12 +117,13 @@ class DependencyRulesTest {
   static final ArchRule theCommandSpeaksOnlyTheClusterApi = classes().that().resideInAPackage(FERRY + "..").should()
       .onlyDependOnClassesThat(resideInAnyPackage(FERRY + "..", "dev.pageferry.proto.cluster..",
           "dev.pageferry.proto.report..", "dev.pageferry.common..", "java..", "picocli..", "com.google.protobuf..",
-          "io.grpc..", "io.netty..", "org.jspecify.."));
+          "com.google.gson..", "org.yaml.snakeyaml..", "org.HdrHistogram..", "io.grpc..", "io.netty..",
+          "org.jspecify.."));
   @ArchTest
   static final ArchRule whatIsSeenKnowsNoConnection = classes().that().resideInAPackage(FERRY + ".view..").should()
       .onlyDependOnClassesThat(resideInAnyPackage(FERRY + ".view..", "dev.pageferry.proto.cluster..",
           "dev.pageferry.proto.report..", "dev.pageferry.common..", "java..", "com.google.protobuf..",
-          "org.jspecify.."));
+          "com.google.gson..", "org.yaml.snakeyaml..", "org.jspecify.."));
   @ArchTest
   static final ArchRule theServersDoNotKnowTheCommand = noClasses().that()
       .resideInAnyPackage(AGENT + "..", COORDINATOR + "..", "dev.pageferry.common..").should().dependOnClassesThat()
