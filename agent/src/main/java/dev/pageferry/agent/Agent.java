@@ -96,8 +96,8 @@ final class Agent implements AutoCloseable {
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
     GuestKind machines = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
-    AgentMetrics metrics = new AgentMetrics(guests, memory, hostNetwork.counters());
-    rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation);
+    AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
+    rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
     SourceMigration.Environment departures = new SourceMigration.Environment(
         new MigrationClient(loops, config.congestionControl()), line, disks, savedStates, guests,
@@ -112,13 +112,14 @@ final class Agent implements AutoCloseable {
     service = new HostAgentService(incarnation, guests,
         new VmCreation(machines, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
         machines, departures, outgoing, incoming, claims, storage, savedStates);
-    int port = rpc.serve(config.listen(), service);
+    int port = rpc.serve(config.listen(), service, metrics.serverCalls());
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
         line.open(), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
+    metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
     observability = new ObservabilityServer(config.http(), metrics::scrape,
         () -> session.isRegistered() ? Optional.empty() : Optional.of("not registered with the coordinator"));
     log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),

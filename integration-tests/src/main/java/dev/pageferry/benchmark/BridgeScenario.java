@@ -98,11 +98,13 @@ final class BridgeScenario implements Scenario {
   }
 
   private void measure(List<AutoCloseable> open) {
-    open.add(start("bridge", "coordinator", "--listen", COORDINATOR + ":7400", "--http", "127.0.0.1:0", "--data",
+    open.add(start("bridge", "coordinator/server", "ferry-coordinator", "--listen", COORDINATOR + ":7400", "--http",
+        "127.0.0.1:0", "--data",
         "target/bench/bridge-data-" + prefix));
     List<Children.Running> agents = new ArrayList<>();
     for (String host : HOSTS) {
-      Children.Running agent = start(host, "agent", "--host-id", host, "--coordinator", COORDINATOR + ":7400",
+      Children.Running agent = start(host, "agent", "ferry-agent", "--host-id", host, "--coordinator",
+          COORDINATOR + ":7400",
           "--listen",
           address(host) + ":7410", "--migration-listen", address(host) + ":7420", "--http", "127.0.0.1:0", "--memory",
           "512MiB", "--uplink", "eth0@7", "--run-dir", "target/bench/bridge-run-" + prefix);
@@ -171,9 +173,9 @@ final class BridgeScenario implements Scenario {
     }
   }
 
-  private Children.Running start(String namespace, String module, String... words) {
+  private Children.Running start(String namespace, String module, String program, String... words) {
     List<String> all = new ArrayList<>(List.of("ip", "netns", "exec", prefix + namespace,
-        "%s/target/dist/ferry-%s/bin/ferry-%s".formatted(module, module, module)));
+        "%s/target/dist/%s/bin/%s".formatted(module, program, program)));
     all.addAll(List.of(words));
     return bench.children().start(all);
   }

@@ -50,10 +50,9 @@ class BlockingRulesTest {
       "ofPlatform", "<init>");
   private static final Set<String> OF_QUEUES = Set.of("put", "take", "poll", "offer", "drainTo");
 
-  /** The operator's command is a program of its own, which nobody simulates. */
+  /** Without the operator's command: that is a program of its own, which nobody simulates. */
   private static JavaClasses production() {
-    return new ClassFileImporter().withImportOption(location -> !location.contains("/coordinator/cli/"))
-        .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+    return new ClassFileImporter().withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
         .importPackages("dev.pageferry.common", "dev.pageferry.agent", "dev.pageferry.coordinator");
   }
 

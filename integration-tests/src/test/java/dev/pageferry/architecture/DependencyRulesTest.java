@@ -15,12 +15,16 @@ import com.tngtech.archunit.lang.ArchRule;
 class DependencyRulesTest {
   private static final String AGENT = "dev.pageferry.agent";
   private static final String COORDINATOR = "dev.pageferry.coordinator";
+  private static final String FERRY = "dev.pageferry.ferry";
 
   @ArchTest
   static final ArchRule agentHasNoPackageCycles = slices().matching("dev.pageferry.agent.(**)").should()
       .beFreeOfCycles();
   @ArchTest
   static final ArchRule coordinatorHasNoPackageCycles = slices().matching("dev.pageferry.coordinator.(**)").should()
+      .beFreeOfCycles();
+  @ArchTest
+  static final ArchRule theCommandHasNoPackageCycles = slices().matching("dev.pageferry.ferry.(**)").should()
       .beFreeOfCycles();
   @ArchTest
   static final ArchRule commonHasNoPackageCycles = slices().matching("dev.pageferry.common.(**)").should()
@@ -42,13 +46,15 @@ class DependencyRulesTest {
   @ArchTest
   // The command tunes the event loop of its gRPC channel, to start and end fast.
   static final ArchRule nettyStaysInTransport = noClasses().that().resideInAPackage("dev.pageferry..").and()
-      .resideOutsideOfPackages(AGENT + ".transport..", AGENT + ".network..", COORDINATOR + ".cli..").should()
+      .resideOutsideOfPackages(AGENT + ".transport..", AGENT + ".network..", FERRY + ".session..").should()
       .dependOnClassesThat()
       .resideInAPackage("io.netty..");
   @ArchTest
   static final ArchRule grpcStaysAtTheEdges = noClasses().that().resideInAPackage("dev.pageferry..").and()
       .resideOutsideOfPackages(AGENT + ".rpc..", COORDINATOR + ".rpc..", COORDINATOR + ".agents.grpc..",
-          COORDINATOR + ".cli..",
+          FERRY + "..",
+          // Micrometer's binder counts calls as an interceptor.
+          AGENT + ".metrics..", COORDINATOR + ".metrics..",
           "dev.pageferry.proto..")
       .should().dependOnClassesThat().resideInAPackage("io.grpc..");
   @ArchTest
@@ -104,15 +110,24 @@ class DependencyRulesTest {
       .dependOnClassesThat()
       .resideInAnyPackage(COORDINATOR + ".ownership..", COORDINATOR + ".inventory..", "dev.pageferry.proto..");
   @ArchTest
-  static final ArchRule wiringIsUsedByNone = noClasses().that().resideInAnyPackage(AGENT + ".*..", COORDINATOR + ".*..")
+  static final ArchRule wiringIsUsedByNone = noClasses().that()
+      .resideInAnyPackage(AGENT + ".*..", COORDINATOR + ".*..", FERRY + ".*..")
       .should()
-      .dependOnClassesThat().resideInAnyPackage(AGENT, COORDINATOR);
+      .dependOnClassesThat().resideInAnyPackage(AGENT, COORDINATOR, FERRY);
   @ArchTest
-  static final ArchRule theCommandSpeaksOnlyTheClusterApi = noClasses().that().resideInAPackage(COORDINATOR + ".cli..")
-      .should()
-      .dependOnClassesThat().resideInAnyPackage(COORDINATOR + ".ownership..", COORDINATOR + ".inventory..",
-          COORDINATOR + ".machines..",
-          COORDINATOR + ".migration..", COORDINATOR + ".rpc..", "dev.pageferry.agent..");
+  static final ArchRule theCommandSpeaksOnlyTheClusterApi = classes().that().resideInAPackage(FERRY + "..").should()
+      .onlyDependOnClassesThat(resideInAnyPackage(FERRY + "..", "dev.pageferry.proto.cluster..",
+          "dev.pageferry.proto.report..", "dev.pageferry.common..", "java..", "picocli..", "com.google.protobuf..",
+          "io.grpc..", "io.netty..", "org.jspecify.."));
+  @ArchTest
+  static final ArchRule whatIsSeenKnowsNoConnection = classes().that().resideInAPackage(FERRY + ".view..").should()
+      .onlyDependOnClassesThat(resideInAnyPackage(FERRY + ".view..", "dev.pageferry.proto.cluster..",
+          "dev.pageferry.proto.report..", "dev.pageferry.common..", "java..", "com.google.protobuf..",
+          "org.jspecify.."));
+  @ArchTest
+  static final ArchRule theServersDoNotKnowTheCommand = noClasses().that()
+      .resideInAnyPackage(AGENT + "..", COORDINATOR + "..", "dev.pageferry.common..").should().dependOnClassesThat()
+      .resideInAPackage(FERRY + "..");
   @ArchTest
   static final ArchRule noPackageForEverythingElse = noClasses().should().resideInAnyPackage("..util..", "..helper..",
       "..misc..");

@@ -9,7 +9,7 @@ import java.util.Map;
 
 /** What a command printed and how it ended. */
 public record CommandResult(int exitCode, String output, String errors) {
-  static CommandResult of(List<String> command, Map<String, String> environment)
+  public static CommandResult of(List<String> command, Map<String, String> environment)
       throws IOException, InterruptedException {
     Path errors = Files.createTempFile("ferry", ".err");
     try {

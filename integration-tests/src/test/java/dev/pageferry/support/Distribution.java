@@ -17,8 +17,8 @@ public final class Distribution {
   /** This build's. */
   public static final Distribution PRESENT = new Distribution("present", "mvn package", Map.of(
       "ferry-agent", ROOT.resolve("agent/target/dist/ferry-agent/bin/ferry-agent"),
-      "ferry-coordinator", ROOT.resolve("coordinator/target/dist/ferry-coordinator/bin/ferry-coordinator"),
-      "ferry", ROOT.resolve("coordinator/target/dist/ferry-coordinator/bin/ferry")));
+      "ferry-coordinator", ROOT.resolve("coordinator/server/target/dist/ferry-coordinator/bin/ferry-coordinator"),
+      "ferry", ROOT.resolve("coordinator/cli/target/dist/ferry/bin/ferry")));
   /** The version before. */
   public static final Distribution PREVIOUS = previous(ROOT.resolve("target/previous/bin"));
 

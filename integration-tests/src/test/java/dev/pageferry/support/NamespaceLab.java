@@ -68,7 +68,8 @@ public final class NamespaceLab implements AutoCloseable {
         "namespaces-");
     try {
       wire();
-      start(BRIDGE, "coordinator", LISTENING, "--listen", COORDINATOR + ":7400", "--http", "127.0.0.1:0", "--data",
+      start(BRIDGE, "ferry-coordinator", LISTENING, "--listen", COORDINATOR + ":7400", "--http", "127.0.0.1:0",
+          "--data",
           directory.resolve("data").toString());
       for (String host : List.of("host-a", "host-b")) {
         startAgent(host, agentOptions);
@@ -104,12 +105,12 @@ public final class NamespaceLab implements AutoCloseable {
         "--http", "127.0.0.1:0", "--memory", "512MiB", "--rehearse", "false", "--run-dir",
         directory.resolve("run-of-" + host).toString()));
     arguments.addAll(List.of(options));
-    start(host, "agent", REGISTERED, arguments.toArray(String[]::new));
+    start(host, "ferry-agent", REGISTERED, arguments.toArray(String[]::new));
   }
 
-  private void start(String machine, String module, Pattern ready, String... arguments) throws IOException {
-    Path program = ROOT.resolve("%s/target/dist/ferry-%s/bin/ferry-%s".formatted(module, module, module));
-    List<String> command = new ArrayList<>(List.of("netns", "exec", prefix + machine, program.toString()));
+  private void start(String machine, String program, Pattern ready, String... arguments) throws IOException {
+    List<String> command = new ArrayList<>(List.of("netns", "exec", prefix + machine,
+        Distribution.PRESENT.program(program).toString()));
     command.addAll(List.of(arguments));
     ServerProcess process = new ServerProcess(Path.of("ip"), command, directory.resolve(machine + ".log"));
     processes.put(machine, process);
@@ -124,7 +125,7 @@ public final class NamespaceLab implements AutoCloseable {
   /** Runs the operator's command where the coordinator is. */
   public CommandResult ferry(String... arguments) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("ip", "netns", "exec", prefix + BRIDGE,
-        ROOT.resolve("coordinator/target/dist/ferry-coordinator/bin/ferry").toString()));
+        Distribution.PRESENT.program("ferry").toString()));
     command.addAll(List.of(arguments));
     return CommandResult.of(command, Map.of("FERRY_COORDINATOR", COORDINATOR + ":7400"));
   }

@@ -111,6 +111,24 @@ public final class ServerProcess implements AutoCloseable {
     }
   }
 
+  public long pid() {
+    return running().pid();
+  }
+
+  /**
+   * Asks it to end and waits until it has.
+   *
+   * @param signal such as TERM
+   * @return the exit code
+   */
+  public int end(String signal) throws IOException, InterruptedException {
+    signal(signal);
+    if (!running().waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
+      throw new IllegalStateException("%s did not end on SIG%s".formatted(program.getFileName(), signal));
+    }
+    return running().exitValue();
+  }
+
   private Process running() {
     if (process == null) {
       throw new IllegalStateException("%s was not started".formatted(program.getFileName()));

@@ -52,6 +52,16 @@ public final class GuestClaims {
     return () -> claims.remove(vm, work);
   }
 
+  /** How many guests come to be here right now. */
+  public long building() {
+    return claims.values().stream().filter(Work::builds).count();
+  }
+
+  /** How many guests something is being done with that may take them away. */
+  public long leaving() {
+    return claims.values().stream().filter(each -> !each.builds()).count();
+  }
+
   /** Whether something is being done with the guest. */
   public boolean isTaken(VmId vm) {
     return claims.containsKey(vm);

@@ -1,27 +1,45 @@
 package dev.pageferry.agent.metrics;
 
 import dev.pageferry.agent.guest.Guest;
+import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.RoundReport;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.network.Drop;
 import dev.pageferry.agent.network.SwitchCounters;
+import dev.pageferry.agent.ownership.OpenDialogues;
+import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import io.grpc.ClientInterceptor;
+import io.grpc.ServerInterceptor;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+import io.micrometer.core.instrument.config.MeterFilter;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.WeakHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -32,11 +50,17 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   private static final double[] TOTAL_BUCKETS = {0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600};
   private static final double[] ROUND_BUCKETS = {1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50};
 
-  private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-  private final DistributionSummary blackout = summary("ferry.migration.blackout", "seconds", BLACKOUT_BUCKETS,
-      "Time for which guests that left this host were paused");
-  private final DistributionSummary total = summary("ferry.migration.total", "seconds", TOTAL_BUCKETS,
+  private final PrometheusMeterRegistry registry = newRegistry();
+  private final Map<SourceStatus.State, Counter> outcomes = new EnumMap<>(SourceStatus.State.class);
+  private final DistributionSummary blackout = summary("ferry.migration.blackout.duration", "seconds",
+      BLACKOUT_BUCKETS, "Time for which guests that left this host were paused");
+  private final DistributionSummary total = summary("ferry.migration.duration", "seconds", TOTAL_BUCKETS,
       "Time from the start of a migration until the guest ran at its destination");
+  /** The names of version 0.1, which 0.2 still has. */
+  private final DistributionSummary oldBlackout = summary("ferry.migration.blackout", "seconds", BLACKOUT_BUCKETS,
+      "Deprecated: ferry_migration_blackout_duration_seconds");
+  private final DistributionSummary oldTotal = summary("ferry.migration.total", "seconds", TOTAL_BUCKETS,
+      "Deprecated: ferry_migration_duration_seconds");
   private final DistributionSummary rounds = summary("ferry.migration.rounds", null, ROUND_BUCKETS,
       "Rounds of a migration, stop-and-copy included");
   private final Counter pages = counter("ferry.migration.pages.sent", "Pages sent with their contents");
@@ -51,8 +75,17 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   /** Held here: the counter below refers to it weakly. */
   private final StepCount steps = new StepCount();
 
-  public AgentMetrics(HostedGuests guests, HostMemory memory, SwitchCounters network) {
+  /** @param version of this program */
+  public AgentMetrics(String version, HostedGuests guests, HostMemory memory, SwitchCounters network) {
     this.guests = guests;
+    Gauge.builder("ferry.build.info", () -> 1).tag("version", version)
+        .tag("java", Runtime.version().toString()).description("1; which build this is").register(registry);
+    for (SourceStatus.State each : SourceStatus.State.values()) {
+      if (each.isFinal()) {
+        outcomes.put(each, Counter.builder("ferry.migrations").tag("outcome", each.name().toLowerCase(Locale.ROOT))
+            .description("Migrations that left or tried to leave this host").register(registry));
+      }
+    }
     Gauge.builder("ferry.migration.dirty.pages", dirtyPages, AtomicLong::get)
         .description("Pages that the guest had written during the round of a migration that ended last")
         .register(registry);
@@ -70,8 +103,44 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
         .description("Steps done by guests on this host").register(registry);
     bindSwitch(network);
-    new JvmMemoryMetrics().bindTo(registry);
-    bindGc();
+    bindProcess();
+  }
+
+  /**
+   * Adds what is known only once the servers run.
+   *
+   * @param leaseAgeSeconds since the heartbeat whose answer renewed the activation lease; NaN before the first one
+   */
+  public void observe(GuestClaims claims, IncomingMigrations incoming, OpenDialogues dialogues,
+      DoubleSupplier leaseAgeSeconds) {
+    inFlight("build", claims, GuestClaims::building);
+    inFlight("leave", claims, GuestClaims::leaving);
+    inFlight("arrive", incoming, IncomingMigrations::underWay);
+    Gauge.builder("ferry.guests.in.doubt", dialogues, each -> each.doubts().size())
+        .description("VMs that stay paused here until the coordinator says whose they are").register(registry);
+    Gauge.builder("ferry.activation.lease.age", leaseAgeSeconds::getAsDouble).baseUnit("seconds")
+        .description("Time since the heartbeat was sent whose answer renewed the activation lease").register(registry);
+  }
+
+  private <T> void inFlight(String operation, T source, ToDoubleFunction<T> count) {
+    Gauge.builder("ferry.operations.in.flight", source, count).tag("operation", operation)
+        .description("VMs that are created or restored (build), moved away or saved (leave), or moved here (arrive)")
+        .register(registry);
+  }
+
+  /** Counts the calls of the coordinator to this host. */
+  public ServerInterceptor serverCalls() {
+    MetricCollectingServerInterceptor calls = new MetricCollectingServerInterceptor(registry);
+    calls.preregisterService(HostAgentGrpc.getServiceDescriptor());
+    return calls;
+  }
+
+  /** Counts the calls of this host to the coordinator. */
+  public ClientInterceptor clientCalls() {
+    MetricCollectingClientInterceptor calls = new MetricCollectingClientInterceptor(registry);
+    calls.preregisterService(HostRegistryGrpc.getServiceDescriptor());
+    calls.preregisterService(OwnershipGrpc.getServiceDescriptor());
+    return calls;
   }
 
   private void bindSwitch(SwitchCounters network) {
@@ -92,8 +161,23 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   }
 
   @SuppressWarnings("resource") // lives as long as the process
-  private void bindGc() {
+  private void bindProcess() {
+    new JvmMemoryMetrics().bindTo(registry);
     new JvmGcMetrics().bindTo(registry);
+    new JvmThreadMetrics().bindTo(registry);
+    new ProcessorMetrics().bindTo(registry);
+    new FileDescriptorMetrics().bindTo(registry);
+    new UptimeMetrics().bindTo(registry);
+  }
+
+  /** One that lets binders of Micrometer keep Prometheus' rules: labels in snake case, and no unit but base units. */
+  private static PrometheusMeterRegistry newRegistry() {
+    PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    registry.config().meterFilter(MeterFilter.renameTag("grpc.", "methodType", "method.type"))
+        .meterFilter(MeterFilter.renameTag("grpc.", "statusCode", "status.code"))
+        .meterFilter(MeterFilter.denyNameStartsWith("process.cpu.time"))
+        .meterFilter(MeterFilter.denyNameStartsWith("system.cpu.count"));
+    return registry;
   }
 
   /** All meters in Prometheus' text format. */
@@ -112,8 +196,7 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   }
 
   private void ended(SourceStatus status) {
-    Counter.builder("ferry.migrations").tag("outcome", status.state().name().toLowerCase(Locale.ROOT))
-        .description("Migrations that left or tried to leave this host").register(registry).increment();
+    Objects.requireNonNull(outcomes.get(status.state())).increment();
     List<RoundReport> all = status.rounds();
     pages.increment(all.stream().mapToLong(RoundReport::pagesSent).sum());
     zeroPages.increment(all.stream().mapToLong(RoundReport::zeroPages).sum());
@@ -122,7 +205,11 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     if (status.state() == SourceStatus.State.COMPLETED) {
       rounds.record(all.size());
       total.record(status.totalSeconds());
-      status.blackout().ifPresent(report -> blackout.record(report.total()));
+      oldTotal.record(status.totalSeconds());
+      status.blackout().ifPresent(report -> {
+        blackout.record(report.total());
+        oldBlackout.record(report.total());
+      });
     }
   }
 

@@ -15,8 +15,10 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
+import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
@@ -43,12 +45,13 @@ public final class AgentRpc implements AutoCloseable {
   private final HealthStatusManager health = new HealthStatusManager();
   private volatile @Nullable Server server;
 
-  public AgentRpc(HostPort coordinatorAddress, HostId host, Incarnation incarnation) {
+  /** @param meter sees every call to the coordinator */
+  public AgentRpc(HostPort coordinatorAddress, HostId host, Incarnation incarnation, ClientInterceptor meter) {
     this.host = host;
     this.incarnation = incarnation;
     this.memory = new RecordsMemory(host, incarnation);
     coordinator = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port()).usePlaintext()
-        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).build();
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).intercept(meter).build();
     ownership = new GrpcOwnershipClient(coordinator, memory, host, incarnation, Scheduler.SYSTEM);
   }
 
@@ -64,14 +67,17 @@ public final class AgentRpc implements AutoCloseable {
   /**
    * Starts serving.
    *
+   * @param meter sees every call
    * @return the port
    * @throws IOException if the address cannot be listened on
    */
-  public int serve(HostPort address, HostAgentService service) throws IOException {
+  public int serve(HostPort address, HostAgentService service, ServerInterceptor meter) throws IOException {
     Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
         .intercept(new OrdersGate(memory))
+        // The last is asked first: what the gate refuses is counted, too.
+        .intercept(meter)
         .addService(service)
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build();
     try {

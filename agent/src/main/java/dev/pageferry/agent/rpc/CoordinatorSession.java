@@ -24,6 +24,7 @@ import dev.pageferry.proto.registry.v1.VmInDoubt;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -66,6 +67,8 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   private final Attention attention;
   /** On the boot clock, nanoseconds. */
   private volatile long leaseEndNanos;
+  /** When the call was sent that renewed the lease last, on the boot clock. */
+  private volatile OptionalLong renewedNanos = OptionalLong.empty();
 
   /**
    * @param dialogues what is in doubt on this host, told by each heartbeat
@@ -108,6 +111,12 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
    */
   public boolean isAttentive() {
     return attention.holds();
+  }
+
+  /** How long ago the call was sent whose answer renewed the lease last; NaN: none has yet. */
+  public double leaseAgeSeconds() {
+    OptionalLong sent = renewedNanos;
+    return sent.isPresent() ? (bootClock.nanos() - sent.getAsLong()) / 1e9 : Double.NaN;
   }
 
   @Override
@@ -249,6 +258,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   }
 
   private void renew(long sentNanos, long leaseMillis) {
+    renewedNanos = OptionalLong.of(sentNanos);
     leaseEndNanos = sentNanos + TimeUnit.MILLISECONDS.toNanos(leaseMillis);
     renewed.raise();
   }

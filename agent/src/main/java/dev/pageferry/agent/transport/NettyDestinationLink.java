@@ -1,11 +1,8 @@
 package dev.pageferry.agent.transport;
 
-import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.DestinationLink;
-import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.agent.wire.StreamProof;
-import dev.pageferry.common.time.Deadline;
 import io.netty.channel.Channel;
 import java.util.HashSet;
 import java.util.List;
@@ -16,7 +13,7 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /** The destination's sockets of one migration. */
-final class NettyDestinationLink implements DestinationLink {
+final class NettyDestinationLink implements DestinationLink, ControlledLink {
   private final ControlChannel control;
   private final LongAdder bytesReceived;
   private final List<Channel> streams = new CopyOnWriteArrayList<>();
@@ -56,28 +53,8 @@ final class NettyDestinationLink implements DestinationLink {
   }
 
   @Override
-  public void send(MessageLite message) {
-    control.send(message);
-  }
-
-  @Override
-  public MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
-    return control.receiveAny(deadline, kinds);
-  }
-
-  @Override
-  public boolean awaitNews(Deadline deadline) throws InterruptedException {
-    return control.awaitNews(deadline);
-  }
-
-  @Override
-  public boolean isOpen() {
-    return control.isOpen();
-  }
-
-  @Override
-  public double roundTripSeconds() {
-    return control.roundTripSeconds();
+  public ControlChannel control() {
+    return control;
   }
 
   @Override

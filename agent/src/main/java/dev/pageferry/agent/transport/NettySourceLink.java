@@ -1,7 +1,6 @@
 package dev.pageferry.agent.transport;
 
 import com.google.protobuf.ByteString;
-import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.PageFeed;
 import dev.pageferry.agent.migration.RoundTransfer;
@@ -24,7 +23,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.IntStream;
 
 /** The source's sockets of one migration. */
-final class NettySourceLink implements SourceLink {
+final class NettySourceLink implements SourceLink, ControlledLink {
   /** How long the destination's reason may trail the end of a data stream. */
   private static final Duration LAST_WORDS = Duration.ofMillis(500);
   /** How long the end of the control stream may go unnoticed while data streams open. */
@@ -138,28 +137,8 @@ final class NettySourceLink implements SourceLink {
   }
 
   @Override
-  public void send(MessageLite message) {
-    control.send(message);
-  }
-
-  @Override
-  public MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
-    return control.receiveAny(deadline, kinds);
-  }
-
-  @Override
-  public boolean awaitNews(Deadline deadline) throws InterruptedException {
-    return control.awaitNews(deadline);
-  }
-
-  @Override
-  public boolean isOpen() {
-    return control.isOpen();
-  }
-
-  @Override
-  public double roundTripSeconds() {
-    return control.roundTripSeconds();
+  public ControlChannel control() {
+    return control;
   }
 
   @Override

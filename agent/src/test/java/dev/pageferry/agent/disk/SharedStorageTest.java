@@ -12,94 +12,15 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Who may write a disk, among hosts of one machine and of several. A "machine" is a boot id. */
-@Timeout(60)
-final class SharedStorageTest {
-  private static final Duration LEASE = Duration.ofMillis(400);
-  private static final Duration RENEWAL = Duration.ofMillis(20);
-  private static final DiskClaim FIRST = DiskClaim.orderly("vm-1", 1);
-
-  @TempDir
-  Path root;
-  @TempDir
-  Path elsewhere;
-  private final List<SharedStorage> hosts = new ArrayList<>();
-  /** All hosts are in this process. */
-  private final ProcessLocks locks = new ProcessLocks();
-  private final TestDevices devices = new TestDevices();
-  private final BlockingQueue<DiskSet> fenced = new LinkedBlockingQueue<>();
-  /** Added to the clock of the host that was opened with it. */
-  private final AtomicLong leapNanos = new AtomicLong();
-  private List<DiskDescription> disks = List.of();
-
-  @BeforeEach
-  void makeDisk() throws IOException {
-    DiskDirectory directory = new DiskDirectory(root, java.time.Clock.systemUTC());
-    disks = List.of(directory.create("data", DiskFormat.VHD, 1 << 20),
-        directory.create("log", DiskFormat.RAW, 1 << 20));
-  }
-
-  @AfterEach
-  void close() throws InterruptedException {
-    for (SharedStorage each : hosts) {
-      each.close();
-    }
-  }
-
-  private SharedStorage host(String name, String machine) throws IOException {
-    return host(name, "life-of-" + name, machine);
-  }
-
-  private SharedStorage host(String name, String incarnation, String machine) throws IOException {
-    return host(new StorageLease.Holder(name, incarnation, machine), RENEWAL);
-  }
-
-  private SharedStorage host(StorageLease.Holder holder, Duration renewal) throws IOException {
-    return host(holder, renewal, () -> System.nanoTime() + leapNanos.get());
-  }
-
-  private SharedStorage host(StorageLease.Holder holder, Duration renewal, BootClock clock) throws IOException {
-    SharedStorage host = new SharedStorage(root, holder, new SharedStorage.Timing(LEASE, renewal),
-        new SharedStorage.Environment(locks, clock, Scheduler.SYSTEM), devices, fenced::add);
-    hosts.add(host);
-    return host;
-  }
-
-  private LeaseStore leases() {
-    return new LeaseDirectory(root.resolve("leases"), locks);
-  }
-
-  private LeaseFile leaseFile(String name) {
-    return new LeaseFile(leases(), name);
-  }
-
-  private static LeaseRecord record(LeaseRecord.State state, String vm, long epoch) {
-    return new LeaseRecord(state, vm, "other", "life-of-other", "m9", epoch, "", 0, LEASE);
-  }
-
-  /** Waits until the host has renewed its lease, and looked for marks, after this was called. */
-  private static void awaitRenewal(SharedStorage host) {
-    long before = host.lease().renewals();
-    Awaitility.await().until(() -> host.lease().liveRenewal() > before + 1);
-  }
-
-  private static ByteBuffer sector() {
-    return ByteBuffer.allocate(512);
-  }
-
+/** Who may write a disk. */
+final class SharedStorageTest extends SharedStorageFixture {
   @Test
   void hostsThatShareStorageKnowItByItsId() throws Exception {
     assertThat(host("a", "m1").id()).isEqualTo(host("b", "m2").id()).isNotBlank();
@@ -298,7 +219,7 @@ final class SharedStorageTest {
 
   @Test
   void aDiskThatCannotBeReleasedIsUnlockedAllTheSame() throws Exception {
-    SharedStorage a = host("a", "m1");
+    SharedStorage a = hostThatRenewsSeldom("a", "m1");
     DiskSet set = a.open(disks, FIRST);
     Path lease = root.resolve("leases/disk-data.lease");
     Files.delete(lease);
@@ -381,62 +302,6 @@ final class SharedStorageTest {
   }
 
   @Test
-  void aDiskWhoseMarkCannotBeReadIsNotWrittenUntilItCanAndThenGoesOnByItself() throws Exception {
-    SharedStorage a = host("a", "m1");
-    DiskSet unknown = a.open(disks.subList(0, 1), FIRST);
-    DiskSet known = a.open(disks.subList(1, 2), DiskClaim.orderly("vm-2", 1));
-    // A directory cannot be read as a file: an input error, as from failing storage.
-    Path mark = Files.createDirectory(root.resolve("leases/disk-data.fence"));
-    awaitRenewal(a);
-    assertThatThrownBy(() -> unknown.disk(0).write(0, sector())).isInstanceOf(DiskException.class)
-        .hasMessageContaining("until it is known whether another host is to have it");
-    known.disk(0).write(0, sector());
-    assertThat(unknown.isFenced()).as("nobody has said so").isFalse();
-
-    Files.delete(mark);
-    unknown.disk(0).write(0, sector());
-    assertThat(fenced).isEmpty();
-  }
-
-  @Test
-  void aMarkThatCannotBeReadDoesNotHideThatOfAnotherDisk() throws Exception {
-    SharedStorage a = host("a", "m1");
-    DiskSet set = a.open(disks, FIRST);
-    Files.createDirectory(root.resolve("leases/disk-data.fence"));
-    leaseFile("disk-log.fence").write(record(LeaseRecord.State.FENCED, "vm-1", 2));
-    assertThat(fenced.poll(10, TimeUnit.SECONDS)).isSameAs(set);
-    assertThat(a.lease().isLive()).isTrue();
-  }
-
-  @Test
-  void aDamagedMarkOrLeaseHoldsOnlyItsOwnDisk() throws Exception {
-    SharedStorage a = host("a", "m1");
-    DiskSet damaged = a.open(disks.subList(0, 1), FIRST);
-    DiskSet sound = a.open(disks.subList(1, 2), DiskClaim.orderly("vm-2", 1));
-    Path lease = root.resolve("leases/disk-data.lease");
-    byte[] before = Files.readAllBytes(lease);
-    Files.writeString(lease, "pageferry-lease 1\nnonsense\n");
-    awaitRenewal(a);
-    assertThatThrownBy(() -> damaged.disk(0).write(0, sector())).hasMessageContaining("until it is known");
-    sound.disk(0).write(0, sector());
-    Files.write(lease, before);
-    damaged.disk(0).write(0, sector());
-  }
-
-  @Test
-  void whatWasMarkedBeforeADisksFirstInspectionIsSeenByIt() throws Exception {
-    SharedStorage a = host("a", "m1");
-    LeaseSlot slot = LeaseSlot.ofNamed(leases(), "data");
-    a.lease().awaitLive(Duration.ofSeconds(10));
-    DiskLease taken = DiskLease.take(List.of(slot), "data", FIRST, a.lease(), System::nanoTime, Scheduler.SYSTEM);
-    LeasedDisk disk = new LeasedDisk(disks.get(0), a.disks().open("data"), taken, a.lease());
-    slot.mark().write(record(LeaseRecord.State.FENCED, "vm-1", 2));
-    assertThatThrownBy(() -> disk.write(0, sector())).as("no renewal has inspected it, but its own look does")
-        .hasMessageContaining("another host's to have");
-    disk.abandon();
-  }
-
-  @Test
   void disksThatAreBeingReleasedAreNotFencedByTheirOwnRelease() throws Exception {
     SharedStorage a = host("a", "m1");
     DiskSet set = a.open(disks, FIRST);
@@ -484,23 +349,6 @@ final class SharedStorageTest {
     });
     a.close();
     assertThat(file.read()).contains(next);
-  }
-
-  @Test
-  void aStaleMarkOfAVmThatIsGoneDoesNotFenceTheNextOne() throws Exception {
-    SharedStorage a = host("a", "m1");
-    leaseFile("disk-data.fence").write(record(LeaseRecord.State.FENCED, "vm-gone", 7));
-    DiskSet set = a.open(disks, FIRST);
-    awaitRenewal(a);
-    set.disk(0).write(0, sector());
-  }
-
-  @Test
-  void aMarkOfAnotherVmFencesWhateverItsEpoch() throws Exception {
-    SharedStorage a = host("a", "m1");
-    DiskSet set = a.open(disks, DiskClaim.orderly("vm-1", 5));
-    leaseFile("disk-log.fence").write(record(LeaseRecord.State.FENCED, "vm-2", 1));
-    assertThat(fenced.poll(10, TimeUnit.SECONDS)).isSameAs(set);
   }
 
   @Test

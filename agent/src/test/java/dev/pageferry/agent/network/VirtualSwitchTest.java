@@ -4,117 +4,14 @@ import static dev.pageferry.agent.network.Frames.VNI;
 import static dev.pageferry.agent.network.Frames.broadcast;
 import static dev.pageferry.agent.network.Frames.card;
 import static dev.pageferry.agent.network.Frames.frame;
-import static dev.pageferry.agent.network.Frames.host;
-import static dev.pageferry.agent.network.Frames.mac;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.agent.network.SwitchPort.PortService;
 import dev.pageferry.agent.network.Uplink.Learning;
-import dev.pageferry.agent.network.VirtualSwitch.Tunnels;
-import dev.pageferry.agent.network.VirtualSwitch.UplinkOf;
-import dev.pageferry.common.packet.EthernetFrame;
-import dev.pageferry.common.packet.MacAddress;
-import dev.pageferry.common.packet.NetworkCard;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
-final class VirtualSwitchTest {
-  private static final TunnelEnd HOST_B = host("host-b", 2);
-  private static final TunnelEnd HOST_C = host("host-c", 3);
-  private static final int CLIENT = 100;
-  /** A network on a real interface. */
-  private static final int WIRED_VNI = 9;
-
-  private long now = 1;
-  private final Recorded tunnels = new Recorded();
-  private final Recorded wire = new Recorded();
-  private final SwitchCounters counters = new SwitchCounters();
-  private final VirtualSwitch theSwitch = new VirtualSwitch(new UplinkOf() {
-    @Override
-    public Uplink of(int vni) {
-      return vni == WIRED_VNI ? wire : tunnels;
-    }
-
-    @Override
-    public Tunnels tunnels() {
-      return tunnels;
-    }
-  }, (vni, probe) -> Optional.empty(), counters, () -> now);
-
-  private record Sent(@Nullable RemoteEnd end, int vni, byte[] frame, Learning learning) {
-  }
-
-  /** What left the host. */
-  private static final class Recorded implements Tunnels {
-    private final List<Sent> sent = new ArrayList<>();
-    private int told;
-
-    @Override
-    public void send(RemoteEnd end, int vni, byte[] frame, Learning learning) {
-      sent.add(new Sent(end, vni, frame, learning));
-    }
-
-    @Override
-    public void flood(int vni, byte[] frame) {
-      sent.add(new Sent(null, vni, frame, Learning.ALLOWED));
-    }
-
-    @Override
-    public void tellOthers(int vni, byte[] frame) {
-      told++;
-    }
-
-    List<@Nullable RemoteEnd> receivers() {
-      return sent.stream().<@Nullable RemoteEnd>map(Sent::end).toList();
-    }
-  }
-
-  private SwitchPort standby(NetworkCard card) {
-    SwitchPort port = new SwitchPort(card, new PortService() {
-      @Override
-      public void schedule(SwitchPort unused) {
-        throw new AssertionError("the test forwards by hand");
-      }
-
-      @Override
-      public void execute(Runnable task) {
-        task.run();
-      }
-
-      @Override
-      public void drain(SwitchPort unused) {
-        throw new AssertionError("the test forwards by hand");
-      }
-    }, counters, () -> now);
-    theSwitch.attach(port);
-    return port;
-  }
-
-  private SwitchPort live(NetworkCard card) {
-    SwitchPort port = standby(card);
-    theSwitch.activate(port);
-    return port;
-  }
-
-  private void fromHost(TunnelEnd end, byte[] frame) {
-    theSwitch.fromUplink(end, VNI, frame, Learning.ALLOWED);
-  }
-
-  private static List<byte[]> taken(SwitchPort port) {
-    List<byte[]> frames = new ArrayList<>();
-    for (byte[] frame = port.take(); frame != null; frame = port.take()) {
-      frames.add(frame);
-    }
-    return frames;
-  }
-
+final class VirtualSwitchTest extends SwitchFixture {
   @Test
   void framesBetweenCardsOfOneHostStayThere() {
     SwitchPort one = live(card(1));
@@ -174,59 +71,6 @@ final class VirtualSwitchTest {
     assertThat(taken(sender)).isEmpty();
     assertThat(taken(stranger)).isEmpty();
     assertThat(tunnels.sent).singleElement().satisfies(sent -> assertThat(sent.vni()).isEqualTo(VNI));
-  }
-
-  @Test
-  void noFrameOfOneNetworkReachesAnother() {
-    SwitchPort here = live(card(1));
-    // The same addresses on another network.
-    SwitchPort there = live(card(1, 8));
-    SwitchPort thereToo = live(card(2, 8));
-
-    theSwitch.fromPort(here, frame(1, 2));
-    theSwitch.fromUplink(HOST_B, VNI, frame(CLIENT, 2), Learning.ALLOWED);
-    theSwitch.fromUplink(HOST_B, VNI, broadcast(CLIENT), Learning.ALLOWED);
-
-    assertThat(taken(there)).isEmpty();
-    assertThat(taken(thereToo)).isEmpty();
-    assertThat(taken(here)).hasSize(1);
-    assertThat(tunnels.sent).allSatisfy(sent -> assertThat(sent.vni()).isEqualTo(VNI));
-  }
-
-  @Test
-  void whatComesOverAnUplinkNeverLeavesOverOne() {
-    SwitchPort port = live(card(1));
-
-    fromHost(HOST_B, broadcast(CLIENT));
-    fromHost(HOST_B, frame(CLIENT, 55));
-    fromHost(HOST_C, frame(55, CLIENT));
-
-    assertThat(tunnels.sent).isEmpty();
-    assertThat(taken(port)).hasSize(1);
-    assertThat(counters.dropped(Drop.NOT_HERE)).isEqualTo(2);
-  }
-
-  @Test
-  void aCardSendsOnlyWithItsOwnAddress() {
-    SwitchPort port = live(card(1));
-
-    theSwitch.fromPort(port, frame(2, CLIENT));
-
-    assertThat(tunnels.sent).isEmpty();
-    assertThat(counters.dropped(Drop.SPOOFED)).isEqualTo(1);
-  }
-
-  @Test
-  void nobodyTakesTheAddressOfACardThatIsHere() {
-    SwitchPort port = live(card(1));
-    SwitchPort other = live(card(2));
-
-    fromHost(HOST_B, broadcast(1));
-    theSwitch.fromPort(other, frame(2, 1));
-
-    assertThat(counters.dropped(Drop.ADDRESS_CLAIMED)).isEqualTo(1);
-    assertThat(taken(port)).hasSize(1);
-    assertThat(tunnels.sent).isEmpty();
   }
 
   @Test
@@ -430,16 +274,6 @@ final class VirtualSwitchTest {
   }
 
   @Test
-  void whatWasPassedOnTeachesNobodyWhereItsSenderIs() {
-    SwitchPort port = live(card(1));
-    theSwitch.fromUplink(HOST_B, VNI, frame(CLIENT, 1), Learning.FORBIDDEN);
-
-    theSwitch.fromPort(port, frame(1, CLIENT));
-
-    assertThat(tunnels.receivers()).containsExactly((RemoteEnd) null);
-  }
-
-  @Test
   void aCardThatIsPluggedInAgainTakesThePlaceOfTheOneBefore() {
     SwitchPort before = live(card(1));
     SwitchPort after = live(card(1));
@@ -460,63 +294,5 @@ final class VirtualSwitchTest {
     theSwitch.fromPort(port, frame(1, CLIENT));
 
     assertThat(tunnels.receivers()).containsExactly((RemoteEnd) null);
-  }
-
-  @Test
-  void framesThatNobodyTakesFillABoundedQueueAndNoMore() {
-    byte[] last = new byte[0];
-    SwitchPort port = live(card(1));
-    SwitchPort neighbour = live(card(2));
-
-    for (int i = 0; i < 10_000; i++) {
-      byte[] frame = frame(CLIENT, 1);
-      last = frame;
-      fromHost(HOST_B, frame);
-    }
-    fromHost(HOST_B, frame(CLIENT, 2));
-
-    // The newest are those that somebody still waits for.
-    assertThat(taken(port)).hasSize(SwitchPort.QUEUE_FRAMES).last().isSameAs(last);
-    assertThat(counters.dropped(Drop.CARD_FULL)).isEqualTo(10_000 - SwitchPort.QUEUE_FRAMES);
-    assertThat(taken(neighbour)).hasSize(1);
-  }
-
-  @Test
-  void whatWasHeldForTooLongIsDroppedAndCounted() {
-    SwitchPort port = live(card(1));
-    fromHost(HOST_B, frame(CLIENT, 1));
-    now += SwitchPort.LONGEST_HOLD.toNanos() + 1;
-    byte[] fresh = frame(CLIENT, 1);
-    fromHost(HOST_B, fresh);
-
-    assertThat(taken(port)).containsExactly(fresh);
-    assertThat(counters.dropped(Drop.HELD_TOO_LONG)).isEqualTo(1);
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {0, 1, 13, EthernetFrame.MAX_BYTES + 1, 9000})
-  void framesOfImpossibleLengthAreDroppedAndCounted(int bytes) {
-    SwitchPort port = live(card(1));
-    byte[] frame = new byte[bytes];
-
-    fromHost(HOST_B, frame);
-    theSwitch.fromPort(port, frame);
-
-    assertThat(counters.dropped(Drop.MALFORMED_FRAME)).isEqualTo(2);
-    assertThat(taken(port)).isEmpty();
-    assertThat(tunnels.sent).isEmpty();
-  }
-
-  @Test
-  void sendersThatCannotBeAndTagsAndLengthsInsteadOfTypesAreDropped() {
-    SwitchPort port = live(card(1));
-
-    fromHost(HOST_B, frame(MacAddress.BROADCAST, mac(1)));
-    fromHost(HOST_B, frame(MacAddress.ZERO, mac(1)));
-    fromHost(HOST_B, EthernetFrame.of(mac(1), mac(CLIENT), EthernetFrame.TYPE_VLAN, 46));
-    fromHost(HOST_B, EthernetFrame.of(mac(1), mac(CLIENT), 0x0026, 46));
-
-    assertThat(counters.dropped(Drop.MALFORMED_FRAME)).isEqualTo(4);
-    assertThat(taken(port)).isEmpty();
   }
 }

@@ -148,6 +148,22 @@ final class CoordinatorSessionTest {
   }
 
   @Test
+  void theAgeOfTheLeaseIsUnknownBeforeTheFirstAndGrowsWhileNoAnswerRenewsIt() {
+    assertThat(session.leaseAgeSeconds()).isNaN();
+    session.start();
+    Awaitility.await().until(session::isRegistered);
+    registry.refusal = RegisterResponse.Refusal.WAIT;
+    registry.answer = HeartbeatResponse.newBuilder().setUnknown(true).build();
+    Awaitility.await().until(() -> registry.registrations.size() > 2);
+
+    frozenNanos.addAndGet(Duration.ofHours(1).toNanos());
+    assertThat(session.leaseAgeSeconds()).isBetween(3600.0, 3660.0);
+
+    registry.refusal = RegisterResponse.Refusal.NONE;
+    Awaitility.await().until(() -> session.leaseAgeSeconds() < 60);
+  }
+
+  @Test
   void aHostWhoseNameIsTakenAsksAgainAndIsTakenInLater() throws Exception {
     registry.refusal = RegisterResponse.Refusal.TAKEN;
     session.start();

@@ -11,9 +11,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
@@ -22,12 +24,20 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** A server's main: settings from flags, environment and file, a start, and a clean end on SIGTERM or SIGINT. */
+/**
+ * A server's main: settings from flags, environment and file, a start, and a clean end, with exit code 0, on SIGTERM or
+ * SIGINT.
+ */
 public abstract class ServerProgram implements Callable<Integer>, IVersionProvider {
   private static final int EXIT_OK = 0;
   private static final int EXIT_FAILED = 1;
   private static final int EXIT_USAGE = 2;
   private static final Duration CLOSING = Duration.ofSeconds(10);
+
+  private static final String LOG_FORMAT = "log-format";
+  private static final Set<String> LOG_FORMATS = Set.of("text", "json");
+  /** The name of the appender, which the configuration of Logback reads. */
+  private static final String LOG_FORMAT_PROPERTY = "ferry.log.format";
 
   private final List<String> names;
   @Spec
@@ -36,6 +46,10 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   @Option(names = "--config", paramLabel = "FILE", description = "YAML file with any of these settings.")
   @Nullable
   Path config;
+  @Option(names = "--" + LOG_FORMAT, paramLabel = "text|json",
+      description = "How the log is written: a line of text an event, or a JSON object.%nDefault text.")
+  @Nullable
+  String logFormat;
   @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this text.")
   boolean help;
   @Option(names = "--version", versionHelp = true, description = "Shows the version.")
@@ -43,10 +57,10 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   /** @param names settings that the program knows, as its options without the dashes */
   protected ServerProgram(List<String> names) {
-    this.names = names;
+    this.names = Stream.concat(names.stream(), Stream.of(LOG_FORMAT)).toList();
   }
 
-  /** Starts the server; it runs until closed. */
+  /** Starts the server; it runs until closed. Checks the settings first, and logs nothing before this is called. */
   protected abstract AutoCloseable start(Settings settings, String version) throws Exception;
 
   /** How long the server's end is waited for; a program whose end has more to do says so. */
@@ -78,7 +92,10 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   public Integer call() throws InterruptedException {
     AutoCloseable server;
     try {
-      server = start(new Settings(names, flags(), System.getenv(), config), versionNumber());
+      Settings settings = new Settings(names, flags(), System.getenv(), config);
+      // Before the first logger is made; a value that is none is reported with all other problems.
+      System.setProperty(LOG_FORMAT_PROPERTY, settings.optional(LOG_FORMAT, "text", ServerProgram::logFormat));
+      server = start(settings, versionNumber());
     } catch (SettingsException e) {
       complain(String.valueOf(e.getMessage()));
       return EXIT_USAGE;
@@ -90,13 +107,18 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
           : Optional.ofNullable(e.getMessage()).orElse(e.toString()));
       return EXIT_FAILED;
     }
-    CountDownLatch closed = new CountDownLatch(1);
-    Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
-      close(server, longestClose(), this::complain);
-      closed.countDown();
-    }));
-    closed.await();
+    CountDownLatch asked = new CountDownLatch(1);
+    EndSignals.await(asked::countDown);
+    asked.await();
+    close(server, longestClose(), this::complain);
     return EXIT_OK;
+  }
+
+  private static String logFormat(String text) {
+    if (!LOG_FORMATS.contains(text)) {
+      throw new IllegalArgumentException("'%s' is neither text nor json".formatted(text));
+    }
+    return text;
   }
 
   static void close(AutoCloseable server, Duration atMost, Consumer<String> complaints) {

@@ -33,7 +33,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
-/** The migrations that the coordinator announced to this host, and those that are on their way. */
+/**
+ * The migrations that the coordinator announced to this host, those that are on their way, and how the newest {@value
+ * #MAX_REMEMBERED} ended: so a coordinator that asks late is still answered.
+ */
 public final class IncomingMigrations implements IncomingDirectory {
   /** What data streams prove to know; too long to be guessed. */
   private static final int SESSION_KEY_BYTES = 32;
@@ -86,7 +89,8 @@ public final class IncomingMigrations implements IncomingDirectory {
    * Announces a migration: its source may connect, once, with the token.
    *
    * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
-   * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free.
+   * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free, for at most 10 s. One that runs its guest already is left
+   * alone.
    *
    * @param manner how its contents come
    * @throws IllegalStateException if this agent is shutting down
@@ -185,6 +189,11 @@ public final class IncomingMigrations implements IncomingDirectory {
   /** Whether there has been none yet, and none is expected. */
   public synchronized boolean isEmpty() {
     return expected.isEmpty() && started.isEmpty();
+  }
+
+  /** How many are on their way; those that are only announced do not count. */
+  public int underWay() {
+    return activeNow().size();
   }
 
   /** What is known here of a migration. */

@@ -1,0 +1,61 @@
+package dev.pageferry.ferry.view;
+
+import dev.pageferry.common.units.Bandwidth;
+import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.common.units.Durations;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.report.v1.MigrationProgress;
+import dev.pageferry.proto.report.v1.MigrationStage;
+import java.util.Locale;
+
+/** The state of a running migration on one line. */
+public final class MigrationProgressText {
+  private MigrationProgressText() {
+  }
+
+  public static Progress of(Migration migration) {
+    MigrationProgress progress = migration.getProgress();
+    if (migration.getState() != Migration.State.RUNNING) {
+      double done = migration.getState() == Migration.State.COMPLETED ? 1 : progress.getDone();
+      return new Progress(words(migration.getState()), "", done);
+    }
+    boolean copying = migration.getStage() == MigrationStage.Name.PRE_COPY;
+    String headline = words(migration.getStage()) + (copying ? " round " + progress.getRound() : "");
+    boolean measured = progress.getRemainingBytes() > 0 || progress.getBytesPerSecond() > 0;
+    return new Progress(headline, copying || measured ? details(progress) : "", progress.getDone());
+  }
+
+  static String words(Migration.State state) {
+    return state.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+  }
+
+  /** How long something still takes: {@code about 0.1 s left}. */
+  static String left(double seconds) {
+    return "about %s left"
+        .formatted(seconds < 120 ? String.format(Locale.ROOT, "%.1f s", seconds) : Durations.format(seconds));
+  }
+
+  static String words(MigrationStage.Name stage) {
+    return switch (stage) {
+      case PRE_COPY -> "pre-copy";
+      case STOP_AND_COPY -> "stop-and-copy";
+      case SETUP, SAVE, STORAGE_HANDOFF, RESTORE, ACTIVATION, NETWORK_CLEANUP ->
+        stage.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+      case STAGE_UNSPECIFIED, UNRECOGNIZED -> "under way";
+    };
+  }
+
+  private static String details(MigrationProgress progress) {
+    StringBuilder details = new StringBuilder("rest ").append(ByteSize.format(progress.getRemainingBytes()));
+    if (progress.getBytesPerSecond() > 0) {
+      details.append(", ").append(Bandwidth.format(progress.getBytesPerSecond()));
+    }
+    if (progress.hasExpectedSeconds()) {
+      details.append(", ").append(left(progress.getExpectedSeconds()));
+    }
+    if (progress.getThrottlePercent() > 0) {
+      details.append(", guest held back ").append(progress.getThrottlePercent()).append(" %");
+    }
+    return details.toString();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.pageferry.ferry;
+
+import org.jspecify.annotations.NullMarked;

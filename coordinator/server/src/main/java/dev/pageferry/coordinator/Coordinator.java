@@ -1,0 +1,105 @@
+package dev.pageferry.coordinator;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.server.ObservabilityServer;
+import dev.pageferry.common.time.Ticker;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
+import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
+import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
+import dev.pageferry.coordinator.request.Requests;
+import dev.pageferry.coordinator.rpc.CoordinatorRpc;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.coordinator.store.SqliteRecordStore;
+import dev.pageferry.coordinator.store.WriteProbe;
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A running coordinator: everything wired together, started in order, closed in reverse. */
+final class Coordinator implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Coordinator.class);
+  private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
+  /** A host that was silent for that long is down. */
+  private static final Duration HOST_TIMEOUT = Duration.ofSeconds(5);
+  /** How long a host may start VMs that it received, counted from when it sent its last answered heartbeat. */
+  private static final Duration LEASE = Duration.ofSeconds(10);
+
+  private final RecordStore store;
+  private final Task stallWatch;
+  private final AgentClient agents;
+  private final MigrationSupervisor migrations;
+  private final CoordinatorRpc rpc;
+  private final ObservabilityServer observability;
+  private final Task recovery;
+
+  Coordinator(CoordinatorConfig config, String version) throws IOException {
+    store = SqliteRecordStore.open(config.data());
+    Machines machines;
+    try {
+      HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
+      stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
+      SecureRandom random = new SecureRandom();
+      RecordsHistory history = RecordsHistory.open(store, Scheduler.SYSTEM, random);
+      history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
+      OwnershipLedger ledger = new OwnershipLedger(store, history);
+      CoordinatorMetrics metrics = new CoordinatorMetrics(version, inventory, ledger, history);
+      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls());
+      Disks disks = new Disks(ledger, inventory, agents);
+      migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
+      machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);
+      NetworkMembers network = new NetworkMembers(store, inventory, Ticker.SYSTEM);
+      RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, agents, Scheduler.SYSTEM);
+      WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
+      Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
+      metrics.observe(migrations, requests);
+      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
+          repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls());
+      observability = new ObservabilityServer(config.http(), metrics::scrape,
+          () -> probe.trouble().or(() -> wentBack(history)));
+    } catch (IOException | RuntimeException e) {
+      store.close();
+      throw e;
+    }
+    // Only once hosts can be heard: rows do not change before.
+    recovery = Scheduler.SYSTEM.start("recovery", () -> {
+      try {
+        machines.recover();
+      } catch (InterruptedException e) {
+        log.info("what was under way is left to the next process of this coordinator");
+      }
+    });
+    migrations.recover();
+    Rehearsal.start();
+    log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
+        new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  private static Optional<String> wentBack(RecordsHistory history) {
+    return history.trouble().map(known -> "the records went back in time: %s; see 'ferry records repair --dry-run'"
+        .formatted(known.evidence().getFirst()));
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    observability.close();
+    recovery.interrupt();
+    migrations.close();
+    rpc.close();
+    agents.close();
+    stallWatch.interrupt();
+    store.close();
+  }
+}

@@ -1,0 +1,45 @@
+package dev.pageferry.coordinator;
+
+import dev.pageferry.common.config.Settings;
+import dev.pageferry.common.server.ServerProgram;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.bridge.SLF4JBridgeHandler;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** The {@code ferry-coordinator} program. */
+@Command(name = "ferry-coordinator", sortOptions = false,
+    description = "Knows the hosts and the virtual machines, says who may run each, and supervises migrations.%n",
+    footer = {"", "Each option may also stand in the file given by --config (YAML, names without dashes) or in an",
+        "environment variable: --listen is FERRY_LISTEN. Port 0 means any free port."})
+public final class CoordinatorMain extends ServerProgram {
+  @Option(names = "--listen", paramLabel = "HOST:PORT",
+      description = "gRPC, for operators and agents. Default 127.0.0.1:7400.")
+  @Nullable
+  String listen;
+  @Option(names = "--http", paramLabel = "HOST:PORT", description = "Metrics and health. Default 127.0.0.1:7480.")
+  @Nullable
+  String http;
+  @Option(names = "--data", paramLabel = "DIR",
+      description = "Where records are kept; made if it is missing. Required.")
+  @Nullable
+  String data;
+
+  private CoordinatorMain() {
+    super(CoordinatorConfig.NAMES);
+  }
+
+  public static void main(String[] arguments) {
+    System.setProperty("logback.configurationFile",
+        System.getProperty("logback.configurationFile", "ferry-coordinator-logback.xml"));
+    SLF4JBridgeHandler.removeHandlersForRootLogger();
+    SLF4JBridgeHandler.install();
+    System.exit(new CommandLine(new CoordinatorMain()).execute(arguments));
+  }
+
+  @Override
+  protected AutoCloseable start(Settings settings, String version) throws Exception {
+    return new Coordinator(CoordinatorConfig.from(settings), version);
+  }
+}

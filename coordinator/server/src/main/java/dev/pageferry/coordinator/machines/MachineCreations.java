@@ -1,0 +1,174 @@
+package dev.pageferry.coordinator.machines;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.Names;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.cluster.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Making new VMs. */
+final class MachineCreations {
+  private static final Logger log = LoggerFactory.getLogger(MachineCreations.class);
+  private static final OwnershipEpoch FIRST = new OwnershipEpoch(1);
+
+  /** How long a creation that was begun before is waited for: five minutes. */
+  private static final int FINISHING_LOOKS = 600;
+  private static final Duration FINISHING_LOOK = Duration.ofMillis(500);
+
+  private final OwnershipLedger ledger;
+  private final AgentClient agents;
+  private final Disks disks;
+  private final Eligibility eligibility;
+  private final Whereabouts whereabouts;
+  private final MachineStarts starts;
+  private final BusyVms busy;
+  private final Scheduler scheduler;
+  /** Held from the look whether addresses are free until they are taken. */
+  private final Object naming = new Object();
+
+  MachineCreations(OwnershipLedger ledger, AgentClient agents, Disks disks, Eligibility eligibility,
+      Whereabouts whereabouts, MachineStarts starts, BusyVms busy, Scheduler scheduler) {
+    this.ledger = ledger;
+    this.agents = agents;
+    this.disks = disks;
+    this.eligibility = eligibility;
+    this.whereabouts = whereabouts;
+    this.starts = starts;
+    this.busy = busy;
+    this.scheduler = scheduler;
+  }
+
+  /**
+   * Records a VM, then builds it on its host; a VM that cannot be built leaves no record.
+   *
+   * @param id of the new VM; was never that of another
+   */
+  Vm create(CreateVmRequest request, VmId id) throws RequestException {
+    Host host = eligibility.usableHost(request.getHost());
+    VmSpec spec = spec(request, id).toBuilder().addAllDisks(disks.forNewVm(host, request.getDisksList())).build();
+    Eligibility.requireRoom(host, spec, "choose another host or less memory");
+    return busy.exclusively(id, spec.getName(), () -> {
+      record(spec, host);
+      try {
+        return starts.boot(spec, host, FIRST, new MachineStarts.Manner(request.getPaused(), false));
+      } catch (RequestException e) {
+        starts.requireUnbuilt(ledger.find(id).orElseThrow(() -> e), host, e);
+        forget(id, host);
+        throw e;
+      }
+    });
+  }
+
+  /** The row first: what is not recorded is not built. */
+  private void record(VmSpec spec, Host host) throws RequestException {
+    VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING)
+        .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value()).setEpoch(FIRST.value())
+        .setStorageId(MachineStarts.storageOf(host, spec)).build();
+    synchronized (naming) {
+      RequestedCards.requireFree(ledger, spec.getNicsList());
+      // Again: another VM may have been recorded since, under another name of a device.
+      disks.requireFree(spec.getDisksList(), host.record().getStorageId());
+      if (!ledger.add(record)) {
+        throw new RequestException(Kind.EXISTS, "VM %s exists already; choose another name", spec.getName());
+      }
+    }
+  }
+
+  /** An agent whose answer was lost may have built the VM all the same. */
+  private void forget(VmId unbuilt, Host host) throws ConflictException {
+    try {
+      whereabouts.destroyIfThere(host, unbuilt, FIRST.value());
+    } catch (RequestException e) {
+      log.warn("vm={} host={} may have built it; kept as stopped, so that it is destroyed there: {}", unbuilt,
+          host.id(), e.getMessage());
+      return;
+    }
+    ledger.remove(unbuilt);
+  }
+
+  private static VmSpec spec(CreateVmRequest request, VmId id) throws RequestException {
+    try {
+      VmSpec.Builder spec = VmSpec.newBuilder().setId(id.value())
+          .setName(Names.check("VM name", request.getName()))
+          .setMemoryBytes(request.getMemoryBytes()).setVcpus(request.getVcpus()).setProgram(request.getProgram())
+          .putAllProgramArgs(request.getProgramArgsMap());
+      if (request.hasMemoryImage()) {
+        spec.setMemoryImage(request.getMemoryImage());
+      }
+      return spec.addAllNics(RequestedCards.parse(request.getNicsList())).build();
+    } catch (IllegalArgumentException e) {
+      throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** What ends a creation by starting the VM. */
+  interface Start {
+    Vm start() throws RequestException;
+  }
+
+  /**
+   * Waits for the end of a creation that an earlier process of this coordinator began, while a host is at it, and starts the
+   * VM where none is.
+   *
+   * @return empty if the creation ended without this
+   */
+  Optional<Vm> finish(String name, Start start) throws RequestException {
+    for (int i = 0; i < FINISHING_LOOKS; i++) {
+      Row row = eligibility.row(name);
+      if (row.record().getPhase() != VmRecord.Phase.CREATING) {
+        return Optional.empty();
+      }
+      if (!isBeingBuilt(row)) {
+        try {
+          return Optional.of(start.start());
+        } catch (RequestException e) {
+          boolean isStillBegun = e.kind() == Kind.REFUSED && whereabouts.of(row).isPresent()
+              && eligibility.row(name).record().getPhase() == VmRecord.Phase.CREATING;
+          if (!isStillBegun) {
+            throw e;
+          }
+        }
+      }
+      sleepALittle();
+    }
+    throw new RequestException(Kind.IN_DOUBT, "VM %s is being created still", name);
+  }
+
+  private void sleepALittle() throws RequestException {
+    try {
+      scheduler.sleep(FINISHING_LOOK);
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+      throw new RequestException(Kind.IN_DOUBT, "this coordinator is shutting down");
+    }
+  }
+
+  private boolean isBeingBuilt(Row row) throws RequestException {
+    Optional<Host> host = whereabouts.of(row);
+    if (host.isEmpty()) {
+      return false;
+    }
+    try {
+      agents.getVm(host.get().record().getAddress(), row.id().value());
+      return true;
+    } catch (AgentException e) {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,104 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.DeadHosts;
+import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.machines.VmChanges;
+import dev.pageferry.coordinator.membership.Membership;
+import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.network.NetworkMembers;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.repair.RecordsRepairs;
+import dev.pageferry.coordinator.request.Requests;
+import dev.pageferry.coordinator.store.WriteProbe;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import io.grpc.Server;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerInterceptors;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/** The coordinator's gRPC server. */
+public final class CoordinatorRpc implements AutoCloseable {
+  private static final long PERMITTED_KEEP_ALIVE_SECONDS = 5;
+  private static final long KEEP_ALIVE_SECONDS = 20;
+  private static final long CLOSE_SECONDS = 2;
+
+  private final HealthStatusManager health = new HealthStatusManager();
+  private final Server server;
+  private final WriteProbe probe;
+
+  /**
+   * Starts to serve.
+   *
+   * @param meter sees every call
+   * @throws IOException if the address cannot be listened on
+   */
+  public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
+      Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
+      RecordsRepairs repairs,
+      Requests requests, WriteProbe probe,
+      Duration heartbeatInterval, Duration lease, ServerInterceptor meter) throws IOException {
+    this.probe = probe;
+    server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
+        .executor(Executors.newVirtualThreadPerTaskExecutor())
+        .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+        // Whoever listens and is gone without a word is noticed.
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
+        .intercept(new RecordsInterceptor(history))
+        // The last is asked first: what the others refuse is counted, too.
+        .intercept(meter)
+        .addService(ServerInterceptors.intercept(
+            new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
+                repairs,
+                new VmChanges(ledger, machines), requests),
+            new RequestInterceptor(requests, name -> ledger.findByName(name)
+                .map(row -> new Requests.Subject(row.id().value(), row.record().getEpoch()))
+                .orElse(Requests.Subject.NONE))))
+        .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network), inventory,
+            heartbeatInterval, lease))
+        .addService(new OwnershipService(ledger, inventory::isAlive))
+        .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
+        .addService(ProtoReflectionServiceV1.newInstance()).build();
+    try {
+      server.start();
+    } catch (IOException e) {
+      throw IoFailure.listening("operators and agents", address, "--listen", e);
+    }
+    lookAtHealth();
+  }
+
+  /** Without its records the coordinator can decide nothing. */
+  private void lookAtHealth() {
+    ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+    List.of("", ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)
+        .forEach(service -> health.setStatus(service, status));
+  }
+
+  /** The port that is listened on. */
+  public int port() {
+    return server.getPort();
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    health.enterTerminalState();
+    if (!server.shutdown().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+      server.shutdownNow();
+    }
+  }
+}

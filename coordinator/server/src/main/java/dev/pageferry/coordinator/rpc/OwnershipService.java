@@ -1,0 +1,100 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.ownership.LiveHosts;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.Decision;
+import dev.pageferry.proto.registry.v1.GiveBackRequest;
+import dev.pageferry.proto.registry.v1.NoteSavedRequest;
+import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import dev.pageferry.proto.registry.v1.ProbeRequest;
+import dev.pageferry.proto.registry.v1.ProbeResponse;
+import dev.pageferry.proto.registry.v1.ResolveRequest;
+import dev.pageferry.proto.registry.v1.StartedRequest;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+
+/** The ownership rows, as agents ask them. */
+public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
+  private final OwnershipLedger ledger;
+  private final LiveHosts liveHosts;
+
+  public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts) {
+    this.ledger = ledger;
+    this.liveHosts = liveHosts;
+  }
+
+  @Override
+  public void commit(CommitRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer,
+        () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            liveHosts)));
+  }
+
+  @Override
+  public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer,
+        () -> message(resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            request.getFromDestination())));
+  }
+
+  @Override
+  public void noteSaved(NoteSavedRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer,
+        () -> message(ledger.noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+  }
+
+  private OwnershipLedger.Decision resolve(VmId vm, MigrationId migration, boolean fromDestination) {
+    return fromDestination
+        ? ledger.resolveForDestination(vm, migration, liveHosts)
+        : ledger.resolve(vm, migration, liveHosts);
+  }
+
+  @Override
+  public void giveBack(GiveBackRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer,
+        () -> message(ledger.giveBack(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
+            liveHosts)));
+  }
+
+  @Override
+  public void started(StartedRequest request, StreamObserver<Decision> observer) {
+    Refusals.answer(observer, () -> message(ledger.started(new VmId(request.getVmId()),
+        new OwnershipEvent.Started(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
+            new OwnershipEpoch(request.getEpoch())))));
+  }
+
+  @Override
+  public void probe(ProbeRequest request, StreamObserver<ProbeResponse> observer) {
+    Refusals.answer(observer, ProbeResponse::getDefaultInstance);
+  }
+
+  /**
+   * An agent of the version before destroys its copy where it hears UNKNOWN, though these records may be older than its
+   * question: it gets no answer then. Where the VM was deleted, UNKNOWN is right for it.
+   */
+  private static Decision message(OwnershipLedger.Decision decision) {
+    boolean ofThisVersion = CallersVersion.isThis();
+    Decision.Outcome outcome = switch (decision.outcome()) {
+      case COMMITTED -> Decision.Outcome.COMMITTED;
+      case ABORTED -> Decision.Outcome.ABORTED;
+      case TAKEN_BACK -> Decision.Outcome.TAKEN_BACK;
+      case PENDING -> Decision.Outcome.PENDING;
+      case DELETED -> ofThisVersion ? Decision.Outcome.DELETED : Decision.Outcome.UNKNOWN;
+      case UNKNOWN -> Decision.Outcome.UNKNOWN;
+    };
+    if (decision.outcome() == OwnershipLedger.Outcome.UNKNOWN && !ofThisVersion) {
+      throw Status.UNAVAILABLE
+          .withDescription("these records know nothing of that; they may be older than the question")
+          .asRuntimeException();
+    }
+    return Decision.newBuilder().setOutcome(outcome).setOwnerHost(decision.ownerHost()).setEpoch(decision.epoch())
+        .build();
+  }
+}

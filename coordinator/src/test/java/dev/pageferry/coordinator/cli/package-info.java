@@ -1,4 +1,0 @@
-@NullMarked
-package dev.pageferry.coordinator.cli;
-
-import org.jspecify.annotations.NullMarked;
