@@ -13,7 +13,7 @@ public final class HarvestedPages implements PageSource {
 
   @Override
   public void begin(PageBitmap into) {
-    // Marks made before this harvest are in the ever-written set once it returns.
+    // vCPUs mark all the time. This harvest moves what they have marked so far into the ever-written set, too.
     log.harvest(into);
     log.addEverWritten(into);
   }
