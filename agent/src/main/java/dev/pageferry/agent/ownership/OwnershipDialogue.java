@@ -49,6 +49,11 @@ public final class OwnershipDialogue {
       this(client, scheduler, random, new OpenDialogues());
     }
 
+    /** What every retry on this host waits by: from 20 ms to a second, so that those who failed together do not return together. */
+    public Backoff backoff() {
+      return new Backoff(FIRST_RETRY, LONGEST_RETRY, random);
+    }
+
     /** For a dialogue that is about no guest of this host: the coordinator's word of guests is none about that. */
     public Line apart() {
       return new Line(client, scheduler, random);
@@ -257,7 +262,7 @@ public final class OwnershipDialogue {
 
   /** @param enough an answer of this kind ends the waiting as a final one does */
   private Ruling await(Question question, Class<? extends Ruling> enough) throws InterruptedException {
-    Backoff backoff = new Backoff(FIRST_RETRY, LONGEST_RETRY, line.random());
+    Backoff backoff = line.backoff();
     listens();
     try {
       while (true) {

@@ -59,9 +59,9 @@ public final class AgentRpc implements AutoCloseable {
     return ownership;
   }
 
-  /** Goes the way that questions about ownership go, and back, and asks for no VM. */
-  public void pingOwnership() throws NoAnswerException {
-    ownership.ping();
+  /** Goes the way of a commit, and back, for a move that nobody has begun. */
+  public void rehearseCommit() throws NoAnswerException {
+    ownership.rehearseCommit();
   }
 
   /**

@@ -28,6 +28,9 @@ import java.util.function.Supplier;
 final class GrpcOwnershipClient implements OwnershipClient {
   /** One attempt; the loop of attempts is the caller's. */
   private static final Duration ATTEMPT = Duration.ofSeconds(3);
+  /** The coordinator gives out no such ids. */
+  private static final VmId NOBODY = new VmId("rehearsal");
+  private static final MigrationId NEVER = new MigrationId("rehearsal");
 
   private final ManagedChannel channel;
   private final HostId host;
@@ -116,13 +119,9 @@ final class GrpcOwnershipClient implements OwnershipClient {
     return answered;
   }
 
-  /** Goes the way of a question, and back, and asks for no VM. */
-  void ping() throws NoAnswerException {
-    try {
-      var _ = stub().probe(ProbeRequest.getDefaultInstance());
-    } catch (StatusRuntimeException e) {
-      throw noAnswer(e);
-    }
+  /** Asks for the commit of a move that no records have: all that a commit takes but the change, and nothing is decided. */
+  void rehearseCommit() throws NoAnswerException {
+    var _ = commit(NOBODY, NEVER);
   }
 
   private OwnershipGrpc.OwnershipBlockingStub stub() {

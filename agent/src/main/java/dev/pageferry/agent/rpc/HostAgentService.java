@@ -1,7 +1,5 @@
 package dev.pageferry.agent.rpc;
 
-import dev.pageferry.agent.disk.DiskDirectory;
-import dev.pageferry.agent.disk.LeaseView;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
@@ -10,7 +8,6 @@ import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.Replayable;
-import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
@@ -41,7 +38,6 @@ import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.DiscardSavedStatesRequest;
 import dev.pageferry.proto.agent.v1.DiscardSavedStatesResponse;
 import dev.pageferry.proto.agent.v1.Disk;
-import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetDiskRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
@@ -72,7 +68,6 @@ import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Optional;
@@ -93,8 +88,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   private final OutgoingMigrations outgoing;
   private final IncomingMigrations incoming;
   private final GuestClaims claims;
-  private final Optional<SharedStorage> storage;
-  private final Optional<SavedStates> savedStates;
+  private final StorageOrders storage;
   private volatile boolean ending;
 
   public HostAgentService(Incarnation self, HostedGuests guests, VmCreation creation, GuestKind machines,
@@ -106,9 +100,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     this.machines = machines;
     this.outgoing = outgoing;
     this.incoming = incoming;
-    this.storage = storage;
+    this.storage = new StorageOrders(storage, savedStates);
     this.claims = claims;
-    this.savedStates = savedStates;
     this.departures = departures;
   }
 
@@ -279,7 +272,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   private RestoreVmUpdate restored(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer)
       throws Exception {
-    SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
+    SavedStates states = storage.savedStates();
     ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
         done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
     double seconds = incoming
@@ -293,15 +286,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void discardSavedStates(DiscardSavedStatesRequest request,
       StreamObserver<DiscardSavedStatesResponse> observer) {
-    Refusals.answer(observer, () -> {
-      SavedStates states = savedStates.orElseThrow(HostAgentService::noStorage);
-      if (request.getFile().isEmpty()) {
-        states.deleteAllOf(new VmId(request.getVmId()));
-      } else {
-        states.delete(request.getFile());
-      }
-      return DiscardSavedStatesResponse.getDefaultInstance();
-    });
+    Refusals.answer(observer, () -> storage.discard(request));
   }
 
   /**
@@ -331,10 +316,6 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       throw new IllegalStateException("VM %s is here under epoch %s, not %d".formatted(id, hosted.epoch(), epoch));
     }
     return hosted;
-  }
-
-  private static IOException noStorage() {
-    return new IOException("this host has no shared storage; start its agent with --storage");
   }
 
   @Override
@@ -374,46 +355,27 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> SpecMessages.toProto(disks().create(request.getName(),
-        SpecMessages.formatFromProto(request.getFormat()), request.getSizeBytes())));
+    Refusals.answer(observer, () -> storage.create(request));
   }
 
   @Override
   public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
-    Refusals.answer(observer, () -> ListDisksResponse.newBuilder()
-        .addAllDisks(disks().list().stream().map(SpecMessages::toProto).toList()).build());
+    Refusals.answer(observer, storage::list);
   }
 
   @Override
   public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> {
-      DiskDirectory directory = disks();
-      return SpecMessages.toProto(directory.show(request.getName())).toBuilder()
-          .setDevice(directory.device(request.getName()).orElse("")).build();
-    });
+    Refusals.answer(observer, () -> storage.show(request.getName()));
   }
 
   @Override
   public void listDiskLeases(ListDiskLeasesRequest request, StreamObserver<ListDiskLeasesResponse> observer) {
-    Refusals.answer(observer, () -> {
-      ListDiskLeasesResponse.Builder response = ListDiskLeasesResponse.newBuilder();
-      for (LeaseView each : storage.orElseThrow(HostAgentService::noStorage).leasesOfDisks()) {
-        response.addLeases(DiskLease.newBuilder().setVmId(each.vm()).setEpoch(each.epoch()).setHost(each.host()));
-      }
-      return response.build();
-    });
+    Refusals.answer(observer, storage::leases);
   }
 
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
-    Refusals.answer(observer, () -> {
-      storage.orElseThrow(HostAgentService::noStorage).delete(request.getName());
-      return DeleteDiskResponse.getDefaultInstance();
-    });
-  }
-
-  private DiskDirectory disks() throws IOException {
-    return storage.orElseThrow(HostAgentService::noStorage).disks();
+    Refusals.answer(observer, () -> storage.delete(request.getName()));
   }
 
   private Hosted hosted(String id) {

@@ -7,12 +7,12 @@ import dev.pageferry.agent.migration.destination.DestinationMigration.Ending;
 import dev.pageferry.agent.migration.destination.Reception.Owned;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.migration.MigrationStage;
 import dev.pageferry.proto.migration.v1.Running;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -23,7 +23,6 @@ import java.util.function.Supplier;
  */
 final class Activation {
   private static final long FIRST_SIGN_WAIT_MILLIS = 10_000;
-  private static final Duration RETRY = Duration.ofMillis(500);
 
   private final DestinationSession session;
   private final Owned owned;
@@ -49,6 +48,7 @@ final class Activation {
 
   /** @return the ruling by which the guest went back; empty if it runs here */
   Optional<Ruling.NotOurs> run() throws InterruptedException {
+    Backoff backoff = session.environment().line().backoff();
     while (true) {
       try {
         if (ending.get() == Ending.FAR) {
@@ -78,7 +78,7 @@ final class Activation {
           return Optional.of(notOurs);
         }
         dialogue.cannotRun(trouble);
-        session.environment().scheduler().sleep(RETRY);
+        session.environment().scheduler().sleep(backoff.next());
       } catch (InterruptedException e) {
         rethrowUnlessItGoesBack(e);
       }

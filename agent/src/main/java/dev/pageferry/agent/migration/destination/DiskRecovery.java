@@ -5,9 +5,9 @@ import dev.pageferry.agent.disk.IncomingDisks.Origin;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -22,7 +22,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class DiskRecovery implements Runnable {
   private static final Logger log = LoggerFactory.getLogger(DiskRecovery.class);
-  private static final Duration RETRY = Duration.ofSeconds(1);
   private static final OwnershipDialogue.Listener SILENT = new OwnershipDialogue.Listener() {
     @Override
     public void waits(Ruling.Unsettled ruling) {
@@ -62,6 +61,7 @@ public final class DiskRecovery implements Runnable {
   @Override
   public void run() {
     List<Origin> unfinished = new ArrayList<>(left);
+    Backoff backoff = line.backoff();
     try {
       while (!unfinished.isEmpty()) {
         for (Iterator<Origin> each = unfinished.iterator(); each.hasNext();) {
@@ -69,7 +69,7 @@ public final class DiskRecovery implements Runnable {
             each.remove();
           }
         }
-        line.scheduler().sleep(RETRY);
+        line.scheduler().sleep(backoff.next());
       }
     } catch (InterruptedException e) {
       log.info("disks that were coming to this host are left to its next incarnation");

@@ -13,11 +13,11 @@ import dev.pageferry.agent.migration.destination.Reception.Owned;
 import dev.pageferry.agent.migration.destination.Reception.Receiving;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.function.LongConsumer;
 
 /**
@@ -25,7 +25,6 @@ import java.util.function.LongConsumer;
  * before the guest does its first step, so that the file can never be restored a second time.
  */
 public final class RestoreOperation {
-  private static final Duration RETRY = Duration.ofMillis(200);
 
   private final GuestSpec spec;
   private final OwnershipEpoch epoch;
@@ -110,6 +109,7 @@ public final class RestoreOperation {
   /** The guest is this host's and nobody else's: it stays paused until its disks can be opened. */
   private void openDisks(IncomingGuest vm) throws IOException, InterruptedException {
     environment.lease().awaitLive();
+    Backoff backoff = environment.line().backoff();
     while (true) {
       try {
         vm.openDisks(DiskClaim.afterSilence(spec.id().value(), epoch.value(), false));
@@ -120,7 +120,7 @@ public final class RestoreOperation {
         throw new IOException("VM %s was stopped before it ran".formatted(spec.name()), e);
       } catch (IOException e) {
         log.warn("the guest stays paused, its disks cannot be opened: {}", IoFailure.sentence(e));
-        environment.scheduler().sleep(RETRY);
+        environment.scheduler().sleep(backoff.next());
       }
     }
   }

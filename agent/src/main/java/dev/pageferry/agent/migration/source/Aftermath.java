@@ -7,10 +7,10 @@ import dev.pageferry.agent.migration.source.SourceMigration.Environment;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
@@ -19,8 +19,6 @@ import java.util.function.BooleanSupplier;
  * The copy runs on only with leave, and goes only by a ruling.
  */
 final class Aftermath {
-  private static final Duration RETRY = Duration.ofSeconds(1);
-
   private final Guest guest;
   private final Environment environment;
   private final OwnershipDialogue dialogue;
@@ -92,8 +90,9 @@ final class Aftermath {
    * @param isOver whether the coordinator has said that the guest is another host's, or nobody's, meanwhile
    */
   void awaitDisks(LeaveToRun leave, BooleanSupplier isOver) throws InterruptedException {
+    Backoff backoff = environment.line().backoff();
     do {
-      environment.scheduler().sleep(RETRY);
+      environment.scheduler().sleep(backoff.next());
       if (isOver.getAsBoolean()) {
         return;
       }

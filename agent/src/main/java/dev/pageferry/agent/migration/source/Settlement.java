@@ -12,11 +12,11 @@ import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.migration.StateFiles;
 import dev.pageferry.proto.migration.v1.Refusal;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.function.DoubleSupplier;
 
@@ -25,8 +25,6 @@ import java.util.function.DoubleSupplier;
  * host's copy gone. Says so in the journal.
  */
 final class Settlement {
-  private static final Duration FATE_POLL = Duration.ofSeconds(1);
-
   private final Order order;
   private final Environment environment;
   private final Attempt attempt;
@@ -66,6 +64,7 @@ final class Settlement {
       journal.handedOver(0);
       return;
     }
+    Backoff backoff = environment.line().backoff();
     while (true) {
       try {
         switch (aftermath.withdraw()) {
@@ -77,7 +76,7 @@ final class Settlement {
         return;
       } catch (RuntimeException | Error e) {
         log.warn("the guest stays paused, tried again", e);
-        scheduler().sleep(FATE_POLL);
+        scheduler().sleep(backoff.next());
       }
     }
   }
@@ -112,6 +111,7 @@ final class Settlement {
    */
   void awaitFate(String reason, DoubleSupplier pausedSeconds) throws InterruptedException {
     journal.inDoubt(reason);
+    Backoff backoff = environment.line().backoff();
     while (true) {
       // Looked at before asking: a copy whose epoch is over may be so because it was given back under a later one.
       boolean isReleased = lastWord.isOver(order.epoch());
@@ -125,11 +125,11 @@ final class Settlement {
           return;
         }
         // The VM is the destination's, which may still give it back; or the coordinator did not answer.
-        case Ruling.NotOurs unused -> lastWord.await(order.epoch(), FATE_POLL);
-        case Ruling.Pending() -> scheduler().sleep(FATE_POLL);
-        case Ruling.NoAnswer unused -> scheduler().sleep(FATE_POLL);
-        case Ruling.Denied unused -> scheduler().sleep(FATE_POLL);
-        case Ruling.RecordsUnknown() -> scheduler().sleep(FATE_POLL);
+        case Ruling.NotOurs unused -> lastWord.await(order.epoch(), backoff.next());
+        case Ruling.Pending() -> scheduler().sleep(backoff.next());
+        case Ruling.NoAnswer unused -> scheduler().sleep(backoff.next());
+        case Ruling.Denied unused -> scheduler().sleep(backoff.next());
+        case Ruling.RecordsUnknown() -> scheduler().sleep(backoff.next());
       }
     }
   }
