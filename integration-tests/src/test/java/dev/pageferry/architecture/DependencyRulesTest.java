@@ -58,8 +58,9 @@ class DependencyRulesTest {
       .should().dependOnClassesThat().resideInAPackage("io.grpc..");
   @ArchTest
   static final ArchRule micrometerStaysInMetrics = noClasses().that().resideInAPackage("dev.pageferry..").and()
-      .resideOutsideOfPackages(AGENT + ".metrics..", COORDINATOR + ".metrics..").should().dependOnClassesThat()
-      .resideInAPackage("io.micrometer..");
+      .resideOutsideOfPackages(AGENT + ".metrics..", COORDINATOR + ".metrics..", "dev.pageferry.common.metrics..")
+      .should()
+      .dependOnClassesThat().resideInAPackage("io.micrometer..");
 
   @ArchTest
   static final ArchRule memoryKnowsNothingOfGuestsOrMigration = classes().that().resideInAPackage(AGENT + ".memory..")

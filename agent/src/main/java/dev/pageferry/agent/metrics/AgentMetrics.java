@@ -11,6 +11,8 @@ import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.network.Drop;
 import dev.pageferry.agent.network.SwitchCounters;
 import dev.pageferry.agent.ownership.OpenDialogues;
+import dev.pageferry.common.metrics.DurationHistogram;
+import dev.pageferry.common.metrics.ServerMeters;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
@@ -20,17 +22,9 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
-import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
-import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
-import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
-import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
-import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
-import io.micrometer.core.instrument.binder.system.UptimeMetrics;
-import io.micrometer.core.instrument.config.MeterFilter;
-import io.micrometer.prometheusmetrics.PrometheusConfig;
-import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -41,35 +35,21 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 import java.util.function.ToDoubleFunction;
-import org.jspecify.annotations.Nullable;
 
 /** What this host measures, in Prometheus' names and base units. No label has an unbounded number of values. */
 public final class AgentMetrics implements Consumer<SourceStatus> {
-  private static final double[] BLACKOUT_BUCKETS = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5,
-      10};
-  private static final double[] TOTAL_BUCKETS = {0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600};
   private static final double[] ROUND_BUCKETS = {1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50};
 
-  private final PrometheusMeterRegistry registry = newRegistry();
+  private final ServerMeters meters;
+  private final MeterRegistry registry;
   private final Map<SourceStatus.State, Counter> outcomes = new EnumMap<>(SourceStatus.State.class);
-  private final DistributionSummary blackout = summary("ferry.migration.blackout.duration", "seconds",
-      BLACKOUT_BUCKETS, "Time for which guests that left this host were paused");
-  private final DistributionSummary total = summary("ferry.migration.duration", "seconds", TOTAL_BUCKETS,
-      "Time from the start of a migration until the guest ran at its destination");
-  /** The names of version 0.1, which 0.2 still has. */
-  private final DistributionSummary oldBlackout = summary("ferry.migration.blackout", "seconds", BLACKOUT_BUCKETS,
-      "Deprecated: ferry_migration_blackout_duration_seconds");
-  private final DistributionSummary oldTotal = summary("ferry.migration.total", "seconds", TOTAL_BUCKETS,
-      "Deprecated: ferry_migration_duration_seconds");
-  private final DistributionSummary rounds = summary("ferry.migration.rounds", null, ROUND_BUCKETS,
-      "Rounds of a migration, stop-and-copy included");
-  private final Counter pages = counter("ferry.migration.pages.sent", "Pages sent with their contents");
-  private final Counter zeroPages = counter("ferry.migration.pages.zero", "Pages sent as zero ranges");
-  private final Counter skippedPages = counter("ferry.migration.pages.skipped",
-      "Pages left to a later round because they were dirty again");
-  private final Counter bytes = Counter.builder("ferry.migration.sent").baseUnit("bytes")
-      .description("TCP payload of migrations")
-      .register(registry);
+  private final DurationHistogram blackout;
+  private final DurationHistogram total;
+  private final DistributionSummary rounds;
+  private final Counter pages;
+  private final Counter zeroPages;
+  private final Counter skippedPages;
+  private final Counter bytes;
   private final AtomicLong dirtyPages = new AtomicLong();
   private final HostedGuests guests;
   /** Held here: the counter below refers to it weakly. */
@@ -78,8 +58,21 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   /** @param version of this program */
   public AgentMetrics(String version, HostedGuests guests, HostMemory memory, SwitchCounters network) {
     this.guests = guests;
-    Gauge.builder("ferry.build.info", () -> 1).tag("version", version)
-        .tag("java", Runtime.version().toString()).description("1; which build this is").register(registry);
+    meters = new ServerMeters(version);
+    registry = meters.registry();
+    blackout = DurationHistogram.ofBlackouts(registry, "ferry.migration.blackout.duration", "ferry.migration.blackout",
+        "Time for which guests that left this host were paused");
+    total = DurationHistogram.ofMigrations(registry, "ferry.migration.duration", "ferry.migration.total",
+        "Time from the start of a migration until the guest ran at its destination");
+    rounds = DistributionSummary.builder("ferry.migration.rounds").serviceLevelObjectives(ROUND_BUCKETS)
+        .description("Rounds of a migration, stop-and-copy included").register(registry);
+    pages = counter("ferry.migration.pages.sent", "Pages sent with their contents");
+    zeroPages = counter("ferry.migration.pages.zero", "Pages sent as zero ranges");
+    skippedPages = counter("ferry.migration.pages.skipped",
+        "Pages left to a later round because they were dirty again");
+    bytes = Counter.builder("ferry.migration.sent").baseUnit("bytes")
+        .description("TCP payload of migrations")
+        .register(registry);
     for (SourceStatus.State each : SourceStatus.State.values()) {
       if (each.isFinal()) {
         outcomes.put(each, Counter.builder("ferry.migrations").tag("outcome", each.name().toLowerCase(Locale.ROOT))
@@ -103,7 +96,6 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
         .description("Steps done by guests on this host").register(registry);
     bindSwitch(network);
-    bindProcess();
   }
 
   /**
@@ -160,29 +152,9 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
         .register(registry);
   }
 
-  @SuppressWarnings("resource") // lives as long as the process
-  private void bindProcess() {
-    new JvmMemoryMetrics().bindTo(registry);
-    new JvmGcMetrics().bindTo(registry);
-    new JvmThreadMetrics().bindTo(registry);
-    new ProcessorMetrics().bindTo(registry);
-    new FileDescriptorMetrics().bindTo(registry);
-    new UptimeMetrics().bindTo(registry);
-  }
-
-  /** One that lets binders of Micrometer keep Prometheus' rules: labels in snake case, and no unit but base units. */
-  private static PrometheusMeterRegistry newRegistry() {
-    PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-    registry.config().meterFilter(MeterFilter.renameTag("grpc.", "methodType", "method.type"))
-        .meterFilter(MeterFilter.renameTag("grpc.", "statusCode", "status.code"))
-        .meterFilter(MeterFilter.denyNameStartsWith("process.cpu.time"))
-        .meterFilter(MeterFilter.denyNameStartsWith("system.cpu.count"));
-    return registry;
-  }
-
   /** All meters in Prometheus' text format. */
   public String scrape() {
-    return registry.scrape();
+    return meters.scrape();
   }
 
   @Override
@@ -205,17 +177,8 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     if (status.state() == SourceStatus.State.COMPLETED) {
       rounds.record(all.size());
       total.record(status.totalSeconds());
-      oldTotal.record(status.totalSeconds());
-      status.blackout().ifPresent(report -> {
-        blackout.record(report.total());
-        oldBlackout.record(report.total());
-      });
+      status.blackout().ifPresent(report -> blackout.record(report.total()));
     }
-  }
-
-  private DistributionSummary summary(String name, @Nullable String unit, double[] buckets, String description) {
-    return DistributionSummary.builder(name).baseUnit(unit).serviceLevelObjectives(buckets).description(description)
-        .register(registry);
   }
 
   private Counter counter(String name, String description) {
