@@ -92,6 +92,17 @@ class ScriptsTest {
   }
 
   @Test
+  void theDemoTakesNoDirectoryThatHoldsSomethingElse() throws Exception {
+    Path file = Files.writeString(Files.createDirectories(directory.resolve("home")).resolve("letter"), "dear");
+
+    CommandResult demo = run("scripts/demo", "--no-build", "--dir", directory.resolve("home").toString());
+
+    assertThat(demo.exitCode()).isEqualTo(2);
+    assertThat(demo.errors()).contains("is not empty and not from an earlier demo");
+    assertThat(file).hasContent("dear");
+  }
+
+  @Test
   void scriptsPassShellcheck() throws Exception {
     assumeTrue(isInstalled("shellcheck"), "shellcheck is not installed: scripts are not checked");
     // Files without a first line of their own are checked with those that read them.
