@@ -35,7 +35,7 @@ import picocli.CommandLine.ScopeType;
     "7 the VM is down: it was lost with a host that died."})
 public final class Ferry extends CommandGroup implements Session.Opener {
   private static final List<String> SETTINGS = List.of("coordinator", "output", "no-color", "quiet");
-  /** Variables that are no setting of this command: of its start script, and where its file is. */
+  /** Variables with another meaning: those of the start script, and the place of the configuration file. */
   private static final List<String> OTHER_VARIABLES = List.of("config", "opts", "start-cache", "java-home");
   private static final int MAX_CAUSES = 10;
   private static final HostPort DEFAULT_COORDINATOR = new HostPort("127.0.0.1", 7400);

@@ -31,7 +31,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What the command does while the JVM records which classes a start needs (JEP 514): common commands, asked of a coordinator
+ * What the command does while the JVM records which classes a start needs (a dynamic archive, JEP 350): common commands, asked of a coordinator
  * in the same process that knows one host, one VM and one migration. Touches no cluster, prints nothing.
  */
 final class StartTraining {

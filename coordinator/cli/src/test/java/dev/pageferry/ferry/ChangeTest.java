@@ -15,10 +15,8 @@ import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import io.grpc.Status;
-import java.io.IOException;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,24 +26,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands that change something: the ids of their requests, and what a lost answer means. */
-final class ChangeTest {
+final class ChangeTest extends CommandFixture {
   private static final Vm STOPPED = Samples.VM.toBuilder().setState(Vm.State.STOPPED).build();
   private static final Vm SAVED = Samples.VM.toBuilder().setState(Vm.State.SAVED).build();
 
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
   @BeforeEach
-  void start() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
+  void answer() {
     cluster.answer("GetVm", STOPPED);
     cluster.answer("GetMigration", Samples.COMPLETED);
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
   }
 
   static Stream<Arguments> changes() {

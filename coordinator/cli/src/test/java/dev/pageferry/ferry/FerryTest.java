@@ -13,29 +13,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-final class FerryTest {
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
-  @BeforeEach
-  void startCluster() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
-  }
-
-  @AfterEach
-  void stopCluster() {
-    cluster.close();
-  }
-
+final class FerryTest extends CommandFixture {
   @Test
   void listsArePrintedAsAlignedTables() {
     cluster.answer("ListHosts", ListHostsResponse.newBuilder().addHosts(Samples.HOST)

@@ -8,27 +8,17 @@ import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
+import dev.pageferry.proto.cluster.v1.RecordsTrouble;
 import dev.pageferry.proto.cluster.v1.Vm;
 import io.grpc.Status;
-import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What lists have in common: forms, limits, pages, and following them. */
-final class ListsTest {
+final class ListsTest extends CommandFixture {
   private static final Vm WEB = Samples.VM;
   private static final Vm DB = Samples.VM.toBuilder().setName("db").setId("vm-8").build();
-
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
-  @BeforeEach
-  void start() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
-  }
 
   @AfterEach
   void stop() {
@@ -95,6 +85,25 @@ final class ListsTest {
     assertThat(ferry.out()).isEqualTo("db\nweb-1\n");
     assertThat(cluster.requests()).hasSize(2).last()
         .satisfies(last -> assertThat(((ListVmsRequest) last).getPageToken()).isEqualTo("db"));
+  }
+
+  @Test
+  void whatIsSaidOfTheWholeListInEachPageIsSaidOnce() {
+    RecordsTrouble trouble = RecordsTrouble.newBuilder().addEvidence("host-a has seen more").addSilentHosts("host-c")
+        .build();
+    cluster.answer("ListVms", request -> new Answer(List.of(((ListVmsRequest) request).getPageToken().isEmpty()
+        ? ListVmsResponse.newBuilder().addVms(DB).setRecords(trouble).setNextPageToken("db").build()
+        : ListVmsResponse.newBuilder().addVms(WEB).setRecords(trouble).build()), Status.OK));
+    assertThat(ferry.run("vm", "list", "-o", "json")).isZero();
+    assertThat(ferry.out()).containsOnlyOnce("host-a has seen more").containsOnlyOnce("host-c");
+  }
+
+  @Test
+  void aListThatDoesNotComeToAnEndFailsInsteadOfFillingMemory() {
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(DB).setNextPageToken("db").build());
+    assertThat(ferry.run("vm", "list")).isEqualTo(ExitCode.FAILED);
+    assertThat(ferry.err()).contains("does not come to an end: page 2 ends at 'db' again");
+    assertThat(cluster.requests()).hasSize(2);
   }
 
   @Test

@@ -18,32 +18,21 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-final class MigrateTest {
+final class MigrateTest extends CommandFixture {
   private static final Migration QUEUED = Migration.newBuilder().setId("m-1").setState(Migration.State.QUEUED).build();
   private static final Migration SETUP = Samples.running(MigrationStage.Name.SETUP, 0, 0, 0);
   private static final Migration ROUND_0 = Samples.running(MigrationStage.Name.PRE_COPY, 0, 1L << 29, 0.4);
   private static final Migration ROUND_2 = Samples.running(MigrationStage.Name.PRE_COPY, 2, 12_800 << 10, 0.8);
 
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
   @BeforeEach
-  void startCluster() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
+  void answer() {
     cluster.answer("MigrateLive", QUEUED);
     cluster.answer("GetMigration", QUEUED);
-  }
-
-  @AfterEach
-  void stopCluster() {
-    cluster.close();
   }
 
   @Test

@@ -8,30 +8,13 @@ import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepResponse;
 import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.Vtep;
-import java.io.IOException;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the command makes of networks, against a cluster that the test plays. */
-final class NetworkCommandsTest {
+final class NetworkCommandsTest extends CommandFixture {
   private static final Vtep DESK = Vtep.newBuilder().setName("desk").setAddress("10.0.0.30:4789").setVni(7).build();
-
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
-  @BeforeEach
-  void start() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
 
   @Test
   void cardsOfAVmKeepTheirOrderAndForm() {

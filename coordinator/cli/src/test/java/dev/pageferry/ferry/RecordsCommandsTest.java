@@ -15,15 +15,12 @@ import dev.pageferry.proto.cluster.v1.RepairRecordsRequest;
 import dev.pageferry.proto.cluster.v1.RepairRecordsResponse;
 import dev.pageferry.proto.cluster.v1.Vm;
 import io.grpc.Status;
-import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Records that went back in time, and hosts that are dead, on the command line. */
-final class RecordsCommandsTest {
+final class RecordsCommandsTest extends CommandFixture {
   private static final RecordsTrouble TROUBLE = RecordsTrouble.newBuilder()
       .addEvidence("host-a has seen revision 812 of the start before this one").setSinceMillis(1_764_000_000_000L)
       .addVms("db").addVms("web").addSilentHosts("host-c").build();
@@ -31,20 +28,6 @@ final class RecordsCommandsTest {
       .setHost(Samples.HOST.toBuilder().setId("host-c").setState(Host.State.DOWN)).setSilentSeconds(94.5)
       .setIncarnation("the-one-shown")
       .addConsequences("db: its memory is lost; it can be started elsewhere").build();
-
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
-  @BeforeEach
-  void start() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
 
   @Test
   void listsWarnOfRecordsThatWentBack() {

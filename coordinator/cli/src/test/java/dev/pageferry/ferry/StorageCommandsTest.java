@@ -18,29 +18,12 @@ import dev.pageferry.proto.cluster.v1.SaveVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
-import java.io.IOException;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Disks, saved VMs and quick migrations on the command line. */
-class StorageCommandsTest {
+class StorageCommandsTest extends CommandFixture {
   private static final Disk DISK = Disk.newBuilder().setName("data").setFormat(Disk.Format.VHD).setSizeBytes(10L << 30)
       .setVm("web").addHosts("a").addHosts("b").build();
-
-  private FakeCluster cluster;
-  private FerryRun ferry;
-
-  @BeforeEach
-  void start() throws IOException {
-    cluster = new FakeCluster();
-    ferry = new FerryRun(cluster);
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
 
   @Test
   void aDiskIsAVhdUnlessToldOtherwise() {

@@ -86,7 +86,7 @@ final class Converters {
     @Override
     public String convert(String text) {
       try {
-        NetworkCard unused = NetworkCard.parse(text);
+        NetworkCard _ = NetworkCard.parse(text);
       } catch (IllegalArgumentException e) {
         throw new TypeConversionException(String.valueOf(e.getMessage()));
       }

@@ -33,7 +33,7 @@ final class Probe implements MigrationWatch.Companion, AutoCloseable {
           e.getMessage()), e);
     }
     thread = Thread.ofPlatform().daemon().name("probe").start(() -> {
-      VmPing unused = pinger.run(INTERVAL_NANOS, 0);
+      VmPing _ = pinger.run(INTERVAL_NANOS, 0);
     });
     LockSupport.parkNanos(BEFOREHAND_NANOS);
   }

@@ -93,9 +93,15 @@ final class PingStatistics {
     }
     // Outside: whoever sends must not wait for this.
     if (copy.getTotalCount() > 0) {
-      ping.setMedianSeconds(copy.getValueAtPercentile(50) / 1e9).setP99Seconds(copy.getValueAtPercentile(99) / 1e9);
+      ping.setMedianSeconds(within(ping, copy.getValueAtPercentile(50)))
+          .setP99Seconds(within(ping, copy.getValueAtPercentile(99)));
     }
     return addHistogram(ping, counts(copy));
+  }
+
+  /** The histogram rounds up; no percentile is longer than the longest round trip. */
+  private static double within(VmPing.Builder ping, long nanos) {
+    return Math.clamp(nanos / 1e9, ping.getMinSeconds(), ping.getMaxSeconds());
   }
 
   private static int[] counts(Histogram roundTrips) {

@@ -26,7 +26,7 @@ public final class Output {
 
     /**
      * @throws IllegalArgumentException
-     *           if the text is no form
+     *           if the text is not one of them
      */
     public static Form parse(String text) {
       return Arrays.stream(values()).filter(form -> form.toString().equals(text)).findFirst()
