@@ -65,7 +65,8 @@ final class Coordinator implements AutoCloseable {
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
       metrics.observe(migrations, requests);
-      rpc = new CoordinatorRpc(config.listen(), inventory, ledger, machines, disks, network, migrations, history,
+      rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
+          history,
           repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls());
       observability = new ObservabilityServer(config.http(), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));

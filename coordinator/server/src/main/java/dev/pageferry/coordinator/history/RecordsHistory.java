@@ -94,7 +94,7 @@ public final class RecordsHistory implements ChangeGate {
 
   /** Notes that a coordinator starts on these records. */
   public static RecordsHistory open(RecordStore store, Scheduler scheduler, RandomGenerator random) {
-    boolean unused = store.get(LINEAGE).isPresent() || store.commit(new Transaction().ifAbsent(LINEAGE).put(LINEAGE,
+    boolean _ = store.get(LINEAGE).isPresent() || store.commit(new Transaction().ifAbsent(LINEAGE).put(LINEAGE,
         RandomIds.uuid(random).getBytes(StandardCharsets.UTF_8)));
     String lineage = new String(store.get(LINEAGE).orElseThrow().value(), StandardCharsets.UTF_8);
     String start = RandomIds.uuid(random);
@@ -249,7 +249,7 @@ public final class RecordsHistory implements ChangeGate {
     if (known != null && known.knows(evidence)) {
       return;
     }
-    boolean unused = declaring.alone(() -> {
+    boolean _ = declaring.alone(() -> {
       Trouble before = trouble;
       if (before != null && before.knows(evidence)) {
         return false;

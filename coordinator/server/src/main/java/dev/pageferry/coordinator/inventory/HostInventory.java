@@ -105,7 +105,7 @@ public final class HostInventory {
   /** This process runs. */
   synchronized void tick() {
     stalls.begin();
-    long unused = now();
+    long _ = now();
   }
 
   /** The clock for judgements of silence; guarded by this. */
@@ -158,7 +158,7 @@ public final class HostInventory {
       writing.put(id, write.kind());
     }
     written(id, write, () -> {
-      HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(write.next(), ticker.nanos()));
+      HostEntry entry = hosts.computeIfAbsent(id, _ -> new HostEntry(write.next(), ticker.nanos()));
       if (write.kind() == Writing.ITS_END) {
         entry.replace(write.next());
       } else {
@@ -270,7 +270,7 @@ public final class HostInventory {
     if (known != null && Admission.isOver(known, record)) {
       return new Registration.Superseded();
     }
-    HostEntry entry = hosts.computeIfAbsent(id, unused -> new HostEntry(record, ticker.nanos()));
+    HostEntry entry = hosts.computeIfAbsent(id, _ -> new HostEntry(record, ticker.nanos()));
     HostRecord heard = record.toBuilder().addAllSuperseded(entry.record().getSupersededList()).build();
     displaced.remove(new Displaced(id, new Incarnation(record.getIncarnation())));
     if (entry.isIncarnation(record.getIncarnation())) {

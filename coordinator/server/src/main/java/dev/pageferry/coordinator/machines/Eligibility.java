@@ -35,7 +35,7 @@ public final class Eligibility {
     return states.vm(row, states.lastReported(row.record()));
   }
 
-  /** @throws RequestException if there is no such host, or it is not heard */
+  /** @throws RequestException if the host is unknown or not heard */
   Host usableHost(String name) throws RequestException {
     Host host = RequestedHost.find(inventory, name);
     requireUp(host);

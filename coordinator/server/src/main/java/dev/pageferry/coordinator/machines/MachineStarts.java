@@ -145,7 +145,7 @@ final class MachineStarts {
 
   private boolean isThere(VmId vm, Host host) throws RequestException {
     try {
-      VmStatus unused = agents.getVm(host.record().getAddress(), vm.value());
+      VmStatus _ = agents.getVm(host.record().getAddress(), vm.value());
       return true;
     } catch (AgentException e) {
       if (e.kind() == AgentException.Kind.NOT_FOUND) {

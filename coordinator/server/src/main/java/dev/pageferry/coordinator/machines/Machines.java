@@ -228,7 +228,7 @@ public final class Machines {
           SavedMachines.whatWouldBeLost(record));
     }
     // What cannot be deleted by force either is not said to need it.
-    Optional<Host> unused = whereabouts.of(row);
+    Optional<Host> _ = whereabouts.of(row);
     Vm.State state = eligibility.lastSeen(row).getState();
     if (state != Vm.State.STOPPED && state != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED,

@@ -51,7 +51,7 @@ final class MigrationDocument {
    * be written), the change was not made and may be tried again.
    */
   void update(UnaryOperator<Migration> change) throws InterruptedException {
-    boolean unused = changes.<Boolean, RuntimeException>alone(() -> {
+    boolean _ = changes.<Boolean, RuntimeException>alone(() -> {
       Migration before = now();
       if (isFinal(before)) {
         return false;

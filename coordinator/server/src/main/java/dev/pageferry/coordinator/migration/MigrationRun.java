@@ -157,12 +157,12 @@ final class MigrationRun {
           silence.complete(new AgentException(AgentException.Kind.UNREACHABLE, "it fell silent"));
           break;
         }
-        boolean unused = listener.join(CHECK);
+        boolean _ = listener.join(CHECK);
       }
     } finally {
       listener.interrupt();
       // What it heard last is written down before anybody else looks.
-      boolean unused = listener.join(CHECK);
+      boolean _ = listener.join(CHECK);
     }
     if (silence.failure().isPresent()) {
       throw new IllegalStateException("what the source said could not be taken in", silence.failure().get());

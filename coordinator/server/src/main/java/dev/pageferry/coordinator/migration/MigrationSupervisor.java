@@ -301,7 +301,7 @@ public final class MigrationSupervisor implements AutoCloseable {
     // Whoever closes the records next must not do it under their hands.
     Deadline deadline = Deadline.after(CLOSE_TIMEOUT, scheduler);
     for (Task each : following) {
-      boolean unused = each.join(Duration.ofNanos(deadline.remainingNanos()));
+      boolean _ = each.join(Duration.ofNanos(deadline.remainingNanos()));
     }
   }
 }

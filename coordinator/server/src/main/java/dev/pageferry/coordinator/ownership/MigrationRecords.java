@@ -34,7 +34,7 @@ final class MigrationRecords {
 
   /** Changes what operators see; the decision is not touched. */
   void update(MigrationId migration, UnaryOperator<MigrationRecord> change) {
-    boolean unused = CompareAndSet.untilItHolds("record of migration " + migration, () -> {
+    boolean _ = CompareAndSet.untilItHolds("record of migration " + migration, () -> {
       Optional<Versioned> stored = store.get(MIGRATIONS + migration);
       if (stored.isEmpty()) {
         return Optional.of(false);

@@ -198,7 +198,7 @@ public final class OwnershipLedger {
       throws ConflictException {
     MigrationRecord named = record.toBuilder().setSourceHost(row.record().getOwnerHost())
         .setSourceStorage(row.record().getStorageId()).build();
-    Optional<Decision> unused = transition(row.id(), event, ANYBODY,
+    Optional<Decision> _ = transition(row.id(), event, ANYBODY,
         Optional.of(new Beginning(row, records + event.operation(), named)));
   }
 

@@ -61,8 +61,8 @@ final class OwnershipRecords {
         .setOwnerHost(state.tenure().host().value()).setOwnerIncarnation(state.tenure().incarnation().value())
         .setStorageId(state.tenure().storage()).setEpoch(state.tenure().epoch().value());
     return switch (state) {
-      case Creating unused -> record.setPhase(VmRecord.Phase.CREATING).build();
-      case Active unused -> record.setPhase(VmRecord.Phase.ACTIVE).build();
+      case Creating _ -> record.setPhase(VmRecord.Phase.CREATING).build();
+      case Active _ -> record.setPhase(VmRecord.Phase.ACTIVE).build();
       case Moving moving -> record.setPhase(VmRecord.Phase.ACTIVE).setPending(pending(moving)).build();
       case Saving saving -> record.setPhase(VmRecord.Phase.ACTIVE)
           .setPending(PendingMigration.newBuilder().setMigrationId(saving.operation().value())
@@ -74,8 +74,8 @@ final class OwnershipRecords {
               .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(restoring.destination().value())
               .setDestinationIncarnation(restoring.destinationIncarnation().value()))
           .build();
-      case Stopped unused -> record.setPhase(VmRecord.Phase.STOPPED).build();
-      case Deleted unused -> throw new IllegalArgumentException("a deleted VM has no row");
+      case Stopped _ -> record.setPhase(VmRecord.Phase.STOPPED).build();
+      case Deleted _ -> throw new IllegalArgumentException("a deleted VM has no row");
     };
   }
 

@@ -87,9 +87,9 @@ final class Transitions {
         new Saving(active.tenure(), save.operation(), save.storageAfter(), save.file());
       case OwnershipEvent.BeginRestore restore when state instanceof Saved saved ->
         new Restoring(saved, restore.operation(), restore.destination(), restore.destinationIncarnation());
-      case OwnershipEvent.BeginMove unused -> state;
-      case OwnershipEvent.BeginSave unused -> state;
-      case OwnershipEvent.BeginRestore unused -> state;
+      case OwnershipEvent.BeginMove _ -> state;
+      case OwnershipEvent.BeginSave _ -> state;
+      case OwnershipEvent.BeginRestore _ -> state;
     };
     return next == state
         ? new Refused("is %s".formatted(name(state)))
@@ -109,7 +109,7 @@ final class Transitions {
       return new Applied(state, Fate.ABORTED, answered(Outcome.ABORTED, state));
     }
     return switch (event) {
-      case OwnershipEvent.Commit unused -> mayCommit(pending, liveness)
+      case OwnershipEvent.Commit _ -> mayCommit(pending, liveness)
           ? new Applied(committed(pending), Fate.COMMITTED, decision(Outcome.COMMITTED, committed(pending)))
           : aborted(pending, liveness);
       case OwnershipEvent.Resolve resolve -> resolve.fromDestination() && isNotedByALiveOwner(pending, liveness)
@@ -117,9 +117,9 @@ final class Transitions {
           : aborted(pending, liveness);
       case OwnershipEvent.NoteSaved noted -> noteSaved(pending, noted);
       // Not committed, so that there is nothing to give back yet.
-      case OwnershipEvent.GiveBack unused -> new Answered(decision(Outcome.PENDING, pending));
-      case OwnershipEvent.Begin unused -> throw new IllegalStateException("a begin is no question");
-      case OwnershipEvent.ClaimInDoubt unused -> throw new IllegalStateException("a claim is no question");
+      case OwnershipEvent.GiveBack _ -> new Answered(decision(Outcome.PENDING, pending));
+      case OwnershipEvent.Begin _ -> throw new IllegalStateException("a begin is no question");
+      case OwnershipEvent.ClaimInDoubt _ -> throw new IllegalStateException("a claim is no question");
     };
   }
 
@@ -127,7 +127,7 @@ final class Transitions {
     return switch (pending) {
       case Moving move -> liveness.isAlive(move.destination(), move.destinationIncarnation());
       case Restoring restore -> liveness.isAlive(restore.destination(), restore.destinationIncarnation());
-      case Saving unused -> true;
+      case Saving _ -> true;
     };
   }
 
@@ -204,13 +204,13 @@ final class Transitions {
 
   private static Transition boot(VmOwnership state, OwnershipEvent.Boot event) {
     return switch (state) {
-      case Creating unused -> booting(state, event);
+      case Creating _ -> booting(state, event);
       // Its owner is gone, or does not have it any more: whoever asks for this has made sure of that.
-      case Active unused -> booting(state, event);
-      case Stopped unused -> booting(state, event);
-      case Saved unused -> new Refused("is saved");
+      case Active _ -> booting(state, event);
+      case Stopped _ -> booting(state, event);
+      case Saved _ -> new Refused("is saved");
       case Pending pending -> busy(pending);
-      case Deleted unused -> new Refused("was deleted");
+      case Deleted _ -> new Refused("was deleted");
     };
   }
 
@@ -226,14 +226,14 @@ final class Transitions {
       return new Answered(decision(Outcome.ABORTED, state));
     }
     return switch (state) {
-      case Creating unused -> new Applied(new Active(tenure), decision(Outcome.COMMITTED, state));
-      case Active unused -> new Answered(decision(Outcome.COMMITTED, state));
-      case Moving unused -> new Answered(decision(Outcome.COMMITTED, state));
-      case Saving unused -> new Answered(decision(Outcome.COMMITTED, state));
-      case Saved unused -> new Answered(decision(Outcome.ABORTED, state));
-      case Restoring unused -> new Answered(decision(Outcome.ABORTED, state));
-      case Stopped unused -> new Answered(decision(Outcome.ABORTED, state));
-      case Deleted unused -> new Refused("was deleted");
+      case Creating _ -> new Applied(new Active(tenure), decision(Outcome.COMMITTED, state));
+      case Active _ -> new Answered(decision(Outcome.COMMITTED, state));
+      case Moving _ -> new Answered(decision(Outcome.COMMITTED, state));
+      case Saving _ -> new Answered(decision(Outcome.COMMITTED, state));
+      case Saved _ -> new Answered(decision(Outcome.ABORTED, state));
+      case Restoring _ -> new Answered(decision(Outcome.ABORTED, state));
+      case Stopped _ -> new Answered(decision(Outcome.ABORTED, state));
+      case Deleted _ -> new Refused("was deleted");
     };
   }
 
@@ -285,10 +285,10 @@ final class Transitions {
             saving.file(), 0);
       case Moving moving -> moving.noted().<VmOwnership>map(file -> new Saved(tenure, file, 0))
           .orElseGet(() -> new Stopped(tenure));
-      case Creating unused -> new Stopped(tenure);
-      case Active unused -> new Stopped(tenure);
+      case Creating _ -> new Stopped(tenure);
+      case Active _ -> new Stopped(tenure);
       case Stopped stopped -> stopped;
-      case Deleted unused -> state;
+      case Deleted _ -> state;
     });
   }
 
@@ -304,8 +304,8 @@ final class Transitions {
   private static Refused busy(Pending pending) {
     return new Refused(switch (pending) {
       case Moving move -> "is being migrated (%s); wait for it or cancel it".formatted(move.operation());
-      case Saving unused -> "is being saved; wait for it";
-      case Restoring unused -> "is being restored; wait for it";
+      case Saving _ -> "is being saved; wait for it";
+      case Restoring _ -> "is being restored; wait for it";
     });
   }
 
@@ -324,14 +324,14 @@ final class Transitions {
 
   private static String name(VmOwnership state) {
     return switch (state) {
-      case Creating unused -> "being created";
-      case Active unused -> "running";
-      case Moving unused -> "being migrated";
-      case Saving unused -> "being saved";
-      case Saved unused -> "saved";
-      case Restoring unused -> "being restored";
-      case Stopped unused -> "stopped";
-      case Deleted unused -> "deleted";
+      case Creating _ -> "being created";
+      case Active _ -> "running";
+      case Moving _ -> "being migrated";
+      case Saving _ -> "being saved";
+      case Saved _ -> "saved";
+      case Restoring _ -> "being restored";
+      case Stopped _ -> "stopped";
+      case Deleted _ -> "deleted";
     };
   }
 }

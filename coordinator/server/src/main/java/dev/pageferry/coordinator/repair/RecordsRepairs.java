@@ -78,7 +78,7 @@ public final class RecordsRepairs {
       boolean started = false;
       try {
         // In the background: agents are asked, and the heartbeat waits for its answer.
-        Task unused = scheduler.start("records-repair", this::tryToEnd);
+        Task _ = scheduler.start("records-repair", this::tryToEnd);
         started = true;
       } finally {
         if (!started) {
@@ -112,7 +112,7 @@ public final class RecordsRepairs {
         case Step.DeletedSince gone -> disagreeing.add(gone.before().getSpec().getName());
         case Step.Refused refused -> disagreeing.add(refused.name());
         // Nobody reports it: it is not in the way.
-        case Step.Nowhere unused -> {
+        case Step.Nowhere _ -> {
         }
       }
     }
@@ -167,7 +167,7 @@ public final class RecordsRepairs {
     }
     for (Step each : RepairPlan.of(world)) {
       if (each instanceof Step.DeletedSince gone && gone.before().getSpec().getName().equals(copy.name())) {
-        RecordsRepair unused = performed(gone);
+        RecordsRepair _ = performed(gone);
       }
     }
     if (world.row(vm).filter(copy::isOfRow).isEmpty()) {
@@ -228,7 +228,7 @@ public final class RecordsRepairs {
         case Step.ClaimInDoubt claim -> ledger.overrule(claim.vm(), claim.event());
         case Step.DeletedSince gone -> forget(gone);
         case Step.Nowhere nowhere -> ledger.overrule(nowhere.vm(), nowhere.event());
-        case Step.Refused unused -> {
+        case Step.Refused _ -> {
         }
       }
       log.info("vm={} audit=records-repair {}", step.vm(), described(step));

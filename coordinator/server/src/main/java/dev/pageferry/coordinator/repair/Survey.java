@@ -134,11 +134,11 @@ final class Survey {
         continue;
       }
       host.vms().forEach((vm, status) -> {
-        copies.computeIfAbsent(vm, unused -> new ArrayList<>())
+        copies.computeIfAbsent(vm, _ -> new ArrayList<>())
             .add(copy(host, vm, status, ofRows(rows, others).of(host, vm)));
       });
       host.doubts().stream().filter(each -> !host.vms().containsKey(each.vm()))
-          .forEach(each -> arrivals.computeIfAbsent(each.vm(), unused -> new ArrayList<>())
+          .forEach(each -> arrivals.computeIfAbsent(each.vm(), _ -> new ArrayList<>())
               .add(new Arrival(host.id(), host.incarnation(), host.record().getStorageId(), each.operation(),
                   each.epoch().value(), ledger.isCommitted(each.vm(), each.operation()))));
     }

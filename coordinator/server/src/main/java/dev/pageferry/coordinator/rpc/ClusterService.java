@@ -80,6 +80,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   /** Some heartbeats; a host that is slower than that hears of a visitor later. */
   private static final Duration JOINING = Duration.ofSeconds(5);
 
+  private final String version;
   private final HostInventory inventory;
   private final DeadHosts deadHosts;
   private final Machines machines;
@@ -92,8 +93,10 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final VtepChanges vtepChanges;
   private final RecordsRepairs repairs;
 
-  ClusterService(HostInventory inventory, DeadHosts deadHosts, Machines machines, Disks disks, NetworkMembers network,
+  ClusterService(String version, HostInventory inventory, DeadHosts deadHosts, Machines machines, Disks disks,
+      NetworkMembers network,
       MigrationSupervisor migrations, RecordsRepairs repairs, VmChanges changes, Requests requests) {
+    this.version = version;
     this.deadHosts = deadHosts;
     this.changes = changes;
     this.requests = requests;
@@ -112,7 +115,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     Refusals.answer(observer, () -> {
       ListHostsResponse.Builder response = ListHostsResponse.newBuilder()
           .addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
-          .setCoordinatorVersion(Lists.VERSION);
+          .setCoordinatorVersion(version);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
     });
@@ -310,7 +313,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     call.setOnCancelHandler(() -> leave(visit));
     try {
       visit.set(network.visit(request.getAddress(), request.getVni()));
-      boolean unused = network.awaitKnown(JOINING);
+      boolean _ = network.awaitKnown(JOINING);
       if (call.isCancelled()) {
         leave(visit);
       } else {

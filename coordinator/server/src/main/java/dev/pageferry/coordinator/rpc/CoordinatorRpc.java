@@ -45,10 +45,12 @@ public final class CoordinatorRpc implements AutoCloseable {
   /**
    * Starts to serve.
    *
+   * @param version of this program, for operators
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
    */
-  public CoordinatorRpc(HostPort address, HostInventory inventory, OwnershipLedger ledger, Machines machines,
+  public CoordinatorRpc(HostPort address, String version, HostInventory inventory, OwnershipLedger ledger,
+      Machines machines,
       Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
@@ -63,7 +65,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         // The last is asked first: what the others refuse is counted, too.
         .intercept(meter)
         .addService(ServerInterceptors.intercept(
-            new ClusterService(inventory, new DeadHosts(inventory, ledger), machines, disks, network, migrations,
+            new ClusterService(version, inventory, new DeadHosts(inventory, ledger), machines, disks, network,
+                migrations,
                 repairs,
                 new VmChanges(ledger, machines), requests),
             new RequestInterceptor(requests, name -> ledger.findByName(name)

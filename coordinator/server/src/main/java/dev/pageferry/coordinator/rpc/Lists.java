@@ -10,13 +10,9 @@ import dev.pageferry.proto.cluster.v1.ListVmsResponse;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import java.util.List;
-import java.util.Optional;
 
 /** Answers to questions for lists: the part that was asked for. */
 final class Lists {
-  /** Of this build. */
-  static final String VERSION = Optional.ofNullable(Lists.class.getPackage().getImplementationVersion()).orElse("dev");
-
   private Lists() {
   }
 

@@ -208,7 +208,7 @@ public final class SqliteRecordStore implements RecordStore {
   }
 
   private void run(String statement) throws SQLException {
-    boolean unused = prepared(statement).execute();
+    boolean _ = prepared(statement).execute();
   }
 
   /** After some failures, a full disk for one, SQLite has done so itself: then there is no transaction to end. */
@@ -229,7 +229,7 @@ public final class SqliteRecordStore implements RecordStore {
   /** The file grows no further, as on a full disk. For tests. */
   synchronized void limitPages(int pages) throws SQLException {
     try (Statement statement = connection.createStatement()) {
-      boolean unused = statement.execute("PRAGMA max_page_count=" + pages);
+      boolean _ = statement.execute("PRAGMA max_page_count=" + pages);
     }
   }
 

@@ -4,44 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.coordinator.fakes.FakeSite;
-import dev.pageferry.coordinator.fakes.InterposedStore;
+import dev.pageferry.coordinator.fakes.InterposedSiteFixture;
 import dev.pageferry.coordinator.request.RequestException;
-import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.cluster.v1.Vm;
-import java.io.IOException;
-import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Two operators at once. */
 @Timeout(60)
-class MachinesRaceTest {
-  @TempDir
-  Path directory;
-  private InterposedStore store;
-  private FakeSite site;
-
-  @BeforeEach
-  void open() throws IOException {
-    store = new InterposedStore(SqliteRecordStore.open(directory));
-    site = new FakeSite(directory, store);
-    site.register("a");
-    site.register("b");
-  }
-
-  @AfterEach
-  void close() {
-    site.close();
-  }
-
+class MachinesRaceTest extends InterposedSiteFixture {
   @Test
   void aStartThatReadTheVmBeforeAnotherOneStartedItDoesNotBootItAgain() throws RequestException {
     site.createVm("db", "a");

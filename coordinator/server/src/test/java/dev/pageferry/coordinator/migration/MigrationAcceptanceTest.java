@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.fakes.Reports;
+import dev.pageferry.coordinator.fakes.SiteFixture;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.OutgoingOptions;
@@ -14,30 +15,14 @@ import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
-import java.io.IOException;
-import java.nio.file.Path;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What is refused before anything has started, and what an accepted request tells the two hosts. */
-class MigrationAcceptanceTest {
-  @TempDir
-  Path directory;
-  private FakeSite site;
-
+class MigrationAcceptanceTest extends SiteFixture {
   @BeforeEach
-  void open() throws IOException, RequestException {
-    site = new FakeSite(directory);
-    site.register("a");
-    site.register("b");
+  void createVm() throws RequestException {
     site.createVm("db", "a");
-  }
-
-  @AfterEach
-  void close() {
-    site.close();
   }
 
   @Test

@@ -6,47 +6,22 @@ import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
-import dev.pageferry.coordinator.fakes.FakeSite;
-import dev.pageferry.coordinator.fakes.InterposedStore;
+import dev.pageferry.coordinator.fakes.InterposedSiteFixture;
 import dev.pageferry.coordinator.fakes.Reports;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
-import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
-import java.io.IOException;
-import java.nio.file.Path;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Restarts of the coordinator, failures of its records, and how much it remembers. */
 @Timeout(60)
-class MigrationRecoveryTest {
+class MigrationRecoveryTest extends InterposedSiteFixture {
   private static final int MAX_HISTORY = 1000;
-
-  @TempDir
-  Path directory;
-  private InterposedStore store;
-  private FakeSite site;
-
-  @BeforeEach
-  void open() throws IOException {
-    store = new InterposedStore(SqliteRecordStore.open(directory));
-    site = new FakeSite(directory, store);
-    site.register("a");
-    site.register("b");
-  }
-
-  @AfterEach
-  void close() {
-    site.close();
-  }
 
   private Migration migrating() throws RequestException {
     site.createVm("db", "a");

@@ -6,8 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
-import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.fakes.Reports;
+import dev.pageferry.coordinator.fakes.SiteFixture;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.request.RequestException;
@@ -17,36 +17,20 @@ import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.report.v1.MigrationStage;
-import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.assertj.core.data.Offset;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** A VM on host a, moved to host b: every way in which that can end. */
 @Timeout(60)
-class MigrationSupervisorTest {
-  @TempDir
-  Path directory;
-  private FakeSite site;
-
+class MigrationSupervisorTest extends SiteFixture {
   @BeforeEach
-  void open() throws IOException, RequestException {
-    site = new FakeSite(directory);
-    site.register("a");
-    site.register("b");
+  void createVm() throws RequestException {
     site.createVm("db", "a");
-  }
-
-  @AfterEach
-  void close() {
-    site.close();
   }
 
   @Test

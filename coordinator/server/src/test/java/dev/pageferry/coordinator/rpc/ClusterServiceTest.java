@@ -37,38 +37,17 @@ import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
 import io.grpc.reflection.v1.ServiceResponse;
 import io.grpc.stub.StreamObserver;
-import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
-class ClusterServiceTest {
-  @TempDir
-  Path directory;
-  private ServedSite served;
-
-  @BeforeEach
-  void open() throws IOException {
-    served = new ServedSite(directory);
-    served.site().register("a");
-    served.site().register("b");
-  }
-
-  @AfterEach
-  void close() throws InterruptedException {
-    served.close();
-  }
-
+class ClusterServiceTest extends ServedSiteFixture {
   @Test
   void theServerAndEachServiceSayThatTheyServe() {
     HealthGrpc.HealthBlockingStub health = HealthGrpc.newBlockingStub(served.channel());

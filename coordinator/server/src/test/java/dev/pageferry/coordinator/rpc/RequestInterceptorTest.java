@@ -29,8 +29,6 @@ import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status.Code;
 import io.grpc.stub.MetadataUtils;
-import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -38,33 +36,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Requests that are repeated under their id, with a real server and real records. */
 @Timeout(60)
-class RequestInterceptorTest {
+class RequestInterceptorTest extends ServedSiteFixture {
   private static final CreateVmRequest CREATE = FakeSite.request("db", "a").toBuilder().putProgramArgs("rate", "1MB/s")
       .putProgramArgs("seed", "7").build();
-
-  @TempDir
-  Path directory;
-  private ServedSite served;
-
-  @BeforeEach
-  void open() throws IOException {
-    served = new ServedSite(directory);
-    served.site().register("a");
-    served.site().register("b");
-  }
-
-  @AfterEach
-  void close() throws InterruptedException {
-    served.close();
-  }
 
   private ClusterBlockingStub under(String id) {
     Metadata headers = new Metadata();

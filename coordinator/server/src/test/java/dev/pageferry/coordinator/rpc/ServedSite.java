@@ -46,7 +46,7 @@ final class ServedSite implements AutoCloseable {
 
   ServedSite(FakeSite site) throws IOException {
     this.site = site;
-    rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), site.inventory(), site.ledger(), site.machines(),
+    rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), "dev", site.inventory(), site.ledger(), site.machines(),
         site.disks(), site.network(), site.migrations(), site.history(), site.repairs(),
         new Requests(site.store(), Scheduler.SYSTEM, new Random(7)),
         new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE,

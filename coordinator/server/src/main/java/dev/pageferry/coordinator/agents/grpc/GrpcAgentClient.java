@@ -288,7 +288,7 @@ public final class GrpcAgentClient implements AgentClient {
     channel.resetConnectBackoff();
     try {
       // Whether it did or not, the call itself will say.
-      boolean unused = changed.await(RECONNECT_MILLIS, TimeUnit.MILLISECONDS);
+      boolean _ = changed.await(RECONNECT_MILLIS, TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
