@@ -218,7 +218,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
   }
 
   MessageLite receiveAny(Deadline deadline, Class<?>... kinds) throws MigrationFailure, InterruptedException {
-    boolean unused = awaitNews(deadline);
+    boolean _ = awaitNews(deadline);
     Object next = news;
     news = null;
     if (next instanceof MessageLite message) {

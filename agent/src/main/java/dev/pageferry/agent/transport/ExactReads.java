@@ -32,73 +32,75 @@ final class ExactReads implements RecvByteBufAllocator {
 
   @Override
   public ExtendedHandle newHandle() {
-    return new ExtendedHandle() {
-      private int attempted;
-      private int last;
-      private long total;
-      private int reads;
-      private @Nullable ChannelConfig config;
+    return new Handle();
+  }
 
-      @Override
-      public ByteBuf allocate(ByteBufAllocator allocator) {
-        return nextTarget == null ? allocator.ioBuffer(GREETING_BYTES) : nextTarget.get();
-      }
+  private final class Handle implements ExtendedHandle {
+    private int attempted;
+    private int last;
+    private long total;
+    private int reads;
+    private @Nullable ChannelConfig config;
 
-      @Override
-      public int guess() {
-        return GREETING_BYTES;
-      }
+    @Override
+    public ByteBuf allocate(ByteBufAllocator allocator) {
+      return nextTarget == null ? allocator.ioBuffer(GREETING_BYTES) : nextTarget.get();
+    }
 
-      @Override
-      public void reset(ChannelConfig channel) {
-        config = channel;
-        total = 0;
-        reads = 0;
-      }
+    @Override
+    public int guess() {
+      return GREETING_BYTES;
+    }
 
-      @Override
-      public void incMessagesRead(int messages) {
-        // Bytes, not messages, bound a turn.
-      }
+    @Override
+    public void reset(ChannelConfig channel) {
+      config = channel;
+      total = 0;
+      reads = 0;
+    }
 
-      @Override
-      public void lastBytesRead(int bytes) {
-        last = bytes;
-        reads++;
-        total += Math.max(0, bytes);
-      }
+    @Override
+    public void incMessagesRead(int messages) {
+      // Bytes, not messages, bound a turn.
+    }
 
-      @Override
-      public int lastBytesRead() {
-        return last;
-      }
+    @Override
+    public void lastBytesRead(int bytes) {
+      last = bytes;
+      reads++;
+      total += Math.max(0, bytes);
+    }
 
-      @Override
-      public void attemptedBytesRead(int bytes) {
-        attempted = bytes;
-      }
+    @Override
+    public int lastBytesRead() {
+      return last;
+    }
 
-      @Override
-      public int attemptedBytesRead() {
-        return attempted;
-      }
+    @Override
+    public void attemptedBytesRead(int bytes) {
+      attempted = bytes;
+    }
 
-      @Override
-      public boolean continueReading() {
-        // A read that came back short has emptied the socket.
-        return last == attempted && total < (nextTarget == null ? CONTROL_BYTES_PER_TURN : BYTES_PER_TURN)
-            && reads < READS_PER_TURN && config != null && config.isAutoRead();
-      }
+    @Override
+    public int attemptedBytesRead() {
+      return attempted;
+    }
 
-      @Override
-      public boolean continueReading(UncheckedBooleanSupplier maybeMoreData) {
-        return continueReading();
-      }
+    @Override
+    public boolean continueReading() {
+      // A read that came back short has emptied the socket.
+      return last == attempted && total < (nextTarget == null ? CONTROL_BYTES_PER_TURN : BYTES_PER_TURN)
+          && reads < READS_PER_TURN && config != null && config.isAutoRead();
+    }
 
-      @Override
-      public void readComplete() {
-        // Nothing is learnt from a turn.
-      }
-    };
+    @Override
+    public boolean continueReading(UncheckedBooleanSupplier maybeMoreData) {
+      return continueReading();
+    }
+
+    @Override
+    public void readComplete() {
+      // Nothing is learnt from a turn.
+    }
   }
 }

@@ -13,10 +13,10 @@ import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
-import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
-import dev.pageferry.agent.migration.source.SourceStatus;
+import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceStatus.State;
+import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Rulings;
@@ -34,6 +34,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -197,6 +198,28 @@ class PushedMachineTest {
     assertThat(machine.isPushing()).isFalse();
     long writes = machine.writes();
     await().atMost(PATIENCE).until(() -> machine.writes() > writes);
+    assertThat(arrived).isEmpty();
+  }
+
+  @Test
+  void aMachineThatHangsDoesNotHideThatTheDestinationIsGone() throws Exception {
+    boot(FEW_PAGES);
+    machine.fallsSilent();
+    FutureTask<Boolean> end = new FutureTask<>(() -> {
+      await().atMost(PATIENCE).until(machine::isWaitedFor);
+      server.close();
+      incoming.close(Duration.ZERO);
+      return true;
+    });
+    Thread _ = Thread.ofVirtual().start(end);
+
+    SourceStatus status = move(2);
+    assertThat(end.get()).isTrue();
+
+    assertThat(status.state()).isEqualTo(State.ROLLED_BACK);
+    assertThat(status.failure()).hasValueSatisfying(
+        failure -> assertThat(failure.code()).as(failure.message()).isNotEqualTo(FailureCode.TIMED_OUT));
+    assertThat(machine.isPaused()).isFalse();
     assertThat(arrived).isEmpty();
   }
 }

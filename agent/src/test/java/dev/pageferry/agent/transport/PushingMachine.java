@@ -106,6 +106,8 @@ final class PushingMachine implements IncomingGuest {
   private boolean closed;
   private int restsPushed;
   private boolean allPushed;
+  private volatile boolean silent;
+  private volatile boolean waitedFor;
   private @Nullable PushedPages pushed;
   private @Nullable IOException trouble;
 
@@ -176,6 +178,15 @@ final class PushingMachine implements IncomingGuest {
     } finally {
       lock.unlock();
     }
+  }
+
+  /** It hangs, and pushes nothing after the pass that is under way. */
+  void fallsSilent() {
+    silent = true;
+  }
+
+  boolean isWaitedFor() {
+    return waitedFor;
   }
 
   /** From its next pass on it cannot be moved. */
@@ -256,6 +267,10 @@ final class PushingMachine implements IncomingGuest {
     try {
       if (trouble != null) {
         throw trouble;
+      }
+      while (silent && pushed != null) {
+        waitedFor = true;
+        boolean _ = changed.await(IDLE_PASS_MILLIS, TimeUnit.MILLISECONDS);
       }
       BitSet next = dirty;
       dirty = new BitSet();

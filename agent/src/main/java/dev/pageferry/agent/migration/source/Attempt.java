@@ -84,7 +84,7 @@ final class Attempt {
     Task woken = task;
     if (isCancelled() && woken != null) {
       // The wake-up may not have been needed; left standing it would close the files of disks that are opened now.
-      boolean unused = woken.clearInterrupt();
+      boolean _ = woken.clearInterrupt();
     }
   }
 

@@ -41,7 +41,7 @@ final class DiskFlush {
       return ofNothing(attempt, scheduler);
     }
     Promise<Boolean> flushed = scheduler.newPromise();
-    Task unused = scheduler.startBlocking("flush-" + guest.spec().name(), () -> flush(guest, flushed));
+    Task _ = scheduler.startBlocking("flush-" + guest.spec().name(), () -> flush(guest, flushed));
     return new DiskFlush(attempt, flushed);
   }
 

@@ -91,13 +91,13 @@ final class PageRounds implements AutoCloseable {
 
   /**
    * Adds what the guest wrote to what is still to be sent. Where its machine takes its time to find that, waits until there is
-   * something to send.
+   * something to send, or the link is known to be broken: the round that follows says so.
    *
    * @return whether a pass is over
    */
   boolean harvest() throws MigrationFailure, InterruptedException {
     boolean passIsOver = harvestNow();
-    while (!passIsOver && pending.isEmpty()) {
+    while (!passIsOver && pending.isEmpty() && link.isOpen()) {
       attempt.checkpoint();
       passIsOver = harvestNow();
     }
@@ -184,7 +184,7 @@ final class PageRounds implements AutoCloseable {
    */
   boolean transfer(int throttlePercent) throws MigrationFailure, InterruptedException {
     int before = passes.over();
-    boolean unused = new Transfer(true, throttlePercent).run(attempt.deadline(), () -> {
+    boolean _ = new Transfer(true, throttlePercent).run(attempt.deadline(), () -> {
     });
     return passes.over() > before;
   }
@@ -195,10 +195,10 @@ final class PageRounds implements AutoCloseable {
   }
 
   /**
-   * Sends the pending pages while the guest is paused, and skips none; after {@link #harvestRest}. If the pause gets too long the guest runs again at once,
-   * and this round goes on as one like any other. That is right without calling anything back: the pages were harvested before
-   * they are copied, what the guest writes from then on is marked for the harvest that follows, and the checksums are those of
-   * what was sent. A page that was copied while the guest wrote it is marked, too, and sent again.
+   * Sends the pending pages while the guest is paused, and skips none; after {@link #harvestRest}. If the pause gets too long
+   * the guest runs again at once, and this round goes on as one like any other. That is right without calling anything back: the
+   * pages were harvested before they are copied, what the guest writes from then on is marked for the harvest that follows, and
+   * the checksums are those of what was sent. A page that was copied while the guest wrote it is marked, too, and sent again.
    *
    * @param pauseEnd when the pause is too long
    * @return whether the guest is still paused, and the destination is sent all that it lacked
@@ -210,7 +210,7 @@ final class PageRounds implements AutoCloseable {
         return true;
       }
       harvestRest();
-      while (!restIsPending && pending.isEmpty()) {
+      while (!restIsPending && pending.isEmpty() && link.isOpen()) {
         attempt.checkpoint();
         if (pauseEnd.hasPassed()) {
           overrun.letGuestRun();

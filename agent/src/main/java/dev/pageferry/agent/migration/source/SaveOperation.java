@@ -124,7 +124,7 @@ public final class SaveOperation {
     Optional<String> trouble = aftermath.putBack(leave);
     if (trouble.isPresent()) {
       goesOn = true;
-      Task unused = environment.scheduler().start("custody-" + operation, () -> {
+      Task _ = environment.scheduler().start("custody-" + operation, () -> {
         try (claim) {
           aftermath.awaitDisks(leave, () -> !environment.copies().has(guest));
         } catch (InterruptedException e) {

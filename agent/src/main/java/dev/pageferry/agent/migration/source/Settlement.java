@@ -125,10 +125,10 @@ final class Settlement {
           return;
         }
         // The VM is the destination's, which may still give it back; or the coordinator did not answer.
-        case Ruling.NotOurs unused -> lastWord.await(order.epoch(), backoff.next());
+        case Ruling.NotOurs _ -> lastWord.await(order.epoch(), backoff.next());
         case Ruling.Pending() -> scheduler().sleep(backoff.next());
-        case Ruling.NoAnswer unused -> scheduler().sleep(backoff.next());
-        case Ruling.Denied unused -> scheduler().sleep(backoff.next());
+        case Ruling.NoAnswer _ -> scheduler().sleep(backoff.next());
+        case Ruling.Denied _ -> scheduler().sleep(backoff.next());
         case Ruling.RecordsUnknown() -> scheduler().sleep(backoff.next());
       }
     }

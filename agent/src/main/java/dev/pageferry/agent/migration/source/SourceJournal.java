@@ -189,7 +189,7 @@ final class SourceJournal {
 
   private void tell() {
     if (!untold) {
-      Task unused = scheduler.start("journal", this::tellSoon);
+      Task _ = scheduler.start("journal", this::tellSoon);
       // Only now: had it not begun, nobody would ever be told again.
       untold = true;
     }

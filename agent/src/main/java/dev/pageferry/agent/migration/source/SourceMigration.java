@@ -132,7 +132,7 @@ public final class SourceMigration implements Departure {
     Ruling.Final ruling;
     try {
       ruling = switch (order.manner()) {
-        case Manner.Live unused -> live(session);
+        case Manner.Live _ -> live(session);
         case Manner.Quick quick -> quick(session, quick);
       };
     } catch (MigrationFailure e) {

@@ -62,7 +62,10 @@ final class SourceSession implements AutoCloseable {
 
   @Override
   public void close() {
-    rounds.close();
-    mirror.ifPresent(DiskMirror::close);
+    try {
+      rounds.close();
+    } finally {
+      mirror.ifPresent(DiskMirror::close);
+    }
   }
 }
