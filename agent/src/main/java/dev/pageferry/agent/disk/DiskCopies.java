@@ -47,7 +47,7 @@ public final class DiskCopies {
       requireNamed(each);
       // Now rather than behind the commit, when everything has been copied.
       try (LeaseStore.Lock held = lock(each.name())) {
-        Place unused = place(each, origin);
+        Place _ = place(each, origin);
       }
     }
     long free = Files.getFileStore(incoming).getUsableSpace();

@@ -132,7 +132,7 @@ public final class DiskSet {
     }
     boolean started = false;
     try {
-      Task unused = scheduler.startBlocking("yield-" + vm, () -> {
+      Task _ = scheduler.startBlocking("yield-" + vm, () -> {
         try {
           yieldToOther();
         } finally {

@@ -59,7 +59,7 @@ final class LeasedDisk implements BlockDevice {
       if (lease.isFenced()) {
         withdrawn = true;
       } else {
-        long unused = clearAsOf.accumulateAndGet(renewal, Math::max);
+        long _ = clearAsOf.accumulateAndGet(renewal, Math::max);
       }
       if (troubled) {
         troubled = false;

@@ -150,7 +150,7 @@ public final class PushedPages implements PageSource {
     if (cause != null) {
       throw new IOException(cause.getMessage(), cause);
     }
-    // Ahead of the marks: what is pushed in between counts, and a harvest that finds less than was counted is no harm.
+    // Ahead of the marks: what is pushed in between counts for the next harvest, too, which may then find less than was counted.
     kept.set(0);
     log.harvest(into);
     moved.raise();

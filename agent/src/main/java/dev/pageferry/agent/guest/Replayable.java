@@ -43,7 +43,7 @@ public interface Replayable {
    *
    * @param steps at which the two were compared
    * @param firstDifference the first page that differs, or the page count where only the state does
-   * @param networkPages pages at the end of RAM that the network fed, for which there is no twin; their own checker found them
+   * @param networkPages pages at the end of RAM that the network fed and that cannot be replayed; their own checker found them
    *     right unless one of them is the first difference
    */
   record Result(long steps, OptionalLong firstDifference, long networkPages) {

@@ -34,7 +34,7 @@ public final class SpecMessages {
         message.getIdentity());
   }
 
-  /** @throws IllegalArgumentException if there is no such format */
+  /** @throws IllegalArgumentException if the format is unknown */
   public static DiskFormat formatFromProto(Disk.Format format) {
     return switch (format) {
       case VHD -> DiskFormat.VHD;

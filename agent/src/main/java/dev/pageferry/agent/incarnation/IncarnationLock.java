@@ -120,7 +120,7 @@ public final class IncarnationLock implements AutoCloseable {
     channel.truncate(0);
     ByteBuffer bytes = ByteBuffer.wrap(record.text().getBytes(StandardCharsets.UTF_8));
     while (bytes.hasRemaining()) {
-      int unused = channel.write(bytes, bytes.position());
+      int _ = channel.write(bytes, bytes.position());
     }
   }
 

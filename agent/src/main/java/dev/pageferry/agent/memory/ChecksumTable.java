@@ -36,7 +36,7 @@ public final class ChecksumTable {
   public void prepare(long first, long end) {
     for (long chunk = first / CHUNK_PAGES; chunk * CHUNK_PAGES < end; chunk++) {
       if (chunks.get((int) chunk) == null) {
-        int[] unused = newChunk((int) chunk);
+        int[] _ = newChunk((int) chunk);
       }
     }
   }

@@ -27,7 +27,7 @@ public final class DeviceDirtyLog {
   /** Marks pages [first, last]; behind the stores to them. */
   public void mark(long first, long last) {
     for (long page = first; page <= last; page++) {
-      var unused = (long) WORD.getAndBitwiseOr(words, (int) (page >>> 6), 1L << page);
+      var _ = (long) WORD.getAndBitwiseOr(words, (int) (page >>> 6), 1L << page);
     }
   }
 

@@ -69,7 +69,7 @@ final class Announcements {
   }
 
   private void schedule(Runnable task, int millis) {
-    var unused = loop.schedule(task, millis, TimeUnit.MILLISECONDS);
+    var _ = loop.schedule(task, millis, TimeUnit.MILLISECONDS);
   }
 
   private void announce(SwitchPort port, long nonce, int millis, BooleanSupplier isOurs) {

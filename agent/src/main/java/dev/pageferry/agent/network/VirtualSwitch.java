@@ -56,7 +56,7 @@ final class VirtualSwitch {
 
   /** An uplink to single hosts, and to others beside them. */
   interface Tunnels extends Uplink {
-    /** Sends to those who are on the network and are non-member hosts. */
+    /** Sends to non-member hosts that are on the network. */
     void tellOthers(int vni, byte[] frame);
   }
 

@@ -110,7 +110,7 @@ public final class DataExtents {
 
   static void close(int descriptor) {
     try {
-      int unused = (int) CLOSE.invokeExact(descriptor);
+      int _ = (int) CLOSE.invokeExact(descriptor);
     } catch (Throwable e) {
       throw new AssertionError("close could not be called", e);
     }

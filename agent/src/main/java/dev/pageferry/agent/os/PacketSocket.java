@@ -234,7 +234,7 @@ public final class PacketSocket implements AutoCloseable {
   public void close() {
     closed = true;
     try {
-      int unused = (int) CLOSE.invokeExact(sendState, descriptor);
+      int _ = (int) CLOSE.invokeExact(sendState, descriptor);
     } catch (Throwable e) {
       throw new AssertionError("close could not be called", e);
     }

@@ -32,7 +32,7 @@ public final class ReadAhead implements AutoCloseable {
   /** Bytes [offset, offset + length) are going to be read. Only a hint: whether it is taken makes no difference but in time. */
   public void willNeed(long offset, long length) {
     try {
-      int unused = (int) POSIX_FADVISE.invokeExact(descriptor, offset, length, POSIX_FADV_WILLNEED);
+      int _ = (int) POSIX_FADVISE.invokeExact(descriptor, offset, length, POSIX_FADV_WILLNEED);
     } catch (Throwable e) {
       throw new AssertionError("posix_fadvise could not be called", e);
     }

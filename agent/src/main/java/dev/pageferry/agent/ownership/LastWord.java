@@ -53,6 +53,6 @@ public final class LastWord {
 
   /** Waits until a copy under that epoch is of no use any more, or the time is over. */
   public void await(OwnershipEpoch epoch, Duration atMost) throws InterruptedException {
-    boolean unused = heard.await(() -> isOver(epoch), atMost);
+    boolean _ = heard.await(() -> isOver(epoch), atMost);
   }
 }

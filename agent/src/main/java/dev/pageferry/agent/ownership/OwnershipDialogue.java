@@ -49,7 +49,10 @@ public final class OwnershipDialogue {
       this(client, scheduler, random, new OpenDialogues());
     }
 
-    /** What every retry on this host waits by: from 20 ms to a second, so that those who failed together do not return together. */
+    /**
+     * How long to wait between the attempts of a move, a restore or a question: from 20 ms to a second, with jitter, so that
+     * those who failed together do not return together.
+     */
     public Backoff backoff() {
       return new Backoff(FIRST_RETRY, LONGEST_RETRY, random);
     }

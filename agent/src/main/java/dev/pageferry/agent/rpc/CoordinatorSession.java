@@ -241,7 +241,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     renew(sent, response.getLeaseMillis());
     if (response.hasNetwork() && resolving.compareAndSet(false, true)) {
       // Looking names up may take long, and others wait for the next heartbeat.
-      Task unused = scheduler.start("network-members", () -> tell(response.getNetwork()));
+      Task _ = scheduler.start("network-members", () -> tell(response.getNetwork()));
     }
   }
 
@@ -271,7 +271,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     dialogues.hear(id, word);
     outgoing.ofVm(id).ifPresentOrElse(migration -> migration.release(word), () -> {
       // Closing its disks may take long, and others wait for the next heartbeat.
-      Task unused = scheduler.start("drop-" + id, () -> {
+      Task _ = scheduler.start("drop-" + id, () -> {
         if (guests.destroy(id, word)) {
           log.warn("vm={} destroyed: its epoch {} is over", id, stale.getEpoch());
         }

@@ -49,7 +49,7 @@ public final class Promise<T> {
 
   /** Waits for the value; empty if it does not come in time, or never. */
   public Optional<T> await(Duration atMost) throws InterruptedException {
-    boolean unused = settled.await(this::isSettled, atMost);
+    boolean _ = settled.await(this::isSettled, atMost);
     return now();
   }
 }

@@ -90,7 +90,7 @@ final class SystemScheduler implements Scheduler {
             if (left <= 0) {
               return false;
             }
-            long unused = raised.awaitNanos(left);
+            long _ = raised.awaitNanos(left);
           }
         } finally {
           lock.unlock();

@@ -82,9 +82,9 @@ public final class Settings {
 
   /**
    * Adds a problem for each {@code FERRY_*} variable that is nearly a setting: it would be ignored, and its setting be the
-   * default. Others are left alone: programs of the project, and an operator's own scripts, have variables that begin so.
+   * default. Others are ignored: start scripts, and scripts of operators, use the same prefix.
    *
-   * @param others variables that are no settings, written as settings are: {@code java-home}
+   * @param others variables with another meaning, written as settings are: {@code java-home}
    */
   public void refuseMisspelt(Map<String, String> environment, Collection<String> names, Collection<String> others) {
     List<String> known = Stream.concat(names.stream(), others.stream()).map(Settings::variable).toList();

@@ -26,7 +26,7 @@ public enum FailureCode {
   ABORTED,
   /** A disk of the VM could not be flushed, released or opened. */
   DISKS_UNAVAILABLE,
-  /** The VM's state could not be had of its machine, not be written to shared storage, or not be read back. */
+  /** The VM's machine did not give its state, or the state could not be written to shared storage or read back. */
   STATE_UNAVAILABLE,
   /** The source died when the VM's state was whole on shared storage: the VM is saved; start it. */
   SAVED,

@@ -1,6 +1,8 @@
 package dev.pageferry.common.server;
 
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
@@ -9,6 +11,7 @@ import sun.misc.SignalHandler;
  * service managers take for a failure.
  */
 final class EndSignals {
+  private static final Logger log = LoggerFactory.getLogger(EndSignals.class);
   private static final List<String> NAMES = List.of("TERM", "INT", "HUP");
 
   private EndSignals() {
@@ -17,9 +20,14 @@ final class EndSignals {
   /** Calls back, on a thread of the JVM's own, at each of them that this process was not started to ignore (nohup). */
   static void await(Runnable asked) {
     for (String name : NAMES) {
-      Signal signal = new Signal(name);
-      if (Signal.handle(signal, received -> asked.run()) == SignalHandler.SIG_IGN) {
-        Signal.handle(signal, SignalHandler.SIG_IGN);
+      try {
+        Signal signal = new Signal(name);
+        if (Signal.handle(signal, received -> asked.run()) == SignalHandler.SIG_IGN) {
+          Signal.handle(signal, SignalHandler.SIG_IGN);
+        }
+      } catch (IllegalArgumentException e) {
+        // A JVM that was started with -Xrs leaves it to the system, which ends the process.
+        log.warn("signal {} is not handled by this JVM: {}", name, e.getMessage());
       }
     }
   }

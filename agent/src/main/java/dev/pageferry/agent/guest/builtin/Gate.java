@@ -4,15 +4,15 @@ import dev.pageferry.common.time.Deadline;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** Where a thread of a VM stands while the VM is paused. Closed at first. */
+/** Where a thread of a VM waits while the VM is paused. Closed at first. */
 final class Gate {
   private final Object lock = new Object();
   /** Guarded by {@link #lock}. */
-  private boolean standing;
+  private boolean paused;
   private volatile boolean held = true;
   private volatile boolean ended;
 
-  /** Whether the thread is to come and stand. */
+  /** Whether the thread is to pause. */
   boolean isHeld() {
     return held;
   }
@@ -22,10 +22,10 @@ final class Gate {
     return ended;
   }
 
-  /** The thread stands here until it is let go, or is to end. Others see from then on all that it has done. */
-  void stand() {
+  /** The thread pauses here until it is let go, or is to end. Others see from then on all that it has done. */
+  void pauseHere() {
     synchronized (lock) {
-      standing = true;
+      paused = true;
       lock.notifyAll();
       while (held && !ended) {
         try {
@@ -34,32 +34,32 @@ final class Gate {
           ended = true;
         }
       }
-      standing = false;
+      paused = false;
     }
   }
 
-  /** The thread ends, and stands for good: nobody may wait for it any more. */
+  /** The thread ends, and counts as paused from then on: nobody may wait for it any more. */
   void leave() {
     synchronized (lock) {
-      standing = true;
+      paused = true;
       lock.notifyAll();
     }
   }
 
-  /** Asks the thread to come and stand; {@link #awaitStanding} waits for it. */
+  /** Asks the thread to pause; {@link #awaitPaused} waits for it. */
   void hold(Thread thread) {
     held = true;
     LockSupport.unpark(thread);
   }
 
   /**
-   * Waits until the thread stands.
+   * Waits until the thread is paused.
    *
    * @return false if it does not in time
    */
-  boolean awaitStanding(Deadline deadline) throws InterruptedException {
+  boolean awaitPaused(Deadline deadline) throws InterruptedException {
     synchronized (lock) {
-      while (!standing) {
+      while (!paused) {
         if (deadline.hasPassed()) {
           return false;
         }

@@ -30,7 +30,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A VM's network cards: a thread that takes frames from their ports and sends what the guest answers. It stands while the VM
+ * A VM's network cards: a thread that takes frames from their ports and sends what the guest answers. It pauses while the VM
  * is paused, and works only while this host may run the VM; frames wait in their ports meanwhile.
  */
 final class GuestNetwork {
@@ -91,10 +91,10 @@ final class GuestNetwork {
 
   private void run() {
     try {
-      stand();
+      pauseHere();
       while (!gate.isEnded()) {
         if (gate.isHeld()) {
-          stand();
+          pauseHere();
         } else if (!isPermitted()) {
           LockSupport.parkNanos(PERMISSION_POLL_NANOS);
         } else if (!serve() && ports.stream().noneMatch(SwitchPort::hasFrames)) {
@@ -111,14 +111,14 @@ final class GuestNetwork {
     }
   }
 
-  /** Whoever sees this thread stand has all frames on their way, and all stores of theirs in RAM and marked. */
-  private void stand() throws InterruptedException {
+  /** Whoever sees this thread paused has all frames on their way, and all stores of theirs in RAM and marked. */
+  private void pauseHere() throws InterruptedException {
     for (SwitchPort each : ports) {
       while (!each.awaitSent() && !gate.isEnded()) {
         log.warn("{} waits for the switch", thread.getName());
       }
     }
-    gate.stand();
+    gate.pauseHere();
   }
 
   /** @return whether there was anything to do */
@@ -178,7 +178,7 @@ final class GuestNetwork {
   }
 
   /**
-   * The VM stands to be handed over, or goes on. From the pause on it may be another host's any moment, without this one
+   * The VM is paused to be handed over, or goes on. From the pause on it may be another host's any moment, without this one
    * knowing: nothing is announced.
    */
   void leaves(boolean begins) {
@@ -203,8 +203,8 @@ final class GuestNetwork {
     gate.hold(thread);
   }
 
-  boolean awaitStanding(Deadline deadline) throws InterruptedException {
-    return gate.awaitStanding(deadline);
+  boolean awaitPaused(Deadline deadline) throws InterruptedException {
+    return gate.awaitPaused(deadline);
   }
 
   void letGo() {

@@ -23,7 +23,7 @@ public record MachineState(List<Registers> vcpus) {
   /**
    * From what another host, or a file, says.
    *
-   * @throws IllegalArgumentException if that is no state of this machine
+   * @throws IllegalArgumentException if it is not a state of this machine
    */
   public static MachineState of(GuestState state) {
     if (!state.kind().equals(KIND) || state.version() != VERSION || state.blob().length % VCPU_BYTES != 0) {

@@ -34,7 +34,7 @@ final class Pacer {
     sliceStartNanos = now;
   }
 
-  /** Percent of the time in which the vCPU must stand still, 0 to 99. */
+  /** Percent of the time in which the vCPU must not run, 0 to 99. */
   void throttle(int percent) {
     throttlePercent = percent;
   }

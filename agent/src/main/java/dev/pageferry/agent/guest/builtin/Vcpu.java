@@ -76,10 +76,10 @@ final class Vcpu {
   }
 
   private void runProgram() {
-    standAtGate();
+    pauseAtGate();
     while (!gate.isEnded()) {
       if (gate.isHeld()) {
-        standAtGate();
+        pauseAtGate();
         continue;
       }
       dirtyLog.poll();
@@ -149,9 +149,9 @@ final class Vcpu {
     return 1;
   }
 
-  private void standAtGate() {
+  private void pauseAtGate() {
     dirtyLog.park();
-    gate.stand();
+    gate.pauseHere();
     pacer.restart();
     dirtyLog.unpark();
   }
@@ -172,18 +172,18 @@ final class Vcpu {
     }
   }
 
-  /** Asks the vCPU to stand at its gate; {@link #awaitStanding} waits for it. */
+  /** Asks the vCPU to pause at its gate; {@link #awaitPaused} waits for it. */
   void hold() {
     gate.hold(thread);
   }
 
   /**
-   * Waits until the vCPU stands still. From then on its registers and its stores are visible to the caller.
+   * Waits until the vCPU is paused. From then on its registers and its stores are visible to the caller.
    *
    * @return false if it does not in time
    */
-  boolean awaitStanding(Deadline deadline) throws InterruptedException {
-    return gate.awaitStanding(deadline);
+  boolean awaitPaused(Deadline deadline) throws InterruptedException {
+    return gate.awaitPaused(deadline);
   }
 
   /** Lets the vCPU run. */
@@ -228,7 +228,7 @@ final class Vcpu {
     return stepsDone;
   }
 
-  /** The registers; only while the vCPU stands. */
+  /** The registers; only while the vCPU is paused. */
   Registers registers() {
     return registers;
   }

@@ -220,7 +220,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
 
   @Override
   public synchronized void pause(PauseReason reason) throws InterruptedException {
-    boolean unused = pause(reason, Deadline.after(FOREVER, ticker));
+    boolean _ = pause(reason, Deadline.after(FOREVER, ticker));
   }
 
   @Override
@@ -233,7 +233,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
     }
   }
 
-  /** @return false, the reason removed again, if a vCPU does not stand in time */
+  /** @return false, the reason removed again, if a vCPU or network card does not pause in time */
   private boolean pause(PauseReason reason, Deadline deadline) throws InterruptedException {
     boolean isNew = pauseReasons.add(reason);
     if (reason == PauseReason.MIGRATION) {
@@ -244,21 +244,21 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
     vcpus.forEach(Vcpu::hold);
     cards.ifPresent(GuestNetwork::hold);
     try {
-      boolean stands = cards.isEmpty() || cards.get().awaitStanding(deadline);
+      boolean pauses = cards.isEmpty() || cards.get().awaitPaused(deadline);
       for (Vcpu each : vcpus) {
-        stands = stands && each.awaitStanding(deadline);
+        pauses = pauses && each.awaitPaused(deadline);
       }
-      if (!stands) {
+      if (!pauses) {
         undoPause(reason, isNew);
       }
-      return stands;
+      return pauses;
     } catch (InterruptedException e) {
       undoPause(reason, isNew);
       throw e;
     }
   }
 
-  /** The caller has no pause to end, so that the VM would stand for good. */
+  /** The caller has no pause to end, so that the VM would stay paused for good. */
   private void undoPause(PauseReason reason, boolean isNew) {
     if (isNew) {
       endPause(reason);

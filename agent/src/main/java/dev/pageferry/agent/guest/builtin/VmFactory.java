@@ -49,6 +49,6 @@ public final class VmFactory implements GuestKind {
     if (spec instanceof VmSpec own) {
       return own;
     }
-    throw new IllegalArgumentException("%s is no specification of this machine".formatted(spec));
+    throw new IllegalArgumentException("%s is not a specification of the built-in machine".formatted(spec));
   }
 }

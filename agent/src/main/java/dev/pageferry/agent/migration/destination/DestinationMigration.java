@@ -120,19 +120,19 @@ final class DestinationMigration {
     switch (now) {
       case Owned owned -> activateAndCleanUp(owned);
       case InDoubt undecided -> undecided.leave();
-      case Receiving unused -> throw new IllegalStateException("still received");
-      case Discarded unused -> {
+      case Receiving _ -> throw new IllegalStateException("still received");
+      case Discarded _ -> {
       }
     }
   }
 
   private void note(Reception now) {
     phase = switch (now) {
-      case Receiving unused -> Phase.RECEIVING;
-      case InDoubt unused -> Phase.READY;
+      case Receiving _ -> Phase.RECEIVING;
+      case InDoubt _ -> Phase.READY;
       // Not before it runs.
-      case Owned unused -> Phase.READY;
-      case Discarded unused -> Phase.DISCARDED;
+      case Owned _ -> Phase.READY;
+      case Discarded _ -> Phase.DISCARDED;
     };
   }
 

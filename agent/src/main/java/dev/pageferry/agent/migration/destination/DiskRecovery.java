@@ -81,7 +81,7 @@ public final class DiskRecovery implements Runnable {
         origin.epoch().next(), SILENT);
     try {
       return switch (dialogue.askOnce()) {
-        case Ruling.Ours unused -> promoted(origin);
+        case Ruling.Ours _ -> promoted(origin);
         // It has moved on since, and its disks are here all the same.
         case Ruling.NotOurs notOurs when notOurs.why() == Why.COMMITTED -> promoted(origin);
         case Ruling.NotOurs notOurs when notOurs.makesDisksCopies() -> deleted(origin);
@@ -91,8 +91,8 @@ public final class DiskRecovery implements Runnable {
           yield true;
         }
         case Ruling.Pending() -> false;
-        case Ruling.NoAnswer unused -> false;
-        case Ruling.Denied unused -> false;
+        case Ruling.NoAnswer _ -> false;
+        case Ruling.Denied _ -> false;
         case Ruling.RecordsUnknown() -> false;
       };
     } catch (IOException e) {

@@ -89,8 +89,8 @@ public final class IncomingMigrations implements IncomingDirectory {
    * Announces a migration: its source may connect, once, with the token.
    *
    * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
-   * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free, for at most 10 s. One that runs its guest already is left
-   * alone.
+   * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free, for at most
+   * 10 s. One that runs its guest already is left alone.
    *
    * @param manner how its contents come
    * @throws IllegalStateException if this agent is shutting down
@@ -116,7 +116,7 @@ public final class IncomingMigrations implements IncomingDirectory {
           && each.getValue().migration().phase() != DestinationMigration.Phase.RUNNING) {
         // A closed link makes it end by the protocol: discard, or ask the coordinator first if it was READY.
         each.getValue().migration().session().link().close();
-        boolean unused = each.getValue().task().join(DISCARD_WAIT);
+        boolean _ = each.getValue().task().join(DISCARD_WAIT);
       }
     }
   }
@@ -246,7 +246,7 @@ public final class IncomingMigrations implements IncomingDirectory {
     all.forEach(each -> end(each, Ending.NEAR));
     Deadline deadline = Deadline.after(atMost, environment.ticker());
     for (Arrival.Active each : all) {
-      boolean unused = each.task().join(Duration.ofNanos(deadline.remainingNanos()));
+      boolean _ = each.task().join(Duration.ofNanos(deadline.remainingNanos()));
     }
     all.forEach(each -> end(each, Ending.NOW));
   }

@@ -279,7 +279,7 @@ final class PagePlacement implements PageSink {
       throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
           "disks were to be flushed more than %d times".formatted(MigrationLimits.MAX_ROUNDS));
     }
-    double unused = flushDisks();
+    double _ = flushDisks();
   }
 
   /**

@@ -89,7 +89,7 @@ public final class RestoreOperation {
       environment.failpoints().at("restore.before-commit");
       return seconds;
     } catch (IOException | InterruptedException | RuntimeException | Error e) {
-      Discarded unused = receiving.discard(e.toString());
+      Discarded _ = receiving.discard(e.toString());
       throw e;
     }
   }
@@ -99,7 +99,7 @@ public final class RestoreOperation {
     return switch (dialogue.commit(() -> true)) {
       case Ruling.Ours ours -> inDoubt.own(ours);
       case Ruling.NotOurs notOurs -> {
-        Discarded unused = inDoubt.discard(notOurs);
+        Discarded _ = inDoubt.discard(notOurs);
         throw new IOException(
             "restoring VM %s was aborted by the coordinator; it is %s".formatted(spec.name(), notOurs));
       }

@@ -44,8 +44,8 @@ final class Setup {
     IncomingGuest guest = skeleton();
     receiving.built(guest);
     switch (session.manner()) {
-      case Manner.Live unused -> acceptPages(guest, streamFailed);
-      case Manner.Quick unused -> receiving.begins(new ArrivingFile(session, guest));
+      case Manner.Live _ -> acceptPages(guest, streamFailed);
+      case Manner.Quick _ -> receiving.begins(new ArrivingFile(session, guest));
     }
     session.link().send(SetupAccepted.newBuilder()
         .setPopulateSeconds(session.environment().ticker().secondsSince(start)).build());

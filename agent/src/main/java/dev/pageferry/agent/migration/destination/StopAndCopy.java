@@ -85,7 +85,7 @@ final class StopAndCopy {
     if (!session.link().awaitNews(now)) {
       return false;
     }
-    BackToPreCopy unused = session.link().receive(BackToPreCopy.class, now);
+    BackToPreCopy _ = session.link().receive(BackToPreCopy.class, now);
     return true;
   }
 
