@@ -7,6 +7,8 @@ import org.jspecify.annotations.Nullable;
 final class BlackoutScenario implements Scenario {
   private static final long MEMORY_BYTES = 1024 * Bench.MEBIBYTE;
 
+  private static final int TENTH = 10;
+
   private final Bench bench;
   private final Outcome outcome = new Outcome("p4", "Blackout");
 
@@ -22,21 +24,28 @@ final class BlackoutScenario implements Scenario {
   @Override
   public void run() {
     int moves = bench.quick() ? 5 : 20;
-    move("busy", moves, new Cluster.Spec("bench-p4-busy", MEMORY_BYTES, "uniform",
+    move("busy", true, moves, new Cluster.Spec("bench-p4-busy", MEMORY_BYTES, "uniform",
         List.of("rate=100MB/s", "workingSet=64MiB")), Goal.medianAtMost(10), Goal.maxAtMost(50));
-    move("idle", moves, new Cluster.Spec("bench-p4-idle", MEMORY_BYTES, "idle", List.of("fill=random")));
+    move("idle", false, moves, new Cluster.Spec("bench-p4-idle", MEMORY_BYTES, "idle", List.of("fill=random")));
     qemu(bench.quick() ? 2 : 5);
-    outcome.note("VMs of 1 GiB, " + moves + " moves back and forth after " + Bench.WARM_UP_MOVES
+    outcome.note("VMs of 1 GiB, " + moves + " moves back and forth after " + (Bench.WARM_UP_MOVES + 1)
         + " that are not counted. Busy: 100 MB/s"
         + " stored over 64 MiB. The parts of a blackout add up to it; their medians need not.");
   }
 
-  private void move(String kind, int moves, Cluster.Spec spec, Goal... goals) {
+  /** @param fresh whether the hosts have moved nothing yet */
+  private void move(String kind, boolean fresh, int moves, Cluster.Spec spec, Goal... goals) {
     bench.progress().say("P4: creating the %s VM", kind);
     try (Cluster.Vm vm = bench.requireCluster().create(spec)) {
+      Move first = vm.move();
       bench.warmUp(vm);
       for (int i = 1; i <= moves; i++) {
         Move move = vm.move();
+        if (fresh && i == TENTH - Bench.WARM_UP_MOVES - 1) {
+          outcome.add("first move of a fresh cluster ÷ tenth", Metric.RATIO,
+              first.blackoutSeconds() / move.blackoutSeconds(), Goal.medianAtMost(2));
+          outcome.add("first move of a fresh cluster", Metric.MILLISECONDS, first.blackoutSeconds() * 1e3);
+        }
         outcome.add(kind + ": blackout", Metric.MILLISECONDS, move.blackoutSeconds() * 1e3, goals);
         move.blackoutParts()
             .forEach((part, seconds) -> outcome.add(kind + ": " + part, Metric.MILLISECONDS, seconds * 1e3));

@@ -18,6 +18,8 @@ import java.util.stream.Stream;
 
 /** A coordinator and two agents on loopback, driven by the same commands that operators use. */
 final class Cluster implements AutoCloseable {
+  /** This checkout, in which the benchmarks run. */
+  static final Path HERE = Path.of("");
   private static final int PORT_BASE = 7600;
   private static final Duration UP_LIMIT = Duration.ofMinutes(5);
   private static final Duration COMMAND_LIMIT = Duration.ofMinutes(1);
@@ -72,8 +74,13 @@ final class Cluster implements AutoCloseable {
 
     /** Moves it to the other host. */
     Move move() {
+      return moveBy(HERE);
+    }
+
+    /** Moves it to the other host by the command of another checkout. */
+    Move moveBy(Path checkout) {
       String other = "host-a".equals(host) ? "host-b" : "host-a";
-      Answer answer = ferry(MOVE_LIMIT, List.of("migrate", "live", name, "--to", other));
+      Answer answer = ferry(checkout, MOVE_LIMIT, List.of("migrate", "live", name, "--to", other));
       Move move = Move.parse(answer.document(), answer.seconds());
       host = move.destination();
       return move;
@@ -157,6 +164,11 @@ final class Cluster implements AutoCloseable {
     }
   }
 
+  /** @return seconds that a command of a checkout takes, from its start to its end */
+  double time(Path checkout, List<String> words) {
+    return ferry(checkout, COMMAND_LIMIT, words).seconds();
+  }
+
   /** A move, and what a client saw meanwhile. */
   record Probed(Move move, JsonObject probe) {
   }
@@ -223,17 +235,25 @@ final class Cluster implements AutoCloseable {
   }
 
   private Answer ferry(Duration limit, List<String> words) {
-    Children.Result result = run(limit, words);
+    return ferry(HERE, limit, words);
+  }
+
+  private Answer ferry(Path checkout, Duration limit, List<String> words) {
+    Children.Result result = run(checkout, limit, words);
     if (result.exitCode() != 0) {
       throw new BenchmarkException("ferry " + String.join(" ", words) + ": " + result.complaint());
     }
-    JsonObject document = result.output().isBlank() ? new JsonObject() : parse(result, String.join(" ", words));
+    JsonObject document = !result.output().startsWith("{") ? new JsonObject() : parse(result, String.join(" ", words));
     return new Answer(document, result.wallSeconds());
   }
 
   private Children.Result run(Duration limit, List<String> words) {
+    return run(HERE, limit, words);
+  }
+
+  private Children.Result run(Path checkout, Duration limit, List<String> words) {
     List<String> all = new ArrayList<>(
-        List.of("scripts/ferry", "--coordinator", "127.0.0.1:" + PORT_BASE, "-o", "json"));
+        List.of(checkout.resolve("scripts/ferry").toString(), "--coordinator", "127.0.0.1:" + PORT_BASE, "-o", "json"));
     all.addAll(words);
     return children.run(limit, all);
   }

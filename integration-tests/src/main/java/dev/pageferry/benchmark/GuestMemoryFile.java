@@ -73,17 +73,14 @@ final class GuestMemoryFile implements AutoCloseable {
     return path;
   }
 
-  /** Fills all pages with random bytes, no two pages alike (SplitMix64 over the position). */
+  /** Fills all pages with random bytes, no two pages alike. */
   void fillRandom(long seed) throws IOException {
     ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES);
-    long word = seed;
+    SplitMix words = new SplitMix(seed);
     for (long position = 0; position < bytes; position += CHUNK_BYTES) {
       chunk.clear().limit((int) Math.min(CHUNK_BYTES, bytes - position));
       while (chunk.hasRemaining()) {
-        word += 0x9E3779B97F4A7C15L;
-        long mixed = (word ^ (word >>> 30)) * 0xBF58476D1CE4E5B9L;
-        mixed = (mixed ^ (mixed >>> 27)) * 0x94D049BB133111EBL;
-        chunk.putLong(mixed ^ (mixed >>> 31));
+        chunk.putLong(words.next());
       }
       writeFully(chunk.flip(), position);
     }

@@ -3,7 +3,10 @@ package dev.pageferry.benchmark;
 import java.util.List;
 import java.util.Locale;
 
-/** P1: bytes per second of a move of random pages against one TCP stream of iperf3. */
+/**
+ * P1: bytes per second of a move of random pages against one TCP stream of iperf3. P1b: against the same bytes sent by a bare
+ * loop.
+ */
 final class StreamScenario implements Scenario {
   private static final double COUNTERS_TOLERANCE = 0.1;
 
@@ -43,12 +46,10 @@ final class StreamScenario implements Scenario {
             pair);
         bench.settle();
       }
+      beside(vm);
       bench.progress().say("P1: verifying the VM against a replayed twin");
       if (vm.verify()) {
-        outcome.note(
-            "After " + (2 * bench.pairs() + Bench.WARM_UP_MOVES)
-                + " moves the VM's memory is identical with that of a twin"
-                + " replayed without any.");
+        outcome.note("After all moves the VM's memory is identical with that of a twin replayed without any.");
       } else {
         outcome.fault("The VM's memory differs from a replayed twin's after the moves.");
       }
@@ -59,7 +60,35 @@ final class StreamScenario implements Scenario {
         + ", so that both are shown. Pageferry: bytesSent ÷ time"
         + " from round 0's start to the last page placed. Kernel: bytes of IP packets received while the command ran"
         + " (/proc/net/netstat), which may differ from bytesSent by 10 %. Before each move that counts there is one the"
-        + " other way that does not: it warms the memory of both hosts, which iperf3 needs none of.");
+        + " other way that does not: it warms the memory of both hosts, which iperf3 needs none of. Bare loop: as many random"
+        + " bytes, 1 MiB a call, from mapped memory into mapped memory over one TCP stream, -C "
+        + SAME_CONGESTION_CONTROL + ", after a run that does not count.");
+  }
+
+  /** P1b, with as much memory again, which is free once the moves beside iperf3 are done. */
+  private void beside(Cluster.Vm vm) {
+    long needed = 2 * bench.memoryBytes() + 1024 * Bench.MEBIBYTE;
+    long available = KernelCounters.memoryAvailableBytes();
+    if (available < needed) {
+      outcome.skip("The bare loop needs more memory than is free beside the VM (" + needed / Bench.MEBIBYTE + " MiB, "
+          + available / Bench.MEBIBYTE + " MiB available).");
+      return;
+    }
+    bench.progress().say("P1b: filling as much for the bare loop");
+    try (BareStream bare = new BareStream(bench.memoryBytes())) {
+      for (int pair = 1; pair <= bench.pairs(); pair++) {
+        bare.bytesPerSecond(SAME_CONGESTION_CONTROL);
+        double limit = bare.bytesPerSecond(SAME_CONGESTION_CONTROL);
+        vm.move();
+        bench.settle();
+        double moved = vm.move().throughputBytesPerSecond();
+        bench.settle();
+        outcome.add("P1b: Pageferry ÷ bare loop", Metric.RATIO, moved / limit, Goal.medianAtLeast(0.9));
+        outcome.add("P1b: bare loop", Metric.GIGABYTES_PER_SECOND, limit / 1e9);
+        bench.progress().say("P1b: pair %d of %d: bare loop %.2f GB/s, Pageferry %.2f GB/s, ratio %.2f", pair,
+            bench.pairs(), limit / 1e9, moved / 1e9, moved / limit);
+      }
+    }
   }
 
   private void measure(Cluster.Vm vm, double streamBytesPerSecond, double sameControlBytesPerSecond, int pair) {

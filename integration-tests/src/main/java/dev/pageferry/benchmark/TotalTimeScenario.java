@@ -5,9 +5,6 @@ import org.jspecify.annotations.Nullable;
 
 /** P2: time from command to end against QEMU's, same RAM, interleaved. */
 final class TotalTimeScenario implements Scenario {
-  /** So that this VM has a size of its own, and finds no memory that another one left. */
-  private static final long FRESH_BYTES = Bench.MEBIBYTE;
-
   private final Bench bench;
   private final Outcome outcome = new Outcome("p2", "Total time against QEMU");
 
@@ -24,7 +21,7 @@ final class TotalTimeScenario implements Scenario {
   public void run() {
     bench.progress().say("P2: creating a VM of %d MiB of random pages", bench.memoryBytes() / Bench.MEBIBYTE);
     try (Cluster.Vm vm = bench.requireCluster()
-        .create(new Cluster.Spec("bench-p2", bench.memoryBytes() + FRESH_BYTES, "idle", List.of("fill=random")))) {
+        .create(new Cluster.Spec("bench-p2", bench.memoryBytes(), "idle", List.of("fill=random")))) {
       Move first = vm.move();
       outcome.add("first move to a host: totalSeconds", Metric.SECONDS, first.totalSeconds());
       outcome.add("first move to a host: setupSeconds", Metric.SECONDS, first.setupSeconds());
