@@ -2,6 +2,8 @@ package dev.pageferry.architecture;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.agent.guest.builtin.ProgramSpec;
+import dev.pageferry.ferry.command.VmCreate;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +18,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import picocli.CommandLine.Command;
 
 /** What pages say of files, of each other and of the code, as far as a machine can tell. */
 class DocumentationTest {
@@ -26,6 +29,8 @@ class DocumentationTest {
   private static final Pattern FAILPOINT = Pattern.compile("failpoints(?:\\(\\))?\\.at\\(\\s*\"([^\"]+)\"");
   private static final Pattern FAILPOINT_NAME = Pattern
       .compile("`((?:source|destination|create|save|restore)\\.[a-z.-]+)`");
+
+  private static final Pattern PROGRAM_ROW = Pattern.compile("(?m)^\\| `([a-z]+)` \\|");
 
   private static List<Path> pages() throws IOException {
     List<Path> pages = new ArrayList<>();
@@ -89,5 +94,22 @@ class DocumentationTest {
         .map(each -> each.group(1)).collect(Collectors.toCollection(TreeSet::new));
 
     assertThat(documented).isEqualTo(inCode);
+  }
+
+  @Test
+  void thePageOfCommandsAndTheHelpNameEveryGuestProgramWithItsArguments() throws Exception {
+    String page = Files.readString(ROOT.resolve("docs/COMMANDS.md"));
+    String section = page.substring(page.indexOf("\n## Guest programs\n"));
+    String help = String.join(" ", Objects.requireNonNull(VmCreate.class.getAnnotation(Command.class)).footer());
+
+    assertThat(PROGRAM_ROW.matcher(section).results().map(each -> each.group(1)))
+        .containsExactlyElementsOf(ProgramSpec.offered().keySet());
+    ProgramSpec.offered().forEach((program, arguments) -> {
+      assertThat(help).containsPattern("\\b" + program + "\\b");
+      for (String each : arguments) {
+        assertThat(section).contains("`" + each + "`");
+        assertThat(help).containsPattern("\\b" + each + "\\b");
+      }
+    });
   }
 }

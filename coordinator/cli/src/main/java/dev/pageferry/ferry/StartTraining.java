@@ -1,5 +1,6 @@
 package dev.pageferry.ferry;
 
+import com.google.protobuf.Timestamp;
 import dev.pageferry.ferry.session.Surroundings;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterImplBase;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
@@ -70,7 +71,8 @@ final class StartTraining {
     private static final Host HOST = Host.newBuilder().setId("host-a").setState(Host.State.UP)
         .setAddress("127.0.0.1:7410").setMemoryBytes(1L << 33).build();
     private static final Vm VM = Vm.newBuilder().setName("web").setId("vm-1").setHost("host-a")
-        .setState(Vm.State.RUNNING).setEpoch(1).setMemoryBytes(1L << 30).setVcpus(1).setProgram("idle").build();
+        .setState(Vm.State.RUNNING).setEpoch(1).setMemoryBytes(1L << 30).setVcpus(1).setProgram("idle")
+        .setCreatedAt(Timestamp.newBuilder().setSeconds(1_764_000_000)).build();
     private static final Migration DONE = Migration.newBuilder().setId("m-1").setVm("web")
         .setKind(Migration.Kind.LIVE).setSource("host-a").setDestination("host-b").setState(Migration.State.COMPLETED)
         .setStage(MigrationStage.Name.NETWORK_CLEANUP).setTotalSeconds(1.2).setBlackoutSeconds(0.01)

@@ -2,14 +2,20 @@ package dev.pageferry.ferry;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Timestamp;
 import dev.pageferry.ferry.FakeCluster.Answer;
 import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListHostsRequest;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
+import dev.pageferry.proto.cluster.v1.ListVtepsRequest;
+import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.RecordsTrouble;
 import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.Vtep;
 import io.grpc.Status;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -74,6 +80,48 @@ final class ListsTest extends CommandFixture {
     assertThat(ferry.outLines()).hasSize(3);
     assertThat(ferry.outLines().get(1)).startsWith("m-2 ").contains(" 2025-11-24T16:00:09Z ");
     assertThat(ferry.outLines().get(2)).startsWith("m-1 ").contains(" 2025-11-24T16:00:00Z ");
+  }
+
+  @Test
+  void whenAVmWasCreatedIsShownInUtc() {
+    Vm vm = WEB.toBuilder().setCreatedAt(Timestamp.newBuilder().setSeconds(1_764_000_009).setNanos(25_000_000)).build();
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(vm).addVms(DB).build());
+    cluster.answer("GetVm", vm);
+
+    assertThat(ferry.run("vm", "list", "-o", "wide")).isZero();
+    assertThat(ferry.out()).isEqualTo("""
+        NAME   STATE    HOST    MEMORY  VCPUS  PROGRAM  STEPS  ID    EPOCH  DISKS  NICS  CREATED
+        web-1  RUNNING  host-a  1 GiB       1  uniform      0  vm-7      1  -      -     2025-11-24T16:00:09Z
+        db     RUNNING  host-a  1 GiB       1  uniform      0  vm-8      1  -      -     -
+        """);
+    assertThat(ferry.run("vm", "list", "-o", "json")).isZero();
+    assertThat(ferry.out()).containsOnlyOnce("\"createdAt\": \"2025-11-24T16:00:09.025Z\"");
+    assertThat(ferry.run("vm", "show", "web-1", "-o", "yaml")).isZero();
+    assertThat(ferry.outLines()).contains("createdAt: '2025-11-24T16:00:09.025Z'");
+    assertThat(ferry.run("vm", "show", "web-1")).isZero();
+    assertThat(ferry.outLines()).contains("created:       2025-11-24T16:00:09Z");
+  }
+
+  @Test
+  void listsOfHostsAndVtepsComeInPagesAsThoseOfVmsDo() {
+    Host other = Samples.HOST.toBuilder().setId("host-b").build();
+    cluster.answer("ListHosts", request -> new Answer(List.of(((ListHostsRequest) request).getPageToken().isEmpty()
+        ? ListHostsResponse.newBuilder().addHosts(Samples.HOST).setNextPageToken("host-a").build()
+        : ListHostsResponse.newBuilder().addHosts(other).build()), Status.OK));
+    assertThat(ferry.run("host", "list", "-o", "name")).isZero();
+    assertThat(ferry.out()).isEqualTo("host-a\nhost-b\n");
+    assertThat(ferry.run("host", "list", "-o", "name", "--limit", "1")).isZero();
+    assertThat(ferry.out()).isEqualTo("host-a\n");
+
+    Vtep desk = Vtep.newBuilder().setName("desk").build();
+    cluster.answer("ListVteps", request -> new Answer(List.of(((ListVtepsRequest) request).getPageToken().isEmpty()
+        ? ListVtepsResponse.newBuilder().addVteps(desk).setNextPageToken("desk").build()
+        : ListVtepsResponse.newBuilder().addVteps(desk.toBuilder().setName("lab")).build()), Status.OK));
+    assertThat(ferry.run("vtep", "list", "-o", "name")).isZero();
+    assertThat(ferry.out()).isEqualTo("desk\nlab\n");
+    assertThat(ferry.run("vtep", "list", "-o", "name", "--limit", "1")).isZero();
+    assertThat(ferry.out()).isEqualTo("desk\n");
+    assertThat(cluster.requests()).hasSize(6);
   }
 
   @Test

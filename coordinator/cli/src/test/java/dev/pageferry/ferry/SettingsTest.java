@@ -95,6 +95,26 @@ final class SettingsTest {
   }
 
   @Test
+  void withoutACoordinatorTheCommandStillTellsItsOwnVersion() {
+    ferry.environment.put("FERRY_COORDINATOR", cluster.address());
+    cluster.stop();
+    String error = "ferry: cannot reach the coordinator at " + cluster.address()
+        + "; Connection refused; start it, or name another with --coordinator\n";
+
+    assertThat(ferry.run("version")).isEqualTo(ExitCode.UNREACHABLE);
+    assertThat(ferry.out()).isEqualTo("ferry:  dev\n");
+    assertThat(ferry.err()).isEqualTo(error);
+
+    assertThat(ferry.run("version", "-o", "json")).isEqualTo(ExitCode.UNREACHABLE);
+    assertThat(ferry.out().replaceAll("\\s", "")).isEqualTo("{\"command\":\"dev\",\"hosts\":[]}");
+    assertThat(ferry.err()).isEqualTo(error);
+
+    assertThat(ferry.run("version", "-o", "yaml")).isEqualTo(ExitCode.UNREACHABLE);
+    assertThat(ferry.out()).isEqualTo("command: dev\nhosts: []\n");
+    assertThat(ferry.err()).isEqualTo(error);
+  }
+
+  @Test
   void whatAnErrorCameFromIsToldWhereItIsAskedFor() {
     cluster.refuse("ListHosts", Status.UNAVAILABLE.withDescription("gone"));
     ferry.environment.put("FERRY_COORDINATOR", cluster.address());

@@ -1,10 +1,13 @@
 package dev.pageferry.agent.guest.builtin;
 
+import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.common.page.PageRange;
 import dev.pageferry.common.page.PageSize;
 import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Map;
 
 /**
  * A program that mixes memory and disk: {@value #STEPS_PER_REQUEST} - 1 stores into random pages, then a disk step, in
@@ -13,9 +16,11 @@ import java.nio.ByteBuffer;
  * twin finds it. Every {@value #WRITES_PER_FLUSH}th write flushes.
  */
 final class DiskMixProgram implements GuestProgram {
-  static final int BLOCK_BYTES = PageSize.BYTES;
-  static final int STEPS_PER_REQUEST = 64;
+  private static final int BLOCK_BYTES = PageSize.BYTES;
+  private static final int STEPS_PER_REQUEST = 64;
   private static final int WRITES_PER_FLUSH = 16;
+  /** Of one vCPU: a twin keeps them all in memory. */
+  private static final long MAX_BLOCKS = 4096;
 
   private final WritingProgram writer;
   private final PageRange pages;
@@ -24,8 +29,8 @@ final class DiskMixProgram implements GuestProgram {
   private final long slots;
 
   /** @param slots blocks of this vCPU's part of the disk, at least one */
-  DiskMixProgram(long seed, PageRange pages, int disk, long firstSlot, long slots) {
-    this.writer = new WritingProgram(seed, WritingProgram.uniform(pages));
+  private DiskMixProgram(long seed, PageRange pages, int disk, long firstSlot, long slots) {
+    this.writer = new UniformProgram(seed, pages);
     this.pages = pages;
     this.disk = disk;
     this.firstSlot = firstSlot;
@@ -82,5 +87,41 @@ final class DiskMixProgram implements GuestProgram {
       ram.copyIn(page, request.data(), 0);
     }
     registers.set(Registers.PROGRAM_COUNTER, registers.get(Registers.PROGRAM_COUNTER) + 1);
+  }
+
+  static final class Kind implements ProgramKind {
+    @Override
+    public String name() {
+      return "diskmix";
+    }
+
+    @Override
+    public List<Argument<?>> arguments() {
+      return List.of(ProgramDisk.ARGUMENT);
+    }
+
+    @Override
+    public void verifyDisks(Map<String, String> given, List<DiskDescription> disks, int vcpus) {
+      ProgramDisk.verify(name(), ProgramDisk.ARGUMENT.of(given), disks, vcpus);
+    }
+
+    @Override
+    public GuestProgram program(VcpuPart part, Map<String, String> given, List<DiskDescription> disks) {
+      int disk = ProgramDisk.ARGUMENT.of(given);
+      PageRange blocks = ProgramDisk.share(part, disks.get(disk), BLOCK_BYTES);
+      return new DiskMixProgram(part.seed(), part.workingSet(), disk, blocks.first(),
+          Math.min(blocks.count(), MAX_BLOCKS));
+    }
+
+    @Override
+    public void verify(VcpuPart part, Registers registers) {
+      long steps = registers.get(Registers.PROGRAM_COUNTER);
+      // Of two requests the first is a write.
+      long writes = (steps / STEPS_PER_REQUEST + 1) / 2;
+      if (registers.get(Registers.BLOCKS_WRITTEN) != writes) {
+        throw new IllegalArgumentException("vCPU %d has written %d blocks at step %d; expected %d".formatted(
+            part.vcpu(), registers.get(Registers.BLOCKS_WRITTEN), steps, writes));
+      }
+    }
   }
 }

@@ -1,13 +1,16 @@
 package dev.pageferry.agent.guest.builtin;
 
 import dev.pageferry.agent.disk.BlockDevice;
+import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
+import dev.pageferry.common.page.PageRange;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.zip.CRC32C;
 
@@ -149,5 +152,35 @@ final class JournalProgram implements GuestProgram {
     CRC32C crc = new CRC32C();
     crc.update(record.duplicate().position(0).limit(CHECKSUM_AT));
     return (int) crc.getValue();
+  }
+
+  static final class Kind implements ProgramKind {
+    @Override
+    public String name() {
+      return "journal";
+    }
+
+    @Override
+    public List<Argument<?>> arguments() {
+      return List.of(ProgramDisk.ARGUMENT);
+    }
+
+    /** Some 244 records a second. */
+    @Override
+    public String defaultRate() {
+      return "1MB/s";
+    }
+
+    @Override
+    public void verifyDisks(Map<String, String> given, List<DiskDescription> disks, int vcpus) {
+      ProgramDisk.verify(name(), ProgramDisk.ARGUMENT.of(given), disks, vcpus);
+    }
+
+    @Override
+    public GuestProgram program(VcpuPart part, Map<String, String> given, List<DiskDescription> disks) {
+      int disk = ProgramDisk.ARGUMENT.of(given);
+      PageRange slots = ProgramDisk.share(part, disks.get(disk), RECORD_BYTES);
+      return new JournalProgram(disk, slots.first(), slots.count(), part.share().first());
+    }
   }
 }

@@ -35,6 +35,9 @@ final class VmSpecTest {
       "zipf       | theta      | NaN         | theta",
       "zipf       | theta      | steep       | theta 'steep'",
       "uniform    | theta      | 0.9         | has no argument 'theta'; it takes fill, rate, seed, workingSet",
+      "journal    | disk       | 64          | disk '64' is not between 0 and 63",
+      "diskmix    | disk       | last        | disk 'last' is not a whole number",
+      "journal    | theta      | 0.9         | it takes disk, fill, rate, seed, workingSet",
       "zipf       | Rate       | 1MB/s       | it takes fill, rate, seed, theta, workingSet",
       "idle       | speed      | 1           | program 'idle' has no argument 'speed'"})
   void aWrongArgumentIsNamed(String program, String argument, String value, String message) {
@@ -58,6 +61,8 @@ final class VmSpecTest {
         .isInfinite();
     assertThat(new ProgramSpec("uniform", Vms.arguments(), MEMORY, 1).stepsPerSecondOfVcpu())
         .isEqualTo(100_000_000 / 4096.0);
+    assertThat(new ProgramSpec("journal", Vms.arguments(), MEMORY, 1).stepsPerSecondOfVcpu())
+        .isEqualTo(1_000_000 / 4096.0);
   }
 
   @Test
@@ -98,6 +103,27 @@ final class VmSpecTest {
         .isThrownBy(() -> new VmSpec(new VmId("a"), "a", MEMORY, 1, program, Optional.of(Path.of("/image")),
             Optional.empty(), List.of()))
         .withMessageContaining("exclude each other");
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', value = {
+      "sequential |  5 | 2 |  2 | vCPU 0 is at page 2 of a working set of 2 pages",
+      "sequential |  5 | 2 | -1 | vCPU 0 is at page -1",
+      "diskmix    | 63 | 4 |  0 | vCPU 0 has written 0 blocks at step 64; expected 1",
+      "diskmix    | 63 | 4 |  2 | vCPU 0 has written 2 blocks at step 64; expected 1",
+      "uniform    |  5 | 4 | -1 | vCPU 0 has written -1 blocks behind record 0 at step 6",
+      "journal    |  5 | 3 | -1 | vCPU 0 has written 0 blocks behind record -1 at step 6"})
+  void registersThatTheProgramNeverHasAreRefused(String name, int stepsBefore, int register, long value,
+      String message) {
+    ProgramSpec program = new ProgramSpec(name, Vms.arguments("workingSet", "8KiB"), MEMORY, 1);
+    Registers registers = new Registers();
+    registers.set(Registers.PROGRAM_COUNTER, stepsBefore);
+    program.verify(0, registers);
+
+    registers.set(Registers.PROGRAM_COUNTER, stepsBefore + 1);
+    registers.set(register, value);
+    assertThatIllegalArgumentException().isThrownBy(() -> program.verify(0, registers))
+        .withMessageStartingWith(message);
   }
 
   @Test

@@ -9,7 +9,6 @@ import dev.pageferry.ferry.view.RecordsText;
 import dev.pageferry.ferry.view.Table;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Host;
-import dev.pageferry.proto.cluster.v1.ListHostsRequest;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -27,8 +26,7 @@ public final class HostCommands extends CommandGroup {
 
   @Command(name = "list", description = "All hosts that registered.")
   int list(@Mixin ListOptions options) {
-    return ferry.inSession(session -> options.show(session,
-        _ -> session.connection().read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance())),
+    return ferry.inSession(session -> options.show(session, limit -> Pages.hosts(session.connection(), limit),
         HostCommands::table,
         hosts -> RecordsText.warn(session.output(), hosts.hasRecords(), hosts.getRecords())));
   }

@@ -66,13 +66,9 @@ final class ListOptions {
   /** Cuts the list of the document. */
   @SuppressWarnings("unchecked") // A builder builds what it was made from.
   private <M extends Message> M limited(M document) {
-    Message.Builder builder = document.toBuilder();
-    for (FieldDescriptor field : document.getDescriptorForType().getFields()) {
-      if (field.isRepeated() && field.getJavaType() == FieldDescriptor.JavaType.MESSAGE
-          && limit > 0 && document.getRepeatedFieldCount(field) > limit) {
-        builder.setField(field, ((List<?>) document.getField(field)).subList(0, limit));
-      }
-    }
-    return (M) builder.build();
+    FieldDescriptor list = Pages.listOf(document);
+    return limit > 0 && document.getRepeatedFieldCount(list) > limit
+        ? (M) document.toBuilder().setField(list, ((List<?>) document.getField(list)).subList(0, limit)).build()
+        : document;
   }
 }

@@ -1,10 +1,10 @@
 package dev.pageferry.ferry.command;
 
 import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.Details;
 import dev.pageferry.proto.cluster.v1.HostVersion;
-import dev.pageferry.proto.cluster.v1.ListHostsRequest;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import dev.pageferry.proto.cluster.v1.Versions;
 import java.util.concurrent.Callable;
@@ -25,9 +25,15 @@ public final class VersionCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     return ferry.inSession(session -> {
-      ListHostsResponse hosts = session.connection()
-          .read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance()));
       Versions.Builder versions = Versions.newBuilder().setCommand(own);
+      ListHostsResponse hosts;
+      try {
+        hosts = Pages.hosts(session.connection(), 0);
+      } catch (Failure e) {
+        // What the command knows by itself is told all the same.
+        session.output().document(versions.build(), _ -> new Details().add("ferry", own).text());
+        throw e;
+      }
       if (hosts.hasCoordinatorVersion()) {
         versions.setCoordinator(hosts.getCoordinatorVersion());
       }

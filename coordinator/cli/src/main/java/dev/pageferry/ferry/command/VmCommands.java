@@ -34,7 +34,7 @@ public final class VmCommands extends CommandGroup {
     this.ferry = ferry;
   }
 
-  @Command(name = "list", description = "All VMs.")
+  @Command(name = "list", description = "All VMs, the newest first.")
   int list(@Mixin ListOptions options) {
     return ferry.inSession(session -> options.show(session, limit -> Pages.vms(session.connection(), limit),
         vms -> VmText.table(vms.getVmsList()),

@@ -7,7 +7,6 @@ import dev.pageferry.ferry.view.Table;
 import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepResponse;
-import dev.pageferry.proto.cluster.v1.ListVtepsRequest;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -26,8 +25,7 @@ public final class VtepCommands extends CommandGroup {
 
   @Command(name = "list", description = "The hosts, and what was added to them.")
   int list(@Mixin ListOptions options) {
-    return ferry.inSession(session -> options.show(session,
-        _ -> session.connection().read(stub -> stub.listVteps(ListVtepsRequest.getDefaultInstance())),
+    return ferry.inSession(session -> options.show(session, limit -> Pages.vteps(session.connection(), limit),
         vteps -> table(vteps.getVtepsList()), _ -> {
         }));
   }

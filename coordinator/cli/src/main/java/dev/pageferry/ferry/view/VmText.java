@@ -22,7 +22,7 @@ public final class VmText {
     if (hasReasons) {
       headers.add("REASON");
     }
-    Table table = new Table(headers, List.of("ID", "EPOCH", "DISKS", "NICS"));
+    Table table = new Table(headers, List.of("ID", "EPOCH", "DISKS", "NICS", "CREATED"));
     for (Vm vm : vms) {
       List<Object> cells = new ArrayList<>(List.of(vm.getName(), vm.getState(), vm.getHost(),
           ByteSize.format(vm.getMemoryBytes()), vm.getVcpus(), vm.getProgram(), vm.getSteps()));
@@ -30,7 +30,7 @@ public final class VmText {
         cells.add(Output.oneLine(vm.getReason()));
       }
       cells.addAll(List.of(vm.getId(), vm.getEpoch(), String.join(",", vm.getDisksList()),
-          String.join(",", vm.getNicsList())));
+          String.join(",", vm.getNicsList()), created(vm)));
       table.row(cells.toArray());
     }
     return table;
@@ -39,11 +39,16 @@ public final class VmText {
   public static Details details(Vm vm, Palette palette) {
     return new Details().add("name", vm.getName()).add("id", vm.getId()).add("host", vm.getHost())
         .add("state", palette.paint(vm.getState().toString())).add("reason", Output.oneLine(vm.getReason()))
-        .add("epoch", vm.getEpoch())
+        .add("epoch", vm.getEpoch()).add("created", created(vm))
         .add("memory", ByteSize.format(vm.getMemoryBytes())).add("vcpus", vm.getVcpus()).add("program", vm.getProgram())
         .add("program args", pairs(vm.getProgramArgsMap())).add("memory image", vm.getMemoryImage())
         .add("memory image sha256", vm.getMemoryImageSha256()).add("steps", vm.getSteps())
         .add("disks", String.join(", ", vm.getDisksList())).add("nics", nics(vm));
+  }
+
+  /** Empty: not known. */
+  private static String created(Vm vm) {
+    return Times.text(vm.getCreatedAt().getSeconds() * 1000);
   }
 
   private static String nics(Vm vm) {

@@ -79,7 +79,7 @@ final class MachineCreations {
   private void record(VmSpec spec, Host host) throws RequestException {
     VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING)
         .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value()).setEpoch(FIRST.value())
-        .setStorageId(MachineStarts.storageOf(host, spec)).build();
+        .setStorageId(MachineStarts.storageOf(host, spec)).setCreatedAtMillis(scheduler.wallMillis()).build();
     synchronized (naming) {
       RequestedCards.requireFree(ledger, spec.getNicsList());
       // Again: another VM may have been recorded since, under another name of a device.

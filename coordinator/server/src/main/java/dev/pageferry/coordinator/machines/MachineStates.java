@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.machines;
 
+import com.google.protobuf.Timestamp;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
@@ -71,7 +72,14 @@ public final class MachineStates {
     if (!judgement.reason().isEmpty()) {
       vm.setReason(judgement.reason());
     }
+    if (record.getCreatedAtMillis() > 0) {
+      vm.setCreatedAt(timestamp(record.getCreatedAtMillis()));
+    }
     return vm.build();
+  }
+
+  private static Timestamp timestamp(long millis) {
+    return Timestamp.newBuilder().setSeconds(millis / 1000).setNanos((int) (millis % 1000) * 1_000_000).build();
   }
 
   private long steps(VmRecord record, Optional<VmStatus> status) {

@@ -113,9 +113,8 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
     Refusals.answer(observer, () -> {
-      ListHostsResponse.Builder response = ListHostsResponse.newBuilder()
-          .addAllHosts(inventory.list().stream().map(ClusterService::host).toList())
-          .setCoordinatorVersion(version);
+      ListHostsResponse.Builder response = Lists
+          .hosts(inventory.list().stream().map(ClusterService::host).toList(), request).setCoordinatorVersion(version);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
     });
@@ -289,7 +288,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listVteps(ListVtepsRequest request, StreamObserver<ListVtepsResponse> observer) {
-    Refusals.answer(observer, () -> ListVtepsResponse.newBuilder().addAllVteps(network.list()).build());
+    Refusals.answer(observer, () -> Lists.vteps(network.list(), request));
   }
 
   @Override

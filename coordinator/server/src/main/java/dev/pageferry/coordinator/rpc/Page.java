@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -38,5 +39,11 @@ record Page<T extends MessageLite>(List<T> elements, Optional<String> next) {
       page.add(each);
     }
     return new Page<>(page, Optional.empty());
+  }
+
+  /** Puts it into an answer. */
+  void into(Consumer<List<T>> list, Consumer<String> nextToken) {
+    list.accept(elements);
+    next.ifPresent(nextToken);
   }
 }

@@ -2,6 +2,8 @@ package dev.pageferry.coordinator.machines;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Timestamp;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeAgents.Destroy;
 import dev.pageferry.coordinator.fakes.FakeSite;
@@ -31,6 +33,23 @@ class MachineCreationsTest extends MachinesFixture {
     assertThat(asked.getSpec().getMemoryBytes()).isEqualTo(64 * FakeSite.MIB);
     assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
     assertThat(site.row("db").getOwnerIncarnation()).isEqualTo(site.incarnation("a").value());
+  }
+
+  @Test
+  void whenAVmWasCreatedIsRecordedAndStaysWhateverBecomesOfIt() throws Exception {
+    long before = Scheduler.SYSTEM.wallMillis();
+    Vm vm = site.createVm("db", "a");
+    long created = site.row("db").getCreatedAtMillis();
+    assertThat(created).isBetween(before, Scheduler.SYSTEM.wallMillis());
+    assertThat(vm.getCreatedAt()).isEqualTo(Timestamp.newBuilder().setSeconds(created / 1000)
+        .setNanos((int) (created % 1000) * 1_000_000).build());
+
+    site.heartbeat("a");
+    machines.stop("db");
+    machines.start("db", "b", false);
+    assertThat(site.row("db").getEpoch()).isEqualTo(2);
+    assertThat(site.row("db").getCreatedAtMillis()).isEqualTo(created);
+    assertThat(machines.list().getFirst().getCreatedAt()).isEqualTo(vm.getCreatedAt());
   }
 
   @Test

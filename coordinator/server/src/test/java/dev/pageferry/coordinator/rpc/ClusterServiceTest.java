@@ -16,6 +16,7 @@ import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.ListHostsRequest;
+import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
@@ -99,6 +100,10 @@ class ClusterServiceTest extends ServedSiteFixture {
         .extracting(Host::getId, Host::getState)
         .containsExactly(org.assertj.core.groups.Tuple.tuple("a", Host.State.UP),
             org.assertj.core.groups.Tuple.tuple("b", Host.State.DOWN));
+    ListHostsResponse page = served.cluster().listHosts(ListHostsRequest.newBuilder().setPageSize(1).build());
+    assertThat(page.getHostsList()).extracting(Host::getId).containsExactly("a");
+    assertThat(served.cluster().listHosts(ListHostsRequest.newBuilder().setPageToken(page.getNextPageToken()).build())
+        .getHostsList()).extracting(Host::getId).containsExactly("b");
     Host a = served.cluster().getHost(GetHostRequest.newBuilder().setId("a").build());
     assertThat(a.getAddress()).isEqualTo(FakeSite.address("a"));
     assertThat(a.getMemoryFreeBytes()).isEqualTo(1024 * FakeSite.MIB);

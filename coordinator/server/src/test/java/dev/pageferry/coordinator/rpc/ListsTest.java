@@ -2,15 +2,23 @@ package dev.pageferry.coordinator.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Timestamp;
+import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListHostsRequest;
+import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListMigrationsResponse;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsResponse;
+import dev.pageferry.proto.cluster.v1.ListVtepsRequest;
+import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.Vtep;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Lists in pages. */
@@ -19,6 +27,11 @@ class ListsTest {
 
   private static Vm vm(String name) {
     return Vm.newBuilder().setName(name).build();
+  }
+
+  private static Vm vm(String name, long createdMillis) {
+    return vm(name).toBuilder().setCreatedAt(Timestamp.newBuilder().setSeconds(createdMillis / 1000)
+        .setNanos((int) (createdMillis % 1000) * 1_000_000)).build();
   }
 
   @Test
@@ -64,7 +77,48 @@ class ListsTest {
     ListVmsResponse first = Lists.vms(List.of(huge, vm("small")), ListVmsRequest.newBuilder().setPageSize(9).build())
         .build();
     assertThat(first.getVmsList()).containsExactly(huge);
-    assertThat(first.getNextPageToken()).isEqualTo("huge");
+    assertThat(first.getNextPageToken()).endsWith(" huge");
+  }
+
+  @Test
+  void theNewestVmComesFirstAndThoseOfUnknownAgeLast() {
+    List<Vm> vms = List.of(vm("unknown-b"), vm("old", 1_000_000), vm("unknown-a"), vm("new", 1_000_001),
+        vm("older", 999_999), vm("next", 1_000_001));
+    List<String> seen = new ArrayList<>();
+    String token = "";
+    do {
+      ListVmsResponse page = Lists.vms(vms, ListVmsRequest.newBuilder().setPageSize(2).setPageToken(token).build())
+          .build();
+      page.getVmsList().forEach(each -> seen.add(each.getName()));
+      token = page.getNextPageToken();
+    } while (!token.isEmpty());
+    assertThat(seen).containsExactly("new", "next", "old", "older", "unknown-a", "unknown-b");
+  }
+
+  @Test
+  void hostsComeInPagesByTheirIds() {
+    List<Host> hosts = Stream.of("c", "a", "b").map(id -> Host.newBuilder().setId(id).build()).toList();
+    ListHostsResponse first = Lists.hosts(hosts, ListHostsRequest.newBuilder().setPageSize(2).build()).build();
+    ListHostsResponse rest = Lists.hosts(hosts,
+        ListHostsRequest.newBuilder().setPageSize(2).setPageToken(first.getNextPageToken()).build()).build();
+    assertThat(first.getHostsList()).extracting(Host::getId).containsExactly("a", "b");
+    assertThat(rest.getHostsList()).extracting(Host::getId).containsExactly("c");
+    assertThat(rest.hasNextPageToken()).isFalse();
+  }
+
+  @Test
+  void vtepsComeInPagesWithTheHostsFirst() {
+    List<Vtep> vteps = List.of(vtep("a", false), vtep("z", true), vtep("b", false), vtep("b", true));
+    ListVtepsResponse first = Lists.vteps(vteps, ListVtepsRequest.newBuilder().setPageSize(3).build());
+    ListVtepsResponse rest = Lists.vteps(vteps,
+        ListVtepsRequest.newBuilder().setPageSize(3).setPageToken(first.getNextPageToken()).build());
+    assertThat(first.getVtepsList()).containsExactly(vtep("b", true), vtep("z", true), vtep("a", false));
+    assertThat(rest.getVtepsList()).containsExactly(vtep("b", false));
+    assertThat(rest.hasNextPageToken()).isFalse();
+  }
+
+  private static Vtep vtep(String name, boolean host) {
+    return Vtep.newBuilder().setName(name).setHost(host).build();
   }
 
   @Test
