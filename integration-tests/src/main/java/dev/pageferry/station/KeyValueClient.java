@@ -37,7 +37,7 @@ public final class KeyValueClient {
   public record Answer(int status, long version, byte[] value) {
   }
 
-  private final Station station;
+  private final UdpStation station;
   private final Ipv4Address server;
   private final long client;
   private final int sourcePort;
@@ -45,7 +45,7 @@ public final class KeyValueClient {
   private long reads;
   private long sentAgain;
 
-  public KeyValueClient(Station station, Ipv4Address server) {
+  public KeyValueClient(UdpStation station, Ipv4Address server) {
     this.station = station;
     this.server = server;
     Random random = new Random();

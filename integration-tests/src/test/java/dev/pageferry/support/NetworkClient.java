@@ -6,15 +6,16 @@ import dev.pageferry.proto.cluster.v1.AddVtepRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVtepRequest;
 import dev.pageferry.proto.cluster.v1.ListVtepsRequest;
 import dev.pageferry.proto.cluster.v1.Vtep;
+import dev.pageferry.station.BackgroundConversation;
 import dev.pageferry.station.Conversation;
 import dev.pageferry.station.KeyValueClient;
-import dev.pageferry.station.Station;
+import dev.pageferry.station.UdpStation;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import org.awaitility.Awaitility;
+import org.jspecify.annotations.Nullable;
 
 /** A station that was added to a test's cluster, and a conversation that it has with a guest. */
 public final class NetworkClient implements AutoCloseable {
@@ -22,12 +23,12 @@ public final class NetworkClient implements AutoCloseable {
   private static final String NAME = "client";
 
   private final TestCluster cluster;
-  private final Station station;
-  private volatile boolean over;
+  private final UdpStation station;
+  private @Nullable BackgroundConversation current;
 
   public NetworkClient(TestCluster cluster, int vni) throws IOException {
     this.cluster = cluster;
-    this.station = new Station(vni, Ipv4Address.parse("10.200.0.9"));
+    this.station = new UdpStation(vni, Ipv4Address.parse("10.200.0.9"));
     cluster.api().addVtep(AddVtepRequest.newBuilder().setName(NAME).setAddress(station.tunnelEnd()).setVni(vni)
         .build());
     hostsMayHaveMoved();
@@ -49,7 +50,7 @@ public final class NetworkClient implements AutoCloseable {
     return new InetSocketAddress(parsed.host(), parsed.port());
   }
 
-  public Station station() {
+  public UdpStation station() {
     return station;
   }
 
@@ -59,37 +60,27 @@ public final class NetworkClient implements AutoCloseable {
   }
 
   /** A conversation in the background. */
-  public final class Talk {
-    private final Conversation conversation;
-    private final FutureTask<Conversation> task;
+  public static final class Talk {
+    private final BackgroundConversation conversation;
 
-    private Talk(Ipv4Address guest, long seed) {
-      conversation = new Conversation(new KeyValueClient(station, guest), seed);
-      task = new FutureTask<>(() -> {
-        while (!over) {
-          conversation.step();
-        }
-        conversation.checkAll();
-        return conversation;
-      });
-      Thread.ofPlatform().daemon().name("conversation").start(task);
+    private Talk(BackgroundConversation conversation) {
+      this.conversation = conversation;
     }
 
     /** Waits until some more was said. */
     public void goesOn() {
       long before = conversation.changes();
       Awaitility.await("the conversation goes on").atMost(PATIENCE)
-          .until(() -> task.isDone() || conversation.changes() > before + 20);
-      if (task.isDone()) {
-        end();
+          .until(() -> conversation.isOver() || conversation.changes() > before + 20);
+      if (conversation.isOver()) {
+        Conversation _ = end();
       }
     }
 
     /** Ends it, and looks whether everything that was said holds. */
     public Conversation end() {
-      over = true;
       try {
-        return task.get();
+        return conversation.end();
       } catch (ExecutionException e) {
         throw new AssertionError("the conversation broke", e.getCause());
       } catch (InterruptedException e) {
@@ -104,13 +95,16 @@ public final class NetworkClient implements AutoCloseable {
     if (!reaches(guest)) {
       throw new AssertionError("%s does not answer".formatted(guest));
     }
-    over = false;
-    return new Talk(guest, seed);
+    BackgroundConversation begun = new BackgroundConversation(new KeyValueClient(station, guest), seed);
+    current = begun;
+    return new Talk(begun);
   }
 
   @Override
   public void close() throws IOException {
-    over = true;
+    if (current != null) {
+      current.leave();
+    }
     station.close();
     cluster.api().deleteVtep(DeleteVtepRequest.newBuilder().setName(NAME).build());
   }

@@ -12,7 +12,6 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
@@ -24,9 +23,6 @@ import org.jspecify.annotations.Nullable;
  * Each question is one bounded attempt; whatever goes wrong with one, the row may have decided. Owned by one task.
  */
 public final class OwnershipDialogue {
-  private static final Duration FIRST_RETRY = Duration.ofMillis(20);
-  private static final Duration LONGEST_RETRY = Duration.ofSeconds(1);
-
   /** From which end of the operation this host looks at it. */
   private enum Side {
     /** It has the guest, and is to give it away: to another host, or to a file. */
@@ -49,12 +45,9 @@ public final class OwnershipDialogue {
       this(client, scheduler, random, new OpenDialogues());
     }
 
-    /**
-     * How long to wait between the attempts of a move, a restore or a question: from 20 ms to a second, with jitter, so that
-     * those who failed together do not return together.
-     */
+    /** How long to wait between the attempts of a move, a restore or a question. */
     public Backoff backoff() {
-      return new Backoff(FIRST_RETRY, LONGEST_RETRY, random);
+      return Backoff.withinCluster(random);
     }
 
     /** For a dialogue that is about no guest of this host: the coordinator's word of guests is none about that. */

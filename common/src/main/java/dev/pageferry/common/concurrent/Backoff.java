@@ -8,6 +8,9 @@ import java.util.random.RandomGenerator;
  * come again together ("equal jitter": half of it fixed, half of it random). Owned by one task.
  */
 public final class Backoff {
+  private static final Duration FIRST = Duration.ofMillis(20);
+  private static final Duration LONGEST = Duration.ofSeconds(1);
+
   private final Duration first;
   private final Duration longest;
   private final RandomGenerator random;
@@ -25,6 +28,11 @@ public final class Backoff {
     this.longest = longest;
     this.random = random;
     this.next = first;
+  }
+
+  /** For what goes on between the servers of a cluster: from 20 ms to a second. */
+  public static Backoff withinCluster(RandomGenerator random) {
+    return new Backoff(FIRST, LONGEST, random);
   }
 
   /** How long to wait now. */

@@ -1,5 +1,6 @@
 package dev.pageferry.ferry.command;
 
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.ferry.session.Change;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
@@ -15,6 +16,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.WatchMigrationRequest;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -124,7 +126,8 @@ final class MigrationWatch implements AutoCloseable {
   }
 
   private Migration follow() {
-    int attempt = 0;
+    Backoff backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, new Random());
+    boolean isGone = false;
     long goneNanos = 0;
     while (true) {
       long before = updates;
@@ -136,13 +139,14 @@ final class MigrationWatch implements AutoCloseable {
       if (broken != null && broken.exitCode() != ExitCode.UNREACHABLE) {
         throw broken;
       }
-      if (attempt == 0 || before != updates) {
-        attempt = 0;
+      if (!isGone || before != updates) {
+        isGone = true;
+        backoff.reset();
         goneNanos = session.surroundings().ticker().nanos();
         display.note("lost the coordinator at %s; migration %s goes on without it; trying to reach it for %d s"
             .formatted(session.connection().coordinator(), id, PATIENCE.toSeconds()));
       }
-      await(attempt++, goneNanos);
+      await(backoff.next(), goneNanos);
     }
   }
 
@@ -183,7 +187,7 @@ final class MigrationWatch implements AutoCloseable {
         && (stages < 0 || (stages == 0 && one.getProgress().getRound() < other.getProgress().getRound()));
   }
 
-  private void await(int attempt, long goneNanos) {
+  private void await(Duration pause, long goneNanos) {
     Surroundings surroundings = session.surroundings();
     Duration rest = PATIENCE.minusNanos(surroundings.ticker().nanos() - goneNanos);
     if (!rest.isPositive()) {
@@ -191,8 +195,6 @@ final class MigrationWatch implements AutoCloseable {
           "cannot reach the coordinator at %s; no answer for %d s; migration %s goes on, look later with 'ferry migration show %s'"
               .formatted(session.connection().coordinator(), PATIENCE.toSeconds(), id, id));
     }
-    Duration pause = FIRST_PAUSE.multipliedBy(1L << Math.min(attempt, 10));
-    pause = pause.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause;
     try {
       surroundings.pause().sleep(pause.compareTo(rest) > 0 ? rest : pause);
     } catch (InterruptedException e) {

@@ -1,5 +1,6 @@
 package dev.pageferry.ferry.ping;
 
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.ferry.session.Connection;
@@ -11,16 +12,20 @@ import dev.pageferry.proto.cluster.v1.Vtep;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
 import java.net.DatagramSocket;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
 /** Being on a network of VMs for a while: the coordinator tells all hosts of this process' socket, until this is closed. */
 final class NetworkVisit implements AutoCloseable {
-  private static final Duration BEFORE_JOINING_AGAIN = Duration.ofMillis(200);
+  /** Not longer than a second: a coordinator that comes back waits 5 s for its visitors, then hosts forget the others. */
+  private static final Duration FIRST_WAIT = Duration.ofMillis(200);
+  private static final Duration LONGEST_WAIT = Duration.ofSeconds(1);
 
   private final CancellableContext call = Context.ROOT.withCancellation();
   private final Connection connection;
@@ -55,9 +60,13 @@ final class NetworkVisit implements AutoCloseable {
 
   /** A coordinator that comes back does not know its visitors any more: joins again, until this is closed. */
   private void stay() {
+    Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
     while (!call.isCancelled()) {
       try {
-        connection.stream(stub -> stub.joinNetwork(request), joined::complete);
+        connection.stream(stub -> stub.joinNetwork(request), answer -> {
+          backoff.reset();
+          joined.complete(answer);
+        });
       } catch (Failure e) {
         if (call.isCancelled() || joined.completeExceptionally(e)) {
           return;
@@ -66,7 +75,7 @@ final class NetworkVisit implements AutoCloseable {
         connection.reconnect();
       }
       try {
-        Thread.sleep(BEFORE_JOINING_AGAIN);
+        Thread.sleep(backoff.next());
       } catch (InterruptedException e) {
         return;
       }
@@ -84,10 +93,10 @@ final class NetworkVisit implements AutoCloseable {
   }
 
   /** The address of this machine from which it reaches another; nothing is sent. */
-  static String localAddressTowards(InetSocketAddress other) {
+  static InetAddress localAddressTowards(InetSocketAddress other) {
     try (DatagramSocket socket = new DatagramSocket()) {
       socket.connect(other);
-      return socket.getLocalAddress().getHostAddress();
+      return socket.getLocalAddress();
     } catch (SocketException e) {
       throw new Failure(ExitCode.FAILED, "%s cannot be reached from here; %s; check routes and addresses".formatted(
           other, IoFailure.sentence(e)), e);

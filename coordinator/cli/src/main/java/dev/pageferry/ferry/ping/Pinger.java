@@ -2,15 +2,10 @@ package dev.pageferry.ferry.ping;
 
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
-import dev.pageferry.common.packet.ArpPacket;
-import dev.pageferry.common.packet.Endpoints;
-import dev.pageferry.common.packet.EthernetFrame;
 import dev.pageferry.common.packet.IcmpEcho;
 import dev.pageferry.common.packet.Ipv4Address;
 import dev.pageferry.common.packet.Ipv4Packet;
-import dev.pageferry.common.packet.MacAddress;
 import dev.pageferry.common.packet.NetworkCard;
-import dev.pageferry.common.packet.VxlanHeader;
 import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
@@ -19,16 +14,13 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmPing;
 import dev.pageferry.proto.cluster.v1.Vtep;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.ClosedChannelException;
-import java.nio.channels.DatagramChannel;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Pings a VM as a client on its network would: as a tunnel end of its own, which learns from what it hears where the VM is.
@@ -36,9 +28,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Pinger implements AutoCloseable {
   private static final int DATA_BYTES = 56;
-  private static final int RECEIVE_BYTES = 2048;
-  private static final long ASK_AGAIN_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
-  private static final long RESOLVE_NANOS = TimeUnit.SECONDS.toNanos(5);
+  private static final Duration FINDING = Duration.ofSeconds(5);
   /** A client asks again where an address is that has fallen silent for so long. */
   private static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long LAST_ANSWERS_NANOS = TimeUnit.SECONDS.toNanos(2);
@@ -46,16 +36,10 @@ public final class Pinger implements AutoCloseable {
   private final Vm vm;
   private final NetworkCard card;
   private final Connection connection;
-  private final DatagramChannel socket;
+  private final VxlanStation station;
   private final NetworkVisit visit;
-  private final MacAddress self;
-  private final Ipv4Address selfAddress;
   private final int identifier;
   private final PingStatistics statistics = new PingStatistics();
-  private final CountDownLatch resolved = new CountDownLatch(1);
-  private final Thread receiver;
-  /** Where the VM's frames came from last. */
-  private volatile @Nullable InetSocketAddress host;
   private volatile boolean stopped;
 
   /**
@@ -69,9 +53,8 @@ public final class Pinger implements AutoCloseable {
     this.vm = vm;
     this.card = NetworkCard.parse(vm.getNics(nic) + ",ip=" + vm.getAddresses(nic));
     SecureRandom random = new SecureRandom();
-    self = new MacAddress(0x02_00_00_00_00_00L | random.nextLong() & 0xFF_FFFF_FFFFL);
     // Link-local (RFC 3927): nobody's in the VM's subnet.
-    selfAddress = new Ipv4Address(169 << 24 | 254 << 16 | 256 + random.nextInt(0xFE00));
+    Ipv4Address address = new Ipv4Address(169 << 24 | 254 << 16 | 256 + random.nextInt(0xFE00));
     identifier = random.nextInt(1 << 16);
     try {
       List<Vtep> vteps = connection.read(stub -> stub.listVteps(ListVtepsRequest.getDefaultInstance()))
@@ -80,26 +63,22 @@ public final class Pinger implements AutoCloseable {
       if (hosts.isEmpty()) {
         throw new Failure(ExitCode.REFUSED, "no host is on the network; see 'ferry vtep list'");
       }
-      String local = NetworkVisit.localAddressTowards(hosts.getFirst());
-      socket = DatagramChannel.open().bind(new InetSocketAddress(local, 0));
-      int port = ((InetSocketAddress) socket.getLocalAddress()).getPort();
-      visit = new NetworkVisit(connection, new HostPort(local, port), card.vni());
+      InetAddress local = NetworkVisit.localAddressTowards(hosts.getFirst());
+      station = new VxlanStation(card.vni(), address, local, this::received);
+      visit = new NetworkVisit(connection, new HostPort(local.getHostAddress(), station.socket().getPort()),
+          card.vni());
     } catch (IOException e) {
       throw new Failure(ExitCode.FAILED, "no socket for the ping; %s; try again".formatted(IoFailure.sentence(e)), e);
     }
-    receiver = Thread.ofPlatform().daemon().name("ping-receiver").start(this::receive);
-    resolve();
+    station.tell(visit.hosts());
+    find();
   }
 
-  private void resolve() {
-    long end = System.nanoTime() + RESOLVE_NANOS;
+  private void find() {
     try {
-      do {
-        ask();
-        if (resolved.await(ASK_AGAIN_NANOS, TimeUnit.NANOSECONDS)) {
-          return;
-        }
-      } while (System.nanoTime() - end < 0 && !stopped);
+      if (station.find(card.mac(), card.address(), FINDING)) {
+        return;
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -107,12 +86,6 @@ public final class Pinger implements AutoCloseable {
     throw new Failure(ExitCode.FAILED,
         "VM %s does not answer for %s (%s) on network %d; a VM that is paused answers when it runs again; see 'ferry vm show %s'"
             .formatted(vm.getName(), card.address(), card.mac(), card.vni(), vm.getName()));
-  }
-
-  /** Asks all hosts where the address is. */
-  private void ask() {
-    byte[] question = ArpPacket.request(self, selfAddress, card.address());
-    visit.hosts().forEach(each -> send(each, question));
   }
 
   /**
@@ -131,15 +104,11 @@ public final class Pinger implements AutoCloseable {
       }
       if (statistics.silentNanos(now) > SILENCE_NANOS && now - askedNanos > SILENCE_NANOS) {
         askedNanos = now;
-        ask();
+        station.ask(card.address());
       }
       int sequence = i & 0xFFFF;
       statistics.sent(sequence, now);
-      InetSocketAddress target = host;
-      if (target != null) {
-        send(target, IcmpEcho.request(new Endpoints(self, selfAddress, card.mac(), card.address()), identifier,
-            sequence, DATA_BYTES));
-      }
+      station.send(IcmpEcho.request(station.towards(card.mac(), card.address()), identifier, sequence, DATA_BYTES));
       // What was missed is not made up for.
       next = Math.max(next + intervalNanos, now);
     }
@@ -170,53 +139,10 @@ public final class Pinger implements AutoCloseable {
     stopped = true;
   }
 
-  private void send(InetSocketAddress target, byte[] frame) {
-    ByteBuffer datagram = ByteBuffer.allocate(VxlanHeader.BYTES + frame.length)
-        .putLong(VxlanHeader.encode(card.vni())).put(frame).flip();
-    try {
-      socket.send(datagram, target);
-    } catch (IOException e) {
-      // A host that is gone refuses; the request counts as lost.
-      return;
-    }
-  }
-
-  private void receive() {
-    ByteBuffer buffer = ByteBuffer.allocate(RECEIVE_BYTES);
-    while (true) {
-      try {
-        InetSocketAddress from = (InetSocketAddress) socket.receive(buffer.clear());
-        long now = System.nanoTime();
-        if (from != null && buffer.flip().remaining() >= VxlanHeader.BYTES + EthernetFrame.HEADER_BYTES) {
-          long header = buffer.getLong();
-          byte[] frame = new byte[buffer.remaining()];
-          buffer.get(frame);
-          if (VxlanHeader.vni(header) == card.vni() && EthernetFrame.isWellFormed(frame)) {
-            received(from, VxlanHeader.mayBeLearned(header), frame, now);
-          }
-        }
-      } catch (ClosedChannelException e) {
-        return;
-      } catch (IOException e) {
-        // An ICMP error for something sent before.
-        continue;
-      }
-    }
-  }
-
-  private void received(InetSocketAddress from, boolean learns, byte[] frame, long now) {
-    if (EthernetFrame.source(frame).equals(card.mac()) && learns) {
-      host = from;
-      resolved.countDown();
-    }
-    if (EthernetFrame.type(frame) == EthernetFrame.TYPE_ARP) {
-      ArpPacket.of(frame).filter(arp -> arp.operation() == ArpPacket.REQUEST && arp.target().equals(selfAddress))
-          .ifPresent(arp -> send(from, arp.reply(self)));
-    } else if (EthernetFrame.type(frame) == EthernetFrame.TYPE_IPV4
-        && EthernetFrame.destination(frame).equals(self)) {
-      Ipv4Packet.of(frame).filter(packet -> packet.source().equals(card.address())).flatMap(IcmpEcho::of)
-          .filter(echo -> !echo.isRequest() && echo.identifier() == identifier)
-          .ifPresent(echo -> statistics.answered(echo.sequence(), now));
+  private void received(Ipv4Packet packet, long nanos) {
+    if (packet.source().equals(card.address())) {
+      IcmpEcho.of(packet).filter(echo -> !echo.isRequest() && echo.identifier() == identifier)
+          .ifPresent(echo -> statistics.answered(echo.sequence(), nanos));
     }
   }
 
@@ -225,7 +151,7 @@ public final class Pinger implements AutoCloseable {
     stopped = true;
     visit.close();
     try {
-      socket.close();
+      station.close();
     } catch (IOException e) {
       // Nothing is lost with it.
       return;

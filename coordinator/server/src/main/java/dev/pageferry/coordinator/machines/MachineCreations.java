@@ -1,9 +1,11 @@
 package dev.pageferry.coordinator.machines;
 
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.time.Deadline;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.disks.Disks;
@@ -19,6 +21,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,9 +30,8 @@ final class MachineCreations {
   private static final Logger log = LoggerFactory.getLogger(MachineCreations.class);
   private static final OwnershipEpoch FIRST = new OwnershipEpoch(1);
 
-  /** How long a creation that was begun before is waited for: five minutes. */
-  private static final int FINISHING_LOOKS = 600;
-  private static final Duration FINISHING_LOOK = Duration.ofMillis(500);
+  /** How long a creation that was begun before is waited for. */
+  private static final Duration FINISHING = Duration.ofMinutes(5);
 
   private final OwnershipLedger ledger;
   private final AgentClient agents;
@@ -39,11 +41,13 @@ final class MachineCreations {
   private final MachineStarts starts;
   private final BusyVms busy;
   private final Scheduler scheduler;
+  private final RandomGenerator random;
   /** Held from the look whether addresses are free until they are taken. */
   private final Object naming = new Object();
 
   MachineCreations(OwnershipLedger ledger, AgentClient agents, Disks disks, Eligibility eligibility,
-      Whereabouts whereabouts, MachineStarts starts, BusyVms busy, Scheduler scheduler) {
+      Whereabouts whereabouts, MachineStarts starts, BusyVms busy, Scheduler scheduler,
+      RandomGenerator random) {
     this.ledger = ledger;
     this.agents = agents;
     this.disks = disks;
@@ -52,6 +56,7 @@ final class MachineCreations {
     this.starts = starts;
     this.busy = busy;
     this.scheduler = scheduler;
+    this.random = random;
   }
 
   /**
@@ -129,7 +134,9 @@ final class MachineCreations {
    * @return empty if the creation ended without this
    */
   Optional<Vm> finish(String name, Start start) throws RequestException {
-    for (int i = 0; i < FINISHING_LOOKS; i++) {
+    Backoff backoff = Backoff.withinCluster(random);
+    Deadline end = Deadline.after(FINISHING, scheduler);
+    while (!end.hasPassed()) {
       Row row = eligibility.row(name);
       if (row.record().getPhase() != VmRecord.Phase.CREATING) {
         return Optional.empty();
@@ -145,14 +152,14 @@ final class MachineCreations {
           }
         }
       }
-      sleepALittle();
+      sleep(backoff.next());
     }
     throw new RequestException(Kind.IN_DOUBT, "VM %s is being created still", name);
   }
 
-  private void sleepALittle() throws RequestException {
+  private void sleep(Duration duration) throws RequestException {
     try {
-      scheduler.sleep(FINISHING_LOOK);
+      scheduler.sleep(duration);
     } catch (InterruptedException e) {
       scheduler.current().interrupt();
       throw new RequestException(Kind.IN_DOUBT, "this coordinator is shutting down");

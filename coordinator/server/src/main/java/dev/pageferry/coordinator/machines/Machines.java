@@ -61,7 +61,8 @@ public final class Machines {
     this.whereabouts = new Whereabouts(inventory, agents);
     this.eligibility = new Eligibility(ledger, inventory, states);
     this.starts = new MachineStarts(ledger, agents, states, eligibility, whereabouts);
-    this.creations = new MachineCreations(ledger, agents, disks, eligibility, whereabouts, starts, busy, scheduler);
+    this.creations = new MachineCreations(ledger, agents, disks, eligibility, whereabouts, starts, busy, scheduler,
+        random);
     this.contents = new MachineContents(agents);
     this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.machines;
 
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
@@ -43,9 +44,8 @@ import org.slf4j.LoggerFactory;
 public final class SavedMachines {
   private static final Logger log = LoggerFactory.getLogger(SavedMachines.class);
 
-  private static final int RESOLVE_ATTEMPTS = 600;
-  private static final Duration RETRY = Duration.ofMillis(500);
-  private static final Duration FROZEN_RETRY = Duration.ofSeconds(1);
+  /** With the waits between them, some five minutes. */
+  private static final int RESOLVE_ATTEMPTS = 400;
 
   private final OwnershipLedger ledger;
   private final HostInventory inventory;
@@ -79,9 +79,10 @@ public final class SavedMachines {
    */
   void recover() throws InterruptedException {
     List<Row> left = new ArrayList<>(unfinished);
+    Backoff backoff = Backoff.withinCluster(random);
     // One that cannot be decided does not hold up the others.
     for (left.removeIf(this::aborted); !left.isEmpty(); left.removeIf(this::aborted)) {
-      scheduler.sleep(FROZEN_RETRY);
+      scheduler.sleep(backoff.next());
     }
   }
 
@@ -201,6 +202,7 @@ public final class SavedMachines {
 
   /** To give up would leave the VM's row pending, and the VM locked, until this process is started again. */
   private Decision resolve(Row row, MigrationId operation) {
+    Backoff backoff = Backoff.withinCluster(random);
     for (int attempt = 1;; attempt++) {
       try {
         return ledger.resolve(row.id(), operation);
@@ -212,15 +214,16 @@ public final class SavedMachines {
         }
         log.error("vm={} operation={} cannot be decided now, tried again: {}", row.record().getSpec().getName(),
             operation, e.toString());
-        pause();
+        pause(backoff.next());
       }
     }
   }
 
   private void keepAborting(Row row, MigrationId operation) {
+    Backoff backoff = Backoff.withinCluster(random);
     try {
       while (!aborted(row, operation)) {
-        scheduler.sleep(FROZEN_RETRY);
+        scheduler.sleep(backoff.next());
       }
     } catch (InterruptedException e) {
       scheduler.current().interrupt();
@@ -242,9 +245,9 @@ public final class SavedMachines {
   }
 
   /** Goes on when it is interrupted, too: there is somebody to be told of the decision. */
-  private void pause() {
+  private void pause(Duration duration) {
     try {
-      scheduler.sleep(RETRY);
+      scheduler.sleep(duration);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.migration;
 
 import com.google.protobuf.ByteString;
+import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
@@ -26,6 +27,7 @@ import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +42,6 @@ final class MigrationRun {
   private static final Logger log = LoggerFactory.getLogger(MigrationRun.class);
   private static final int TOKEN_BYTES = 32;
   private static final Duration TOKEN_VALID_FOR = Duration.ofMinutes(2);
-  private static final Duration RETRY = Duration.ofMillis(300);
   private static final Duration CHECK = Duration.ofSeconds(1);
   private static final Duration SILENCE = Duration.ofSeconds(15);
 
@@ -55,7 +56,7 @@ final class MigrationRun {
   private final HostInventory inventory;
   private final AgentClient agents;
   private final Scheduler scheduler;
-  /** Of tokens, which nobody may guess. */
+  /** For waits, and for tokens, which nobody may guess. */
   private final RandomGenerator random;
   private final long acceptedMillis;
   private @Nullable Double secondsBeforeSource;
@@ -124,7 +125,9 @@ final class MigrationRun {
 
   /** Follows a migration that was started, by this process or by the one before it. */
   void follow() throws InterruptedException {
+    Backoff backoff = Backoff.withinCluster(random);
     while (!MigrationDocument.isFinal(document.now())) {
+      OutgoingStatus before = last;
       try {
         AgentException silence = listenUnlessLost();
         if (silence != null && !MigrationDocument.isFinal(document.now()) && concludeWithoutSource(silence)) {
@@ -134,8 +137,11 @@ final class MigrationRun {
         // To give up would leave the VM's row pending, and the VM locked, for good.
         troubled(e);
       }
+      if (!Objects.equals(last, before)) {
+        backoff.reset();
+      }
       if (!MigrationDocument.isFinal(document.now())) {
-        scheduler.sleep(RETRY);
+        scheduler.sleep(backoff.next());
       }
     }
   }
@@ -246,6 +252,7 @@ final class MigrationRun {
 
   /** Returns once that is known: where the records do not change now it would be called something else later. */
   private void abort(FailureCode code, String message) throws InterruptedException {
+    Backoff backoff = Backoff.withinCluster(random);
     while (true) {
       try {
         ledger.resolve(vm, migration);
@@ -256,7 +263,7 @@ final class MigrationRun {
         return;
       } catch (RuntimeException | Error e) {
         troubled(e);
-        scheduler.sleep(CHECK);
+        scheduler.sleep(backoff.next());
       }
     }
   }
