@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
-import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.TestCluster;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -38,48 +38,46 @@ class CoordinatorFailureTest {
     assertThat(cluster.verify("vm").getIdentical()).isTrue();
   }
 
+  /** A migration to host-b, whose source is held at a point of it. */
+  private HeldMigration heldAt(String point) throws Exception {
+    return cluster.holdMigration("host-a", point, () -> cluster.migrate("vm", "host-b"));
+  }
+
+  private Vm assertCompletes(HeldMigration migration) {
+    assertThat(migration.end().getState()).isEqualTo(Migration.State.COMPLETED);
+    Vm vm = cluster.awaitVm("vm", Vm.State.RUNNING, "host-b");
+    assertThat(cluster.verify("vm").getIdentical()).isTrue();
+    return vm;
+  }
+
   @Test
   void aMigrationWhoseCoordinatorDiesDuringPreCopyIsTakenUpByTheNextAndCompletes() throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", "source.pre-copy.round-done");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.coordinator().kill();
-    failpoint.release();
+    HeldMigration held = heldAt("source.pre-copy.round-done");
+    held.killCoordinator();
     // It gets as far as its switchover, finds nobody who could commit, and keeps the guest running meanwhile.
     cluster.agent("host-a").awaitLog(Pattern.compile("switchover 1 of 5 put off: COORDINATOR_SILENT"));
     cluster.restartCoordinator();
 
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
-    cluster.awaitVm("vm", Vm.State.RUNNING, "host-b");
-    assertThat(cluster.verify("vm").getIdentical()).isTrue();
+    assertCompletes(held);
   }
 
   @Test
   void aSourceThatCannotAskForItsCommitStaysInDoubtUntilTheCoordinatorIsBack() throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.before-commit");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.coordinator().kill();
-    failpoint.release();
+    HeldMigration held = heldAt("source.storage-handoff.before-commit");
+    held.killCoordinator();
     cluster.agent("host-a").awaitLog(Pattern.compile("in doubt: the coordinator did not answer"));
     cluster.restartCoordinator();
 
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
-    cluster.awaitVm("vm", Vm.State.RUNNING, "host-b");
-    assertThat(cluster.verify("vm").getIdentical()).isTrue();
+    assertCompletes(held);
   }
 
   @Test
   void aCommitWhoseAnswerIsLostIsNotMadeTwice() throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.decided");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
+    HeldMigration held = heldAt("source.storage-handoff.decided");
     cluster.coordinator().kill();
     cluster.restartCoordinator();
-    failpoint.release();
+    held.release();
 
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
-    assertThat(cluster.awaitVm("vm", Vm.State.RUNNING, "host-b").getEpoch()).isEqualTo(2);
-    assertThat(cluster.verify("vm").getIdentical()).isTrue();
+    assertThat(assertCompletes(held).getEpoch()).isEqualTo(2);
   }
 }

@@ -10,6 +10,7 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.ServerProcess;
 import dev.pageferry.support.TestCluster;
 import java.util.List;
@@ -50,17 +51,20 @@ class HostFailureTest {
     cluster.heal();
   }
 
+  /** A live migration to host-b, with a host held at a point of it. */
+  private static HeldMigration held(String host, String point) throws Exception {
+    return cluster.holdMigration(host, point, () -> cluster.migrate("vm", "host-b"));
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {"destination.setup.configured", "destination.setup.accepted", "destination.stop-and-copy.last-page",
           "destination.stop-and-copy.before-ready"})
   void aDestinationThatIsKilledLosesNothingAndASecondTryElsewhereSucceeds(String point) throws Exception {
-    Failpoint failpoint = cluster.hold("host-b", point);
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
+    HeldMigration held = held("host-b", point);
     cluster.agent("host-b").kill();
 
-    Migration ended = cluster.awaitEnd(migration.getId());
+    Migration ended = held.end();
     assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
     assertThat(ended.getFailure().getCode()).isEqualTo("DESTINATION_LOST");
     assertGoesOnAt("host-a", 1);
@@ -70,13 +74,10 @@ class HostFailureTest {
 
   @Test
   void aDestinationThatIsKilledDuringPreCopyLosesNothing() throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", "source.pre-copy.round-done");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-b").kill();
-    failpoint.release();
+    HeldMigration held = held("host-a", "source.pre-copy.round-done");
+    held.kill("host-b");
 
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.FAILED);
+    assertThat(held.end().getState()).isEqualTo(Migration.State.FAILED);
     assertGoesOnAt("host-a", 1);
     assertThat(cluster.migrateAndWait("vm", "host-c").getState()).isEqualTo(Migration.State.COMPLETED);
     assertGoesOnAt("host-c", 2);
@@ -84,13 +85,10 @@ class HostFailureTest {
 
   @Test
   void aDestinationThatFreezesInStopAndCopyIsGivenUpAndForgetsTheVmWhenItWakes() throws Exception {
-    Failpoint failpoint = cluster.hold("host-b", "destination.stop-and-copy.before-ready");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-b").freeze();
-    failpoint.release();
+    HeldMigration held = held("host-b", "destination.stop-and-copy.before-ready");
+    held.freeze("host-b");
 
-    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("DESTINATION_LOST");
+    assertThat(held.end().getFailure().getCode()).isEqualTo("DESTINATION_LOST");
     assertGoesOnAt("host-a", 1);
     cluster.agent("host-b").thaw();
     Awaitility.await().until(() -> cluster.host("host-b").getState() == Host.State.UP);
@@ -102,13 +100,10 @@ class HostFailureTest {
   @ValueSource(strings = {"source.setup.done", "source.pre-copy.round-done", "source.stop-and-copy.state-sent",
       "source.storage-handoff.before-commit"})
   void aSourceThatIsKilledBeforeCommitLeavesNoCopyBehindAndItsVmCanBeStartedAgain(String point) throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", point);
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-a").kill();
-    failpoint.release();
+    HeldMigration held = held("host-a", point);
+    held.kill("host-a");
 
-    Migration ended = cluster.awaitEnd(migration.getId());
+    Migration ended = held.end();
     assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
     assertThat(ended.getFailure().getCode()).isEqualTo("SOURCE_LOST");
     cluster.awaitFreeMemory("host-b", HOST_MEMORY);
@@ -121,13 +116,10 @@ class HostFailureTest {
   @ParameterizedTest
   @ValueSource(strings = {"source.storage-handoff.decided", "source.activation.go-sent"})
   void aSourceThatIsKilledRightAfterCommitLeavesTheVmRunningAtTheDestination(String point) throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", point);
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-a").kill();
-    failpoint.release();
+    HeldMigration held = held("host-a", point);
+    held.kill("host-a");
 
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(held.end().getState()).isEqualTo(Migration.State.COMPLETED);
     assertGoesOnAt("host-b", 2);
     cluster.restart("host-a");
     cluster.awaitFreeMemory("host-a", HOST_MEMORY);
@@ -137,16 +129,13 @@ class HostFailureTest {
 
   @Test
   void aDestinationThatIsKilledAfterCommitFailsTheMigrationAndItsVmCanBeStartedThere() throws Exception {
-    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-b").kill();
-    failpoint.release();
+    HeldMigration held = held("host-b", "destination.activation.before-resume");
+    held.kill("host-b");
 
     // As long as the host is silent it might come back with the VM: only its next incarnation says that the VM is down.
-    assertThat(cluster.awaitFailure(migration.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
+    assertThat(cluster.awaitFailure(held.id()).getState()).isEqualTo(Migration.State.IN_DOUBT);
     cluster.restart("host-b");
-    Migration ended = cluster.awaitEnd(migration.getId());
+    Migration ended = held.end();
     assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
     assertThat(ended.getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
     cluster.awaitVm("vm", Vm.State.FAILED, "host-b");
@@ -158,13 +147,10 @@ class HostFailureTest {
 
   @Test
   void aVmThatIsDeletedAfterItsDestinationDiedLeavesNoCopyAtTheSource() throws Exception {
-    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-b").kill();
-    failpoint.release();
+    HeldMigration held = held("host-b", "destination.activation.before-resume");
+    held.kill("host-b");
     cluster.restart("host-b");
-    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
+    assertThat(held.end().getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
 
     cluster.api().deleteVm(DeleteVmRequest.newBuilder().setName("vm").setForce(true).build());
     cluster.awaitFreeMemory("host-a", HOST_MEMORY);
@@ -172,15 +158,12 @@ class HostFailureTest {
 
   @Test
   void aDestinationThatOnlyFreezesAfterCommitRunsTheVmOnceItWakes() throws Exception {
-    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-b").freeze();
-    failpoint.release();
-    assertThat(cluster.awaitFailure(migration.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
+    HeldMigration held = held("host-b", "destination.activation.before-resume");
+    held.freeze("host-b");
+    assertThat(cluster.awaitFailure(held.id()).getState()).isEqualTo(Migration.State.IN_DOUBT);
 
     cluster.agent("host-b").thaw();
-    Migration ended = cluster.awaitEnd(migration.getId());
+    Migration ended = held.end();
     assertThat(ended.getState()).isEqualTo(Migration.State.COMPLETED);
     assertThat(ended.hasFailure()).isFalse();
     assertGoesOnAt("host-b", 2);
@@ -214,14 +197,11 @@ class HostFailureTest {
 
   @Test
   void aSourceThatFreezesAfterCommitDestroysItsCopyWhenItWakes() throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.decided");
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-a").freeze();
-    failpoint.release();
+    HeldMigration held = held("host-a", "source.storage-handoff.decided");
+    held.freeze("host-a");
 
     cluster.awaitVm("vm", Vm.State.RUNNING, "host-b");
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(held.end().getState()).isEqualTo(Migration.State.COMPLETED);
     cluster.agent("host-a").thaw();
     cluster.awaitFreeMemory("host-a", HOST_MEMORY);
     assertGoesOnAt("host-b", 2);
@@ -252,13 +232,11 @@ class HostFailureTest {
   }
 
   private void cancelAt(String point) throws Exception {
-    Failpoint failpoint = cluster.hold("host-a", point);
-    Migration migration = cluster.migrate("vm", "host-b");
-    failpoint.awaitReached();
-    cluster.api().cancelMigration(CancelMigrationRequest.newBuilder().setId(migration.getId().substring(0, 8)).build());
-    failpoint.release();
+    HeldMigration held = held("host-a", point);
+    cluster.api().cancelMigration(CancelMigrationRequest.newBuilder().setId(held.id().substring(0, 8)).build());
+    held.release();
 
-    Migration ended = cluster.awaitEnd(migration.getId());
+    Migration ended = held.end();
     assertThat(ended.getState()).isEqualTo(Migration.State.CANCELLED);
     assertThat(ended.getFailure().getCode()).isEqualTo("CANCELLED");
     assertGoesOnAt("host-a", 1);

@@ -144,12 +144,12 @@ class NetworkTest {
 
   @Test
   void theCommandsShowCardsAndWhatAClientSees() throws Exception {
-    JsonObject vm = json(cluster.ferry("vm", "create", "web", "--host", "host-a", "--memory", "64MiB", "--nic",
-        "02-00-00-00-00-0A@9,ip=192.168.7.4", "-o", "json"));
+    JsonObject vm = cluster.ferryJson("vm", "create", "web", "--host", "host-a", "--memory", "64MiB", "--nic",
+        "02-00-00-00-00-0A@9,ip=192.168.7.4", "-o", "json");
     assertThat(vm.getAsJsonArray("nics").get(0).getAsString()).isEqualTo("02:00:00:00:00:0a@9");
     assertThat(vm.getAsJsonArray("addresses").get(0).getAsString()).isEqualTo("192.168.7.4");
 
-    JsonObject ping = json(cluster.ferry("vm", "ping", "web", "--count", "200", "-o", "json"));
+    JsonObject ping = cluster.ferryJson("vm", "ping", "web", "--count", "200", "-o", "json");
     assertThat(ping.get("sent").getAsInt()).isEqualTo(200);
     assertThat(ping.get("received").getAsInt()).isPositive();
     assertThat(ping.getAsJsonArray("histogram")).isNotEmpty();
@@ -169,10 +169,5 @@ class NetworkTest {
     assertThat(group.exitCode()).isEqualTo(2);
     CommandResult mute = cluster.ferry("vm", "ping", "nobody");
     assertThat(mute.exitCode()).isEqualTo(3);
-  }
-
-  private static JsonObject json(CommandResult result) {
-    assertThat(result.exitCode()).as(result.errors()).isZero();
-    return JsonParser.parseString(result.output()).getAsJsonObject();
   }
 }

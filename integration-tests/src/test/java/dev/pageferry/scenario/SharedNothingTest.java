@@ -9,11 +9,10 @@ import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.GetDiskRequest;
 import dev.pageferry.proto.cluster.v1.ListDisksRequest;
-import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
-import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.StorageChecks;
 import dev.pageferry.support.TestCluster;
 import io.grpc.StatusRuntimeException;
@@ -49,10 +48,7 @@ class SharedNothingTest {
 
   @AfterEach
   void deleteAll() throws Exception {
-    for (Vm each : cluster.api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList()) {
-      cluster.delete(each.getName());
-    }
-    cluster.deleteDisks();
+    cluster.deleteAll();
   }
 
   private List<String> files(String host, String directory) throws IOException {
@@ -68,6 +64,11 @@ class SharedNothingTest {
   private void assertNothingOnItsWayTo(String host) {
     Awaitility.await("nothing is on its way to " + host).ignoreExceptions()
         .untilAsserted(() -> assertThat(files(host, "incoming")).isEmpty());
+  }
+
+  /** A migration of VM and disks to host-b, with a host held at a point of it. */
+  private static HeldMigration held(String host, String point) throws IOException {
+    return cluster.holdMigration(host, point, () -> cluster.migrateWithDisks("db", "host-b"));
   }
 
   private void moveWell(String vm, String to) throws IOException {
@@ -145,34 +146,25 @@ class SharedNothingTest {
 
   @Test
   void aDestinationThatDiesBeforeTheCommitLeavesTheVmAndItsDisksWithTheSource() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-b", "destination.stop-and-copy.before-ready");
-    Migration migration = cluster.migrateWithDisks("db", "host-b");
-    failpoint.awaitReached();
+    long steps = checks.startJournal("db", "host-a");
+    HeldMigration held = held("host-b", "destination.stop-and-copy.before-ready");
     assertThat(files("host-b", "incoming")).containsExactly("db-disk.vhd");
-    cluster.agent("host-b").kill();
-    failpoint.release();
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.FAILED);
+    held.kill("host-b");
+    assertThat(held.end().getState()).isEqualTo(Migration.State.FAILED);
     cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
     steps = checks.stepsBeyond("db", steps);
     cluster.restart("host-b");
     assertNothingOnItsWayTo("host-b");
     assertThat(files("host-b", "disks")).isEmpty();
     moveWell("db", "host-b");
-    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
-    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertGoesOn("db", steps);
   }
 
   @Test
   void aDestinationThatDiesBehindTheCommitHasTheDisksInItsNextIncarnation() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
-    cluster.migrateWithDisks("db", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-b").kill();
-    failpoint.release();
+    long steps = checks.startJournal("db", "host-a");
+    HeldMigration held = held("host-b", "destination.activation.before-resume");
+    held.kill("host-b");
     cluster.restart("host-b");
     cluster.awaitVm("db", Vm.State.FAILED, "host-b");
     Awaitility.await().untilAsserted(() -> assertThat(files("host-b", "disks")).containsExactly("db-disk.vhd"));
@@ -187,14 +179,10 @@ class SharedNothingTest {
 
   @Test
   void aCopyThatADeadSourceLeftIsReplacedWhenTheVmComesBack() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-a", "source.activation.go-sent");
-    Migration migration = cluster.migrateWithDisks("db", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-a").kill();
-    failpoint.release();
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
+    long steps = checks.startJournal("db", "host-a");
+    HeldMigration held = held("host-a", "source.activation.go-sent");
+    held.kill("host-a");
+    assertThat(held.end().getState()).isEqualTo(Migration.State.COMPLETED);
     steps = checks.stepsBeyond("db", steps);
     cluster.restart("host-a");
     assertThat(files("host-a", "disks")).containsExactly("db-disk.vhd");
@@ -204,33 +192,24 @@ class SharedNothingTest {
     cluster.startVm("db", "host-b");
     steps = checks.stepsBeyond("db", 0);
     moveWell("db", "host-a");
-    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
-    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertGoesOn("db", steps);
     assertThat(files("host-b", "disks")).isEmpty();
   }
 
   @Test
   void aCoordinatorThatDiesDuringTheCopyChangesNothing() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.released");
-    Migration migration = cluster.migrateWithDisks("db", "host-b");
-    failpoint.awaitReached();
-    cluster.coordinator().kill();
-    failpoint.release();
+    long steps = checks.startJournal("db", "host-a");
+    HeldMigration held = held("host-a", "source.storage-handoff.released");
+    held.killCoordinator();
     cluster.restartCoordinator();
-    assertThat(cluster.awaitEnd(migration.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
-    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
-    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    assertThat(held.end().getState()).isEqualTo(Migration.State.COMPLETED);
+    checks.assertGoesOn("db", steps);
   }
 
   @Test
   void aDestinationThatCannotOpenTheDisksGivesThemBackWithTheVm() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-b", "destination.activation.before-resume");
-    Migration migration = cluster.migrateWithDisks("db", "host-b");
-    failpoint.awaitReached();
+    long steps = checks.startJournal("db", "host-a");
+    HeldMigration held = held("host-b", "destination.activation.before-resume");
     // The disk that the source keeps may be the VM's again.
     assertThatThrownBy(() -> cluster.api()
         .deleteDisk(DeleteDiskRequest.newBuilder().setName("db-disk").setHost("host-a").build()))
@@ -238,13 +217,12 @@ class SharedNothingTest {
     // A disk of that name that somebody makes at the worst moment.
     cluster.api().createDisk(CreateDiskRequest.newBuilder().setName("db-disk").setSizeBytes(16 << 20)
         .setFormat(Disk.Format.VHD).setHost("host-b").build());
-    failpoint.release();
-    Migration ended = cluster.awaitEnd(migration.getId());
+    held.release();
+    Migration ended = held.end();
     assertThat(ended.getFailure().getCode()).isEqualTo("DISKS_UNAVAILABLE");
     Vm vm = cluster.awaitVm("db", Vm.State.RUNNING, "host-a");
     assertThat(vm.getEpoch()).isEqualTo(3);
-    checks.assertJournalHolds("db", checks.stepsBeyond("db", steps));
-    assertThat(cluster.verify("db").getIdentical()).isTrue();
+    checks.assertGoesOn("db", steps);
     assertNothingOnItsWayTo("host-b");
     assertThat(files("host-b", "disks")).as("somebody else's").containsExactly("db-disk.vhd");
     cluster.api().deleteDisk(DeleteDiskRequest.newBuilder().setName("db-disk").setHost("host-b").build());

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.pageferry.journal.JournalReader.Journal;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
-import dev.pageferry.support.Failpoint;
+import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.StorageChecks;
 import dev.pageferry.support.TestCluster;
 import java.nio.file.Files;
@@ -20,8 +20,6 @@ import org.junit.jupiter.api.Test;
 
 /** What takes longer than a test may: run by {@code scripts/soak}. */
 class StoragePatienceSoak {
-  private static final Map<String, String> FAST = Map.of("rate", "4MB/s");
-
   private TestCluster cluster;
   private StorageChecks checks;
 
@@ -38,14 +36,11 @@ class StoragePatienceSoak {
 
   @Test
   void aSourceThatWasFrozenWhenItsVmWasRestoredElsewhereNeverRunsItAgain() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    Failpoint failpoint = cluster.hold("host-a", "source.storage-handoff.noted");
-    Migration migration = cluster.migrateQuickly("db", "host-b");
-    failpoint.awaitReached();
-    cluster.agent("host-a").freeze();
-    failpoint.release();
-    assertThat(cluster.awaitEnd(migration.getId()).getFailure().getCode()).isEqualTo("SAVED");
+    long steps = checks.startJournal("db", "host-a");
+    HeldMigration held = cluster.holdMigration("host-a", "source.storage-handoff.noted",
+        () -> cluster.migrateQuickly("db", "host-b"));
+    held.freeze("host-a");
+    assertThat(held.end().getFailure().getCode()).isEqualTo("SAVED");
     cluster.startVm("db", "host-b");
     long there = checks.stepsBeyond("db", steps);
     cluster.agent("host-a").thaw();
@@ -58,8 +53,7 @@ class StoragePatienceSoak {
 
   @Test
   void aCoordinatorsOutageStopsNoVm() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
+    long steps = checks.startJournal("db", "host-a");
     cluster.coordinator().kill();
     // Longer than any lease of the coordinator's: the journal's file goes on growing.
     long[] last = {0};

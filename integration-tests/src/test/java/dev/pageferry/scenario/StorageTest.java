@@ -5,13 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import dev.pageferry.proto.cluster.v1.Disk;
-import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
-import dev.pageferry.support.CommandResult;
 import dev.pageferry.support.StorageChecks;
 import dev.pageferry.support.TestCluster;
 import io.grpc.StatusRuntimeException;
@@ -45,21 +42,7 @@ class StorageTest {
 
   @AfterEach
   void deleteAll() {
-    for (Vm each : cluster.api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList()) {
-      cluster.delete(each.getName());
-    }
-    cluster.deleteDisks();
-  }
-
-  private static JsonObject json(CommandResult result) {
-    assertThat(result.exitCode()).as(result.errors()).isZero();
-    return JsonParser.parseString(result.output()).getAsJsonObject();
-  }
-
-  private void assertRefused(int exitCode, String reason, String... command) throws Exception {
-    CommandResult result = cluster.ferry(command);
-    assertThat(result.errors()).contains(reason).hasLineCount(1);
-    assertThat(result.exitCode()).isEqualTo(exitCode);
+    cluster.deleteAll();
   }
 
   @Test
@@ -69,8 +52,8 @@ class StorageTest {
     long steps = checks.stepsBeyond("db", 0);
     for (String to : new String[]{"host-b", "host-a"}) {
       for (String vm : new String[]{"db", "mix"}) {
-        JsonObject migration = json(
-            cluster.ferry("migrate", to.equals("host-b") ? "live" : "quick", vm, "--to", to, "-o", "json"));
+        JsonObject migration = cluster.ferryJson("migrate", to.equals("host-b") ? "live" : "quick", vm, "--to", to,
+            "-o", "json");
         assertThat(migration.get("state").getAsString()).isEqualTo("COMPLETED");
         assertThat(migration.get("kind").getAsString()).isEqualTo(to.equals("host-b") ? "LIVE" : "QUICK");
         double sum = migration.getAsJsonObject("blackout").entrySet().stream()
@@ -87,23 +70,23 @@ class StorageTest {
 
   @Test
   void disksAreMadeListedAndDeletedOnlyWhenNobodyHasThem() throws Exception {
-    json(cluster.ferry("disk", "create", "one", "--size", "10GiB", "-o", "json"));
-    json(cluster.ferry("disk", "create", "two", "--size", "4MiB", "--format", "raw", "-o", "json"));
+    cluster.ferryJson("disk", "create", "one", "--size", "10GiB", "-o", "json");
+    cluster.ferryJson("disk", "create", "two", "--size", "4MiB", "--format", "raw", "-o", "json");
     cluster.createWithDisk("db", "host-a", 16, "journal", Map.of(), 16);
-    JsonObject list = json(cluster.ferry("disk", "list", "-o", "json"));
+    JsonObject list = cluster.ferryJson("disk", "list", "-o", "json");
     assertThat(list.getAsJsonArray("disks").asList())
         .extracting(each -> each.getAsJsonObject().get("name").getAsString())
         .containsExactly("db-disk", "one", "two");
-    assertThat(json(cluster.ferry("disk", "show", "db-disk", "-o", "json")).get("vm").getAsString()).isEqualTo("db");
-    assertThat(json(cluster.ferry("vm", "show", "db", "-o", "json")).getAsJsonArray("disks").get(0).getAsString())
+    assertThat(cluster.ferryJson("disk", "show", "db-disk", "-o", "json").get("vm").getAsString()).isEqualTo("db");
+    assertThat(cluster.ferryJson("vm", "show", "db", "-o", "json").getAsJsonArray("disks").get(0).getAsString())
         .isEqualTo("db-disk");
-    assertRefused(4, "is VM db's", "disk", "delete", "db-disk");
-    assertRefused(4, "exists already", "disk", "create", "one", "--size", "1GiB");
-    assertRefused(3, "does not exist", "disk", "show", "three");
-    assertRefused(2, "neither vhd nor raw", "disk", "create", "four", "--size", "1GiB", "--format", "qcow2");
-    assertRefused(4, "at most", "disk", "create", "five", "--size", "3TiB");
-    assertRefused(4, "a disk has one VM", "vm", "create", "thief", "--host", "host-b", "--disk", "db-disk");
-    assertRefused(2, "add --disk", "vm", "create", "bare", "--host", "host-b", "--program", "journal");
+    cluster.assertRefused(4, "is VM db's", "disk", "delete", "db-disk");
+    cluster.assertRefused(4, "exists already", "disk", "create", "one", "--size", "1GiB");
+    cluster.assertRefused(3, "does not exist", "disk", "show", "three");
+    cluster.assertRefused(2, "neither vhd nor raw", "disk", "create", "four", "--size", "1GiB", "--format", "qcow2");
+    cluster.assertRefused(4, "at most", "disk", "create", "five", "--size", "3TiB");
+    cluster.assertRefused(4, "a disk has one VM", "vm", "create", "thief", "--host", "host-b", "--disk", "db-disk");
+    cluster.assertRefused(2, "add --disk", "vm", "create", "bare", "--host", "host-b", "--program", "journal");
     cluster.delete("db");
     assertThat(cluster.ferry("disk", "delete", "db-disk").exitCode()).isZero();
   }
@@ -134,18 +117,17 @@ class StorageTest {
 
   @Test
   void whatCannotBeSavedOrRestoredSaysWhyAndNothingIsLost() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    long steps = checks.stepsBeyond("db", 0);
-    assertRefused(4, "is on host host-a already", "migrate", "quick", "db", "--to", "host-a");
+    long steps = checks.startJournal("db", "host-a");
+    cluster.assertRefused(4, "is on host host-a already", "migrate", "quick", "db", "--to", "host-a");
     cluster.save("db");
-    assertRefused(4, "is SAVED", "migrate", "live", "db", "--to", "host-b");
-    assertRefused(4, "is SAVED", "vm", "pause", "db");
+    cluster.assertRefused(4, "is SAVED", "migrate", "live", "db", "--to", "host-b");
+    cluster.assertRefused(4, "is SAVED", "vm", "pause", "db");
     Path file = cluster.storage().resolve("saved").resolve(checks.savedStates().getFirst());
     byte[] whole = Files.readAllBytes(file);
     byte[] damaged = whole.clone();
     damaged[damaged.length / 2] ^= 4;
     Files.write(file, damaged);
-    assertRefused(1, "stays saved", "vm", "start", "db", "-q");
+    cluster.assertRefused(1, "stays saved", "vm", "start", "db", "-q");
     assertThat(cluster.vm("db").getState()).isEqualTo(Vm.State.SAVED);
     Files.write(file, whole);
     cluster.startVm("db", "");
@@ -155,8 +137,7 @@ class StorageTest {
 
   @Test
   void aStateIsNeverRestoredOverADiskThatWasWrittenSince() throws Exception {
-    cluster.createWithDisk("db", "host-a", 32, "journal", FAST, 16);
-    checks.stepsBeyond("db", 0);
+    checks.startJournal("db", "host-a");
     cluster.save("db");
     Path file = cluster.storage().resolve("saved").resolve(checks.savedStates().getFirst());
     byte[] old = Files.readAllBytes(file);
@@ -180,8 +161,8 @@ class StorageTest {
     Process made = new ProcessBuilder("qemu-img", "create", "-f", "vpc", "-o", "subformat=fixed,force_size=on",
         file.toString(), "16M").redirectErrorStream(true).start();
     assertThat(made.waitFor()).isZero();
-    json(cluster.ferry("vm", "create", "db", "--host", "host-a", "--memory", "32MiB", "--vcpus", "2", "--program",
-        "journal", "--program-arg", "rate=4MB/s", "--disk", "db-disk", "-o", "json"));
+    cluster.ferryJson("vm", "create", "db", "--host", "host-a", "--memory", "32MiB", "--vcpus", "2", "--program",
+        "journal", "--program-arg", "rate=4MB/s", "--disk", "db-disk", "-o", "json");
     checks.assertJournalHolds("db", checks.stepsBeyond("db", 0));
   }
 }

@@ -1,43 +1,22 @@
 package dev.pageferry.support;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import dev.pageferry.journal.JournalReader;
-import dev.pageferry.proto.cluster.v1.ClusterGrpc;
-import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
-import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
-import dev.pageferry.proto.cluster.v1.CreateVmRequest;
-import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
-import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
-import dev.pageferry.proto.cluster.v1.DigestVmRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
-import dev.pageferry.proto.cluster.v1.GetHostRequest;
-import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
-import dev.pageferry.proto.cluster.v1.GetVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
-import dev.pageferry.proto.cluster.v1.ListDisksRequest;
-import dev.pageferry.proto.cluster.v1.ListVmsRequest;
-import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
-import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
-import dev.pageferry.proto.cluster.v1.SaveVmRequest;
-import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
-import dev.pageferry.proto.cluster.v1.StartVmRequest;
-import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
-import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
-import dev.pageferry.proto.cluster.v1.Vm;
-import dev.pageferry.proto.cluster.v1.VmDigest;
-import dev.pageferry.proto.cluster.v1.VmVerification;
-import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -54,14 +33,11 @@ import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 
 /** A coordinator and agents as processes on loopback, with free ports and a directory of their own. */
-public final class TestCluster implements AutoCloseable {
+public final class TestCluster extends ClusterClient implements AutoCloseable {
   private static final Path ROOT = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
   private static final Pattern LISTENING = Pattern.compile("listening: grpc 127\\.0\\.0\\.1:(\\d+)");
   private static final Pattern REGISTERED = Pattern.compile("registered with the coordinator");
   private static final Pattern REFUSED = Pattern.compile("does not take this host in: (.*)");
-  static final Duration PATIENCE = Duration.ofSeconds(60);
-  private static final Set<Migration.State> FINAL = Set.of(Migration.State.COMPLETED, Migration.State.FAILED,
-      Migration.State.CANCELLED);
 
   private final Path directory;
   private final Set<String> hostsWithOwnStorage;
@@ -70,7 +46,6 @@ public final class TestCluster implements AutoCloseable {
   private final Map<String, List<String>> agentArguments = new HashMap<>();
   private final ServerProcess coordinator;
   private final int port;
-  private final ManagedChannel channel;
 
   /**
    * Which version each server of a cluster is of.
@@ -89,11 +64,11 @@ public final class TestCluster implements AutoCloseable {
   }
 
   private TestCluster(Path directory, Setup setup, ServerProcess coordinator, int port) {
+    super(NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build());
     this.directory = directory;
     this.hostsWithOwnStorage = setup.hostsWithOwnStorage();
     this.coordinator = coordinator;
     this.port = port;
-    this.channel = NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
   }
 
   /** Starts a coordinator and one agent per name, each with that much memory for guests, all with the same storage. */
@@ -275,7 +250,7 @@ public final class TestCluster implements AutoCloseable {
 
   public void restartCoordinator() throws IOException, InterruptedException {
     coordinator.start(LISTENING);
-    channel.resetConnectBackoff();
+    reconnect();
     Awaitility.await("hosts are up again").atMost(PATIENCE).ignoreExceptions()
         .until(() -> agents.keySet().stream().allMatch(each -> host(each).getState() == Host.State.UP));
   }
@@ -308,10 +283,6 @@ public final class TestCluster implements AutoCloseable {
     }
   }
 
-  public static Duration patience() {
-    return PATIENCE;
-  }
-
   /** Runs the operator's command as a process. */
   public CommandResult ferry(String... arguments) throws IOException, InterruptedException {
     return ferryOf(Distribution.PRESENT, arguments);
@@ -323,6 +294,21 @@ public final class TestCluster implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of(distribution.program("ferry").toString()));
     command.addAll(List.of(arguments));
     return CommandResult.of(command, Map.of("FERRY_COORDINATOR", "127.0.0.1:" + port));
+  }
+
+  /** Runs the operator's command, which must succeed, and gives the document that it printed. */
+  public JsonObject ferryJson(String... arguments) throws IOException, InterruptedException {
+    CommandResult result = ferry(arguments);
+    assertThat(result.exitCode()).as(result.errors()).isZero();
+    return JsonParser.parseString(result.output()).getAsJsonObject();
+  }
+
+  /** Runs the operator's command, which must end with that exit code, and with one line that contains the reason. */
+  public void assertRefused(int exitCode, String reason, String... arguments)
+      throws IOException, InterruptedException {
+    CommandResult result = ferry(arguments);
+    assertThat(result.errors()).contains(reason).hasLineCount(1);
+    assertThat(result.exitCode()).isEqualTo(exitCode);
   }
 
   /** Brings back what a scenario has killed, frozen or held, and removes its VMs: the next one finds hosts as they were. */
@@ -338,9 +324,7 @@ public final class TestCluster implements AutoCloseable {
       }
     });
     Awaitility.await("no VM is left").atMost(PATIENCE).ignoreException(StatusRuntimeException.class).until(() -> {
-      List<Vm> left = api().listVms(ListVmsRequest.getDefaultInstance()).getVmsList();
-      left.forEach(each -> delete(each.getName()));
-      deleteDisks();
+      deleteAll();
       return true;
     });
     for (String host : agents.keySet()) {
@@ -350,131 +334,22 @@ public final class TestCluster implements AutoCloseable {
     }
   }
 
-  /** Deletes all disks that no VM has. */
-  public void deleteDisks() {
-    for (Disk each : api().listDisks(ListDisksRequest.getDefaultInstance()).getDisksList()) {
-      api().deleteDisk(DeleteDiskRequest.newBuilder().setName(each.getName()).setHost(each.getHosts(0)).build());
-    }
-  }
-
   public Failpoint hold(String host, String name) throws IOException {
     return new Failpoint(directory.resolve(host), name);
   }
 
-  public ClusterBlockingStub api() {
-    return ClusterGrpc.newBlockingStub(channel);
-  }
-
-  /** Creates a VM that writes its memory. */
-  public Vm createWriter(String name, String host, long memoryMib, int vcpus, Map<String, String> programArgs) {
-    return api().createVm(
-        CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20).setVcpus(vcpus)
-            .setProgram("hotset").putAllProgramArgs(programArgs).build());
-  }
-
-  /** Creates a disk, and a VM whose program uses it. */
-  public Vm createWithDisk(String name, String host, long memoryMib, String program, Map<String, String> programArgs,
-      long diskMib) {
-    api().createDisk(CreateDiskRequest.newBuilder().setName(name + "-disk").setSizeBytes(diskMib << 20)
-        .setFormat(Disk.Format.VHD).setHost(host).build());
-    return api().createVm(CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20)
-        .setVcpus(2).setProgram(program).putAllProgramArgs(programArgs).addDisks(name + "-disk").build());
+  /** Starts a migration and waits until one of its hosts is held at a failpoint. */
+  public HeldMigration holdMigration(String host, String failpoint, HeldMigration.Start start) throws IOException {
+    Failpoint held = hold(host, failpoint);
+    Migration migration = start.start();
+    held.awaitReached();
+    return new HeldMigration(this, held, migration.getId());
   }
 
   /** The journals on the disk of a VM that {@link #createWithDisk} made. */
   public List<JournalReader.Journal> journals(String vm) throws IOException {
     Path storage = hostsWithOwnStorage.isEmpty() ? storage() : storageOf(vm(vm).getHost());
     return JournalReader.read(disk(storage, vm + "-disk", Disk.Format.VHD));
-  }
-
-  /** Starts a quick migration and returns at once. */
-  public Migration migrateQuickly(String vm, String to) {
-    return api().migrateQuick(MigrateQuickRequest.newBuilder().setName(vm).setTo(to).build());
-  }
-
-  /** Saves a VM and waits until that is done. */
-  public Vm save(String name) {
-    Iterator<SaveVmUpdate> updates = api().saveVm(SaveVmRequest.newBuilder().setName(name).build());
-    SaveVmUpdate last = updates.next();
-    while (updates.hasNext()) {
-      last = updates.next();
-    }
-    return last.getVm();
-  }
-
-  /** Boots or restores a VM. */
-  public Vm startVm(String name, String host) {
-    return api().startVm(StartVmRequest.newBuilder().setName(name).setHost(host).build());
-  }
-
-  public VmDigest digest(String name) {
-    return api().digestVm(DigestVmRequest.newBuilder().setName(name).build());
-  }
-
-  public Vm vm(String name) {
-    return api().getVm(GetVmRequest.newBuilder().setName(name).build());
-  }
-
-  public void delete(String name) {
-    api().deleteVm(DeleteVmRequest.newBuilder().setName(name).setForce(true).build());
-  }
-
-  public Host host(String id) {
-    return api().getHost(GetHostRequest.newBuilder().setId(id).build());
-  }
-
-  /** Starts a migration and returns at once. */
-  public Migration migrate(String vm, String to) {
-    return api().migrateLive(MigrateLiveRequest.newBuilder().setName(vm).setTo(to).build());
-  }
-
-  /** Starts a migration that copies the disks too, and returns at once. */
-  public Migration migrateWithDisks(String vm, String to) {
-    return api().migrateLive(MigrateLiveRequest.newBuilder().setName(vm).setTo(to).setSharedNothing(true).build());
-  }
-
-  /** Starts a migration and waits for its end. */
-  public Migration migrateAndWait(String vm, String to) {
-    return awaitEnd(migrate(vm, to).getId());
-  }
-
-  public Migration migration(String id) {
-    return api().getMigration(GetMigrationRequest.newBuilder().setId(id).build());
-  }
-
-  public Migration awaitEnd(String id) {
-    return Awaitility.await("end of migration " + id).atMost(PATIENCE).pollInterval(Duration.ofMillis(20))
-        .ignoreException(StatusRuntimeException.class)
-        .until(() -> migration(id), each -> FINAL.contains(each.getState()));
-  }
-
-  /** Waits until the migration's document names a failure, be that the end of it or not. */
-  public Migration awaitFailure(String id) {
-    return Awaitility.await("failure of migration " + id).atMost(PATIENCE).pollInterval(Duration.ofMillis(20))
-        .ignoreException(StatusRuntimeException.class).until(() -> migration(id), Migration::hasFailure);
-  }
-
-  /** Replays a twin and compares. */
-  public VmVerification verify(String name) {
-    Iterator<VerifyVmUpdate> updates = api().verifyVm(VerifyVmRequest.newBuilder().setName(name).build());
-    VerifyVmUpdate last = updates.next();
-    while (updates.hasNext()) {
-      last = updates.next();
-    }
-    return last.getResult();
-  }
-
-  /** Waits until a VM is in a state on a host. */
-  public Vm awaitVm(String name, Vm.State state, String host) {
-    return Awaitility.await("VM %s %s on %s".formatted(name, state, host)).atMost(PATIENCE)
-        .pollInterval(Duration.ofMillis(50))
-        .ignoreException(StatusRuntimeException.class)
-        .until(() -> vm(name), each -> each.getState() == state && each.getHost().equals(host));
-  }
-
-  /** Waits until all of a host's memory that no VM of record uses is free. */
-  public void awaitFreeMemory(String host, long bytes) {
-    Awaitility.await("memory of " + host).atMost(PATIENCE).until(() -> host(host).getMemoryFreeBytes() == bytes);
   }
 
   /** Whether the agent's log of its present start has a line that matches. */
@@ -485,7 +360,7 @@ public final class TestCluster implements AutoCloseable {
 
   @Override
   public void close() throws IOException, InterruptedException {
-    channel.shutdownNow();
+    disconnect();
     atOnce(agents.values(), ServerProcess::close);
     coordinator.close();
   }
