@@ -122,7 +122,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void destroyVm(DestroyVmRequest request, StreamObserver<DestroyVmResponse> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       VmId id = new VmId(request.getId());
       CoordinatorsWord word = CoordinatorsWord.epochIsOver(new OwnershipEpoch(request.getEpoch()), false);
       // Even where the order is refused for now: it ends what waits for a word that the records do not have.
@@ -139,7 +139,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       if (!guests.destroy(id, word)) {
         throw isBeingBuilt
             ? new IllegalStateException("VM %s is just coming to be here; try again".formatted(id))
-            : Refusals.notFound("VM", request.getId());
+            : AgentReplies.notFound("VM", request.getId());
       }
       return DestroyVmResponse.getDefaultInstance();
     });
@@ -147,7 +147,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void pauseVm(PauseVmRequest request, StreamObserver<VmStatus> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       hosted(request.getId()).vm().pauseForOperator(true);
       return StatusMessages.statusWithSpec(hosted(request.getId()));
     });
@@ -155,7 +155,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<VmStatus> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       Guest vm = hosted(request.getId()).vm();
       vm.pauseForOperator(false);
       if (vm.isPausedFor(PauseReason.FENCE)) {
@@ -169,12 +169,12 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void getVm(GetVmRequest request, StreamObserver<VmStatus> observer) {
-    Refusals.answer(observer, () -> StatusMessages.statusWithSpec(hosted(request.getId())));
+    AgentReplies.answer(observer, () -> StatusMessages.statusWithSpec(hosted(request.getId())));
   }
 
   @Override
   public void digestVm(DigestVmRequest request, StreamObserver<DigestVmResponse> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       VmDigest digest = replayable(request.getId()).digest();
       return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
           .setRegistersDigest(digest.registersDigest()).build();
@@ -186,7 +186,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     Thread replaying = Thread.currentThread();
     // Runs on another thread while this one replays, which is why the executor must not be a direct one.
     ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(replaying::interrupt);
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       Replayable.Result result = replayable(request.getId()).verify((steps, total) -> observer.onNext(VerifyVmUpdate
           .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
       VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
@@ -202,7 +202,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void prepareIncoming(PrepareIncomingRequest request, StreamObserver<PrepareIncomingResponse> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       requireGoingOn();
       String expected = request.getDestinationIncarnation();
       if (!expected.isEmpty() && !expected.equals(self.value())) {
@@ -220,7 +220,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void startOutgoing(StartOutgoingRequest request, StreamObserver<StartOutgoingResponse> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       requireGoingOn();
       Hosted hosted = hostedUnder(request.getVmId(), request.getEpoch());
       Guest guest = hosted.vm();
@@ -286,16 +286,16 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void discardSavedStates(DiscardSavedStatesRequest request,
       StreamObserver<DiscardSavedStatesResponse> observer) {
-    Refusals.answer(observer, () -> storage.discard(request));
+    AgentReplies.answer(observer, () -> storage.discard(request));
   }
 
   /**
    * Answers a request that goes on even if the coordinator that asked is gone: what the row decides must be carried out.
    * In a context of its own, since all questions to the coordinator from the call's context are cancelled with the call.
    */
-  private static <T> void answerToTheEnd(StreamObserver<T> observer, Refusals.Request<T> request) {
+  private static <T> void answerToTheEnd(StreamObserver<T> observer, AgentReplies.Request<T> request) {
     ((ServerCallStreamObserver<T>) observer).setOnCancelHandler(() -> log.warn("the caller disconnected"));
-    Context.ROOT.run(() -> Refusals.answer(observer, request));
+    Context.ROOT.run(() -> AgentReplies.answer(observer, request));
   }
 
   /** This agent ends: orders to begin something with a VM are refused from now on, and what ends one is still done. */
@@ -322,7 +322,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   public void watchOutgoing(WatchOutgoingRequest request, StreamObserver<OutgoingStatus> observer) {
     Departure migration = outgoing.find(new MigrationId(request.getMigrationId())).orElse(null);
     if (migration == null) {
-      observer.onError(Refusals.notFound("migration", request.getMigrationId()));
+      observer.onError(AgentReplies.notFound("migration", request.getMigrationId()));
       return;
     }
     AtomicReference<Consumer<SourceStatus>> follower = new AtomicReference<>();
@@ -339,47 +339,47 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void cancelOutgoing(CancelOutgoingRequest request, StreamObserver<CancelOutgoingResponse> observer) {
-    Refusals.answer(observer, () -> {
+    AgentReplies.answer(observer, () -> {
       Departure migration = outgoing.find(new MigrationId(request.getMigrationId()))
-          .orElseThrow(() -> Refusals.notFound("migration", request.getMigrationId()));
+          .orElseThrow(() -> AgentReplies.notFound("migration", request.getMigrationId()));
       return CancelOutgoingResponse.newBuilder().setAccepted(migration.cancel()).build();
     });
   }
 
   @Override
   public void getIncoming(GetIncomingRequest request, StreamObserver<GetIncomingResponse> observer) {
-    Refusals.answer(observer,
+    AgentReplies.answer(observer,
         () -> GetIncomingResponse.newBuilder().setState(GetIncomingResponse.State.valueOf(incoming.state(
             new MigrationId(request.getMigrationId())).name())).build());
   }
 
   @Override
   public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> storage.create(request));
+    AgentReplies.answer(observer, () -> storage.create(request));
   }
 
   @Override
   public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
-    Refusals.answer(observer, storage::list);
+    AgentReplies.answer(observer, storage::list);
   }
 
   @Override
   public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> storage.show(request.getName()));
+    AgentReplies.answer(observer, () -> storage.show(request.getName()));
   }
 
   @Override
   public void listDiskLeases(ListDiskLeasesRequest request, StreamObserver<ListDiskLeasesResponse> observer) {
-    Refusals.answer(observer, storage::leases);
+    AgentReplies.answer(observer, storage::leases);
   }
 
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
-    Refusals.answer(observer, () -> storage.delete(request.getName()));
+    AgentReplies.answer(observer, () -> storage.delete(request.getName()));
   }
 
   private Hosted hosted(String id) {
-    return guests.find(new VmId(id)).orElseThrow(() -> Refusals.notFound("VM", id));
+    return guests.find(new VmId(id)).orElseThrow(() -> AgentReplies.notFound("VM", id));
   }
 
   private Replayable replayable(String id) {

@@ -83,7 +83,7 @@ final class Coordinator implements AutoCloseable {
       }
     });
     migrations.recover();
-    Rehearsal.start();
+    CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
   }

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /** How long an attempt may go on, and whether an operator has ended it. Cancelling and asking for the commit exclude each other. */
 final class Attempt {
-  private enum Fate {
+  private enum Phase {
     OPEN,
     CANCELLED,
     COMMITTING,
@@ -24,7 +24,7 @@ final class Attempt {
 
   private final Duration timeout;
   private final Deadline deadline;
-  private final AtomicReference<Fate> fate = new AtomicReference<>(Fate.OPEN);
+  private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.OPEN);
   private volatile @Nullable Task task;
 
   Attempt(Duration timeout, Ticker ticker) {
@@ -39,8 +39,8 @@ final class Attempt {
 
   /** Ends the attempt unless commit has been asked. */
   synchronized boolean cancel() {
-    if (!fate.compareAndSet(Fate.OPEN, Fate.CANCELLED)) {
-      return fate.get() == Fate.CANCELLED;
+    if (!phase.compareAndSet(Phase.OPEN, Phase.CANCELLED)) {
+      return phase.get() == Phase.CANCELLED;
     }
     Task sleeper = task;
     if (sleeper != null) {
@@ -80,7 +80,7 @@ final class Attempt {
 
   /** From here on nobody can cancel: the guest is being put back. Called by the attempt's own task. */
   synchronized void end() {
-    fate.compareAndSet(Fate.OPEN, Fate.ENDED);
+    phase.compareAndSet(Phase.OPEN, Phase.ENDED);
     Task woken = task;
     if (isCancelled() && woken != null) {
       // The wake-up may not have been needed; left standing it would close the files of disks that are opened now.
@@ -89,12 +89,12 @@ final class Attempt {
   }
 
   boolean isCancelled() {
-    return fate.get() == Fate.CANCELLED;
+    return phase.get() == Phase.CANCELLED;
   }
 
   /** Whether commit may have been asked: from then on only the ownership row's answer may let the guest go on here. */
   boolean isCommitting() {
-    return fate.get() == Fate.COMMITTING;
+    return phase.get() == Phase.COMMITTING;
   }
 
   Deadline deadline() {
@@ -128,7 +128,7 @@ final class Attempt {
   /** From here on nobody can cancel. */
   void beginCommit() throws MigrationFailure {
     checkpoint();
-    if (!fate.compareAndSet(Fate.OPEN, Fate.COMMITTING)) {
+    if (!phase.compareAndSet(Phase.OPEN, Phase.COMMITTING)) {
       throw cancelled();
     }
   }

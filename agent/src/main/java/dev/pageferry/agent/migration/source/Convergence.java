@@ -34,21 +34,21 @@ final class Convergence {
   }
 
   /** What to do next. */
-  sealed interface Decision {
+  sealed interface NextStep {
     /** Copy another round. */
-    record Continue() implements Decision {
+    record Continue() implements NextStep {
     }
 
     /** Pause the guest and copy the rest. */
-    record SwitchOver() implements Decision {
+    record SwitchOver() implements NextStep {
     }
 
     /** Hold the vCPUs back by that much, then copy another round. */
-    record Throttle(int percent) implements Decision {
+    record Throttle(int percent) implements NextStep {
     }
 
     /** End the attempt. */
-    record GiveUp(String reason) implements Decision {
+    record GiveUp(String reason) implements NextStep {
     }
   }
 
@@ -68,35 +68,35 @@ final class Convergence {
     }
   }
 
-  Decision decide(Measurement now) {
+  NextStep decide(Measurement now) {
     boolean fits = now.expectedBlackoutSeconds() <= downtimeLimit.toNanos() / 1e9;
     if (fits && now.restBytes() <= FEW_BYTES) {
-      return new Decision.SwitchOver();
+      return new NextStep.SwitchOver();
     }
     if (now.restBytes() <= FEW_BYTES && now.round() + 1 < MAX_ROUNDS) {
       // What does not fit is not the rest: another round measures the fixed costs anew, and costs next to nothing.
-      return new Decision.Continue();
+      return new NextStep.Continue();
     }
     boolean shrinks = now.restBytes() <= now.restBytesBefore() * WORTHWHILE_SHRINKING;
     if (shrinks && now.round() + 1 < MAX_ROUNDS) {
-      return new Decision.Continue();
+      return new NextStep.Continue();
     }
     if (fits) {
-      return new Decision.SwitchOver();
+      return new NextStep.SwitchOver();
     }
     return switch (onStall) {
-      case SWITCH -> new Decision.SwitchOver();
-      case ABORT -> new Decision.GiveUp(figures(now));
+      case SWITCH -> new NextStep.SwitchOver();
+      case ABORT -> new NextStep.GiveUp(figures(now));
       case THROTTLE -> throttleMore(now);
     };
   }
 
-  private Decision throttleMore(Measurement now) {
+  private NextStep throttleMore(Measurement now) {
     if (throttlePercent == MAX_THROTTLE && ++roundsAtMaximum > LAST_CHANCES) {
-      return new Decision.GiveUp(figures(now));
+      return new NextStep.GiveUp(figures(now));
     }
     throttlePercent = throttlePercent == 0 ? FIRST_THROTTLE : Math.min(MAX_THROTTLE, throttlePercent + THROTTLE_STEP);
-    return new Decision.Throttle(throttlePercent);
+    return new NextStep.Throttle(throttlePercent);
   }
 
   private String figures(Measurement now) {

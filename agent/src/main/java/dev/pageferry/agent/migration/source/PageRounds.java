@@ -42,7 +42,7 @@ final class PageRounds implements AutoCloseable {
   private final Ticker ticker;
   private final int streams;
   private final RateLimiter limiter;
-  private final Bandwidth bandwidth;
+  private final MeasuredBandwidth bandwidth;
   private final PageBitmap pending;
   private @Nullable PageSource source;
   private int nextRound;
@@ -68,7 +68,7 @@ final class PageRounds implements AutoCloseable {
     this.ticker = ticker;
     this.streams = options.streams();
     this.limiter = new RateLimiter(options.maxBytesPerSecond(), ticker);
-    this.bandwidth = new Bandwidth(link, ticker);
+    this.bandwidth = new MeasuredBandwidth(link, ticker);
     this.pending = new PageBitmap(checksums.pageCount());
   }
 
@@ -158,7 +158,7 @@ final class PageRounds implements AutoCloseable {
     return passes.over() - 1;
   }
 
-  /** Of the network, see {@link Bandwidth#bytesPerSecond}, or of the machine, where that is slower and pages wait there. */
+  /** Of the network, see {@link MeasuredBandwidth#bytesPerSecond}, or of the machine, where that is slower and pages wait there. */
   double bytesPerSecond() {
     return source().waitingPages() == 0
         ? bandwidth.bytesPerSecond()
@@ -234,7 +234,7 @@ final class PageRounds implements AutoCloseable {
     private final int number = nextRound++;
     private final long bytesBefore = link.bytesSent();
     private final long startNanos = ticker.nanos();
-    private final Bandwidth.Measurement measurement = bandwidth.begin();
+    private final MeasuredBandwidth.Measurement measurement = bandwidth.begin();
     private final Round round;
     private final RoundWatch watch;
     private boolean guestRuns;

@@ -1,7 +1,7 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.source.Convergence.Decision;
+import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
@@ -41,18 +41,18 @@ final class PreCopy {
           session.rounds.bytesPerSecond(),
           2 * session.link.roundTripSeconds() + coordinator.seconds() + RESUME_SECONDS);
       switch (convergence.decide(measured)) {
-        case Decision.Continue() -> {
+        case NextStep.Continue() -> {
         }
-        case Decision.SwitchOver() -> {
+        case NextStep.SwitchOver() -> {
           if (!flushFirst(measured.round())) {
             return;
           }
         }
-        case Decision.Throttle(int percent) -> {
+        case NextStep.Throttle(int percent) -> {
           throttlePercent = percent;
           session.guest.throttle(percent);
         }
-        case Decision.GiveUp(String reason) -> throw new MigrationFailure.Stopped(FailureCode.STALLED, reason);
+        case NextStep.GiveUp(String reason) -> throw new MigrationFailure.Stopped(FailureCode.STALLED, reason);
       }
     }
   }

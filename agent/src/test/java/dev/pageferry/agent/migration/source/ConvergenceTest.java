@@ -2,7 +2,7 @@ package dev.pageferry.agent.migration.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.agent.migration.source.Convergence.Decision;
+import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import java.time.Duration;
@@ -43,7 +43,7 @@ final class ConvergenceTest {
       """)
   void everyRoundEndsInOneDecision(int round, long before, long rest, double fixedSeconds, String decision,
       String why) {
-    Decision made = new Convergence(LIMIT, OnStall.ABORT)
+    NextStep made = new Convergence(LIMIT, OnStall.ABORT)
         .decide(new Measurement(round, before, rest, RATE, fixedSeconds));
 
     assertThat(made.getClass().getSimpleName()).as(why).isEqualTo(decision);
@@ -51,39 +51,39 @@ final class ConvergenceTest {
 
   @Test
   void aStallIsDecidedByTheOperatorsPolicy() {
-    assertThat(new Convergence(LIMIT, OnStall.SWITCH).decide(stalled(4))).isEqualTo(new Decision.SwitchOver());
-    assertThat(new Convergence(LIMIT, OnStall.THROTTLE).decide(stalled(4))).isEqualTo(new Decision.Throttle(20));
-    assertThat(new Convergence(LIMIT, OnStall.ABORT).decide(stalled(4))).isInstanceOf(Decision.GiveUp.class);
+    assertThat(new Convergence(LIMIT, OnStall.SWITCH).decide(stalled(4))).isEqualTo(new NextStep.SwitchOver());
+    assertThat(new Convergence(LIMIT, OnStall.THROTTLE).decide(stalled(4))).isEqualTo(new NextStep.Throttle(20));
+    assertThat(new Convergence(LIMIT, OnStall.ABORT).decide(stalled(4))).isInstanceOf(NextStep.GiveUp.class);
   }
 
   @ParameterizedTest
   @EnumSource(OnStall.class)
   void thePolicyDoesNotMatterWhileRoundsShrink(OnStall policy) {
     assertThat(new Convergence(LIMIT, policy).decide(new Measurement(1, 1_000_000_000, 500_000_000, RATE, 0)))
-        .isEqualTo(new Decision.Continue());
+        .isEqualTo(new NextStep.Continue());
   }
 
   @Test
   void theThrottleRisesToItsMaximumAndThenGivesThreeMoreChances() {
     Convergence convergence = new Convergence(LIMIT, OnStall.THROTTLE);
     List<Integer> percents = new ArrayList<>();
-    Decision decision = convergence.decide(stalled(0));
-    for (int round = 1; decision instanceof Decision.Throttle(int percent) && round < 100; round++) {
+    NextStep decision = convergence.decide(stalled(0));
+    for (int round = 1; decision instanceof NextStep.Throttle(int percent) && round < 100; round++) {
       percents.add(percent);
       decision = convergence.decide(stalled(round));
     }
 
     assertThat(percents).containsExactly(20, 30, 40, 50, 60, 70, 80, 90, 99, 99, 99, 99);
-    assertThat(decision).isInstanceOf(Decision.GiveUp.class);
+    assertThat(decision).isInstanceOf(NextStep.GiveUp.class);
   }
 
   @Test
   void aThrottleThatHelpsIsNotRaised() {
     Convergence convergence = new Convergence(LIMIT, OnStall.THROTTLE);
-    assertThat(convergence.decide(stalled(0))).isEqualTo(new Decision.Throttle(20));
+    assertThat(convergence.decide(stalled(0))).isEqualTo(new NextStep.Throttle(20));
     assertThat(convergence.decide(new Measurement(1, 2 * TOO_MUCH, TOO_MUCH, RATE, 0)))
-        .isEqualTo(new Decision.Continue());
-    assertThat(convergence.decide(stalled(2))).isEqualTo(new Decision.Throttle(30));
+        .isEqualTo(new NextStep.Continue());
+    assertThat(convergence.decide(stalled(2))).isEqualTo(new NextStep.Throttle(30));
   }
 
   @Test
@@ -92,7 +92,7 @@ final class ConvergenceTest {
     int round = 0;
     // Rounds that shrink for ever and a blackout that never fits: the worst case of all.
     while (!(convergence
-        .decide(new Measurement(round, 1_000_000_000, 100_000_000, RATE, 0)) instanceof Decision.GiveUp)) {
+        .decide(new Measurement(round, 1_000_000_000, 100_000_000, RATE, 0)) instanceof NextStep.GiveUp)) {
       round++;
       assertThat(round).isLessThan(50);
     }
@@ -104,15 +104,15 @@ final class ConvergenceTest {
     Convergence convergence = new Convergence(LIMIT, OnStall.ABORT);
 
     assertThat(convergence.decide(new Measurement(0, 1_000_000, 200_000, Double.POSITIVE_INFINITY, 0.05)))
-        .isEqualTo(new Decision.SwitchOver());
+        .isEqualTo(new NextStep.SwitchOver());
   }
 
   @Test
   void givingUpNamesTheFiguresAndWhatHelps() {
-    Decision decision = new Convergence(LIMIT, OnStall.ABORT)
+    NextStep decision = new Convergence(LIMIT, OnStall.ABORT)
         .decide(new Measurement(7, 1 << 30, 1 << 30, 100e6, 0.1));
 
-    assertThat(decision).isInstanceOfSatisfying(Decision.GiveUp.class, givingUp -> assertThat(givingUp.reason())
+    assertThat(decision).isInstanceOfSatisfying(NextStep.GiveUp.class, givingUp -> assertThat(givingUp.reason())
         .contains("round=7", "rest=1 GiB", "before=1 GiB", "bandwidth=100 MB/s", "expected blackout=10.84 s",
             "limit=300.0 ms", "throttle=0%", "--downtime-limit", "--on-stall"));
   }

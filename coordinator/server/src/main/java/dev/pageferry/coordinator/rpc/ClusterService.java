@@ -112,7 +112,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       ListHostsResponse.Builder response = Lists
           .hosts(inventory.list().stream().map(ClusterService::host).toList(), request).setCoordinatorVersion(version);
       repairs.trouble().ifPresent(response::setRecords);
@@ -122,12 +122,12 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void repairRecords(RepairRecordsRequest request, StreamObserver<RepairRecordsResponse> observer) {
-    Refusals.answer(observer, () -> repairs.repair(request.getDryRun()));
+    CoordinatorReplies.answer(observer, () -> repairs.repair(request.getDryRun()));
   }
 
   @Override
   public void claimVm(ClaimVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       VmRecord claimed = repairs.claim(request.getName(), request.getHost());
       return machines.show(claimed.getSpec().getName());
     });
@@ -135,12 +135,12 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void getHost(GetHostRequest request, StreamObserver<Host> observer) {
-    Refusals.answer(observer, () -> host(RequestedHost.find(inventory, request.getId())));
+    CoordinatorReplies.answer(observer, () -> host(RequestedHost.find(inventory, request.getId())));
   }
 
   @Override
   public void confirmHostDead(ConfirmHostDeadRequest request, StreamObserver<ConfirmHostDeadResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       DeadHosts.Findings findings = request.getConfirmed()
           ? deadHosts.confirm(request.getId(), request.getIncarnation())
           : deadHosts.look(request.getId());
@@ -174,12 +174,12 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void createVm(CreateVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> changes.create(request, change()));
+    CoordinatorReplies.answer(observer, () -> changes.create(request, change()));
   }
 
   @Override
   public void listVms(ListVmsRequest request, StreamObserver<ListVmsResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       ListVmsResponse.Builder response = Lists.vms(machines.list(), request);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
@@ -188,32 +188,32 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void getVm(GetVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> machines.show(request.getName()));
+    CoordinatorReplies.answer(observer, () -> machines.show(request.getName()));
   }
 
   @Override
   public void startVm(StartVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> changes.start(request, change()));
+    CoordinatorReplies.answer(observer, () -> changes.start(request, change()));
   }
 
   @Override
   public void pauseVm(PauseVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> changes.pause(request.getName(), change()));
+    CoordinatorReplies.answer(observer, () -> changes.pause(request.getName(), change()));
   }
 
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> changes.resume(request.getName(), change()));
+    CoordinatorReplies.answer(observer, () -> changes.resume(request.getName(), change()));
   }
 
   @Override
   public void stopVm(StopVmRequest request, StreamObserver<Vm> observer) {
-    Refusals.answer(observer, () -> changes.stop(request, change()));
+    CoordinatorReplies.answer(observer, () -> changes.stop(request, change()));
   }
 
   @Override
   public void deleteVm(DeleteVmRequest request, StreamObserver<DeleteVmResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       changes.delete(request, change());
       return DeleteVmResponse.getDefaultInstance();
     });
@@ -221,7 +221,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void digestVm(DigestVmRequest request, StreamObserver<VmDigest> observer) {
-    Refusals.answer(observer, () -> machines.digest(request.getName()));
+    CoordinatorReplies.answer(observer, () -> machines.digest(request.getName()));
   }
 
   @Override
@@ -230,21 +230,21 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
       machines.verify(request.getName(), observer::onNext);
       observer.onCompleted();
     } catch (RequestException | RuntimeException e) {
-      observer.onError(Refusals.status(e).asRuntimeException());
+      observer.onError(CoordinatorReplies.status(e).asRuntimeException());
     }
   }
 
   @Override
   public void saveVm(SaveVmRequest request, StreamObserver<SaveVmUpdate> observer) {
     goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> changes.save(request.getName(), request.getCodec(), change(), (done,
+    CoordinatorReplies.answer(observer, () -> changes.save(request.getName(), request.getCodec(), change(), (done,
         total) -> observer.onNext(SaveVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())));
   }
 
   @Override
   public void restoreVm(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer) {
     goOnWithoutListener(observer);
-    Refusals.answer(observer, () -> changes.restore(request, change(), (done,
+    CoordinatorReplies.answer(observer, () -> changes.restore(request, change(), (done,
         total) -> observer.onNext(RestoreVmUpdate.newBuilder().setDoneBytes(done).setTotalBytes(total).build())));
   }
 
@@ -260,27 +260,27 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     MigrateQuickRequest known = request.hasRequestId() || change().requestId().isEmpty()
         ? request
         : request.toBuilder().setRequestId(change().requestId()).build();
-    Refusals.answer(observer, () -> migrations.start(known));
+    CoordinatorReplies.answer(observer, () -> migrations.start(known));
   }
 
   @Override
   public void createDisk(CreateDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> diskChanges.create(request, change()));
+    CoordinatorReplies.answer(observer, () -> diskChanges.create(request, change()));
   }
 
   @Override
   public void listDisks(ListDisksRequest request, StreamObserver<ListDisksResponse> observer) {
-    Refusals.answer(observer, () -> Lists.disks(disks.list(request.getHost()), request));
+    CoordinatorReplies.answer(observer, () -> Lists.disks(disks.list(request.getHost()), request));
   }
 
   @Override
   public void getDisk(GetDiskRequest request, StreamObserver<Disk> observer) {
-    Refusals.answer(observer, () -> disks.show(request.getName(), request.getHost()));
+    CoordinatorReplies.answer(observer, () -> disks.show(request.getName(), request.getHost()));
   }
 
   @Override
   public void deleteDisk(DeleteDiskRequest request, StreamObserver<DeleteDiskResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       diskChanges.delete(request, change());
       return DeleteDiskResponse.getDefaultInstance();
     });
@@ -288,17 +288,17 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void listVteps(ListVtepsRequest request, StreamObserver<ListVtepsResponse> observer) {
-    Refusals.answer(observer, () -> Lists.vteps(network.list(), request));
+    CoordinatorReplies.answer(observer, () -> Lists.vteps(network.list(), request));
   }
 
   @Override
   public void addVtep(AddVtepRequest request, StreamObserver<Vtep> observer) {
-    Refusals.answer(observer, () -> vtepChanges.add(request, change()));
+    CoordinatorReplies.answer(observer, () -> vtepChanges.add(request, change()));
   }
 
   @Override
   public void deleteVtep(DeleteVtepRequest request, StreamObserver<DeleteVtepResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       vtepChanges.delete(request, change());
       return DeleteVtepResponse.getDefaultInstance();
     });
@@ -320,7 +320,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
       }
     } catch (InterruptedException | RequestException | RuntimeException e) {
       leave(visit);
-      observer.onError(Refusals.status(e).asRuntimeException());
+      observer.onError(CoordinatorReplies.status(e).asRuntimeException());
     }
   }
 
@@ -336,17 +336,17 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     MigrateLiveRequest known = request.hasRequestId() || change().requestId().isEmpty()
         ? request
         : request.toBuilder().setRequestId(change().requestId()).build();
-    Refusals.answer(observer, () -> migrations.start(known));
+    CoordinatorReplies.answer(observer, () -> migrations.start(known));
   }
 
   @Override
   public void listMigrations(ListMigrationsRequest request, StreamObserver<ListMigrationsResponse> observer) {
-    Refusals.answer(observer, () -> Lists.migrations(migrations.list(), request));
+    CoordinatorReplies.answer(observer, () -> Lists.migrations(migrations.list(), request));
   }
 
   @Override
   public void getMigration(GetMigrationRequest request, StreamObserver<Migration> observer) {
-    Refusals.answer(observer, () -> migrations.show(request.getId()));
+    CoordinatorReplies.answer(observer, () -> migrations.show(request.getId()));
   }
 
   @Override
@@ -375,7 +375,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
         end(watch);
       }
     } catch (RequestException | RuntimeException e) {
-      observer.onError(Refusals.status(e).asRuntimeException());
+      observer.onError(CoordinatorReplies.status(e).asRuntimeException());
     }
   }
 
@@ -388,7 +388,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void cancelMigration(CancelMigrationRequest request, StreamObserver<Migration> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       Migration now = migrations.show(request.getId());
       return change().isRepeated() && MigrationSupervisor.isFinal(now) ? now : migrations.cancel(request.getId());
     });

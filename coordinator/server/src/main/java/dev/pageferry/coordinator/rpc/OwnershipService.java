@@ -32,21 +32,21 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
 
   @Override
   public void commit(CommitRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer,
+    CoordinatorReplies.answer(observer,
         () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
             liveHosts)));
   }
 
   @Override
   public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer,
+    CoordinatorReplies.answer(observer,
         () -> message(resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
             request.getFromDestination())));
   }
 
   @Override
   public void noteSaved(NoteSavedRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer,
+    CoordinatorReplies.answer(observer,
         () -> message(ledger.noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
   }
 
@@ -58,21 +58,21 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
 
   @Override
   public void giveBack(GiveBackRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer,
+    CoordinatorReplies.answer(observer,
         () -> message(ledger.giveBack(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
             liveHosts)));
   }
 
   @Override
   public void started(StartedRequest request, StreamObserver<Decision> observer) {
-    Refusals.answer(observer, () -> message(ledger.started(new VmId(request.getVmId()),
+    CoordinatorReplies.answer(observer, () -> message(ledger.started(new VmId(request.getVmId()),
         new OwnershipEvent.Started(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
             new OwnershipEpoch(request.getEpoch())))));
   }
 
   @Override
   public void probe(ProbeRequest request, StreamObserver<ProbeResponse> observer) {
-    Refusals.answer(observer, ProbeResponse::getDefaultInstance);
+    CoordinatorReplies.answer(observer, ProbeResponse::getDefaultInstance);
   }
 
   /**

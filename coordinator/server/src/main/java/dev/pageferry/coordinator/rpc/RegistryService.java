@@ -43,7 +43,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
 
   @Override
   public void register(RegisterRequest request, StreamObserver<RegisterResponse> observer) {
-    Refusals.answer(observer, () -> {
+    CoordinatorReplies.answer(observer, () -> {
       HostId id = new HostId(request.getHostId());
       Incarnation incarnation = new Incarnation(request.getIncarnation());
       HostRecord record = HostRecord.newBuilder().setId(id.value()).setIncarnation(incarnation.value())
@@ -107,7 +107,7 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
 
   @Override
   public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
-    Refusals.answer(observer, () -> membership.beat(beat(request)).map(this::answer)
+    CoordinatorReplies.answer(observer, () -> membership.beat(beat(request)).map(this::answer)
         .orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build()));
   }
 

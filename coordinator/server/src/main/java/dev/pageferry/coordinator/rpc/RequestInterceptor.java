@@ -94,7 +94,7 @@ final class RequestInterceptor implements ServerInterceptor {
       admission = requests.admit(id, ChangingMethods.content(method(call), request),
           () -> subjects.apply(ChangingMethods.vmName(method(call), request)));
     } catch (RequestException | RuntimeException e) {
-      call.refuse(Refusals.status(e));
+      call.refuse(CoordinatorReplies.status(e));
       return;
     }
     switch (admission) {

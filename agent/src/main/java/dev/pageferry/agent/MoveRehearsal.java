@@ -45,8 +45,8 @@ import org.slf4j.LoggerFactory;
  * runs code slowly until it has run it often; without this the first guests of a host would pay for that in blackout.
  * It is a self-test of the data path as well: a host on which it fails says so in its log.
  */
-final class Rehearsal {
-  private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
+final class MoveRehearsal {
+  private static final Logger log = LoggerFactory.getLogger(MoveRehearsal.class);
   private static final int MOVES = 150;
   private static final Duration LONGEST = Duration.ofSeconds(15);
   private static final Duration ONE_MOVE = Duration.ofSeconds(5);
@@ -107,7 +107,7 @@ final class Rehearsal {
     }
   }
 
-  private Rehearsal(Way coordinator, CongestionControl congestionControl) {
+  private MoveRehearsal(Way coordinator, CongestionControl congestionControl) {
     this.line = new OwnershipDialogue.Line(new Granting(coordinator), Scheduler.SYSTEM, new SecureRandom());
     this.congestionControl = congestionControl;
   }
@@ -120,7 +120,7 @@ final class Rehearsal {
   static void start(Way coordinator, CongestionControl congestionControl, BooleanSupplier wanted) {
     Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
       try (EventLoops loops = new EventLoops(2)) {
-        new Rehearsal(coordinator, congestionControl).run(loops, wanted);
+        new MoveRehearsal(coordinator, congestionControl).run(loops, wanted);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       } catch (Exception e) {

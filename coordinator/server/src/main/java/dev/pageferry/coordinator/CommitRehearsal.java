@@ -19,11 +19,11 @@ import org.slf4j.LoggerFactory;
  * Commits a few hundred made-up migrations in a store of its own that lives in memory, right after the start: a commit is
  * a part of every blackout, and a JVM runs code slowly until it has run it often.
  */
-final class Rehearsal {
-  private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
+final class CommitRehearsal {
+  private static final Logger log = LoggerFactory.getLogger(CommitRehearsal.class);
   private static final int COMMITS = 400;
 
-  private Rehearsal() {
+  private CommitRehearsal() {
   }
 
   /** Rehearses in the background. */

@@ -4,7 +4,7 @@ import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.time.Ticker;
 
 /** How fast pages cross the network, by the newest round that says something about it. */
-final class Bandwidth {
+final class MeasuredBandwidth {
   /** Less than this says more about latency than about bandwidth. */
   private static final long MEASURABLE_BYTES = 16 << 20;
   /** A round that took this long tells the bandwidth however little it moved. */
@@ -16,7 +16,7 @@ final class Bandwidth {
   /** The newest figure may be that of a link that halted: any round says more, however little it moves. */
   private boolean remeasuring;
 
-  Bandwidth(SourceLink link, Ticker ticker) {
+  MeasuredBandwidth(SourceLink link, Ticker ticker) {
     this.link = link;
     this.ticker = ticker;
   }

@@ -10,13 +10,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
-class RehearsalTest {
+class MoveRehearsalTest {
   @Test
   void aRehearsalWalksTheWayToTheCoordinatorAsOftenAsItMoves() {
     AtomicInteger walks = new AtomicInteger();
     AtomicInteger looks = new AtomicInteger();
     // Asked before each move: the third time, two are over.
-    Rehearsal.start(walks::incrementAndGet, new CongestionControl(CongestionControl.DEFAULT),
+    MoveRehearsal.start(walks::incrementAndGet, new CongestionControl(CongestionControl.DEFAULT),
         () -> looks.getAndIncrement() < 2);
     await().atMost(Duration.ofSeconds(40)).until(() -> looks.get() > 2);
     assertThat(walks).hasValue(2);

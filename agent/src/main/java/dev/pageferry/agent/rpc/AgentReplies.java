@@ -12,10 +12,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Failures as gRPC status codes with one-line messages. */
-final class Refusals {
-  private static final Logger log = LoggerFactory.getLogger(Refusals.class);
+final class AgentReplies {
+  private static final Logger log = LoggerFactory.getLogger(AgentReplies.class);
 
-  private Refusals() {
+  private AgentReplies() {
   }
 
   /** A request that may fail. */

@@ -10,10 +10,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Failures as gRPC status codes with one-line messages. UNAVAILABLE means: ask again, as where the coordinator is not there. */
-final class Refusals {
-  private static final Logger log = LoggerFactory.getLogger(Refusals.class);
+final class CoordinatorReplies {
+  private static final Logger log = LoggerFactory.getLogger(CoordinatorReplies.class);
 
-  private Refusals() {
+  private CoordinatorReplies() {
   }
 
   /** A request that may fail. */
