@@ -12,7 +12,7 @@ public final class Registers {
   public static final int PROGRAM_COUNTER = 0;
   /** State of the program's random number generator. */
   static final int RANDOM = 1;
-  /** Next page of a sequential writer. */
+  /** Where a program is that counts on from step to step, such as the next page of a sequential writer. */
   static final int CURSOR = 2;
   /** Sequence number of the last journal record that was on the disk at boot. */
   static final int JOURNAL_BASE = 3;

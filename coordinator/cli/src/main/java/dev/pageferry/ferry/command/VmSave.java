@@ -23,7 +23,7 @@ import picocli.CommandLine.Parameters;
 
 /** {@code ferry vm save}. */
 @Command(name = "save", description = "Saves a VM's memory to shared storage and takes it off its host.%n"
-    + "'ferry vm start' goes on where it stood.")
+    + "'ferry vm start' continues it from there.")
 public final class VmSave implements Callable<Integer> {
   private final Session.Opener ferry;
 

@@ -23,7 +23,7 @@ import picocli.CommandLine.Parameters;
 
 /** {@code ferry vm start}. */
 @Command(name = "start", sortOptions = false,
-    description = "Boots a stopped or failed VM at step 0; a saved one goes on where it stood.")
+    description = "Boots a stopped or failed VM at step 0; a saved one continues where it was saved.")
 public final class VmStart implements Callable<Integer> {
   private final Session.Opener ferry;
 

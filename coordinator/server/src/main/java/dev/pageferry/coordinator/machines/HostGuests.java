@@ -7,7 +7,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 
-/** What a life of a host has by the rows, and what of it could go on beside another host that takes its place. */
+/** What an incarnation of a host has by the rows, and what of it could go on beside a newer one that takes its place. */
 public final class HostGuests {
   private static final int MAX_NAMED = 5;
 
@@ -17,7 +17,7 @@ public final class HostGuests {
     this.ledger = ledger;
   }
 
-  /** The VMs that are, or were, on that life of the host. */
+  /** The VMs that are, or were, on that incarnation of the host. */
   public List<Row> of(HostId host, Incarnation incarnation) {
     return ledger.list().stream().filter(each -> isOnHost(each.record(), host, incarnation)).toList();
   }
