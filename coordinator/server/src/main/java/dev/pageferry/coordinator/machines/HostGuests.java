@@ -7,7 +7,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 
-/** What an incarnation of a host has by the rows, and what of it could go on beside a newer one that takes its place. */
+/** What an incarnation of a host has by the rows, and what of it could go on beside a newer one in its place. */
 public final class HostGuests {
   private static final int MAX_NAMED = 5;
 
