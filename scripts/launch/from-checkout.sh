@@ -2,6 +2,6 @@
 # Expects $root, $module and $program; leaves the distribution in $dist.
 dist=$root/$module/target/dist/$program
 if [ ! -x "$dist/bin/$program" ]; then
-  echo "$(basename "$0"): building first (about a minute) ..." >&2
+  echo "$(basename "$0"): building first (some minutes) ..." >&2
   (cd "$root" && mvn -B -q -DskipTests package) >&2 || { echo "$(basename "$0"): the build failed" >&2; exit 1; }
 fi

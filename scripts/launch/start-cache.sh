@@ -1,14 +1,22 @@
 # Sets $cache to an archive of loaded classes that lets $jar start in half of the time, or to nothing.
 # Expects $here, $jar, $java, $java_version and $flags. The archive is made once for each installation and Java, in the
 # background of the first run, under $XDG_CACHE_HOME/ferry. Where that cannot be, the command starts without it.
+# The JVM checks no content of an archive (-XX:+VerifySharedSpaces would, and read all of it at each start), and crashes in
+# one that is damaged. It leaves its error file at $cache.crash then, and the next start makes the archive anew.
 cache=
 
 find_start_cache() {
   [ "${FERRY_START_CACHE:-on}" != off ] || return 0
-  caches=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+  case ${XDG_CACHE_HOME:-} in
+    /*) caches=$XDG_CACHE_HOME ;;
+    *) caches=${HOME:+$HOME/.cache} ;; # Its specification has relative paths ignored.
+  esac
   [ -n "$caches" ] || return 0
   caches=$caches/ferry
   archive=$caches$here/${jar##*/}-$java_version.jsa
+  if [ -e "$archive.crash" ]; then
+    rm -f "$archive" && mv -f "$archive.crash" "$caches/last-crash.log" || return 0
+  fi 2>/dev/null
   if [ -s "$archive" ] && is_newer_than_the_jars; then
     cache=$archive
   else
@@ -53,7 +61,7 @@ forget_old_caches() {
     installation=${old%/*}
     installation=${installation#"$caches"}
     name=${old##*/}
-    [ -e "$installation/lib/${name%.jar-*}.jar" ] || rm -f "$old"
+    [ -e "$installation/lib/${name%.jar-*}.jar" ] || rm -f "$old" "$old.crash"
   done
 }
 

@@ -3,10 +3,14 @@ package dev.pageferry.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.sun.net.httpserver.HttpServer;
 import dev.pageferry.support.CommandResult;
+import dev.pageferry.support.Distribution;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -59,6 +64,31 @@ class ScriptsTest {
     }
   }
 
+  private static CommandResult up(int base, Path cluster) throws IOException, InterruptedException {
+    return run("scripts/dev-cluster", "up", "--hosts", "1", "--memory", "64MiB", "--port-base", String.valueOf(base),
+        "--dir", cluster.toString());
+  }
+
+  /** Writes files, each with its own path as its content. */
+  private static void fill(Path top, String... paths) throws IOException {
+    for (String each : paths) {
+      Path file = top.resolve(each);
+      Files.createDirectories(Objects.requireNonNull(file.getParent()));
+      Files.writeString(file, each);
+    }
+  }
+
+  /** The files below a directory, with what is in them. */
+  private static Map<String, String> contents(Path top) throws IOException {
+    Map<String, String> contents = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(top)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        contents.put(top.relativize(file).toString(), Files.readString(file, StandardCharsets.ISO_8859_1));
+      }
+    }
+    return contents;
+  }
+
   @Test
   void aClusterThatCannotStartLeavesNothingBehindButItsLogs() throws Exception {
     int base = freePorts();
@@ -72,9 +102,113 @@ class ScriptsTest {
 
     assertThat(up.exitCode()).isEqualTo(1);
     assertThat(up.errors()).contains("host-b ended while it started").contains("what had started was stopped");
-    assertThat(leftBehind()).containsExactly("log");
+    assertThat(leftBehind()).containsExactlyInAnyOrder(".dev-cluster", "log");
     assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(ScriptsTest::isFree);
     assertThat(run("scripts/dev-cluster", "status", "--dir", cluster).output()).contains("no cluster in");
+  }
+
+  @Test
+  void aProgramThatAnswersOnThePortsOfAClusterIsNotTakenForIt() throws Exception {
+    int base = freePorts();
+    HttpServer other = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), base + 1), 1);
+    other.createContext("/", exchange -> {
+      exchange.sendResponseHeaders(200, -1);
+      exchange.close();
+    });
+    other.start();
+    CommandResult up;
+    try {
+      up = up(base, directory.resolve("cluster"));
+    } finally {
+      other.stop(0);
+    }
+
+    assertThat(up.exitCode()).isEqualTo(1);
+    assertThat(up.output()).doesNotContain("The cluster runs");
+    assertThat(up.errors()).contains("coordinator ended while it started");
+  }
+
+  @Test
+  void aDirectoryThatIsNotAClustersIsLeftAlone() throws Exception {
+    Path other = directory.resolve("other");
+    fill(other, "settings", "run/socket", "storage/disk", "coordinator/data/rows", "web/args", "host-a/args");
+    Map<String, String> before = contents(other);
+
+    assertThat(up(freePorts(), other)).satisfies(up -> {
+      assertThat(up.exitCode()).isEqualTo(2);
+      assertThat(up.errors()).contains("is not empty and not from an earlier cluster");
+    });
+    for (List<String> each : List.of(List.of("down"), List.of("kill", "host-a"), List.of("start", "host-a"))) {
+      List<String> words = new ArrayList<>(each);
+      words.addAll(List.of("--dir", other.toString()));
+      CommandResult refused = run("scripts/dev-cluster", words.toArray(String[]::new));
+      assertThat(refused.exitCode()).as(refused.errors()).isEqualTo(2);
+      assertThat(refused.errors()).contains("no cluster in " + other);
+    }
+    assertThat(contents(other)).isEqualTo(before);
+  }
+
+  @Test
+  void aStartThatFailsLeavesWhatAnEarlierClusterLeft() throws Exception {
+    int base = freePorts();
+    Path cluster = directory.resolve("cluster");
+    // As after a reboot: nothing runs, and nothing was taken down. No process has these numbers.
+    fill(cluster, ".dev-cluster", ".demo", "settings", "storage/disk", "run/lock", "coordinator/data/note",
+        "coordinator/args", "coordinator/ports", "host-a/args", "host-a/ports", "host-a/pid", "host-a/started");
+    Map<String, String> before = contents(cluster);
+    CommandResult up;
+    try (ServerSocket taken = listen(base)) {
+      assertThat(taken.isBound()).isTrue();
+      up = up(base, cluster);
+    }
+
+    assertThat(up.exitCode()).isEqualTo(1);
+    assertThat(up.errors()).contains("the cluster did not start");
+    assertThat(contents(cluster)).containsAllEntriesOf(before).doesNotContainKey("coordinator/pid");
+  }
+
+  @Test
+  void aWrongOptionIsNamedWithoutTheExitCode() throws Exception {
+    CommandResult up = run("scripts/dev-cluster", "up", "--hosts", "0", "--dir", directory.resolve("none").toString());
+
+    assertThat(up.exitCode()).isEqualTo(2);
+    assertThat(up.errors()).isEqualToIgnoringNewLines("dev-cluster: --hosts 0 is not 1 to 26");
+    assertThat(directory.resolve("none")).doesNotExist();
+  }
+
+  @Test
+  void theDemoLeavesAClusterThatWasStartedWhereAnEarlierDemoRan() throws Exception {
+    int base = freePorts();
+    Path cluster = directory.resolve("cluster");
+    fill(cluster, ".demo");
+    try {
+      assertThat(up(base, cluster)).satisfies(up -> assertThat(up.exitCode()).as(up.errors()).isZero());
+
+      CommandResult demo = run("scripts/demo", "--no-build", "--dir", cluster.toString());
+
+      assertThat(demo.exitCode()).isEqualTo(2);
+      assertThat(demo.errors()).contains("is not empty and not from an earlier demo");
+      assertThat(run("scripts/dev-cluster", "status", "--dir", cluster.toString()).output().lines())
+          .hasSize(2).allMatch(line -> line.contains(" ready "))
+          .anyMatch(line -> line.contains("grpc 127.0.0.1:" + base));
+    } finally {
+      run("scripts/dev-cluster", "down", "--dir", cluster.toString());
+    }
+  }
+
+  @Test
+  void programsStartThroughSymbolicLinks() throws Exception {
+    for (String each : List.of("ferry", "ferry-agent", "ferry-coordinator")) {
+      Path link = Files.createSymbolicLink(directory.resolve(each), Distribution.PRESENT.program(each));
+      Path relative = Files.createSymbolicLink(directory.resolve(each + "-25"), Path.of(each));
+      Path ofCheckout = Files.createSymbolicLink(directory.resolve(each + "-dev"), ROOT.resolve("scripts/" + each));
+      for (Path start : List.of(link, relative, ofCheckout)) {
+        List<String> command = List.of(start.toString(), "--version");
+        CommandResult version = CommandResult.of(command, Map.of("FERRY_START_CACHE", "off"));
+        assertThat(version.exitCode()).as(version.errors()).isZero();
+        assertThat(version.output()).startsWith(each + " ");
+      }
+    }
   }
 
   @Test
