@@ -15,6 +15,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -166,12 +167,38 @@ class ServersTest {
   }
 
   @Test
-  void aLogFormatThatDoesNotExistIsReportedWithTheOtherProblems() throws Exception {
+  void whatIsWrongWithSettingsOfTheLogIsReportedWithTheOtherProblems() throws Exception {
     CommandResult refused = CommandResult.of(
         List.of(Distribution.PRESENT.program("ferry-agent").toString(), "--log-format", "xml", "--memory", "none"),
-        Map.of());
+        Map.of("FERRY_LOG_LEVEL", "wrn", "FERRY_LISTN", "127.0.0.1:0"));
 
     assertThat(refused.exitCode()).isEqualTo(2);
-    assertThat(refused.errors()).contains("'xml' is neither text nor json").contains("host-id").contains("memory");
+    assertThat(refused.errors()).contains("'xml' is neither text nor json").contains("host-id").contains("memory")
+        .contains("'wrn' is none of error, warn, info, debug, trace")
+        .contains("FERRY_LISTN is not a setting; did you mean FERRY_LISTEN?");
+  }
+
+  @Test
+  void theSettingsFileSaysHowLogsAreWritten() throws Exception {
+    Path config = Files.writeString(directory.resolve("coordinator.yaml"), "log-format: json\nlog-level: warn\n");
+    Path log = directory.resolve("configured.log");
+    try (ServerProcess configured = new ServerProcess(Distribution.PRESENT.program("ferry-coordinator"),
+        List.of("--config", config.toString(), "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data",
+            directory.resolve("configured").toString(), "--log-level", "info"),
+        log)) {
+      configured.start(LISTENING);
+    }
+
+    assertThat(Files.readAllLines(log)).isNotEmpty().allMatch(line -> line.startsWith("{"));
+  }
+
+  @Test
+  void aRefusalThatQuotesALongTextArrives() throws Exception {
+    startCoordinator();
+    CommandResult refused = CommandResult.of(List.of(Distribution.PRESENT.program("ferry").toString(), "--coordinator",
+        "127.0.0.1:" + coordinatorPort, "vm", "show", "\u00fc".repeat(9000)), Map.of());
+
+    assertThat(refused.exitCode()).isEqualTo(3);
+    assertThat(refused.errors()).hasLineCount(1).contains("\u00fc").contains(" … ");
   }
 }

@@ -1,5 +1,7 @@
 package dev.pageferry.common.config;
 
+import java.util.regex.Pattern;
+
 /**
  * Where something listens or is reached.
  *
@@ -7,6 +9,9 @@ package dev.pageferry.common.config;
  * @param port 0 (any free port, only where it makes sense) to 65535
  */
 public record HostPort(String host, int port) {
+  /** Of names (RFC 1123, and the underscores that some use) and of addresses, a zone included. */
+  private static final Pattern NAME_OR_ADDRESS = Pattern.compile("[A-Za-z0-9._:%-]+");
+
   /** @throws IllegalArgumentException if the text is not HOST:PORT or [IPv6]:PORT */
   public static HostPort parse(String text) {
     int colon = text.lastIndexOf(':');
@@ -15,7 +20,7 @@ public record HostPort(String host, int port) {
     if (bracketed) {
       host = host.substring(1, host.length() - 1);
     }
-    if (host.isEmpty() || (!bracketed && host.contains(":"))) {
+    if (host.isEmpty() || (!bracketed && host.contains(":")) || !NAME_OR_ADDRESS.matcher(host).matches()) {
       throw new IllegalArgumentException("address '%s' is not HOST:PORT".formatted(text));
     }
     try {

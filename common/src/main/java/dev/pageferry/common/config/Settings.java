@@ -2,24 +2,36 @@ package dev.pageferry.common.config;
 
 import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.LoaderOptions;
-import org.yaml.snakeyaml.Yaml;
-import org.yaml.snakeyaml.constructor.SafeConstructor;
+import org.yaml.snakeyaml.composer.Composer;
 import org.yaml.snakeyaml.error.YAMLException;
+import org.yaml.snakeyaml.nodes.MappingNode;
+import org.yaml.snakeyaml.nodes.Node;
+import org.yaml.snakeyaml.nodes.NodeTuple;
+import org.yaml.snakeyaml.nodes.ScalarNode;
+import org.yaml.snakeyaml.nodes.Tag;
+import org.yaml.snakeyaml.parser.ParserImpl;
+import org.yaml.snakeyaml.reader.StreamReader;
+import org.yaml.snakeyaml.resolver.Resolver;
 
 /**
  * The settings of a program. A flag wins over the environment variable {@code FERRY_<NAME>}, which wins over the YAML
@@ -28,6 +40,7 @@ import org.yaml.snakeyaml.error.YAMLException;
 public final class Settings {
   private static final String PREFIX = "FERRY_";
   private static final int MAX_MISSPELT = 2;
+  private static final int MAX_FILE_BYTES = 1 << 20;
 
   private final Map<String, String> values = new HashMap<>();
   private final List<String> problems = new ArrayList<>();
@@ -115,15 +128,28 @@ public final class Settings {
 
   private void readFile(Path file, Collection<String> names) {
     try {
-      Object document = new Yaml(new SafeConstructor(new LoaderOptions())).load(Files.readString(file));
-      if (document == null) {
+      // Nodes, and not objects: a value is the text as it was written, where YAML would make "no" a truth value and 010 an
+      // eight. Nor does this log, before the program knows how.
+      LoaderOptions options = new LoaderOptions();
+      @Nullable
+      Node document = new Composer(new ParserImpl(new StreamReader(text(file)), options), new Resolver(), options)
+          .getSingleNode();
+      if (document == null || isEmpty(document)) {
         return;
       }
-      if (!(document instanceof Map<?, ?> mapping)) {
+      if (!(document instanceof MappingNode mapping)) {
         problems.add("%s: not a mapping of settings to values".formatted(file));
         return;
       }
-      mapping.forEach((key, value) -> readEntry(file, names, String.valueOf(key), value));
+      Set<String> seen = new HashSet<>();
+      for (NodeTuple entry : mapping.getValue()) {
+        String key = entry.getKeyNode() instanceof ScalarNode name ? name.getValue() : "?";
+        if (seen.add(key)) {
+          readEntry(file, names, key, entry.getValueNode());
+        } else {
+          problems.add("%s: '%s' is there twice".formatted(file, key));
+        }
+      }
     } catch (IOException e) {
       problems.add("settings cannot be read from %s: %s".formatted(file, IoFailure.sentence(e)));
     } catch (YAMLException e) {
@@ -131,13 +157,27 @@ public final class Settings {
     }
   }
 
-  private void readEntry(Path file, Collection<String> names, String key, @Nullable Object value) {
+  private static String text(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] bytes = in.readNBytes(MAX_FILE_BYTES + 1);
+      if (bytes.length > MAX_FILE_BYTES) {
+        throw new IOException("it is larger than %d bytes".formatted(MAX_FILE_BYTES));
+      }
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    }
+  }
+
+  private static boolean isEmpty(Node node) {
+    return node instanceof ScalarNode && node.getTag().equals(Tag.NULL);
+  }
+
+  private void readEntry(Path file, Collection<String> names, String key, Node value) {
     if (!names.contains(key)) {
       problems.add("%s: unknown setting '%s'; did you mean '%s'?".formatted(file, key, nearest(key, names)));
-    } else if (value == null || value instanceof Map<?, ?> || value instanceof Collection<?>) {
-      problems.add("%s: '%s' is not a single value".formatted(file, key));
+    } else if (value instanceof ScalarNode scalar && !isEmpty(value)) {
+      values.put(key, scalar.getValue());
     } else {
-      values.put(key, value.toString());
+      problems.add("%s: '%s' is not a single value".formatted(file, key));
     }
   }
 

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -34,6 +35,14 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   private static final int EXIT_USAGE = 2;
   private static final Duration CLOSING = Duration.ofSeconds(10);
 
+  /** Of start scripts, of the command, and for developers. */
+  private static final List<String> OTHER_VARIABLES = List.of("java-home", "agent-opts", "coordinator-opts", "opts",
+      "start-cache", "config", "output", "no-color", "quiet", "dev-failpoints");
+
+  private static final String LOG_LEVEL = "log-level";
+  private static final Set<String> LOG_LEVELS = Set.of("error", "warn", "info", "debug", "trace");
+  /** Which the configuration of Logback reads. */
+  private static final String LOG_LEVEL_PROPERTY = "ferry.log.level";
   private static final String LOG_FORMAT = "log-format";
   private static final Set<String> LOG_FORMATS = Set.of("text", "json");
   /** The name of the appender, which the configuration of Logback reads. */
@@ -50,6 +59,10 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
       description = "How the log is written: a line of text an event, or a JSON object.%nDefault text.")
   @Nullable
   String logFormat;
+  @Option(names = "--" + LOG_LEVEL, paramLabel = "LEVEL",
+      description = "What is logged: error, warn, info, debug or trace, each with those before it.%nDefault info.")
+  @Nullable
+  String logLevel;
   @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this text.")
   boolean help;
   @Option(names = "--version", versionHelp = true, description = "Shows the version.")
@@ -57,7 +70,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   /** @param names settings that the program knows, as its options without the dashes */
   protected ServerProgram(List<String> names) {
-    this.names = Stream.concat(names.stream(), Stream.of(LOG_FORMAT)).toList();
+    this.names = Stream.concat(names.stream(), Stream.of(LOG_FORMAT, LOG_LEVEL)).toList();
   }
 
   /** Starts the server; it runs until closed. Checks the settings first, and logs nothing before this is called. */
@@ -95,6 +108,8 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
       Settings settings = new Settings(names, flags(), System.getenv(), config);
       // Before the first logger is made; a value that is none is reported with all other problems.
       System.setProperty(LOG_FORMAT_PROPERTY, settings.optional(LOG_FORMAT, "text", ServerProgram::logFormat));
+      System.setProperty(LOG_LEVEL_PROPERTY, settings.optional(LOG_LEVEL, "info", ServerProgram::logLevel));
+      settings.refuseMisspelt(System.getenv(), names, OTHER_VARIABLES);
       server = start(settings, versionNumber());
     } catch (SettingsException e) {
       complain(String.valueOf(e.getMessage()));
@@ -119,6 +134,14 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
       throw new IllegalArgumentException("'%s' is neither text nor json".formatted(text));
     }
     return text;
+  }
+
+  private static String logLevel(String text) {
+    String level = text.toLowerCase(Locale.ROOT);
+    if (!LOG_LEVELS.contains(level)) {
+      throw new IllegalArgumentException("'%s' is none of error, warn, info, debug, trace".formatted(text));
+    }
+    return level;
   }
 
   static void close(AutoCloseable server, Duration atMost, Consumer<String> complaints) {

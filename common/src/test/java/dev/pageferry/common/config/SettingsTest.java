@@ -37,12 +37,27 @@ final class SettingsTest {
     settings.check();
   }
 
-  @Test
-  void numbersAndTruthValuesOfTheFileAreReadAsTheirText() throws Exception {
-    Settings settings = new Settings(NAMES, Map.of(), Map.of(), file("memory: 4096\nhost-id: true\n"));
+  @ParameterizedTest
+  @ValueSource(strings = {"true", "no", "010", "12_3", "1e3", "2026-11-28", "4096"})
+  void valuesOfTheFileAreReadAsTheirText(String value) throws Exception {
+    Settings settings = new Settings(NAMES, Map.of(), Map.of(), file("host-id: " + value + "\n"));
 
-    assertThat(settings.optional("memory", 0L, Long::parseLong)).isEqualTo(4096);
-    assertThat(settings.optional("host-id", "", TEXT)).isEqualTo("true");
+    assertThat(settings.optional("host-id", "", TEXT)).isEqualTo(value);
+    settings.check();
+  }
+
+  @Test
+  void aSettingThatIsInTheFileTwiceIsRefused() throws Exception {
+    Settings settings = new Settings(NAMES, Map.of(), Map.of(), file("memory: 1\nmemory: 2\n"));
+
+    assertThatThrownBy(settings::check).hasMessageContaining("'memory' is there twice");
+  }
+
+  @Test
+  void aFileWithoutEndIsRefused() {
+    Settings settings = new Settings(NAMES, Map.of(), Map.of(), Path.of("/dev/zero"));
+
+    assertThatThrownBy(settings::check).hasMessageContaining("/dev/zero").hasMessageContaining("larger than 1048576");
   }
 
   @Test
