@@ -3,6 +3,7 @@ package dev.pageferry.agent.rpc;
 import dev.pageferry.agent.disk.DiskExistsException;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.failure.ShortText;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
@@ -35,6 +36,11 @@ final class AgentReplies {
   }
 
   static Status status(Exception e) {
+    Status status = whole(e);
+    return status.withDescription(ShortText.of(status.getDescription()));
+  }
+
+  private static Status whole(Exception e) {
     if (e instanceof InterruptedException) {
       Thread.currentThread().interrupt();
     }
@@ -56,6 +62,7 @@ final class AgentReplies {
   }
 
   static StatusRuntimeException notFound(String what, String id) {
-    return Status.NOT_FOUND.withDescription("%s %s is not on this host".formatted(what, id)).asRuntimeException();
+    return Status.NOT_FOUND.withDescription(ShortText.of("%s %s is not on this host".formatted(what, id)))
+        .asRuntimeException();
   }
 }

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.rpc;
 
+import dev.pageferry.common.failure.ShortText;
 import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.StoreException;
@@ -39,6 +40,11 @@ final class CoordinatorReplies {
   }
 
   static Status status(Exception e) {
+    Status status = whole(e);
+    return status.withDescription(ShortText.of(status.getDescription()));
+  }
+
+  private static Status whole(Exception e) {
     return switch (e) {
       case RequestException refused -> (switch (refused.kind()) {
         case INVALID -> Status.INVALID_ARGUMENT;
