@@ -4,10 +4,14 @@ import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,6 +24,10 @@ public final class HostedGuests implements HostedCopies {
   }
 
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
+  /** Not of this host any more, and not ended yet. Guarded by this. */
+  private final Set<Guest> leaving = Collections.newSetFromMap(new IdentityHashMap<>());
+  /** Guarded by this. */
+  private long stepsOfThoseThatLeft;
 
   /**
    * Takes a VM in. A copy under an older epoch, kept from when the VM was here before, is destroyed.
@@ -35,13 +43,16 @@ public final class HostedGuests implements HostedCopies {
             "VM %s is on this host already, under epoch %s".formatted(vm.spec().name(), before.epoch()));
       }
       guests.put(vm.spec().id(), new Hosted(vm, epoch));
+      if (before != null) {
+        leaving.add(before.vm());
+      }
     }
     // From here on it is known to be here, and its source may give its copy up: nothing more may fail.
     try {
       connect(vm, epoch);
       // Outside the monitor, here and below: a VM's disk may take its time, and other VMs come and go.
       if (before != null) {
-        before.vm().close();
+        leave(before.vm());
       }
     } catch (RuntimeException | Error e) {
       log.error("vm={} is here, and something about its coming failed", vm.spec().name(), e);
@@ -93,9 +104,23 @@ public final class HostedGuests implements HostedCopies {
 
   private void end(Guest copy) {
     synchronized (this) {
-      guests.values().removeIf(each -> each.vm() == copy);
+      if (guests.values().removeIf(each -> each.vm() == copy)) {
+        leaving.add(copy);
+      }
     }
-    copy.close();
+    leave(copy);
+  }
+
+  private void leave(Guest copy) {
+    try {
+      copy.close();
+    } finally {
+      synchronized (this) {
+        if (leaving.remove(copy)) {
+          stepsOfThoseThatLeft += stepsOf(copy);
+        }
+      }
+    }
   }
 
   /** Destroys a VM that this host has under an epoch that is over; true if there was one. */
@@ -107,9 +132,20 @@ public final class HostedGuests implements HostedCopies {
         return false;
       }
       guests.remove(id);
+      leaving.add(hosted.vm());
     }
-    hosted.vm().close();
+    leave(hosted.vm());
     return true;
+  }
+
+  /** Steps that guests have done on this host since its start, those included that have left. Grows only. */
+  public synchronized long stepsDone() {
+    return stepsOfThoseThatLeft + Stream.concat(list().stream().map(Hosted::vm), leaving.stream())
+        .mapToLong(HostedGuests::stepsOf).sum();
+  }
+
+  private static long stepsOf(Guest guest) {
+    return guest.replayable().map(Replayable::stepsHere).orElse(0L);
   }
 
   /** Ends all VMs: they end with this process. */

@@ -1,9 +1,7 @@
 package dev.pageferry.agent.metrics;
 
-import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.HostedGuests;
-import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
@@ -30,7 +28,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.WeakHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
@@ -51,13 +48,9 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
   private final Counter skippedPages;
   private final Counter bytes;
   private final AtomicLong dirtyPages = new AtomicLong();
-  private final HostedGuests guests;
-  /** Held here: the counter below refers to it weakly. */
-  private final StepCount steps = new StepCount();
 
   /** @param version of this program */
   public AgentMetrics(String version, HostedGuests guests, HostMemory memory, SwitchCounters network) {
-    this.guests = guests;
     meters = new ServerMeters(version);
     registry = meters.registry();
     blackout = DurationHistogram.ofBlackouts(registry, "ferry.migration.blackout.duration", "ferry.migration.blackout",
@@ -93,7 +86,7 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     Gauge.builder("ferry.host.memory.spare", memory, HostMemory::spareBytes).baseUnit("bytes")
         .description("Free memory that is kept backed for the next guests")
         .register(registry);
-    FunctionCounter.builder("ferry.guest.steps", steps, StepCount::read)
+    FunctionCounter.builder("ferry.guest.steps", guests, HostedGuests::stepsDone)
         .description("Steps done by guests on this host").register(registry);
     bindSwitch(network);
   }
@@ -183,20 +176,5 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
 
   private Counter counter(String name, String description) {
     return Counter.builder(name).description(description).register(registry);
-  }
-
-  /** A counter that never goes back, though guests come with steps from elsewhere and leave with theirs. */
-  private final class StepCount {
-    private final Map<Guest, Long> seen = new WeakHashMap<>();
-    private double total;
-
-    synchronized double read() {
-      guests.list().forEach(each -> {
-        long now = each.vm().replayable().map(Replayable::stepsHere).orElse(0L);
-        total += now - seen.getOrDefault(each.vm(), 0L);
-        seen.put(each.vm(), now);
-      });
-      return total;
-    }
   }
 }

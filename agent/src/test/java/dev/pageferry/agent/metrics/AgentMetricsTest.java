@@ -69,6 +69,18 @@ final class AgentMetricsTest {
   }
 
   @Test
+  void theStepsOfGuestsThatHaveLeftStayCounted() throws Exception {
+    VirtualMachine vm = Booted.vm(factory, spec("db"), 1);
+    guests.adopt(vm, new OwnershipEpoch(1));
+    vm.resume(PauseReason.OPERATOR);
+    Awaitility.await().until(() -> vm.steps() > 0);
+
+    guests.close();
+
+    assertThat(value("ferry_guest_steps_total")).isEqualTo(vm.stepsHere()).isPositive();
+  }
+
+  @Test
   void stepsThatAGuestBroughtFromAnotherHostAreNotThisHosts() throws Exception {
     VirtualMachine vm = factory.skeleton(spec("db"));
     vm.load(new MachineState(List.of(new Registers(new long[]{1_000_000, 0, 0, 0, 0, 0, 0, 0}))).toGuestState(),
