@@ -1,6 +1,7 @@
 package dev.pageferry.common.server;
 
 import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
@@ -9,6 +10,7 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
@@ -17,6 +19,8 @@ import java.util.function.Supplier;
 public final class ObservabilityServer implements AutoCloseable {
   private static final String PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8";
   private static final String TEXT = "text/plain; charset=utf-8";
+
+  private static final List<String> READING = List.of("GET", "HEAD");
 
   private final HttpServer server;
 
@@ -35,14 +39,28 @@ public final class ObservabilityServer implements AutoCloseable {
       throw IoFailure.listening("HTTP", address, "--http", e);
     }
     server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
-    server.createContext("/metrics", exchange -> answer(exchange, 200, PROMETHEUS_TEXT, metrics.get()));
-    server.createContext("/health/live", exchange -> answer(exchange, 200, TEXT, "live\n"));
-    server.createContext("/health/ready", exchange -> {
+    serve("/metrics", exchange -> answer(exchange, 200, PROMETHEUS_TEXT, metrics.get()));
+    serve("/health/live", exchange -> answer(exchange, 200, TEXT, "live\n"));
+    serve("/health/ready", exchange -> {
       Optional<String> reason = trouble.get();
       answer(exchange, reason.isEmpty() ? 200 : 503, TEXT,
           reason.map(each -> "not ready: %s\n".formatted(each)).orElse("ready\n"));
     });
     server.start();
+  }
+
+  /** For the path itself: the server's own contexts take whatever begins like it, and every method. */
+  private void serve(String path, HttpHandler handler) {
+    server.createContext(path, exchange -> {
+      if (!exchange.getRequestURI().getPath().equals(path)) {
+        answer(exchange, 404, TEXT, "not found\n");
+      } else if (!READING.contains(exchange.getRequestMethod())) {
+        exchange.getResponseHeaders().set("Allow", String.join(", ", READING));
+        answer(exchange, 405, TEXT, "only for reading\n");
+      } else {
+        handler.handle(exchange);
+      }
+    });
   }
 
   private static void answer(HttpExchange exchange, int code, String type, String text) throws IOException {
