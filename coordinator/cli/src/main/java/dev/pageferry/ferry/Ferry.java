@@ -3,6 +3,7 @@ package dev.pageferry.ferry;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
+import dev.pageferry.ferry.command.Candidates;
 import dev.pageferry.ferry.command.CommandGroup;
 import dev.pageferry.ferry.command.UsageErrors;
 import dev.pageferry.ferry.session.Connection;
@@ -14,6 +15,7 @@ import dev.pageferry.ferry.view.Output;
 import dev.pageferry.ferry.view.Palette;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -47,7 +49,8 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   private @Nullable String coordinator;
 
   @Option(names = {"-o",
-      "--output"}, paramLabel = "table|wide|json|yaml|name", scope = ScopeType.INHERIT, order = 101,
+      "--output"}, paramLabel = "table|wide|json|yaml|name", completionCandidates = Candidates.Forms.class,
+      scope = ScopeType.INHERIT, order = 101,
       description = "Form of the data (default table): wide has more columns, name the names alone.")
   private @Nullable String output;
 
@@ -96,7 +99,7 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     if (List.of(args).equals(List.of("--version"))) {
       // Programs ask this often; it needs no parser.
       process.out().println(Version.line());
-      System.exit(ExitCode.DONE);
+      System.exit(process.out().checkError() ? ExitCode.FAILED : ExitCode.DONE);
     }
     System.exit(run(process, args));
   }
@@ -160,6 +163,11 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     if (problem instanceof Failure failure) {
       Output.error(surroundings.err(), String.valueOf(failure.getMessage()));
       return failure.exitCode();
+    }
+    if (problem instanceof UncheckedIOException) {
+      Output.error(surroundings.err(),
+          String.valueOf(problem.getCause().getMessage()) + "; what was asked for was done, but its answer is lost");
+      return ExitCode.FAILED;
     }
     Output.error(surroundings.err(), "unexpected error; %s; this is a defect, please report it".formatted(problem));
     return ExitCode.FAILED;

@@ -2,6 +2,8 @@ package dev.pageferry.ferry;
 
 import dev.pageferry.ferry.session.Surroundings;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -27,6 +29,9 @@ final class FerryRun {
   Runnable afterPause = () -> {
   };
 
+  /** Whether stdout goes to a disk that is full. */
+  boolean outIsFull;
+
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
   private final ByteArrayOutputStream err = new ByteArrayOutputStream();
 
@@ -37,7 +42,8 @@ final class FerryRun {
   int run(String... args) {
     out.reset();
     err.reset();
-    return Ferry.run(new Surroundings(stream(out), stream(err), environment, () -> terminal, () -> terminal, nanos::get,
+    return Ferry.run(new Surroundings(outIsFull ? full() : stream(out), stream(err), environment, () -> terminal,
+        () -> terminal, nanos::get,
         this::pause, action -> {
           interrupts.add(action);
           return () -> interrupts.remove(action);
@@ -68,6 +74,15 @@ final class FerryRun {
     if (Thread.interrupted()) {
       throw new InterruptedException("as the test wants it");
     }
+  }
+
+  private static PrintStream full() {
+    return new PrintStream(new OutputStream() {
+      @Override
+      public void write(int octet) throws IOException {
+        throw new IOException("No space left on device");
+      }
+    }, true, StandardCharsets.UTF_8);
   }
 
   private static PrintStream stream(ByteArrayOutputStream bytes) {

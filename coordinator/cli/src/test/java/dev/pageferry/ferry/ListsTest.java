@@ -20,6 +20,8 @@ import io.grpc.Status;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What lists have in common: forms, limits, pages, and following them. */
 final class ListsTest extends CommandFixture {
@@ -177,5 +179,23 @@ final class ListsTest extends CommandFixture {
     assertThat(ferry.outLines()).hasSize(2);
     assertThat(ferry.outLines().getFirst()).contains("\"web-1\"");
     assertThat(ferry.outLines().getLast()).contains("\"db\"").doesNotContain("web-1");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"table", "json", "yaml", "name"})
+  void anAnswerThatCannotBeWrittenIsNoSuccess(String form) {
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(DB).build());
+    ferry.outIsFull = true;
+
+    assertThat(ferry.run("vm", "list", "-o", form)).isEqualTo(ExitCode.FAILED);
+    assertThat(ferry.err()).hasLineCount(1).startsWith("ferry: stdout cannot be written");
+  }
+
+  @Test
+  void aListThatIsWatchedEndsOnceNobodyReadsIt() {
+    cluster.answer("ListVms", ListVmsResponse.newBuilder().addVms(DB).build());
+    ferry.outIsFull = true;
+
+    assertThat(ferry.run("vm", "list", "--watch", "-o", "json")).isEqualTo(ExitCode.FAILED);
   }
 }

@@ -86,7 +86,7 @@ final class MigrateTest extends CommandFixture {
           commit:       0.0 ms
           network:      0.0 ms
           resume:       0.0 ms
-        sent:           1.5 GiB in 393216 pages, besides 12 zero pages
+        sent:           1.5 GiB in 393216 pages; 12 pages were zero
         throughput:     2.71 GB/s
         guest steps/s:  25000 before, 24100 during
         rounds:
@@ -105,7 +105,7 @@ final class MigrateTest extends CommandFixture {
 
     assertThat(ferry.err()).isEqualTo("""
         queued
-        setup: rest 0 B, 2.71 GB/s, about 0.1 s left
+        setup
         pre-copy round 0: rest 512 MiB, 2.71 GB/s, about 0.1 s left
         pre-copy round 2: rest 12.5 MiB, 2.71 GB/s, about 0.1 s left
         completed

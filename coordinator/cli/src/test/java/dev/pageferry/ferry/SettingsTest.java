@@ -133,7 +133,7 @@ final class SettingsTest {
   void completionKnowsAllCommands() {
     assertThat(ferry.run("completion", "bash")).isZero();
     assertThat(ferry.out()).startsWith("#!/usr/bin/env bash").contains("confirm-dead", "--downtime-limit",
-        "ferry_vm_ping");
+        "ferry_vm_ping", "throttle", "vhd", "zstd", "yaml").doesNotContain("UNRECOGNIZED", "UNSPECIFIED");
     assertThat(ferry.run("completion", "zsh")).isZero();
     assertThat(ferry.out()).startsWith("#compdef ferry").contains("bashcompinit");
     assertThat(ferry.run("completion", "fish")).isEqualTo(ExitCode.USAGE);

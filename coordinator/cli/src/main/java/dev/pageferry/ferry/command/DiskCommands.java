@@ -34,7 +34,8 @@ public final class DiskCommands extends CommandGroup {
   int create(@Parameters(paramLabel = "NAME", description = "Name of the new disk.") String name,
       @Option(names = "--size", paramLabel = "SIZE", required = true, converter = Converters.Size.class,
           description = "KiB MiB GiB TiB, kB MB GB; a VHD has at most 2040GiB.") long sizeBytes,
-      @Option(names = "--format", paramLabel = "vhd|raw", converter = Converters.DiskFormat.class, defaultValue = "vhd",
+      @Option(names = "--format", paramLabel = "vhd|raw", converter = Converters.DiskFormat.class,
+          completionCandidates = Candidates.DiskFormats.class, defaultValue = "vhd",
           description = "Fixed VHD, or the bare sectors (default vhd).") Disk.Format format,
       @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host,
       @Mixin RequestOption requestOption) {

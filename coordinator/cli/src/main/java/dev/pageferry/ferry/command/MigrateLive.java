@@ -36,6 +36,7 @@ public final class MigrateLive implements Callable<Integer> {
   private @Nullable Integer streams;
 
   @Option(names = "--on-stall", order = 5, paramLabel = "throttle|switch|abort", converter = Converters.OnStall.class,
+      completionCandidates = Candidates.StallPolicies.class,
       description = "When rounds no longer shrink the rest: hold the guest back, switch over all the same, or give up"
           + " (default throttle).")
   private StallPolicy.Name onStall = StallPolicy.Name.POLICY_UNSPECIFIED;

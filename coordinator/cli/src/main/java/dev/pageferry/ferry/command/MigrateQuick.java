@@ -18,7 +18,8 @@ public final class MigrateQuick implements Callable<Integer> {
   @Mixin
   private final MigrateOptions common = new MigrateOptions();
 
-  @Option(names = "--compress", paramLabel = "none|lz4|zstd|auto", converter = Converters.StateCodec.class, order = 2,
+  @Option(names = "--compress", paramLabel = "none|lz4|zstd|auto", converter = Converters.StateCodec.class,
+      completionCandidates = Candidates.Codecs.class, order = 2,
       description = "How its pages are packed; auto leaves alone what hardly shrinks (default auto).")
   private Codec.Name codec = Codec.Name.CODEC_UNSPECIFIED;
 

@@ -31,6 +31,7 @@ public final class VmSave implements Callable<Integer> {
   private String name = "";
 
   @Option(names = "--compress", paramLabel = "none|lz4|zstd|auto", converter = Converters.StateCodec.class,
+      completionCandidates = Candidates.Codecs.class,
       description = "How its pages are packed; auto leaves alone what hardly shrinks (default auto).")
   private Codec.Name codec = Codec.Name.CODEC_UNSPECIFIED;
 

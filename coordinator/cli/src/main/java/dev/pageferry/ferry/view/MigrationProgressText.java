@@ -6,10 +6,16 @@ import dev.pageferry.common.units.Durations;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.report.v1.MigrationProgress;
 import dev.pageferry.proto.report.v1.MigrationStage;
+import java.util.EnumSet;
 import java.util.Locale;
+import java.util.Set;
 
 /** The state of a running migration on one line. */
 public final class MigrationProgressText {
+  /** What remains says nothing of the others. */
+  private static final Set<MigrationStage.Name> COPYING = EnumSet.of(MigrationStage.Name.PRE_COPY,
+      MigrationStage.Name.STOP_AND_COPY, MigrationStage.Name.SAVE, MigrationStage.Name.RESTORE);
+
   private MigrationProgressText() {
   }
 
@@ -19,10 +25,11 @@ public final class MigrationProgressText {
       double done = migration.getState() == Migration.State.COMPLETED ? 1 : progress.getDone();
       return new Progress(words(migration.getState()), "", done);
     }
-    boolean copying = migration.getStage() == MigrationStage.Name.PRE_COPY;
-    String headline = words(migration.getStage()) + (copying ? " round " + progress.getRound() : "");
+    boolean inRounds = migration.getStage() == MigrationStage.Name.PRE_COPY;
+    String headline = words(migration.getStage()) + (inRounds ? " round " + progress.getRound() : "");
     boolean measured = progress.getRemainingBytes() > 0 || progress.getBytesPerSecond() > 0;
-    return new Progress(headline, copying || measured ? details(progress) : "", progress.getDone());
+    boolean shown = inRounds || (measured && COPYING.contains(migration.getStage()));
+    return new Progress(headline, shown ? details(progress) : "", progress.getDone());
   }
 
   static String words(Migration.State state) {

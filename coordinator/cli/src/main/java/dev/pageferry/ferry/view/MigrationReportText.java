@@ -53,7 +53,7 @@ public final class MigrationReportText {
     details.add("total", "%s, setup %s".formatted(Durations.format(migration.getTotalSeconds()),
         Durations.format(migration.getSetupSeconds()))).add("blackout", blackout(migration));
     if (migration.hasBlackout()) {
-      parts(details, migration.getBlackout());
+      parts(details, migration);
     }
     if (migration.hasNetwork()) {
       details.add("network", network(migration.getNetwork()));
@@ -62,7 +62,7 @@ public final class MigrationReportText {
       details.add("seen from outside", PingText.line(migration.getProbe()));
     }
     return details
-        .add("sent", "%s in %d pages, besides %d zero pages".formatted(ByteSize.format(migration.getBytesSent()),
+        .add("sent", "%s in %d pages; %d pages were zero".formatted(ByteSize.format(migration.getBytesSent()),
             migration.getPagesSent(), migration.getZeroPages()))
         .add("throughput", Bandwidth.format(migration.getThroughputBytesPerSecond()))
         .add("guest steps/s", speed(migration.getGuestStepsPerSecond())).text();
@@ -75,10 +75,13 @@ public final class MigrationReportText {
     return "%s, reached by the switches of %d hosts".formatted(first, arrival.getReachedBy());
   }
 
-  private static void parts(Details details, Blackout blackout) {
+  private static void parts(Details details, Migration migration) {
+    Blackout blackout = migration.getBlackout();
+    boolean throughFile = migration.getKind() == Migration.Kind.QUICK;
     details.add("  pause", millis(blackout.getPauseSeconds()))
-        .add("  last pages", millis(blackout.getLastPagesSeconds()))
-        .add("  state", millis(blackout.getStateSeconds())).add("  digest", millis(blackout.getDigestSeconds()))
+        .add(throughFile ? "  save" : "  last pages", millis(blackout.getLastPagesSeconds()))
+        .add(throughFile ? "  restore" : "  state", millis(blackout.getStateSeconds()))
+        .add("  digest", millis(blackout.getDigestSeconds()))
         .add("  storage", millis(blackout.getStorageSeconds())).add("  commit", millis(blackout.getCommitSeconds()))
         .add("  network", millis(blackout.getNetworkSeconds())).add("  resume", millis(blackout.getResumeSeconds()));
   }

@@ -4,7 +4,9 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.MessageOrBuilder;
 import com.google.protobuf.util.JsonFormat;
+import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Function;
@@ -77,6 +79,8 @@ public final class Output {
   /**
    * Prints the one document of a command: the message itself for programs, or what the function makes of
    * it.
+   *
+   * @throws UncheckedIOException if it cannot be written
    */
   public void document(Message message, Function<Palette, String> text) {
     out.print(switch (form) {
@@ -85,7 +89,7 @@ public final class Output {
       case YAML -> Yaml.of(json(JsonFormat.printer(), message));
       case NAME -> Identity.of(message).stream().map(each -> each + "\n").collect(Collectors.joining());
     });
-    out.flush();
+    checkPrinted();
   }
 
   /** Prints one of several documents: JSON on a line of its own, YAML as a document of a stream. */
@@ -103,7 +107,14 @@ public final class Output {
   /** Prints one of several documents, on a line of its own. */
   public void documentLine(MessageOrBuilder message) {
     out.println(json(JsonFormat.printer().omittingInsignificantWhitespace(), message));
-    out.flush();
+    checkPrinted();
+  }
+
+  /** A full disk, or nobody who reads any more: a script must not take that for an answer. */
+  private void checkPrinted() {
+    if (out.checkError()) {
+      throw new UncheckedIOException(new IOException("stdout cannot be written"));
+    }
   }
 
   /** Tells the operator something that is neither data nor an error. */
