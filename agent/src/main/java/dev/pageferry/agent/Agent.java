@@ -131,7 +131,8 @@ final class Agent implements AutoCloseable {
     session.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
-      MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(), () -> outgoing.isEmpty() && incoming.isEmpty());
+      MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(),
+          () -> outgoing.isEmpty() && incoming.isEmpty());
     }
   }
 

@@ -1,8 +1,8 @@
 package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
+import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;

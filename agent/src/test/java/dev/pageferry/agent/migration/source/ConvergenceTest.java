@@ -2,8 +2,8 @@ package dev.pageferry.agent.migration.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
+import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
 import java.time.Duration;
 import java.util.ArrayList;
