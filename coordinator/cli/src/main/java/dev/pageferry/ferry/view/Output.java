@@ -113,7 +113,7 @@ public final class Output {
   /** A full disk, or nobody who reads any more: a script must not take that for an answer. */
   private void checkPrinted() {
     if (out.checkError()) {
-      throw new UncheckedIOException(new IOException("stdout cannot be written"));
+      throw new UncheckedIOException("stdout cannot be written", new IOException("a write failed"));
     }
   }
 
