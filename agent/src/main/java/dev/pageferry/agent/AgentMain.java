@@ -5,7 +5,6 @@ import dev.pageferry.common.server.ServerProgram;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -85,7 +84,7 @@ public final class AgentMain extends ServerProgram {
         System.getProperty("logback.configurationFile", "ferry-agent-logback.xml"));
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
-    System.exit(new CommandLine(new AgentMain()).execute(arguments));
+    System.exit(new AgentMain().run(arguments));
   }
 
   @Override

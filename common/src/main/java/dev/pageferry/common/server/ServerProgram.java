@@ -18,6 +18,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -71,6 +72,13 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   /** @param names settings that the program knows, as its options without the dashes */
   protected ServerProgram(List<String> names) {
     this.names = Stream.concat(names.stream(), Stream.of(LOG_FORMAT, LOG_LEVEL)).toList();
+  }
+
+  /** Runs the program, or shows its help or its version. @return its exit code */
+  public int run(String... arguments) {
+    CommandLine line = new CommandLine(this);
+    line.getCommandSpec().versionProvider(this);
+    return line.execute(arguments);
   }
 
   /** Starts the server; it runs until closed. Checks the settings first, and logs nothing before this is called. */

@@ -4,7 +4,6 @@ import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.server.ServerProgram;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -35,7 +34,7 @@ public final class CoordinatorMain extends ServerProgram {
         System.getProperty("logback.configurationFile", "ferry-coordinator-logback.xml"));
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
-    System.exit(new CommandLine(new CoordinatorMain()).execute(arguments));
+    System.exit(new CoordinatorMain().run(arguments));
   }
 
   @Override
