@@ -168,7 +168,8 @@ final class Cluster implements AutoCloseable {
   double time(Path checkout, List<String> words) {
     if (words.equals(List.of("--version"))) {
       // Alone, as programs ask it.
-      return children.run(COMMAND_LIMIT, List.of(checkout.resolve("scripts/ferry").toString(), "--version")).wallSeconds();
+      return children.run(COMMAND_LIMIT, List.of(checkout.resolve("scripts/ferry").toString(), "--version"))
+          .wallSeconds();
     }
     return ferry(checkout, COMMAND_LIMIT, words).seconds();
   }
