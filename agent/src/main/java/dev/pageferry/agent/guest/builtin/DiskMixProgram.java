@@ -1,13 +1,10 @@
 package dev.pageferry.agent.guest.builtin;
 
-import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.common.page.PageRange;
 import dev.pageferry.common.page.PageSize;
 import java.nio.ByteBuffer;
-import java.util.List;
-import java.util.Map;
 
 /**
  * A program that mixes memory and disk: {@value #STEPS_PER_REQUEST} - 1 stores into random pages, then a disk step, in
@@ -89,26 +86,18 @@ final class DiskMixProgram implements GuestProgram {
     registers.set(Registers.PROGRAM_COUNTER, registers.get(Registers.PROGRAM_COUNTER) + 1);
   }
 
-  static final class Kind implements ProgramKind {
+  static final class Kind extends ProgramDisk.Kind {
+    Kind() {
+      super(BLOCK_BYTES);
+    }
+
     @Override
     public String name() {
       return "diskmix";
     }
 
     @Override
-    public List<Argument<?>> arguments() {
-      return List.of(ProgramDisk.ARGUMENT);
-    }
-
-    @Override
-    public void verifyDisks(Map<String, String> given, List<DiskDescription> disks, int vcpus) {
-      ProgramDisk.verify(name(), ProgramDisk.ARGUMENT.of(given), disks, vcpus);
-    }
-
-    @Override
-    public GuestProgram program(VcpuPart part, Map<String, String> given, List<DiskDescription> disks) {
-      int disk = ProgramDisk.ARGUMENT.of(given);
-      PageRange blocks = ProgramDisk.share(part, disks.get(disk), BLOCK_BYTES);
+    GuestProgram program(VcpuPart part, int disk, PageRange blocks) {
       return new DiskMixProgram(part.seed(), part.workingSet(), disk, blocks.first(),
           Math.min(blocks.count(), MAX_BLOCKS));
     }

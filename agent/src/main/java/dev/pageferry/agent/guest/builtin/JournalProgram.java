@@ -1,7 +1,6 @@
 package dev.pageferry.agent.guest.builtin;
 
 import dev.pageferry.agent.disk.BlockDevice;
-import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.common.page.PageRange;
@@ -10,7 +9,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalLong;
 import java.util.zip.CRC32C;
 
@@ -154,15 +152,14 @@ final class JournalProgram implements GuestProgram {
     return (int) crc.getValue();
   }
 
-  static final class Kind implements ProgramKind {
-    @Override
-    public String name() {
-      return "journal";
+  static final class Kind extends ProgramDisk.Kind {
+    Kind() {
+      super(RECORD_BYTES);
     }
 
     @Override
-    public List<Argument<?>> arguments() {
-      return List.of(ProgramDisk.ARGUMENT);
+    public String name() {
+      return "journal";
     }
 
     /** Some 244 records a second. */
@@ -172,14 +169,7 @@ final class JournalProgram implements GuestProgram {
     }
 
     @Override
-    public void verifyDisks(Map<String, String> given, List<DiskDescription> disks, int vcpus) {
-      ProgramDisk.verify(name(), ProgramDisk.ARGUMENT.of(given), disks, vcpus);
-    }
-
-    @Override
-    public GuestProgram program(VcpuPart part, Map<String, String> given, List<DiskDescription> disks) {
-      int disk = ProgramDisk.ARGUMENT.of(given);
-      PageRange slots = ProgramDisk.share(part, disks.get(disk), RECORD_BYTES);
+    GuestProgram program(VcpuPart part, int disk, PageRange slots) {
       return new JournalProgram(disk, slots.first(), slots.count(), part.share().first());
     }
   }
