@@ -166,7 +166,7 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     }
     if (problem instanceof UncheckedIOException) {
       Output.error(surroundings.err(),
-          String.valueOf(problem.getMessage()) + "; what was asked for was done, but its answer is lost");
+          String.valueOf(problem.getMessage()) + "; the answer is lost, and what was asked for is not undone");
       return ExitCode.FAILED;
     }
     Output.error(surroundings.err(), "unexpected error; %s; this is a defect, please report it".formatted(problem));

@@ -18,7 +18,9 @@ import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.Migration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Lists that the coordinator hands out in pages, put together. One of the version before sends all at once, and no token.
@@ -89,6 +91,7 @@ final class Pages {
   /** At least one page, and as many as are needed, as one document. */
   private static <R extends Message> R read(int limit, Question<R> question) {
     List<R> pages = new ArrayList<>();
+    Set<String> seen = new HashSet<>();
     String token = "";
     int present = 0;
     while (true) {
@@ -100,7 +103,7 @@ final class Pages {
       if (following.isEmpty() || (limit > 0 && present >= limit)) {
         return joined(pages);
       }
-      if (following.equals(token) || count == 0) {
+      if (!seen.add(following) || count == 0) {
         throw new Failure(ExitCode.FAILED,
             "the coordinator's list does not come to an end: page %d ends at '%s' again".formatted(pages.size(),
                 following));

@@ -29,6 +29,8 @@ import java.util.function.BooleanSupplier;
  */
 public final class VxlanStation implements AutoCloseable {
   private static final int RECEIVE_BYTES = 2048;
+  /** Of each kind: whoever sends from more addresses is not believed. */
+  private static final int MAX_LEARNED = 4096;
   private static final Duration ASK_AGAIN = Duration.ofMillis(250);
   /** The first byte of addresses that no manufacturer gives out. */
   private static final long LOCALLY_ADMINISTERED = 0x02_00_00_00_00_00L;
@@ -147,7 +149,6 @@ public final class VxlanStation implements AutoCloseable {
       socket.send(datagram, end);
     } catch (IOException e) {
       // A host that is gone refuses: a frame is lost, as frames are.
-      return;
     }
   }
 
@@ -168,7 +169,6 @@ public final class VxlanStation implements AutoCloseable {
         return;
       } catch (IOException e) {
         // An ICMP error for something sent before.
-        continue;
       }
     }
   }
@@ -197,6 +197,9 @@ public final class VxlanStation implements AutoCloseable {
   }
 
   private <K, V> void learn(Map<K, V> known, K key, V value) {
+    if (known.size() >= MAX_LEARNED && !known.containsKey(key)) {
+      return;
+    }
     if (!value.equals(known.put(key, value))) {
       synchronized (learned) {
         learned.notifyAll();
