@@ -36,8 +36,9 @@ final class BareStream implements AutoCloseable {
   double bytesPerSecond(String congestionControl) {
     // The last word shows that this run brought it.
     destination.set(ValueLayout.JAVA_LONG, destination.byteSize() - Long.BYTES, 0);
-    try (NativeStream.Pair ends = NativeStream.connect(congestionControl);
-        ExecutorService sending = Executors.newSingleThreadExecutor()) {
+    // The ends are closed first: a sender whose receiver failed would write for ever.
+    try (ExecutorService sending = Executors.newSingleThreadExecutor();
+        NativeStream.Pair ends = NativeStream.connect(congestionControl)) {
       long start = System.nanoTime();
       Future<?> sent = sending.submit(() -> send(ends.sender()));
       for (long at = 0; at < destination.byteSize();) {

@@ -34,7 +34,7 @@ public final class CommandBenchmark implements Callable<Integer> {
       return CommandLine.ExitCode.USAGE;
     }
     if (before != null && !Files.isExecutable(before.resolve("scripts/ferry"))) {
-      System.err.println("--beside " + before + ": there is no scripts/ferry to run");
+      System.err.println("--beside " + before + ": scripts/ferry is missing or cannot be run");
       return CommandLine.ExitCode.USAGE;
     }
     run.onCluster(2 * run.memoryBytes() + 1024 * Bench.MEBIBYTE,
