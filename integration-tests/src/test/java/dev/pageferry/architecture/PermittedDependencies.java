@@ -16,7 +16,7 @@ import java.util.TreeSet;
  * <pre>
  * PACKAGE: ENTRY ENTRY ...     what a package may depend on
  *  ENTRY ...                   continues the line before
- * PREFIX*: ENTRY ENTRY ...     the same for all packages whose names begin so
+ * PREFIX*: ENTRY ENTRY ...     the same for all packages whose names begin with PREFIX
  * </pre>
  *
  * An entry is a package of Pageferry, of which messages ({@code proto}) and libraries stand for all packages below them.

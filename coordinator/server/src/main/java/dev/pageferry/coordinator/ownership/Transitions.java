@@ -118,8 +118,8 @@ final class Transitions {
       case OwnershipEvent.NoteSaved noted -> noteSaved(pending, noted);
       // Not committed, so that there is nothing to give back yet.
       case OwnershipEvent.GiveBack _ -> new Answered(decision(Outcome.PENDING, pending));
-      case OwnershipEvent.Begin _ -> throw new IllegalStateException("a begin is no question");
-      case OwnershipEvent.ClaimInDoubt _ -> throw new IllegalStateException("a claim is no question");
+      case OwnershipEvent.Begin _ -> throw new IllegalStateException("a begin is not a question");
+      case OwnershipEvent.ClaimInDoubt _ -> throw new IllegalStateException("a claim is not a question");
     };
   }
 
