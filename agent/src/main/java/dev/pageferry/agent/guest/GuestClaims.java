@@ -1,8 +1,11 @@
 package dev.pageferry.agent.guest;
 
 import dev.pageferry.common.identity.VmId;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.stream.Collectors;
 
 /**
  * What is being done with each guest of this host: one thing at a time. The ownership row lets a VM have one operation
@@ -52,9 +55,10 @@ public final class GuestClaims {
     return () -> claims.remove(vm, work);
   }
 
-  /** How many guests come to be here right now. */
-  public long building() {
-    return claims.values().stream().filter(Work::builds).count();
+  /** The guests that come to be here right now, restored ones among them. */
+  public Set<VmId> building() {
+    return claims.entrySet().stream().filter(each -> each.getValue().builds()).map(Map.Entry::getKey)
+        .collect(Collectors.toSet());
   }
 
   /** How many guests something is being done with that may take them away. */

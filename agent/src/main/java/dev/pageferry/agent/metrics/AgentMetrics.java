@@ -98,9 +98,9 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
    */
   public void observe(GuestClaims claims, IncomingMigrations incoming, OpenDialogues dialogues,
       DoubleSupplier leaseAgeSeconds) {
-    inFlight("build", claims, GuestClaims::building);
+    inFlight("build", claims, each -> each.building().size());
     inFlight("leave", claims, GuestClaims::leaving);
-    inFlight("arrive", incoming, IncomingMigrations::underWay);
+    inFlight("arrive", incoming, each -> each.underWay().size());
     Gauge.builder("ferry.guests.in.doubt", dialogues, each -> each.doubts().size())
         .description("VMs that stay paused here until the coordinator says whose they are").register(registry);
     Gauge.builder("ferry.activation.lease.age", leaseAgeSeconds::getAsDouble).baseUnit("seconds")

@@ -13,6 +13,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ClientInterceptor;
@@ -27,9 +28,11 @@ import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** The agent's gRPC: a server for the coordinator, a channel to it. */
@@ -93,10 +96,12 @@ public final class AgentRpc implements AutoCloseable {
   /**
    * What will tell the coordinator about this host, once started.
    *
+   * @param coming VMs that come to be here, until they are among the guests
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession newSession(Registration self, HostMemory ram, HostedGuests guests,
-      OutgoingMigrations outgoing, OpenDialogues dialogues, HostNetwork network, Consumer<String> shutOut) {
+      OutgoingMigrations outgoing, OpenDialogues dialogues, Supplier<Set<VmId>> coming, HostNetwork network,
+      Consumer<String> shutOut) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(host.value())
         .setIncarnation(incarnation.value())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
@@ -104,7 +109,7 @@ public final class AgentRpc implements AutoCloseable {
         .setVxlanAddress(self.vxlanAddress().toString()).setBootId(self.bootId())
         .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
     return new CoordinatorSession(new GrpcRegistryClient(coordinator, memory), request, ram::freeBytes, guests,
-        outgoing, dialogues, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
+        outgoing, dialogues, coming, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
   }
 
   /**

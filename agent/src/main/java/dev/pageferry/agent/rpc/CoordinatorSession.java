@@ -25,10 +25,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,6 +48,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
   private final OpenDialogues dialogues;
+  private final Supplier<Set<VmId>> coming;
   private final Consumer<List<TunnelEnd>> network;
   private final Consumer<String> shutOut;
   private final Scheduler scheduler;
@@ -72,13 +75,15 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
 
   /**
    * @param dialogues what is in doubt on this host, told by each heartbeat
+   * @param coming VMs that come to be here, until they are among the guests
    * @param network is told the other ends of VXLAN tunnels
    * @param bootClock runs on while the machine is suspended
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession(RegistryClient registry, RegisterRequest self, LongSupplier memoryFreeBytes,
       HostedGuests guests, OutgoingMigrations outgoing, OpenDialogues dialogues,
-      Consumer<List<TunnelEnd>> network, Scheduler scheduler, Ticker bootClock, Consumer<String> shutOut) {
+      Supplier<Set<VmId>> coming, Consumer<List<TunnelEnd>> network, Scheduler scheduler, Ticker bootClock,
+      Consumer<String> shutOut) {
     this.registry = registry;
     this.scheduler = scheduler;
     this.renewed = scheduler.newSignal();
@@ -88,6 +93,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     this.memoryFreeBytes = memoryFreeBytes;
     this.guests = guests;
     this.outgoing = outgoing;
+    this.coming = coming;
     this.network = network;
     this.bootClock = bootClock;
     this.attention = new Attention(bootClock);
@@ -221,13 +227,15 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setHostId(self.getHostId())
         .setIncarnation(self.getIncarnation())
         .setMemoryFreeBytes(memoryFreeBytes.getAsLong()).setNetworkVersion(networkVersion);
+    // Ahead of the guests: what comes to be one meanwhile is told twice, rather than not at all.
+    coming.get().forEach(each -> request.addComingVms(each.value()));
+    dialogues.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
+        .setMigrationId(each.operation().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
     guests.list().forEach(each -> {
       // Reading the rate now and then keeps its window recent.
       OptionalDouble _ = Replayable.stepsPerSecondOf(each.vm());
       request.addVms(StatusMessages.status(each));
     });
-    dialogues.doubts().forEach(each -> request.addInDoubt(VmInDoubt.newBuilder().setVmId(each.vm().value())
-        .setMigrationId(each.operation().value()).setEpoch(each.epoch().value()).setReason(each.reason())));
     long sent = sends();
     HeartbeatResponse response = registry.heartbeat(request.build());
     if (response.getUnknown()) {

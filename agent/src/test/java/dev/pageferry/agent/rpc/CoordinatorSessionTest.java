@@ -51,6 +51,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -69,6 +70,7 @@ final class CoordinatorSessionTest {
   private final HostMemory memory = new HostMemory(MEMORY);
   private final HostedGuests guests = new HostedGuests();
   private final OpenDialogues dialogues = new OpenDialogues();
+  private volatile Set<VmId> coming = Set.of();
   private final HostNetwork network = new HostNetwork("host-a", Ticker.SYSTEM);
   private Server server;
   private ManagedChannel channel;
@@ -122,7 +124,8 @@ final class CoordinatorSessionTest {
         });
     session = new CoordinatorSession(new GrpcRegistryClient(channel, records),
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory::freeBytes,
-        guests, outgoing, dialogues, network::tell, Scheduler.SYSTEM, () -> Linux.bootTimeNanos() + frozenNanos.get(),
+        guests, outgoing, dialogues, () -> coming, network::tell, Scheduler.SYSTEM,
+        () -> Linux.bootTimeNanos() + frozenNanos.get(),
         shutOut::add);
   }
 
@@ -132,6 +135,17 @@ final class CoordinatorSessionTest {
     channel.shutdownNow();
     server.shutdownNow();
     guests.close();
+  }
+
+  /** Or the coordinator would call a guest lost whose commit it knows, and that its disks or its source keep waiting. */
+  @Test
+  void heartbeatsNameTheGuestsThatComeToBeHere() throws Exception {
+    coming = Set.of(new VmId("db"));
+    session.start();
+    Awaitility.await().until(() -> !registry.heartbeats.isEmpty());
+    assertThat(registry.heartbeats.getLast().getComingVmsList()).containsExactly("db");
+    coming = Set.of();
+    Awaitility.await().until(() -> registry.heartbeats.getLast().getComingVmsCount() == 0);
   }
 
   @Test

@@ -30,6 +30,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -191,9 +192,9 @@ public final class IncomingMigrations implements IncomingDirectory {
     return expected.isEmpty() && started.isEmpty();
   }
 
-  /** How many are on their way; those that are only announced do not count. */
-  public int underWay() {
-    return activeNow().size();
+  /** The VMs that are on their way, each until its report is written; those that are only announced do not count. */
+  public List<VmId> underWay() {
+    return activeNow().values().stream().map(each -> each.migration().session().spec().id()).toList();
   }
 
   /** What is known here of a migration. */

@@ -5,11 +5,11 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** One host as {@link HostInventory} keeps it, which guards it. */
 final class HostEntry {
@@ -22,6 +22,7 @@ final class HostEntry {
   private final Map<VmId, Answer> answers = new HashMap<>();
   private long beats;
   private List<InDoubt> doubts = List.of();
+  private Set<VmId> coming = Set.of();
   /** The records' revision at the last two heartbeats of this incarnation; 0: there were none. */
   private long lastBeatRevision;
   private long beatBeforeRevision;
@@ -59,6 +60,7 @@ final class HostEntry {
     vms = new HashMap<>();
     answers.clear();
     doubts = List.of();
+    coming = Set.of();
     lastBeatRevision = 0;
     beatBeforeRevision = 0;
   }
@@ -69,14 +71,12 @@ final class HostEntry {
     memoryFreeBytes = freeBytes;
   }
 
-  void doubts(List<InDoubt> told) {
-    doubts = List.copyOf(told);
-  }
-
-  void beats(Collection<VmStatus> reported, long revision) {
+  void beats(HostInventory.Content content, long revision) {
     Map<VmId, VmStatus> next = new HashMap<>();
-    reported.forEach(each -> next.put(new VmId(each.getId()), each));
+    content.vms().forEach(each -> next.put(new VmId(each.getId()), each));
     vms = next;
+    doubts = List.copyOf(content.doubts());
+    coming = Set.copyOf(content.coming());
     beats++;
     // The first heartbeat after an answer may have been made before it; the second was made after the first was answered.
     answers.values().removeIf(each -> beats - each.beatsBefore() >= 2);
@@ -113,7 +113,7 @@ final class HostEntry {
 
   HostInventory.Host host(long nowNanos, Duration timeout) {
     return new HostInventory.Host(record, isHeard && !isSilent(nowNanos, timeout), memoryFreeBytes, Map.copyOf(vms),
-        doubts, beatBeforeRevision);
+        doubts, coming, beatBeforeRevision);
   }
 
   Incarnation incarnation() {

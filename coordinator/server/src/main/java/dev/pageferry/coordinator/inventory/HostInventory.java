@@ -52,11 +52,12 @@ public final class HostInventory {
    * @param isUp heard of within the time-out
    * @param vms what its last heartbeat said
    * @param doubts copies that it keeps paused because it does not know whose they are
+   * @param coming VMs that came to be there, and were not among the others yet
    * @param reportedRevision rows that this revision of the records had, or an earlier one, are older than its last two
    *     heartbeats; 0: there were fewer
    */
   public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms,
-      List<InDoubt> doubts, long reportedRevision) {
+      List<InDoubt> doubts, Set<VmId> coming, long reportedRevision) {
     public HostId id() {
       return new HostId(record.getId());
     }
@@ -230,16 +231,29 @@ public final class HostInventory {
     return Confirmation.CONFIRMED;
   }
 
+  /**
+   * What a host says that it has.
+   *
+   * @param doubts copies that it keeps paused because it does not know whose they are
+   * @param coming VMs that come to be there, until they are among the others
+   */
+  public record Content(Collection<VmStatus> vms, List<InDoubt> doubts, Set<VmId> coming) {
+  }
+
+  /** As {@link #heartbeat(HostId, Incarnation, long, Content)}, by a host where nothing is in doubt or on its way. */
+  public boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Collection<VmStatus> vms) {
+    return heartbeat(id, incarnation, memoryFreeBytes, new Content(vms, List.of(), Set.of()));
+  }
+
   /** Notes a heartbeat; false if it comes from an incarnation that is not the host's, or may be so no more. */
-  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes,
-      Collection<VmStatus> vms) {
+  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Content content) {
     HostEntry entry = hosts.get(id);
     if (entry == null || !entry.isIncarnation(incarnation.value()) || entry.isConfirmedDead()
         || writing.get(id) == Writing.ITS_END) {
       return false;
     }
     entry.heard(now(), memoryFreeBytes);
-    entry.beats(vms, store.revision());
+    entry.beats(content, store.revision());
     return true;
   }
 
@@ -316,14 +330,6 @@ public final class HostInventory {
       hosts.forEach((id, entry) -> transaction.put(HOSTS + id, entry.record().toByteArray()));
     }
     store.commit(transaction);
-  }
-
-  /** What a host says of copies that it keeps paused because it does not know whose they are. */
-  public synchronized void doubts(HostId id, List<InDoubt> told) {
-    HostEntry entry = hosts.get(id);
-    if (entry != null) {
-      entry.doubts(told);
-    }
   }
 
   public synchronized Optional<Host> find(HostId id) {

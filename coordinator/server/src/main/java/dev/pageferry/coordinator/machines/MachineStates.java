@@ -30,7 +30,7 @@ public final class MachineStates {
     }
   }
 
-  /** @param moves whether a migration of the VM is followed, whose destination need not report it yet */
+  /** @param moves whether a migration of the VM is followed, whose destination need not report it if it is of the version before */
   public MachineStates(HostInventory inventory, Predicate<VmId> moves) {
     this.inventory = inventory;
     this.moves = moves;
@@ -152,10 +152,12 @@ public final class MachineStates {
 
   /**
    * Whether its owner would have reported the VM by now. Of two heartbeats after the row's last change the second was made
-   * after the first was answered, and so after that change. A copy under another epoch is still something.
+   * after the first was answered, and so after that change. A copy under another epoch is still something, and so is one that
+   * is the owner's already and does not run yet.
    */
   private boolean isAbsent(Row row, Host owner) {
-    return !owner.vms().containsKey(row.id()) && row.versioned().revision() <= owner.reportedRevision()
+    return !owner.vms().containsKey(row.id()) && !owner.coming().contains(row.id())
+        && row.versioned().revision() <= owner.reportedRevision()
         && !moves.test(row.id());
   }
 }

@@ -60,10 +60,11 @@ public final class Membership {
   /**
    * What a host says every second.
    *
+   * @param coming VMs that come to be there, until they are among vms
    * @param networkVersion of the directory that it has; 0: none
    */
   public record Beat(HostId host, Incarnation incarnation, long memoryFreeBytes, List<VmStatus> vms,
-      List<InDoubt> doubts, long networkVersion) {
+      List<InDoubt> doubts, Set<VmId> coming, long networkVersion) {
   }
 
   /** A copy of a VM that is of no use any more. */
@@ -81,11 +82,11 @@ public final class Membership {
   /** @return empty for an incarnation that is not the host's, or may be so no more */
   public Optional<Heard> beat(Beat beat) throws InterruptedException {
     HostId host = beat.host();
-    if (!inventory.heartbeat(host, beat.incarnation(), beat.memoryFreeBytes(), beat.vms())) {
+    if (!inventory.heartbeat(host, beat.incarnation(), beat.memoryFreeBytes(),
+        new HostInventory.Content(beat.vms(), beat.doubts(), beat.coming()))) {
       return Optional.empty();
     }
     history.hostHeard();
-    inventory.doubts(host, beat.doubts());
     Optional<NetworkDirectory> directory = network.news(host, beat.networkVersion());
     List<Stale> stale = new ArrayList<>();
     for (VmStatus each : beat.vms()) {

@@ -114,7 +114,8 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
   private static Beat beat(HeartbeatRequest request) {
     return new Beat(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
         request.getMemoryFreeBytes(), request.getVmsList(),
-        request.getInDoubtList().stream().map(RegistryService::doubt).toList(), request.getNetworkVersion());
+        request.getInDoubtList().stream().map(RegistryService::doubt).toList(),
+        request.getComingVmsList().stream().map(VmId::new).collect(Collectors.toSet()), request.getNetworkVersion());
   }
 
   private static InDoubt doubt(VmInDoubt told) {

@@ -7,6 +7,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.inventory.HostInventory.Content;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
@@ -17,6 +18,7 @@ import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
@@ -139,6 +141,20 @@ class MachinesTest extends MachinesFixture {
     assertThat(machines.show("db").getState()).as("perhaps made before the start").isEqualTo(Vm.State.RUNNING);
     site.heartbeat("a");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
+  }
+
+  /** Its row names its new host from the commit on, and the host lets it run when its source or its disks let it. */
+  @Test
+  void aVmThatComesToItsOwnerAndDoesNotRunThereYetHasNotFailed() throws RequestException {
+    site.createVm("db", "a");
+    site.agent("a").lose(site.vmId("db").value());
+    Content arriving = new Content(List.of(), List.of(), Set.of(site.vmId("db")));
+    for (int i = 0; i < 3; i++) {
+      site.inventory().heartbeat(new HostId("a"), site.incarnation("a"), 1, arriving);
+    }
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.RUNNING);
+    site.inventory().heartbeat(new HostId("a"), site.incarnation("a"), 1, List.of());
+    assertThat(machines.show("db").getState()).as("it came to nothing").isEqualTo(Vm.State.FAILED);
   }
 
   @Test

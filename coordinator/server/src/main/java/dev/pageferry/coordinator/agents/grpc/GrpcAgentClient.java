@@ -66,7 +66,8 @@ public final class GrpcAgentClient implements AgentClient {
   /** Preparing may wait for an older attempt's memory. */
   private static final long PREPARE_SECONDS = 20;
   private static final long KEEP_ALIVE_SECONDS = 10;
-  private static final long RECONNECT_MILLIS = 1000;
+  private static final int RECONNECT_ATTEMPTS = 10;
+  private static final long RECONNECT_MILLIS = 100;
 
   private static final Metadata.Key<RecordsStamp> STAMP = Metadata.Key.of("pageferry-records-bin",
       ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
@@ -285,10 +286,14 @@ public final class GrpcAgentClient implements AgentClient {
     }
     CountDownLatch changed = new CountDownLatch(1);
     channel.notifyWhenStateChanged(ConnectivityState.TRANSIENT_FAILURE, changed::countDown);
-    channel.resetConnectBackoff();
     try {
-      // Whether it did or not, the call itself will say.
-      boolean _ = changed.await(RECONNECT_MILLIS, TimeUnit.MILLISECONDS);
+      // Whether it did or not, the call itself will say. More than once: an attempt may have begun before the agent was back.
+      for (int i = 0; i < RECONNECT_ATTEMPTS; i++) {
+        channel.resetConnectBackoff();
+        if (changed.await(RECONNECT_MILLIS, TimeUnit.MILLISECONDS)) {
+          return;
+        }
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
