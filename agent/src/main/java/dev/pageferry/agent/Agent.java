@@ -10,6 +10,7 @@ import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.hosting.ComingGuests;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.incarnation.IncarnationLock;
 import dev.pageferry.agent.incarnation.RunDirectory;
@@ -44,9 +45,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -118,7 +117,7 @@ final class Agent implements AutoCloseable {
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
-        line.open(), () -> coming(claims), hostNetwork, Agent::endAtOnce);
+        line.open(), new ComingGuests(claims, incoming), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
     metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
@@ -180,13 +179,6 @@ final class Agent implements AutoCloseable {
   private static void endAtOnce(String reason) {
     log.error("this agent ends, and all its guests with it: {}", reason);
     Runtime.getRuntime().halt(EXIT_SHUT_OUT);
-  }
-
-  /** Guests that are on their way here, or are being built. */
-  private Set<VmId> coming(GuestClaims claims) {
-    Set<VmId> coming = new HashSet<>(claims.building());
-    coming.addAll(incoming.underWay());
-    return coming;
   }
 
   private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {

@@ -9,6 +9,7 @@ import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.builtin.Registers;
 import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.builtin.VmSpec;
+import dev.pageferry.agent.hosting.ComingGuests;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
@@ -89,7 +90,7 @@ final class SimulatedAgent implements Place<HostAgentService> {
         RegisterRequest.newBuilder().setHostId(host.name()).setIncarnation(incarnation).setAddress(address().toString())
             .setMigrationAddress(migrationAddress().toString()).setMemoryBytes(MEMORY_BYTES).setStorageId(STORAGE_ID)
             .build(),
-        () -> MEMORY_BYTES, guests, outgoing, line.open(), ends -> {
+        () -> MEMORY_BYTES, guests, outgoing, line.open(), new ComingGuests(claims, incoming), ends -> {
         }, host, host, this::shutOut);
     links.listen(migrationAddress(), host, incoming);
     VmFactory machines = new VmFactory(UNUSED_MEMORY, GuestDisks.NONE, host);
