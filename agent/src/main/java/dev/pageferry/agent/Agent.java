@@ -23,6 +23,7 @@ import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.os.CompilerThreads;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
@@ -83,6 +84,7 @@ final class Agent implements AutoCloseable {
     // Before anything of the host is touched that another agent of it may have.
     lock = IncarnationLock.take(RunDirectory.open(config.runDirectory(), System.getenv()), config.hostId(),
         config.coordinator(), incarnation);
+    CompilerThreads.stepBack();
     Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     HostMemory memory = new HostMemory(config.memoryBytes());

@@ -77,7 +77,7 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
     MigrationSupervisor migrations = new MigrationSupervisor(ledger, inventory, client, ended -> {
     }, born, baton.newRandom());
     RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
-    services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory::isAlive),
+    services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory::isAlive, history),
         new RegistryService(new Membership(inventory, ledger, history, repairs, members), inventory, HEARTBEAT_INTERVAL,
             LEASE));
     migrations.recover();

@@ -70,6 +70,11 @@ public interface OwnershipClient {
   /** Completes, with the time it took, if the coordinator answers within the given time; fails otherwise. */
   Promise<Duration> probe(Duration atMost);
 
+  /** As {@link #probe}, when {@link #commit} is about to be asked: what can be done ahead of it is done now. */
+  default Promise<Duration> prepareCommit(VmId vm, MigrationId migration, Duration atMost) {
+    return probe(atMost);
+  }
+
   /** The question brought no ruling: the coordinator was unreachable or denied it. */
   abstract sealed class NoAnswerException extends Exception permits UnreachableException, DeniedException {
     private static final long serialVersionUID = 1L;

@@ -63,7 +63,7 @@ public final class AgentRpc implements AutoCloseable {
   }
 
   /** Goes the way of a commit, and back, for a move that nobody has begun. */
-  public void rehearseCommit() throws NoAnswerException {
+  public void rehearseCommit() throws NoAnswerException, InterruptedException {
     ownership.rehearseCommit();
   }
 

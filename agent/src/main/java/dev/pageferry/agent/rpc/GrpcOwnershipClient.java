@@ -21,6 +21,8 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
@@ -38,6 +40,9 @@ final class GrpcOwnershipClient implements OwnershipClient {
   private final Scheduler scheduler;
   private final OwnershipGrpc.OwnershipBlockingStub blocking;
   private final OwnershipGrpc.OwnershipStub async;
+  private final RecordsMemory memory;
+  /** At most one of each move; each is over by its deadline, and not here any more. */
+  private final ConcurrentMap<MigrationId, CommitCall> prepared = new ConcurrentHashMap<>();
 
   GrpcOwnershipClient(ManagedChannel channel, RecordsMemory memory, HostId host, Incarnation incarnation,
       Scheduler scheduler) {
@@ -45,14 +50,29 @@ final class GrpcOwnershipClient implements OwnershipClient {
     this.host = host;
     this.incarnation = incarnation;
     this.scheduler = scheduler;
+    this.memory = memory;
     this.blocking = OwnershipGrpc.newBlockingStub(channel).withInterceptors(memory);
     this.async = OwnershipGrpc.newStub(channel).withInterceptors(memory);
   }
 
   @Override
-  public Decision commit(VmId vm, MigrationId migration) throws NoAnswerException {
-    return ask(
-        () -> stub().commit(CommitRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
+  public Decision commit(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException {
+    CommitRequest request = CommitRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build();
+    CommitCall call = prepared.remove(migration);
+    return call != null && call.isOpen()
+        ? decision(call.commit(request, ATTEMPT))
+        : ask(() -> stub().commit(request));
+  }
+
+  @Override
+  public Promise<Duration> prepareCommit(VmId vm, MigrationId migration, Duration atMost) {
+    CommitCall call = new CommitCall(memory, scheduler, reached -> probe(atMost, reached),
+        over -> prepared.remove(migration, over));
+    CommitCall before = prepared.put(migration, call);
+    if (before != null) {
+      before.close();
+    }
+    return call.open(async.withDeadlineAfter(atMost.plus(ATTEMPT).toMillis(), TimeUnit.MILLISECONDS));
   }
 
   @Override
@@ -97,6 +117,11 @@ final class GrpcOwnershipClient implements OwnershipClient {
   @Override
   public Promise<Duration> probe(Duration atMost) {
     Promise<Duration> answered = scheduler.newPromise();
+    probe(atMost, answered);
+    return answered;
+  }
+
+  private void probe(Duration atMost, Promise<Duration> answered) {
     long start = scheduler.nanos();
     async.withDeadlineAfter(Math.max(1, atMost.toMillis()), TimeUnit.MILLISECONDS).probe(
         ProbeRequest.getDefaultInstance(),
@@ -116,11 +141,11 @@ final class GrpcOwnershipClient implements OwnershipClient {
             // The answer came before.
           }
         });
-    return answered;
   }
 
   /** Asks for the commit of a move that no records have: all that a commit takes but the change, and nothing is decided. */
-  void rehearseCommit() throws NoAnswerException {
+  void rehearseCommit() throws NoAnswerException, InterruptedException {
+    var _ = prepareCommit(NOBODY, NEVER, ATTEMPT).await(ATTEMPT);
     var _ = commit(NOBODY, NEVER);
   }
 
@@ -130,23 +155,26 @@ final class GrpcOwnershipClient implements OwnershipClient {
 
   private Decision ask(Supplier<dev.pageferry.proto.registry.v1.Decision> question) throws NoAnswerException {
     try {
-      dev.pageferry.proto.registry.v1.Decision answer = question.get();
-      Outcome outcome = switch (answer.getOutcome()) {
-        case COMMITTED -> Outcome.COMMITTED;
-        case ABORTED -> Outcome.ABORTED;
-        case UNKNOWN -> Outcome.UNKNOWN;
-        case TAKEN_BACK -> Outcome.TAKEN_BACK;
-        case PENDING -> Outcome.PENDING;
-        case DELETED -> Outcome.DELETED;
-        // An answer of a later version that this one does not understand is no answer.
-        case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
-          throw new UnreachableException("the coordinator's answer has no outcome",
-              new IllegalStateException(answer.toString()));
-      };
-      return new Decision(outcome, answer.getOwnerHost(), answer.getEpoch());
+      return decision(question.get());
     } catch (StatusRuntimeException e) {
       throw noAnswer(e);
     }
+  }
+
+  private static Decision decision(dev.pageferry.proto.registry.v1.Decision answer) throws UnreachableException {
+    Outcome outcome = switch (answer.getOutcome()) {
+      case COMMITTED -> Outcome.COMMITTED;
+      case ABORTED -> Outcome.ABORTED;
+      case UNKNOWN -> Outcome.UNKNOWN;
+      case TAKEN_BACK -> Outcome.TAKEN_BACK;
+      case PENDING -> Outcome.PENDING;
+      case DELETED -> Outcome.DELETED;
+      // An answer of a later version that this one does not understand is no answer.
+      case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
+        throw new UnreachableException("the coordinator's answer has no outcome",
+            new IllegalStateException(answer.toString()));
+    };
+    return new Decision(outcome, answer.getOwnerHost(), answer.getEpoch());
   }
 
   private NoAnswerException noAnswer(StatusRuntimeException e) {

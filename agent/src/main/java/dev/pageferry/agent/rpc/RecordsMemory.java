@@ -45,7 +45,7 @@ final class RecordsMemory implements ClientInterceptor {
     this.incarnation = incarnation;
   }
 
-  private synchronized void heard(RecordsStamp stamp) {
+  synchronized void heard(RecordsStamp stamp) {
     // Answers may overtake each other.
     lastStart = stamp.getStartId();
     newest.merge(stamp.getStartId(), stamp, (a, b) -> a.getRevision() >= b.getRevision() ? a : b);
@@ -64,7 +64,7 @@ final class RecordsMemory implements ClientInterceptor {
     return startId.equals(lastStart);
   }
 
-  private synchronized RecordsSeen seen() {
+  synchronized RecordsSeen seen() {
     return RecordsSeen.newBuilder().setHostId(host.value()).setIncarnation(incarnation.value())
         .addAllStamps(newest.values()).build();
   }

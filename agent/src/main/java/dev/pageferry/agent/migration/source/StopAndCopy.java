@@ -63,7 +63,8 @@ final class StopAndCopy {
   End run() throws MigrationFailure, InterruptedException {
     flushAhead();
     // Answered while the last pages are on their way, so that asking costs no blackout.
-    Promise<Duration> coordinator = session.ownership.probe(budget());
+    Promise<Duration> coordinator = session.ownership.prepareCommit(session.guest.spec().id(), session.migration,
+        budget());
     OptionalDouble stepsDuring = session.rounds.stepsPerSecond();
     session.blackout.start();
     Deadline pauseEnd = pauseEnd();

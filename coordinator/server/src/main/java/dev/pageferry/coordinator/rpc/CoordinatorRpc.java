@@ -74,7 +74,7 @@ public final class CoordinatorRpc implements AutoCloseable {
                 .orElse(Requests.Subject.NONE))))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network), inventory,
             heartbeatInterval, lease))
-        .addService(new OwnershipService(ledger, inventory::isAlive))
+        .addService(new OwnershipService(ledger, inventory::isAlive, history))
         .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
         .addService(ProtoReflectionServiceV1.newInstance()).build();
     try {

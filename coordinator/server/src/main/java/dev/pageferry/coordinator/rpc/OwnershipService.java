@@ -5,10 +5,13 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.proto.registry.v1.CommitAnswer;
 import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.CommitStep;
 import dev.pageferry.proto.registry.v1.Decision;
 import dev.pageferry.proto.registry.v1.GiveBackRequest;
 import dev.pageferry.proto.registry.v1.NoteSavedRequest;
@@ -24,17 +27,52 @@ import io.grpc.stub.StreamObserver;
 public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   private final OwnershipLedger ledger;
   private final LiveHosts liveHosts;
+  private final RecordsHistory history;
 
-  public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts) {
+  public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts, RecordsHistory history) {
+    this.history = history;
     this.ledger = ledger;
     this.liveHosts = liveHosts;
   }
 
   @Override
   public void commit(CommitRequest request, StreamObserver<Decision> observer) {
-    CoordinatorReplies.answer(observer,
-        () -> message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            liveHosts)));
+    CoordinatorReplies.answer(observer, () -> commit(request));
+  }
+
+  private Decision commit(CommitRequest request) throws InterruptedException {
+    return message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()), liveHosts));
+  }
+
+  @Override
+  public StreamObserver<CommitStep> preparedCommit(StreamObserver<CommitAnswer> observer) {
+    return new StreamObserver<>() {
+      @Override
+      public void onNext(CommitStep step) {
+        if (step.hasCommit()) {
+          CoordinatorReplies.answer(observer, () -> decide(step));
+        } else {
+          observer.onNext(CommitAnswer.getDefaultInstance());
+        }
+      }
+
+      @Override
+      public void onError(Throwable cause) {
+        // Whoever wanted to commit did not, or has its answer.
+      }
+
+      @Override
+      public void onCompleted() {
+        observer.onCompleted();
+      }
+    };
+  }
+
+  /** What the caller has seen is looked at first, as for every other request, and of which records the answer is is read last. */
+  private CommitAnswer decide(CommitStep step) throws InterruptedException {
+    history.observe(step.getSeen());
+    Decision decision = commit(step.getCommit());
+    return CommitAnswer.newBuilder().setDecision(decision).setRecords(history.stamp()).build();
   }
 
   @Override
