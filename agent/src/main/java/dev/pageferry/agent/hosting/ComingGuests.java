@@ -15,7 +15,7 @@ public record ComingGuests(GuestClaims claims, IncomingMigrations incoming) impl
   @Override
   public Set<VmId> get() {
     Set<VmId> coming = new HashSet<>(claims.building());
-    coming.addAll(incoming.underWay());
+    coming.addAll(incoming.arriving());
     return coming;
   }
 }

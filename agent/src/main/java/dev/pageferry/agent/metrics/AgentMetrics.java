@@ -100,7 +100,7 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
       DoubleSupplier leaseAgeSeconds) {
     inFlight("build", claims, each -> each.building().size());
     inFlight("leave", claims, GuestClaims::leaving);
-    inFlight("arrive", incoming, each -> each.underWay().size());
+    inFlight("arrive", incoming, IncomingMigrations::underWay);
     Gauge.builder("ferry.guests.in.doubt", dialogues, each -> each.doubts().size())
         .description("VMs that stay paused here until the coordinator says whose they are").register(registry);
     Gauge.builder("ferry.activation.lease.age", leaseAgeSeconds::getAsDouble).baseUnit("seconds")

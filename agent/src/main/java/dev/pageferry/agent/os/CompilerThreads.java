@@ -1,15 +1,18 @@
 package dev.pageferry.agent.os;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The threads that compile this JVM's code. Code that has just run for the first time is compiled when a move needs the processors
- * most: on a host without an idle one, compilers of equal right made blackouts half as long again.
+ * most, and on a host without an idle one compilers of equal priority took turns with the threads that a paused guest waits for.
  */
 public final class CompilerThreads {
   private static final Logger log = LoggerFactory.getLogger(CompilerThreads.class);
@@ -23,20 +26,23 @@ public final class CompilerThreads {
   /** Lets all others of this process run first, from now on; where the kernel shows no threads nothing changes. */
   public static void stepBack() {
     int threads = 0;
-    try (DirectoryStream<Path> tasks = Files.newDirectoryStream(THREADS)) {
-      for (Path each : tasks) {
-        if (isCompiler(each) && Linux.setNice(Integer.parseInt(each.getFileName().toString()), NICE)) {
-          threads++;
-        }
+    try (Stream<Path> tasks = Files.list(THREADS)) {
+      for (Path each : tasks.toList()) {
+        threads += isCompiler(each) && Linux.addNice(Integer.parseInt(each.getFileName().toString()), NICE) ? 1 : 0;
       }
-    } catch (IOException | NumberFormatException e) {
+    } catch (IOException | UncheckedIOException e) {
       log.debug("the compilers' threads are not known: {}", e.toString());
     }
     log.debug("{} compiler threads let others run first", threads);
   }
 
-  private static boolean isCompiler(Path task) throws IOException {
-    String name = Files.readString(task.resolve("comm"));
-    return name.startsWith("C1 Compiler") || name.startsWith("C2 Compiler");
+  private static boolean isCompiler(Path task) {
+    try {
+      String name = Files.readString(task.resolve("comm"), ISO_8859_1);
+      return name.startsWith("C1 Compiler") || name.startsWith("C2 Compiler");
+    } catch (IOException e) {
+      // It has ended meanwhile.
+      return false;
+    }
   }
 }

@@ -12,7 +12,7 @@ import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 
-/** mmap(2), munmap(2), madvise(2), clock_gettime(2) and setpriority(2), called through the foreign function interface. */
+/** mmap(2), munmap(2), madvise(2), clock_gettime(2), getpriority(2) and setpriority(2), called through the foreign function interface. */
 public final class Linux {
   /** Use huge pages for this range where there are any. */
   public static final int MADV_HUGEPAGE = 14;
@@ -26,6 +26,7 @@ public final class Linux {
   private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x02 | 0x20 | 0x4000;
   private static final int CLOCK_BOOTTIME = 7;
   private static final int PRIO_PROCESS = 0;
+  private static final int LOWEST_PRIORITY = 19;
 
   private static final Linker LINKER = Linker.nativeLinker();
   private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
@@ -39,6 +40,8 @@ public final class Linux {
       FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT), CAPTURE_ERRNO);
   private static final MethodHandle CLOCK_GETTIME = function("clock_gettime",
       FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+  private static final MethodHandle GETPRIORITY = function("getpriority",
+      FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
   private static final MethodHandle SETPRIORITY = function("setpriority",
       FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
 
@@ -112,15 +115,17 @@ public final class Linux {
   }
 
   /**
-   * Sets how readily a thread lets others run.
+   * Has a thread let others run first.
    *
    * @param thread its id; 0: the calling thread
-   * @param nice up to 19; less than it has takes a privilege
+   * @param nice is added to what it has, up to 19
    * @return whether it is so
    */
-  public static boolean setNice(int thread, int nice) {
+  public static boolean addNice(int thread, int nice) {
     try {
-      return (int) SETPRIORITY.invokeExact(PRIO_PROCESS, thread, nice) == 0;
+      // An answer of -1 may be a priority, too: then it is set from there.
+      int now = (int) GETPRIORITY.invokeExact(PRIO_PROCESS, thread);
+      return (int) SETPRIORITY.invokeExact(PRIO_PROCESS, thread, Math.min(LOWEST_PRIORITY, now + nice)) == 0;
     } catch (Throwable e) {
       throw new AssertionError("setpriority could not be called", e);
     }

@@ -96,7 +96,7 @@ public final class AgentRpc implements AutoCloseable {
   /**
    * What will tell the coordinator about this host, once started.
    *
-   * @param coming VMs that come to be here, until they are among the guests
+   * @param coming VMs that are being received, restored or built here, until they are among the guests
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession newSession(Registration self, HostMemory ram, HostedGuests guests,

@@ -1,6 +1,5 @@
 package dev.pageferry.agent.rpc;
 
-import dev.pageferry.agent.ownership.OwnershipClient.UnreachableException;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.proto.registry.v1.CommitAnswer;
@@ -9,36 +8,41 @@ import dev.pageferry.proto.registry.v1.CommitStep;
 import dev.pageferry.proto.registry.v1.Decision;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc.OwnershipStub;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The question for a commit, begun ahead: when it is asked the call has been made, and only a word goes over and one comes
- * back. The headers and threads of a new call would cost a guest that is paused about as much as the decision does.
+ * The question for a commit, begun ahead: when it is asked the call has been made, and one message goes each way. The headers and
+ * threads of a new call would cost a guest that is paused about as much as the decision does.
  */
 final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswer> {
   private final RecordsMemory memory;
-  private final Supplier<Duration> sinceBegun;
+  private final Scheduler scheduler;
+  private final long startNanos;
+  private final Duration prepareAtMost;
   private final Promise<Duration> reached;
   private final Promise<Decision> decided;
   private final Consumer<Promise<Duration>> onUnknown;
   private final Consumer<CommitCall> onOver;
   private volatile boolean over;
-  @SuppressWarnings("NullAway.Init") // by open()
-  private volatile ClientCallStreamObserver<CommitStep> steps;
+  private volatile @Nullable ClientCallStreamObserver<CommitStep> steps;
 
   /**
+   * @param prepareAtMost the coordinator is to have answered by then, and to be asked
    * @param onUnknown told that this coordinator, of the version before, has no such call; it is to settle the promise
    * @param onOver told, perhaps twice, that nothing more comes of this; both are called by gRPC's threads
    */
-  CommitCall(RecordsMemory memory, Scheduler scheduler, Consumer<Promise<Duration>> onUnknown,
-      Consumer<CommitCall> onOver) {
-    long start = scheduler.nanos();
+  CommitCall(RecordsMemory memory, Scheduler scheduler, Duration prepareAtMost,
+      Consumer<Promise<Duration>> onUnknown, Consumer<CommitCall> onOver) {
     this.memory = memory;
-    this.sinceBegun = () -> Duration.ofNanos(scheduler.nanos() - start);
+    this.scheduler = scheduler;
+    this.startNanos = scheduler.nanos();
+    this.prepareAtMost = prepareAtMost;
     this.reached = scheduler.newPromise();
     this.decided = scheduler.newPromise();
     this.onUnknown = onUnknown;
@@ -48,40 +52,53 @@ final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswe
   /**
    * Makes the call.
    *
-   * @param stub with the deadline by which it was asked, or is of no use any more
-   * @return the time until the coordinator answered
+   * @param decideAtMost how long it may be waited for an answer, once it is asked
+   * @return the time until the coordinator answered; a failure where it does not in time
    */
-  Promise<Duration> open(OwnershipStub stub) {
-    stub.preparedCommit(this).onNext(CommitStep.getDefaultInstance());
+  Promise<Duration> open(OwnershipStub stub, Duration decideAtMost) {
+    stub.withDeadlineAfter(prepareAtMost.plus(decideAtMost).toNanos(), TimeUnit.NANOSECONDS).preparedCommit(this)
+        .onNext(CommitStep.getDefaultInstance());
     return reached;
   }
 
-  /** Whether it can be asked. */
-  boolean isOpen() {
-    return reached.now().isPresent() && !over;
+  private Duration sinceBegun() {
+    return Duration.ofNanos(scheduler.nanos() - startNanos);
   }
 
-  /** Asks. Once. */
-  Decision commit(CommitRequest request, Duration atMost) throws UnreachableException, InterruptedException {
+  /** Whether it can be asked: an answer has its whole time from now on. */
+  boolean isOpen() {
+    return reached.now().isPresent() && !over && sinceBegun().compareTo(prepareAtMost) <= 0;
+  }
+
+  /**
+   * Asks. Once, while it {@linkplain #isOpen() can be}.
+   *
+   * @throws StatusRuntimeException without an answer, as a call of its own would
+   */
+  Decision commit(CommitRequest request, Duration atMost) throws InterruptedException {
+    ClientCallStreamObserver<CommitStep> call = steps;
+    if (call == null) {
+      throw Status.UNAVAILABLE.withDescription("the call was not made").asRuntimeException();
+    }
     try {
-      steps.onNext(CommitStep.newBuilder().setCommit(request).setSeen(memory.seen()).build());
+      call.onNext(CommitStep.newBuilder().setCommit(request).setSeen(memory.seen()).build());
       return decided.await(atMost).orElseThrow(() -> undecided(atMost));
     } finally {
       close();
     }
   }
 
-  private UnreachableException undecided(Duration atMost) {
-    Throwable cause = decided.failure().orElseGet(() -> Status.DEADLINE_EXCEEDED
-        .withDescription("nothing came within %d s".formatted(atMost.toSeconds())).asRuntimeException());
-    return new UnreachableException("the coordinator did not answer: " + cause.getMessage(), cause);
+  private StatusRuntimeException undecided(Duration atMost) {
+    return decided.failure().map(Status::fromThrowable).orElseGet(() -> Status.DEADLINE_EXCEEDED
+        .withDescription("nothing came within %d s".formatted(atMost.toSeconds()))).asRuntimeException();
   }
 
   /** It is of no use any more. Idempotent. */
   void close() {
-    if (!over) {
+    ClientCallStreamObserver<CommitStep> call = steps;
+    if (!over && call != null) {
       over = true;
-      steps.cancel("not needed any more", null);
+      call.cancel("not needed any more", null);
     }
     onOver.accept(this);
   }
@@ -94,11 +111,18 @@ final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswe
   @Override
   public void onNext(CommitAnswer answer) {
     if (answer.hasDecision()) {
-      memory.heard(answer.getRecords());
+      if (answer.hasRecords()) {
+        memory.heard(answer.getRecords());
+      }
       over = true;
       decided.complete(answer.getDecision());
+      return;
+    }
+    Duration taken = sinceBegun();
+    if (taken.compareTo(prepareAtMost) > 0) {
+      reached.fail(Status.DEADLINE_EXCEEDED.asRuntimeException());
     } else {
-      reached.complete(sinceBegun.get());
+      reached.complete(taken);
     }
   }
 

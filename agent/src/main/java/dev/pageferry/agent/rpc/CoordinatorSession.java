@@ -75,7 +75,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
 
   /**
    * @param dialogues what is in doubt on this host, told by each heartbeat
-   * @param coming VMs that come to be here, until they are among the guests
+   * @param coming VMs that are being received, restored or built here, until they are among the guests
    * @param network is told the other ends of VXLAN tunnels
    * @param bootClock runs on while the machine is suspended
    * @param shutOut told the reason when this process can be no host of the cluster any more

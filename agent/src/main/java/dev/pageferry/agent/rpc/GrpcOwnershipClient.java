@@ -24,7 +24,6 @@ import java.time.Duration;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 
 /** The ownership row, asked over gRPC. */
 final class GrpcOwnershipClient implements OwnershipClient {
@@ -59,48 +58,58 @@ final class GrpcOwnershipClient implements OwnershipClient {
   public Decision commit(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException {
     CommitRequest request = CommitRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build();
     CommitCall call = prepared.remove(migration);
-    return call != null && call.isOpen()
-        ? decision(call.commit(request, ATTEMPT))
-        : ask(() -> stub().commit(request));
+    if (call == null) {
+      return ask(() -> stub().commit(request));
+    }
+    if (!call.isOpen()) {
+      call.close();
+      return ask(() -> stub().commit(request));
+    }
+    return ask(() -> call.commit(request, ATTEMPT));
   }
 
   @Override
   public Promise<Duration> prepareCommit(VmId vm, MigrationId migration, Duration atMost) {
-    CommitCall call = new CommitCall(memory, scheduler, reached -> probe(atMost, reached),
+    CommitCall call = new CommitCall(memory, scheduler, atMost, reached -> probe(atMost, reached),
         over -> prepared.remove(migration, over));
     CommitCall before = prepared.put(migration, call);
     if (before != null) {
       before.close();
     }
-    return call.open(async.withDeadlineAfter(atMost.plus(ATTEMPT).toMillis(), TimeUnit.MILLISECONDS));
+    try {
+      return call.open(async, ATTEMPT);
+    } catch (RuntimeException | Error e) {
+      prepared.remove(migration, call);
+      throw e;
+    }
   }
 
   @Override
-  public Decision resolve(VmId vm, MigrationId migration) throws NoAnswerException {
+  public Decision resolve(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException {
     return ask(() -> stub()
         .resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public Decision resolveAtDestination(VmId vm, MigrationId migration) throws NoAnswerException {
+  public Decision resolveAtDestination(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException {
     return ask(() -> stub().resolve(ResolveRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value())
         .setFromDestination(true).build()));
   }
 
   @Override
-  public Decision noteSaved(VmId vm, MigrationId migration) throws NoAnswerException {
+  public Decision noteSaved(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException {
     return ask(() -> stub()
         .noteSaved(NoteSavedRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public Decision giveBack(VmId vm, MigrationId migration) throws NoAnswerException {
+  public Decision giveBack(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException {
     return ask(() -> stub()
         .giveBack(GiveBackRequest.newBuilder().setVmId(vm.value()).setMigrationId(migration.value()).build()));
   }
 
   @Override
-  public Decision started(VmId vm, OwnershipEpoch epoch) throws NoAnswerException {
+  public Decision started(VmId vm, OwnershipEpoch epoch) throws NoAnswerException, InterruptedException {
     try {
       return ask(() -> stub().started(StartedRequest.newBuilder().setVmId(vm.value()).setHostId(host.value())
           .setIncarnation(incarnation.value()).setEpoch(epoch.value()).build()));
@@ -145,17 +154,22 @@ final class GrpcOwnershipClient implements OwnershipClient {
 
   /** Asks for the commit of a move that no records have: all that a commit takes but the change, and nothing is decided. */
   void rehearseCommit() throws NoAnswerException, InterruptedException {
-    var _ = prepareCommit(NOBODY, NEVER, ATTEMPT).await(ATTEMPT);
-    var _ = commit(NOBODY, NEVER);
+    if (prepareCommit(NOBODY, NEVER, ATTEMPT).await(ATTEMPT).isPresent()) {
+      var _ = commit(NOBODY, NEVER);
+    }
   }
 
   private OwnershipGrpc.OwnershipBlockingStub stub() {
     return blocking.withDeadlineAfter(ATTEMPT.toMillis(), TimeUnit.MILLISECONDS);
   }
 
-  private Decision ask(Supplier<dev.pageferry.proto.registry.v1.Decision> question) throws NoAnswerException {
+  private interface Question {
+    dev.pageferry.proto.registry.v1.Decision ask() throws InterruptedException;
+  }
+
+  private Decision ask(Question question) throws NoAnswerException, InterruptedException {
     try {
-      return decision(question.get());
+      return decision(question.ask());
     } catch (StatusRuntimeException e) {
       throw noAnswer(e);
     }

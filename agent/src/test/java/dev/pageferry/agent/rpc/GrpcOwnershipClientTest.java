@@ -8,6 +8,8 @@ import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
 import dev.pageferry.agent.ownership.OwnershipClient.UnreachableException;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
@@ -31,6 +33,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -46,6 +49,7 @@ class GrpcOwnershipClientTest {
       .build();
 
   private final Row row = new Row();
+  private final SkippingClock clock = new SkippingClock();
   private final RecordsMemory memory = new RecordsMemory(new HostId("a"), new Incarnation("first"));
   private Server server;
   private ManagedChannel channel;
@@ -57,12 +61,15 @@ class GrpcOwnershipClientTest {
       GOOD,
       OF_THE_VERSION_BEFORE,
       BREAKS_WHEN_ASKED,
+      SLOW_TO_PREPARE,
+      SAYS_NOTHING_OF_ITS_RECORDS,
       SILENT
     }
 
     private final Queue<String> asked = new ConcurrentLinkedQueue<>();
     private final Queue<CommitStep> steps = new ConcurrentLinkedQueue<>();
     private final Queue<Throwable> ends = new ConcurrentLinkedQueue<>();
+    private final Queue<StreamObserver<CommitAnswer>> prepares = new ConcurrentLinkedQueue<>();
     private volatile Behaviour behaviour = Behaviour.GOOD;
 
     private static dev.pageferry.proto.registry.v1.Decision committed() {
@@ -94,6 +101,10 @@ class GrpcOwnershipClientTest {
         public void onNext(CommitStep step) {
           if (!step.hasCommit()) {
             asked.add("prepare");
+            if (behaviour == Behaviour.SLOW_TO_PREPARE) {
+              prepares.add(observer);
+              return;
+            }
             observer.onNext(CommitAnswer.getDefaultInstance());
             return;
           }
@@ -104,7 +115,11 @@ class GrpcOwnershipClientTest {
               observer.onError(Status.INTERNAL.withDescription("it broke").asRuntimeException());
             case SILENT -> {
             }
-            case GOOD, OF_THE_VERSION_BEFORE -> {
+            case SAYS_NOTHING_OF_ITS_RECORDS -> {
+              observer.onNext(CommitAnswer.newBuilder().setDecision(committed()).build());
+              observer.onCompleted();
+            }
+            case GOOD, SLOW_TO_PREPARE, OF_THE_VERSION_BEFORE -> {
               observer.onNext(CommitAnswer.newBuilder().setDecision(committed()).setRecords(STAMP).build());
               observer.onCompleted();
             }
@@ -124,11 +139,55 @@ class GrpcOwnershipClientTest {
     }
   }
 
+  /** The machine's own threads and clocks, but that the test may let time pass. */
+  private static final class SkippingClock implements Scheduler {
+    private final AtomicLong passedNanos = new AtomicLong();
+
+    void passes(Duration time) {
+      passedNanos.addAndGet(time.toNanos());
+    }
+
+    @Override
+    public long nanos() {
+      return SYSTEM.nanos() + passedNanos.get();
+    }
+
+    @Override
+    public long wallMillis() {
+      return SYSTEM.wallMillis();
+    }
+
+    @Override
+    public void sleep(Duration duration) throws InterruptedException {
+      SYSTEM.sleep(duration);
+    }
+
+    @Override
+    public Task start(String name, Runnable body) {
+      return SYSTEM.start(name, body);
+    }
+
+    @Override
+    public Task startBlocking(String name, Runnable body) {
+      return SYSTEM.startBlocking(name, body);
+    }
+
+    @Override
+    public Task current() {
+      return SYSTEM.current();
+    }
+
+    @Override
+    public Signal newSignal() {
+      return SYSTEM.newSignal();
+    }
+  }
+
   @BeforeEach
   void open() throws Exception {
     server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0)).addService(row).build().start();
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
-    client = new GrpcOwnershipClient(channel, memory, new HostId("a"), new Incarnation("first"), Scheduler.SYSTEM);
+    client = new GrpcOwnershipClient(channel, memory, new HostId("a"), new Incarnation("first"), clock);
   }
 
   @AfterEach
@@ -203,6 +262,37 @@ class GrpcOwnershipClientTest {
     Awaitility.await().until(reached::isSettled);
     assertThat(reached.now()).isEmpty();
     assertThatThrownBy(() -> client.commit(VM, MOVE)).isInstanceOf(UnreachableException.class);
+  }
+
+  /** Its answer tells nothing of how long a commit would take now, and the guest is to run again. */
+  @Test
+  void anAnswerThatComesLaterThanItWasToIsNone() throws Exception {
+    row.behaviour = Row.Behaviour.SLOW_TO_PREPARE;
+    var reached = client.prepareCommit(VM, MOVE, PATIENCE);
+    Awaitility.await().until(() -> !row.prepares.isEmpty());
+    clock.passes(PATIENCE);
+    row.prepares.forEach(each -> each.onNext(CommitAnswer.getDefaultInstance()));
+    Awaitility.await().until(reached::isSettled);
+    assertThat(reached.now()).isEmpty();
+  }
+
+  @Test
+  void aPreparationThatIsTooOldToGiveAnAnswerItsTimeIsNotUsed() throws Exception {
+    prepared();
+    clock.passes(PATIENCE);
+    assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
+    assertThat(row.asked).containsExactly("prepare", "commit");
+    Awaitility.await().until(() -> !row.ends.isEmpty());
+  }
+
+  @Test
+  void anAnswerThatSaysNothingOfItsRecordsIsNotRememberedAsIfItDid() throws Exception {
+    row.behaviour = Row.Behaviour.SAYS_NOTHING_OF_ITS_RECORDS;
+    prepared();
+    client.commit(VM, MOVE);
+    prepared();
+    client.commit(VM, MOVE);
+    assertThat(row.steps).allSatisfy(step -> assertThat(step.getSeen().getStampsList()).isEmpty());
   }
 
   /** The guest ran again instead, and pauses a second time. */

@@ -192,9 +192,16 @@ public final class IncomingMigrations implements IncomingDirectory {
     return expected.isEmpty() && started.isEmpty();
   }
 
-  /** The VMs that are on their way, each until its report is written; those that are only announced do not count. */
-  public List<VmId> underWay() {
-    return activeNow().values().stream().map(each -> each.migration().session().spec().id()).toList();
+  /** How many are on their way; those that are only announced do not count. */
+  public int underWay() {
+    return activeNow().size();
+  }
+
+  /** The VMs that are on their way and do not run here yet; those that do are among this host's guests by then. */
+  public List<VmId> arriving() {
+    return activeNow().values().stream().map(Arrival.Active::migration)
+        .filter(each -> each.phase() != DestinationMigration.Phase.RUNNING).map(each -> each.session().spec().id())
+        .toList();
   }
 
   /** What is known here of a migration. */

@@ -52,7 +52,7 @@ public final class HostInventory {
    * @param isUp heard of within the time-out
    * @param vms what its last heartbeat said
    * @param doubts copies that it keeps paused because it does not know whose they are
-   * @param coming VMs that came to be there, and were not among the others yet
+   * @param coming VMs that were being received, restored or built there, and were not among the others yet
    * @param reportedRevision rows that this revision of the records had, or an earlier one, are older than its last two
    *     heartbeats; 0: there were fewer
    */
@@ -235,7 +235,7 @@ public final class HostInventory {
    * What a host says that it has.
    *
    * @param doubts copies that it keeps paused because it does not know whose they are
-   * @param coming VMs that come to be there, until they are among the others
+   * @param coming VMs that are being received, restored or built there, until they are among the others
    */
   public record Content(Collection<VmStatus> vms, List<InDoubt> doubts, Set<VmId> coming) {
   }

@@ -60,7 +60,7 @@ public final class Membership {
   /**
    * What a host says every second.
    *
-   * @param coming VMs that come to be there, until they are among vms
+   * @param coming VMs that are being received, restored or built there, until they are among vms
    * @param networkVersion of the directory that it has; 0: none
    */
   public record Beat(HostId host, Incarnation incarnation, long memoryFreeBytes, List<VmStatus> vms,

@@ -25,6 +25,9 @@ import io.grpc.stub.StreamObserver;
 
 /** The ownership rows, as agents ask them. */
 public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
+  /** Hosts remember no more. */
+  private static final int MAX_STARTS = 8;
+
   private final OwnershipLedger ledger;
   private final LiveHosts liveHosts;
   private final RecordsHistory history;
@@ -46,30 +49,15 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
 
   @Override
   public StreamObserver<CommitStep> preparedCommit(StreamObserver<CommitAnswer> observer) {
-    return new StreamObserver<>() {
-      @Override
-      public void onNext(CommitStep step) {
-        if (step.hasCommit()) {
-          CoordinatorReplies.answer(observer, () -> decide(step));
-        } else {
-          observer.onNext(CommitAnswer.getDefaultInstance());
-        }
-      }
-
-      @Override
-      public void onError(Throwable cause) {
-        // Whoever wanted to commit did not, or has its answer.
-      }
-
-      @Override
-      public void onCompleted() {
-        observer.onCompleted();
-      }
-    };
+    return new PreparedCommit(observer, this::decide);
   }
 
   /** What the caller has seen is looked at first, as for every other request, and of which records the answer is is read last. */
   private CommitAnswer decide(CommitStep step) throws InterruptedException {
+    if (step.getSeen().getStampsCount() > MAX_STARTS) {
+      throw new IllegalArgumentException(
+          "%d starts of coordinators are more than %d".formatted(step.getSeen().getStampsCount(), MAX_STARTS));
+    }
     history.observe(step.getSeen());
     Decision decision = commit(step.getCommit());
     return CommitAnswer.newBuilder().setDecision(decision).setRecords(history.stamp()).build();

@@ -107,6 +107,36 @@ class PreparedCommitTest extends ServedSiteFixture {
   }
 
   @Test
+  void aCallerThatEndsTheCallBehindItsQuestionIsAnsweredAllTheSame() throws Exception {
+    call.onNext(CommitStep.newBuilder().setCommit(commit).build());
+    call.onNext(CommitStep.newBuilder().setCommit(commit).build());
+    call.onCompleted();
+
+    assertThat(next()).isInstanceOfSatisfying(CommitAnswer.class,
+        answer -> assertThat(answer.getDecision().getOutcome()).isEqualTo(Outcome.COMMITTED));
+    assertThat(next()).isEqualTo(END);
+  }
+
+  @Test
+  void stepsThatAskForNothingAreNotAnsweredAgainAndAgain() throws Exception {
+    call.onNext(CommitStep.getDefaultInstance());
+    assertThat(next()).isInstanceOfSatisfying(Status.class,
+        status -> assertThat(status.getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT));
+  }
+
+  @Test
+  void moreThanAHostCanHaveSeenIsRefused() throws Exception {
+    RecordsSeen.Builder seen = RecordsSeen.newBuilder().setHostId("a");
+    for (int i = 0; i < 9; i++) {
+      seen.addStamps(RecordsStamp.newBuilder().setStartId("start-" + i));
+    }
+    call.onNext(CommitStep.newBuilder().setCommit(commit).setSeen(seen).build());
+    assertThat(next()).isInstanceOfSatisfying(Status.class,
+        status -> assertThat(status.getDescription()).contains("9 starts of coordinators are more than 8"));
+    assertThat(site.history().isInTrouble()).isFalse();
+  }
+
+  @Test
   void aCallThatIsEndedUnaskedChangesNothing() throws Exception {
     call.onCompleted();
     assertThat(next()).isEqualTo(END);
