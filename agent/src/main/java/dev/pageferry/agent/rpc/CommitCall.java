@@ -56,7 +56,9 @@ final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswe
    * @return the time until the coordinator answered; a failure where it does not in time
    */
   Promise<Duration> open(OwnershipStub stub, Duration decideAtMost) {
-    stub.withDeadlineAfter(prepareAtMost.plus(decideAtMost).toNanos(), TimeUnit.NANOSECONDS).preparedCommit(this)
+    // What is called back waits for nothing, so that it needs no thread between the network's and the one that waits.
+    stub.withExecutor(Runnable::run)
+        .withDeadlineAfter(prepareAtMost.plus(decideAtMost).toNanos(), TimeUnit.NANOSECONDS).preparedCommit(this)
         .onNext(CommitStep.getDefaultInstance());
     return reached;
   }

@@ -19,6 +19,13 @@ final class MigrationRecords {
 
   private final RecordStore store;
 
+  /** A record as it was read, parsed once: a commit is a part of every blackout. */
+  record Stored(Versioned versioned, MigrationRecord record) {
+    static Stored of(Versioned versioned) {
+      return new Stored(versioned, parse(versioned));
+    }
+  }
+
   MigrationRecords(RecordStore store) {
     this.store = store;
   }

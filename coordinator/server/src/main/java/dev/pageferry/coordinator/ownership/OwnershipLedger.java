@@ -273,7 +273,7 @@ public final class OwnershipLedger {
   }
 
   /** A row, and the record of the operation that is asked about, as they were read together. */
-  private record Reading(Row row, Optional<Versioned> operation) {
+  private record Reading(Row row, Optional<MigrationRecords.Stored> operation) {
   }
 
   /**
@@ -305,7 +305,7 @@ public final class OwnershipLedger {
     String name = record.getSpec().getName();
     VmOwnership state = OwnershipRecords.state(record);
     Transition transition = Transitions.apply(state, event, liveHosts,
-        reading.operation().map(MigrationRecords::parse).map(OwnershipRecords::operation));
+        reading.operation().map(MigrationRecords.Stored::record).map(OwnershipRecords::operation));
     return switch (transition) {
       case Answered answered -> {
         boolean isForgotten = answered.answer().equals(Decision.UNKNOWN) && passed.isRepaired();
@@ -331,8 +331,9 @@ public final class OwnershipLedger {
     }
     // The decision before the row: a row that was read before the decision would answer COMMITTED under the old epoch,
     // and a destination that hears this takes its copy for a stale one.
-    Optional<Versioned> operation = event instanceof OfOperation asked
-        ? migrations.find(asked.operation()).filter(it -> MigrationRecords.parse(it).getVmId().equals(vm.value()))
+    Optional<MigrationRecords.Stored> operation = event instanceof OfOperation asked
+        ? migrations.find(asked.operation()).map(MigrationRecords.Stored::of)
+            .filter(it -> it.record().getVmId().equals(vm.value()))
         : Optional.empty();
     return find(vm).map(row -> new Reading(row, operation));
   }
@@ -353,9 +354,9 @@ public final class OwnershipLedger {
       return transaction.ifAbsent(key).put(key,
           OwnershipRecords.withFate(lost, applied.fate(), applied.next()).toByteArray());
     }
-    Versioned operation = reading.operation().orElseThrow();
-    return transaction.ifUnchanged(operation).put(operation.key(), OwnershipRecords
-        .withFate(MigrationRecords.parse(operation), applied.fate(), applied.next()).toByteArray());
+    MigrationRecords.Stored operation = reading.operation().orElseThrow();
+    return transaction.ifUnchanged(operation.versioned()).put(operation.versioned().key(),
+        OwnershipRecords.withFate(operation.record(), applied.fate(), applied.next()).toByteArray());
   }
 
   private static Transaction written(Row row, Applied applied) {
