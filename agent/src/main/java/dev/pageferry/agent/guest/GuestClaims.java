@@ -55,7 +55,7 @@ public final class GuestClaims {
     return () -> claims.remove(vm, work);
   }
 
-  /** The guests that come to be here right now, restored ones among them. */
+  /** The guests that are being built or restored here right now. */
   public Set<VmId> building() {
     return claims.entrySet().stream().filter(each -> each.getValue().builds()).map(Map.Entry::getKey)
         .collect(Collectors.toSet());

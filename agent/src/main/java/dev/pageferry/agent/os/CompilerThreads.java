@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
 public final class CompilerThreads {
   private static final Logger log = LoggerFactory.getLogger(CompilerThreads.class);
   private static final Path THREADS = Path.of("/proc/self/task");
-  /** A tenth of the share of others, where there is no idle processor: it still gets there on a host that is always busy. */
+  /** A tenth of the share of other threads where no processor is idle: code is still compiled on a host that is always busy. */
   private static final int NICE = 10;
 
   private CompilerThreads() {

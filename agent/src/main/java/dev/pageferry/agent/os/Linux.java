@@ -123,7 +123,7 @@ public final class Linux {
    */
   public static boolean addNice(int thread, int nice) {
     try {
-      // An answer of -1 may be a priority, too: then it is set from there.
+      // -1 is a nice value, too, and not told from a failure: setpriority then says whether the thread is there.
       int now = (int) GETPRIORITY.invokeExact(PRIO_PROCESS, thread);
       return (int) SETPRIORITY.invokeExact(PRIO_PROCESS, thread, Math.min(LOWEST_PRIORITY, now + nice)) == 0;
     } catch (Throwable e) {

@@ -183,7 +183,7 @@ final class GrpcOwnershipClient implements OwnershipClient {
       case TAKEN_BACK -> Outcome.TAKEN_BACK;
       case PENDING -> Outcome.PENDING;
       case DELETED -> Outcome.DELETED;
-      // An answer of a later version that this one does not understand is no answer.
+      // An outcome that only a later version knows: as if nothing had been answered.
       case OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
         throw new UnreachableException("the coordinator's answer has no outcome",
             new IllegalStateException(answer.toString()));

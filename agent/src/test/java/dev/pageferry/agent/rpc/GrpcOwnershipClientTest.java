@@ -7,9 +7,7 @@ import dev.pageferry.agent.ownership.OwnershipClient.Decision;
 import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
 import dev.pageferry.agent.ownership.OwnershipClient.Outcome;
 import dev.pageferry.agent.ownership.OwnershipClient.UnreachableException;
-import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.concurrent.Signal;
-import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.concurrent.ForwardingScheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
@@ -139,8 +137,8 @@ class GrpcOwnershipClientTest {
     }
   }
 
-  /** The machine's own threads and clocks, but that the test may let time pass. */
-  private static final class SkippingClock implements Scheduler {
+  /** The test may let time pass. */
+  private static final class SkippingClock extends ForwardingScheduler {
     private final AtomicLong passedNanos = new AtomicLong();
 
     void passes(Duration time) {
@@ -149,37 +147,7 @@ class GrpcOwnershipClientTest {
 
     @Override
     public long nanos() {
-      return SYSTEM.nanos() + passedNanos.get();
-    }
-
-    @Override
-    public long wallMillis() {
-      return SYSTEM.wallMillis();
-    }
-
-    @Override
-    public void sleep(Duration duration) throws InterruptedException {
-      SYSTEM.sleep(duration);
-    }
-
-    @Override
-    public Task start(String name, Runnable body) {
-      return SYSTEM.start(name, body);
-    }
-
-    @Override
-    public Task startBlocking(String name, Runnable body) {
-      return SYSTEM.startBlocking(name, body);
-    }
-
-    @Override
-    public Task current() {
-      return SYSTEM.current();
-    }
-
-    @Override
-    public Signal newSignal() {
-      return SYSTEM.newSignal();
+      return super.nanos() + passedNanos.get();
     }
   }
 
