@@ -1,5 +1,6 @@
 package dev.pageferry.agent;
 
+import ch.qos.logback.classic.LoggerContext;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
@@ -180,6 +181,10 @@ final class Agent implements AutoCloseable {
   /** No clean end: until it were over, guests could run here that run elsewhere by now. */
   private static void endAtOnce(String reason) {
     log.error("this agent ends, and all its guests with it: {}", reason);
+    // Lines are written behind; this waits for them, for half a second at most if nobody reads.
+    if (LoggerFactory.getILoggerFactory() instanceof LoggerContext logging) {
+      logging.stop();
+    }
     Runtime.getRuntime().halt(EXIT_SHUT_OUT);
   }
 

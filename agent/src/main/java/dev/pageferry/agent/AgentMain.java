@@ -81,7 +81,7 @@ public final class AgentMain extends ServerProgram {
 
   public static void main(String[] arguments) {
     System.setProperty("logback.configurationFile",
-        System.getProperty("logback.configurationFile", "ferry-agent-logback.xml"));
+        System.getProperty("logback.configurationFile", "ferry-server-logback.xml"));
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
     System.exit(new AgentMain().run(arguments));

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +20,8 @@ public final class CompilerThreads {
   private static final Path THREADS = Path.of("/proc/self/task");
   /** A tenth of the share of other threads where no processor is idle: code is still compiled on a host that is always busy. */
   private static final int NICE = 10;
+  /** The longest there is: whoever wakes up with an ordinary one runs at once, where a compiler kept its processor for 5 ms before. */
+  private static final Duration SLICE = Duration.ofMillis(100);
 
   private CompilerThreads() {
   }
@@ -28,12 +31,17 @@ public final class CompilerThreads {
     int threads = 0;
     try (Stream<Path> tasks = Files.list(THREADS)) {
       for (Path each : tasks.toList()) {
-        threads += isCompiler(each) && Linux.addNice(Integer.parseInt(each.getFileName().toString()), NICE) ? 1 : 0;
+        threads += isCompiler(each) && stepBack(Integer.parseInt(each.getFileName().toString())) ? 1 : 0;
       }
     } catch (IOException | UncheckedIOException e) {
       log.debug("the compilers' threads are not known: {}", e.toString());
     }
     log.debug("{} compiler threads let others run first", threads);
+  }
+
+  static boolean stepBack(int thread) {
+    // A nice value is kept by the other call, which takes the whole of a thread's attributes.
+    return Linux.addNice(thread, NICE) & Linux.makeWay(thread, SLICE);
   }
 
   private static boolean isCompiler(Path task) {

@@ -7,12 +7,14 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.time.Duration;
 
-/** mmap(2), munmap(2), madvise(2), clock_gettime(2), getpriority(2) and setpriority(2), called through the foreign function interface. */
+/** mmap(2), munmap(2), madvise(2), clock_gettime(2), setpriority(2) and sched_setattr(2), called through the foreign function interface. */
 public final class Linux {
   /** Use huge pages for this range where there are any. */
   public static final int MADV_HUGEPAGE = 14;
@@ -27,6 +29,19 @@ public final class Linux {
   private static final int CLOCK_BOOTTIME = 7;
   private static final int PRIO_PROCESS = 0;
   private static final int LOWEST_PRIORITY = 19;
+  private static final int SCHED_OTHER = 0;
+  private static final long NO_SUCH_CALL = -1;
+  /** The C library has no name for it before glibc 2.41. */
+  private static final long SCHED_SETATTR = switch (System.getProperty("os.arch", "")) {
+    case "amd64" -> 314;
+    case "aarch64", "riscv64" -> 274;
+    default -> NO_SUCH_CALL;
+  };
+  /** The first version of struct sched_attr, which every kernel that has the call knows. */
+  private static final StructLayout SCHED_ATTR = MemoryLayout.structLayout(JAVA_INT.withName("size"),
+      JAVA_INT.withName("policy"), JAVA_LONG.withName("flags"), JAVA_INT.withName("nice"),
+      JAVA_INT.withName("priority"), JAVA_LONG.withName("runtime"), JAVA_LONG.withName("deadline"),
+      JAVA_LONG.withName("period"));
 
   private static final Linker LINKER = Linker.nativeLinker();
   private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
@@ -44,6 +59,8 @@ public final class Linux {
       FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
   private static final MethodHandle SETPRIORITY = function("setpriority",
       FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+  private static final MethodHandle SYSCALL_OF_THREE = function("syscall",
+      FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(1));
 
   private Linux() {
   }
@@ -121,7 +138,7 @@ public final class Linux {
    * @param nice is added to what it has, up to 19
    * @return whether it is so
    */
-  public static boolean addNice(int thread, int nice) {
+  static boolean addNice(int thread, int nice) {
     try {
       // -1 is a nice value, too, and not told from a failure: setpriority then says whether the thread is there.
       int now = (int) GETPRIORITY.invokeExact(PRIO_PROCESS, thread);
@@ -129,6 +146,35 @@ public final class Linux {
     } catch (Throwable e) {
       throw new AssertionError("setpriority could not be called", e);
     }
+  }
+
+  /**
+   * Has a thread of ordinary priority make way as soon as one with a shorter time slice wakes up. Its share of a processor stays
+   * what its nice value says (sched(7), since Linux 6.12; kernels before ignore the slice).
+   *
+   * @param thread its id; 0: the calling thread
+   * @param slice 0.1 to 100 ms; the kernel's own is about 3 ms
+   * @return whether the kernel took it
+   */
+  static boolean makeWay(int thread, Duration slice) {
+    if (SCHED_SETATTR == NO_SUCH_CALL) {
+      return false;
+    }
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment attributes = call.allocate(SCHED_ATTR);
+      set(attributes, "size", (int) SCHED_ATTR.byteSize());
+      set(attributes, "policy", SCHED_OTHER);
+      set(attributes, "nice", (int) GETPRIORITY.invokeExact(PRIO_PROCESS, thread));
+      attributes.set(JAVA_LONG, SCHED_ATTR.byteOffset(StructLayout.PathElement.groupElement("runtime")),
+          slice.toNanos());
+      return (long) SYSCALL_OF_THREE.invokeExact(SCHED_SETATTR, thread, attributes, 0) == 0;
+    } catch (Throwable e) {
+      throw new AssertionError("sched_setattr could not be called", e);
+    }
+  }
+
+  private static void set(MemorySegment struct, String field, int value) {
+    struct.set(JAVA_INT, SCHED_ATTR.byteOffset(StructLayout.PathElement.groupElement(field)), value);
   }
 
   private static void unmap(MemorySegment mapping) {

@@ -31,7 +31,7 @@ public final class CoordinatorMain extends ServerProgram {
 
   public static void main(String[] arguments) {
     System.setProperty("logback.configurationFile",
-        System.getProperty("logback.configurationFile", "ferry-coordinator-logback.xml"));
+        System.getProperty("logback.configurationFile", "ferry-server-logback.xml"));
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
     System.exit(new CoordinatorMain().run(arguments));
