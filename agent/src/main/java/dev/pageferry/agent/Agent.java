@@ -50,6 +50,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,6 +64,8 @@ final class Agent implements AutoCloseable {
   private static final Duration SETTLING = Duration.ofSeconds(30);
   /** How long it waits for the disks of guests that are not; the storage's own end has twice as long. */
   private static final Duration RELEASE = Duration.ofSeconds(10);
+  /** How long an end that must be at once waits for its reason to be written. */
+  private static final Duration LAST_WORDS = Duration.ofMillis(50);
   /** All that this agent's end waits for, and time for the rest. */
   static final Duration LONGEST_CLOSE = SETTLING.plus(RELEASE.multipliedBy(4)).plusSeconds(10);
 
@@ -180,12 +183,20 @@ final class Agent implements AutoCloseable {
 
   /** No clean end: until it were over, guests could run here that run elsewhere by now. */
   private static void endAtOnce(String reason) {
-    log.error("this agent ends, and all its guests with it: {}", reason);
-    // Lines are written behind; this waits for them, for half a second at most if nobody reads.
-    if (LoggerFactory.getILoggerFactory() instanceof LoggerContext logging) {
-      logging.stop();
+    try {
+      // Logs are written by another thread, which may wait for whoever reads them: the end does not.
+      Thread.ofPlatform().daemon().name("end").start(() -> {
+        LockSupport.parkNanos(LAST_WORDS.toNanos());
+        Runtime.getRuntime().halt(EXIT_SHUT_OUT);
+      });
+      log.error("this agent ends, and all its guests with it: {}", reason);
+      if (LoggerFactory.getILoggerFactory() instanceof LoggerContext logging) {
+        logging.stop();
+      }
+    } finally {
+      // Also where there is no memory left for words.
+      Runtime.getRuntime().halt(EXIT_SHUT_OUT);
     }
-    Runtime.getRuntime().halt(EXIT_SHUT_OUT);
   }
 
   private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {

@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,7 +24,9 @@ final class ServerLogTest {
 
   /** Somebody who has stopped to read, until the test lets them. */
   private static final class StoppedReader extends OutputStream {
-    private final CountDownLatch stands = new CountDownLatch(1);
+    private final CountDownLatch stopped = new CountDownLatch(1);
+    /** One is written at a time. */
+    private final AtomicInteger lines = new AtomicInteger();
     private final CountDownLatch goesOn = new CountDownLatch(1);
 
     @Override
@@ -33,10 +36,20 @@ final class ServerLogTest {
 
     @Override
     public void write(byte[] bytes, int start, int length) {
-      stands.countDown();
-      try {
-        goesOn.await();
-      } catch (InterruptedException e) {
+      stopped.countDown();
+      // As a pipe: no interrupt ends the writing.
+      boolean interrupted = false;
+      while (goesOn.getCount() > 0) {
+        try {
+          goesOn.await();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+      for (int i = start; i < start + length; i++) {
+        lines.addAndGet(bytes[i] == '\n' ? 1 : 0);
+      }
+      if (interrupted) {
         Thread.currentThread().interrupt();
       }
     }
@@ -71,17 +84,31 @@ final class ServerLogTest {
   }
 
   @Test
+  void linesOfAllLevelsWaitUntilThereIsNoRoomLeft() throws Exception {
+    StoppedReader reader = new StoppedReader();
+    Logger log = logger(reader);
+
+    for (int i = 0; i < 8_000; i++) {
+      log.info("line {}", i);
+    }
+    reader.goesOn.countDown();
+    logging.stop();
+
+    assertThat(reader.lines.get()).isEqualTo(8_000);
+  }
+
+  @Test
   void nobodyWhoLogsWaitsForAReaderThatHasStopped() throws Exception {
     StoppedReader reader = new StoppedReader();
     Logger log = logger(reader);
 
     for (int i = 0; i < 20_000; i++) {
-      log.error("line {}", i);
+      log.info("line {}", i);
     }
     logging.stop();
 
-    assertThat(reader.stands.getCount()).as("a line was to be written").isZero();
-    assertThat(reader.goesOn.getCount()).as("the reader still stands, and the log has been closed").isOne();
+    assertThat(reader.stopped.getCount()).as("a line was to be written").isZero();
+    assertThat(reader.goesOn.getCount()).as("the reader still reads nothing, and the log has been closed").isOne();
     reader.goesOn.countDown();
   }
 }

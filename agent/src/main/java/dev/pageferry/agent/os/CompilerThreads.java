@@ -36,7 +36,9 @@ public final class CompilerThreads {
     } catch (IOException | UncheckedIOException e) {
       log.debug("the compilers' threads are not known: {}", e.toString());
     }
-    log.debug("{} compiler threads let others run first", threads);
+    if (threads == 0) {
+      log.info("compiler threads do not make way for others here; blackouts may be longer on a busy host");
+    }
   }
 
   static boolean stepBack(int thread) {

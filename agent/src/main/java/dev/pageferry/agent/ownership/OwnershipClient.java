@@ -75,6 +75,11 @@ public interface OwnershipClient {
     return probe(atMost);
   }
 
+  /** What was {@linkplain #prepareCommit prepared} is not asked any more. Without effect once it was. */
+  default void dropCommit(MigrationId migration) {
+    // Nothing was done ahead.
+  }
+
   /** The question brought no ruling: the coordinator was unreachable or denied it. */
   abstract sealed class NoAnswerException extends Exception permits UnreachableException, DeniedException {
     private static final long serialVersionUID = 1L;

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * threads of a new call would cost a guest that is paused about as much as the decision does.
  */
 final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswer> {
+  /** A pause that is longer is rare, and its commit asked by a call of its own. */
+  private static final Duration KEPT = Duration.ofSeconds(60);
+
   private final RecordsMemory memory;
   private final Scheduler scheduler;
   private final long startNanos;
@@ -33,7 +36,7 @@ final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswe
   private volatile @Nullable ClientCallStreamObserver<CommitStep> steps;
 
   /**
-   * @param prepareAtMost the coordinator is to have answered by then, and to be asked
+   * @param prepareAtMost the coordinator is to have answered by then
    * @param onUnknown told that this coordinator, of the version before, has no such call; it is to settle the promise
    * @param onOver told, perhaps twice, that nothing more comes of this; both are called by gRPC's threads
    */
@@ -58,7 +61,7 @@ final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswe
   Promise<Duration> open(OwnershipStub stub, Duration decideAtMost) {
     // What is called back waits for nothing, so that it needs no thread between the network's and the one that waits.
     stub.withExecutor(Runnable::run)
-        .withDeadlineAfter(prepareAtMost.plus(decideAtMost).toNanos(), TimeUnit.NANOSECONDS).preparedCommit(this)
+        .withDeadlineAfter(KEPT.plus(decideAtMost).toNanos(), TimeUnit.NANOSECONDS).preparedCommit(this)
         .onNext(CommitStep.getDefaultInstance());
     return reached;
   }
@@ -69,7 +72,7 @@ final class CommitCall implements ClientResponseObserver<CommitStep, CommitAnswe
 
   /** Whether it can be asked: an answer has its whole time from now on. */
   boolean isOpen() {
-    return reached.now().isPresent() && !over && sinceBegun().compareTo(prepareAtMost) <= 0;
+    return reached.now().isPresent() && !over && sinceBegun().compareTo(KEPT) <= 0;
   }
 
   /**

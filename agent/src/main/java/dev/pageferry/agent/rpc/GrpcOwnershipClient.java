@@ -79,8 +79,16 @@ final class GrpcOwnershipClient implements OwnershipClient {
     try {
       return call.open(async, ATTEMPT);
     } catch (RuntimeException | Error e) {
-      prepared.remove(migration, call);
+      call.close();
       throw e;
+    }
+  }
+
+  @Override
+  public void dropCommit(MigrationId migration) {
+    CommitCall call = prepared.get(migration);
+    if (call != null) {
+      call.close();
     }
   }
 
@@ -157,6 +165,8 @@ final class GrpcOwnershipClient implements OwnershipClient {
     if (prepareCommit(NOBODY, NEVER, ATTEMPT).await(ATTEMPT).isPresent()) {
       var _ = commit(NOBODY, NEVER);
     }
+    // By a call of its own, as after a long pause, in a quick move, and whenever it is asked again.
+    var _ = commit(NOBODY, NEVER);
   }
 
   private OwnershipGrpc.OwnershipBlockingStub stub() {

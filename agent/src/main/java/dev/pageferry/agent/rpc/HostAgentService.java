@@ -245,10 +245,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       Packing packing = OrderMessages.packing(request.getCodec());
       ProgressMessages progress = new ProgressMessages(guest.spec().memoryBytes(),
           done -> observer.onNext(SaveVmUpdate.newBuilder().setProgress(done).build()));
-      // Last: whoever claims the guest gives the claim back, and nothing above may keep it.
-      GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
-      SaveOperation.Saved saved = new SaveOperation(operation, hosted.epoch(), guest, departures, claim)
-          .run(packing, pages -> progress.add(PageSize.bytesOf(pages)));
+      SaveOperation.Saved saved = outgoing.save(operation, hosted.epoch(), guest, packing,
+          pages -> progress.add(PageSize.bytesOf(pages)));
       return SaveVmUpdate.newBuilder().setProgress(progress.now())
           .setResult(SaveVmResult.newBuilder().setFileBytes(saved.fileBytes()).setSteps(saved.steps())
               .setSeconds(saved.seconds()))

@@ -247,10 +247,29 @@ class GrpcOwnershipClientTest {
   @Test
   void aPreparationThatIsTooOldToGiveAnAnswerItsTimeIsNotUsed() throws Exception {
     prepared();
-    clock.passes(PATIENCE);
+    clock.passes(Duration.ofSeconds(61));
     assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
     assertThat(row.asked).containsExactly("prepare", "commit");
     Awaitility.await().until(() -> !row.ends.isEmpty());
+  }
+
+  /** The pause may take longer than the coordinator was given to be reached. */
+  @Test
+  void aPreparedCommitServesALongPause() throws Exception {
+    prepared();
+    clock.passes(PATIENCE.multipliedBy(2));
+    assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
+    assertThat(row.asked).containsExactly("prepare", "prepared commit");
+  }
+
+  @Test
+  void aCommitThatIsNotWantedAnyMoreEndsItsCall() throws Exception {
+    prepared();
+    client.dropCommit(MOVE);
+    Awaitility.await().until(() -> row.ends.size() == 1);
+    client.dropCommit(MOVE);
+    assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
+    assertThat(row.asked).containsExactly("prepare", "commit");
   }
 
   @Test

@@ -35,6 +35,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   private static final int EXIT_FAILED = 1;
   private static final int EXIT_USAGE = 2;
   private static final Duration CLOSING = Duration.ofSeconds(10);
+  private static final Duration COMPLAINING = Duration.ofSeconds(1);
 
   /** Of start scripts, of the command, and for developers. */
   private static final List<String> OTHER_VARIABLES = List.of("java-home", "agent-opts", "coordinator-opts", "opts",
@@ -163,7 +164,10 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     });
     try {
       if (!closing.join(atMost)) {
-        complaints.accept("not closed within %d s; the process ends".formatted(atMost.toSeconds()));
+        // Whoever reads complaints may have stopped to read.
+        boolean _ = Thread.ofPlatform().daemon()
+            .start(() -> complaints.accept("not closed within %d s; the process ends".formatted(atMost.toSeconds())))
+            .join(COMPLAINING);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

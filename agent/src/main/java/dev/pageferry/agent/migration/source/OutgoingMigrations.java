@@ -1,15 +1,20 @@
 package dev.pageferry.agent.migration.source;
 
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.migration.source.SourceMigration.Environment;
 import dev.pageferry.agent.migration.source.SourceMigration.Order;
+import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -88,6 +93,20 @@ public final class OutgoingMigrations {
     entries.entrySet()
         .removeIf(each -> entries.size() >= MAX_REMEMBERED && each.getValue() instanceof Entry.Ended);
     entries.put(order.migration(), new Entry.Running(vm, migration, task));
+  }
+
+  /**
+   * Saves a guest and takes it off this host; on any failure it runs on here. Waits for the end.
+   *
+   * @param progress told the pages looked at, by any thread
+   * @throws IllegalStateException if something else is done with the guest
+   * @throws IOException with the reason for which it was not saved
+   */
+  public SaveOperation.Saved save(MigrationId operation, OwnershipEpoch epoch, Guest guest, Packing packing,
+      LongConsumer progress) throws IOException, InterruptedException {
+    // Whoever has the guest's claim gives it back; nothing between the two may keep it.
+    GuestClaims.Claim claim = claims.take(guest.spec().id(), "being saved");
+    return new SaveOperation(operation, epoch, guest, environment, claim).run(packing, progress);
   }
 
   private synchronized void ended(MigrationId id, SourceMigration migration) {

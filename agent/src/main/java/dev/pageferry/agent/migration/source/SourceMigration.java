@@ -167,9 +167,13 @@ public final class SourceMigration implements Departure {
 
   private Ruling.Final live(SourceSession session) throws MigrationFailure, InterruptedException {
     setup(session);
-    preCopyAndStop(session);
-    // Point of no return: from here the ownership row, not this host, says who may run the guest.
-    return storageHandoff(session);
+    try {
+      preCopyAndStop(session);
+      // Point of no return: from here the ownership row, not this host, says who may run the guest.
+      return storageHandoff(session);
+    } finally {
+      session.ownership.dropCommit(session.migration);
+    }
   }
 
   private Ruling.Final quick(SourceSession session, Manner.Quick quick) throws MigrationFailure, InterruptedException {
@@ -219,6 +223,7 @@ public final class SourceMigration implements Departure {
       if (end == StopAndCopy.End.READY) {
         return;
       }
+      session.ownership.dropCommit(session.migration);
       log.warn("switchover {} of {} put off: {}", switchover, MAX_SWITCHOVERS, end);
       tooLong += end == StopAndCopy.End.PAUSED_TOO_LONG ? 1 : 0;
       if (switchover < MAX_SWITCHOVERS) {

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param lease how long what a heartbeat's answer permits can last
  */
 record Admission(Duration timeout, Duration lease) {
-  /** More lives of one host than can still be about. */
+  /** More incarnations of one host than can still be about. */
   private static final int MAX_SUPERSEDED = 64;
   /** Two heartbeats missed: whoever was heard since has not ended, as far as can be told. */
   private static final Duration JUST_NOW = Duration.ofMillis(2500);

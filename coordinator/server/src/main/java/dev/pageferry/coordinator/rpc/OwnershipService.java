@@ -25,8 +25,8 @@ import io.grpc.stub.StreamObserver;
 
 /** The ownership rows, as agents ask them. */
 public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
-  /** Hosts remember no more. */
-  private static final int MAX_STARTS = 8;
+  /** Far more than hosts remember, in this version and in later ones. */
+  private static final int MAX_STARTS = 64;
 
   private final OwnershipLedger ledger;
   private final LiveHosts liveHosts;

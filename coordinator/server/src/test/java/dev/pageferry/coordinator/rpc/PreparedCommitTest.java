@@ -127,12 +127,12 @@ class PreparedCommitTest extends ServedSiteFixture {
   @Test
   void moreThanAHostCanHaveSeenIsRefused() throws Exception {
     RecordsSeen.Builder seen = RecordsSeen.newBuilder().setHostId("a");
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 65; i++) {
       seen.addStamps(RecordsStamp.newBuilder().setStartId("start-" + i));
     }
     call.onNext(CommitStep.newBuilder().setCommit(commit).setSeen(seen).build());
     assertThat(next()).isInstanceOfSatisfying(Status.class,
-        status -> assertThat(status.getDescription()).contains("9 starts of coordinators are more than 8"));
+        status -> assertThat(status.getDescription()).contains("65 starts of coordinators are more than 64"));
     assertThat(site.history().isInTrouble()).isFalse();
   }
 
