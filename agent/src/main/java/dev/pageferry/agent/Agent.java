@@ -64,8 +64,8 @@ final class Agent implements AutoCloseable {
   private static final Duration SETTLING = Duration.ofSeconds(30);
   /** How long it waits for the disks of guests that are not; the storage's own end has twice as long. */
   private static final Duration RELEASE = Duration.ofSeconds(10);
-  /** How long an end that must be at once waits for its reason to be written. */
-  private static final Duration LAST_WORDS = Duration.ofMillis(50);
+  /** How long an end that must be at once waits until its reason is in the log. */
+  private static final Duration LOG_FLUSH = Duration.ofMillis(50);
   /** All that this agent's end waits for, and time for the rest. */
   static final Duration LONGEST_CLOSE = SETTLING.plus(RELEASE.multipliedBy(4)).plusSeconds(10);
 
@@ -186,7 +186,7 @@ final class Agent implements AutoCloseable {
     try {
       // Logs are written by another thread, which may wait for whoever reads them: the end does not.
       Thread.ofPlatform().daemon().name("end").start(() -> {
-        LockSupport.parkNanos(LAST_WORDS.toNanos());
+        LockSupport.parkNanos(LOG_FLUSH.toNanos());
         Runtime.getRuntime().halt(EXIT_SHUT_OUT);
       });
       log.error("this agent ends, and all its guests with it: {}", reason);
@@ -194,7 +194,7 @@ final class Agent implements AutoCloseable {
         logging.stop();
       }
     } finally {
-      // Also where there is no memory left for words.
+      // Also where the log fails, as for lack of memory.
       Runtime.getRuntime().halt(EXIT_SHUT_OUT);
     }
   }

@@ -70,14 +70,18 @@ final class ServerLogTest {
     return logging.getLogger("dev.pageferry.Example");
   }
 
+  private static void logLines(Logger log, int lines) {
+    for (int i = 1; i <= lines; i++) {
+      log.info("line {}", i);
+    }
+  }
+
   @Test
   void whatWasLoggedIsWrittenBeforeTheEnd() throws Exception {
     ByteArrayOutputStream written = new ByteArrayOutputStream();
     Logger log = logger(written);
 
-    for (int i = 1; i <= 1000; i++) {
-      log.info("line {}", i);
-    }
+    logLines(log, 1000);
     logging.stop();
 
     assertThat(written.toString(UTF_8).lines()).hasSize(1000).last().asString().contains("Example: line 1000");
@@ -88,9 +92,7 @@ final class ServerLogTest {
     StoppedReader reader = new StoppedReader();
     Logger log = logger(reader);
 
-    for (int i = 0; i < 8_000; i++) {
-      log.info("line {}", i);
-    }
+    logLines(log, 8_000);
     reader.goesOn.countDown();
     logging.stop();
 
@@ -102,9 +104,7 @@ final class ServerLogTest {
     StoppedReader reader = new StoppedReader();
     Logger log = logger(reader);
 
-    for (int i = 0; i < 20_000; i++) {
-      log.info("line {}", i);
-    }
+    logLines(log, 20_000);
     logging.stop();
 
     assertThat(reader.stopped.getCount()).as("a line was to be written").isZero();

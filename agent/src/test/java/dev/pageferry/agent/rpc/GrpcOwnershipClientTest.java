@@ -244,11 +244,16 @@ class GrpcOwnershipClientTest {
     assertThat(reached.now()).isEmpty();
   }
 
+  /** Asks for a commit so long after it was prepared. */
+  private void commitAfter(Duration pause) throws Exception {
+    prepared();
+    clock.passes(pause);
+    assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
+  }
+
   @Test
   void aPreparationThatIsTooOldToGiveAnAnswerItsTimeIsNotUsed() throws Exception {
-    prepared();
-    clock.passes(Duration.ofSeconds(61));
-    assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
+    commitAfter(Duration.ofSeconds(61));
     assertThat(row.asked).containsExactly("prepare", "commit");
     Awaitility.await().until(() -> !row.ends.isEmpty());
   }
@@ -256,9 +261,7 @@ class GrpcOwnershipClientTest {
   /** The pause may take longer than the coordinator was given to be reached. */
   @Test
   void aPreparedCommitServesALongPause() throws Exception {
-    prepared();
-    clock.passes(PATIENCE.multipliedBy(2));
-    assertThat(client.commit(VM, MOVE).outcome()).isEqualTo(Outcome.COMMITTED);
+    commitAfter(PATIENCE.multipliedBy(2));
     assertThat(row.asked).containsExactly("prepare", "prepared commit");
   }
 

@@ -32,6 +32,24 @@ class ServerProgramTest {
   }
 
   @Test
+  void aComplaintThatNobodyReadsDoesNotHoldTheEnd() throws Exception {
+    CountDownLatch never = new CountDownLatch(1);
+    CountDownLatch complains = new CountDownLatch(1);
+    ServerProgram.close(never::await, Duration.ofMillis(10), complaint -> {
+      complains.countDown();
+      // As a write to a pipe that nobody reads.
+      try {
+        never.await();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    });
+
+    complains.await();
+    never.countDown();
+  }
+
+  @Test
   void aServerThatCannotCloseSaysWhy() {
     ServerProgram.close(() -> {
       throw new IllegalStateException("by the test");
