@@ -3,5 +3,5 @@
 dist=$root/$module/target/dist/$program
 if [ ! -x "$dist/bin/$program" ]; then
   echo "$(basename "$0"): building first (some minutes) ..." >&2
-  (cd "$root" && mvn -B -q -DskipTests package) >&2 || { echo "$(basename "$0"): the build failed" >&2; exit 1; }
+  "$root/scripts/build" >&2 || { echo "$(basename "$0"): the build failed" >&2; exit 1; }
 fi

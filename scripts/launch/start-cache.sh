@@ -17,18 +17,13 @@ find_start_cache() {
   if [ -e "$archive.crash" ]; then
     rm -f "$archive" && mv -f "$archive.crash" "$caches/last-crash.log" || return 0
   fi 2>/dev/null
-  if [ -s "$archive" ] && is_newer_than_the_jars; then
+  # A build gives all jars one time, that of its version; the folder has that of the build.
+  # shellcheck disable=SC3013 # All shells that serve as sh have it.
+  if [ -s "$archive" ] && [ "$archive" -nt "$here/lib" ]; then
     cache=$archive
   else
     make_start_cache
   fi
-}
-
-is_newer_than_the_jars() {
-  for each in "$here"/lib/*.jar; do
-    # shellcheck disable=SC3013 # All shells that serve as sh have it.
-    [ "$archive" -nt "$each" ] || return 1
-  done
 }
 
 # The folder "making" is the lock: one makes it, the others go on without. It stays after a failure (a full disk), so that

@@ -174,7 +174,8 @@ final class MoveRehearsal {
       });
       if (!moved.await(ONE_MOVE.toMillis(), TimeUnit.MILLISECONDS)) {
         thread.interrupt();
-        throw new IllegalStateException("a guest did not reach this same host: " + source.status().failure());
+        throw new IllegalStateException(
+            "a guest did not reach this same host within " + ONE_MOVE + ": " + source.status());
       }
     }
   }
