@@ -131,7 +131,8 @@ public final class Machines {
 
   private Vm start(String name, String onHost, MachineStarts.Manner manner) throws RequestException {
     Row row = eligibility.row(name);
-    return switch (eligibility.lastSeen(row).getState()) {
+    // As its host says now: a heartbeat from before the pause would have it run.
+    return switch (fresh(row).getState()) {
       case PAUSED -> resume(name);
       case SAVED -> restore(name, onHost, (done, total) -> {
       }).getVm();
