@@ -7,10 +7,13 @@ import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestKind;
+import dev.pageferry.agent.guest.GuestKinds;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.builtin.VmFactory;
+import dev.pageferry.agent.guest.qemu.QemuKind;
+import dev.pageferry.agent.guest.qemu.QemuPaths;
 import dev.pageferry.agent.hosting.ComingGuests;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.incarnation.IncarnationLock;
@@ -102,7 +105,8 @@ final class Agent implements AutoCloseable {
       hostNetwork.useInterface(config.uplink().get());
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
-    GuestKind machines = new VmFactory(memory, disks, Optional.of(hostNetwork), ticker);
+    GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker),
+        machinesOfQemu(config, memory));
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
@@ -141,6 +145,13 @@ final class Agent implements AutoCloseable {
       MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(),
           () -> outgoing.isEmpty() && incoming.isEmpty());
     }
+  }
+
+  private static QemuKind machinesOfQemu(AgentConfig config, HostMemory memory) throws IOException {
+    QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
+        config.allowedPaths());
+    paths.sweep();
+    return new QemuKind(memory, paths, Scheduler.SYSTEM);
   }
 
   /** Agents on one machine that were told nothing do not get into each other's way. */

@@ -9,6 +9,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.units.ByteSize;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -26,14 +27,20 @@ import java.util.Optional;
  * @param storage the directory that hosts share, where disks are
  * @param rehearse whether to move a few tiny guests from this host to itself at start
  * @param runDirectory where the lock of this host's agent is; none: where it is by default
+ * @param qemu the program, a path or a name
+ * @param allowedPaths directories that operators may name files of guests in
+ * @param ramDirectory a tmpfs, for the memory of machines of QEMU
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
     Optional<HostPort> vxlanListen, Optional<InterfaceUplink> uplink, long memoryBytes,
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
-    Optional<Path> runDirectory, Optional<Path> failpointDirectory) {
+    Optional<Path> runDirectory, String qemu,
+    List<Path> allowedPaths, Path ramDirectory, Optional<Path> failpointDirectory) {
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
-      "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "failpoint-dir");
+      "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "qemu",
+      "allow-path",
+      "ram-dir", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -48,7 +55,9 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
             CongestionControl::new),
         settings.maybe("storage", AgentConfig::directory),
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
-        settings.maybe("run-dir", Path::of), settings.maybe("failpoint-dir", Path::of));
+        settings.maybe("run-dir", Path::of), settings.optional("qemu", "qemu-system-x86_64", text -> text),
+        settings.optional("allow-path", List.of(), AgentConfig::directories),
+        settings.optional("ram-dir", Path.of("/dev/shm"), Path::of), settings.maybe("failpoint-dir", Path::of));
     if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard()
         || config.vxlanListen().filter(HostPort::isWildcard).isPresent())) {
       settings.problem("--advertise is missing: others cannot be told a wildcard address");
@@ -63,6 +72,10 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
       throw new IllegalArgumentException("'%s' is not a directory that can be written to".formatted(text));
     }
     return directory;
+  }
+
+  private static List<Path> directories(String text) {
+    return Arrays.stream(text.split(":")).filter(each -> !each.isEmpty()).map(Path::of).toList();
   }
 
   private static boolean yesOrNo(String text) {

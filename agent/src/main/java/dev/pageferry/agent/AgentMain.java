@@ -71,6 +71,18 @@ public final class AgentMain extends ServerProgram {
           + "else $XDG_RUNTIME_DIR/pageferry or pageferry-UID among temporary files.")
   @Nullable
   String runDir;
+  @Option(names = "--qemu", paramLabel = "FILE",
+      description = "The program that machines of QEMU run in. Default qemu-system-x86_64.")
+  @Nullable
+  String qemu;
+  @Option(names = "--allow-path", paramLabel = "DIR[:DIR…]",
+      description = "Directories with files that operators may name for guests: kernels and initial%nRAM disks. Default: none.")
+  @Nullable
+  String allowPath;
+  @Option(names = "--ram-dir", paramLabel = "DIR",
+      description = "A tmpfs, for the memory of machines of QEMU. Default /dev/shm.")
+  @Nullable
+  String ramDir;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
   @Nullable
   String failpointDir;

@@ -143,6 +143,11 @@ final class SimulatedAgents implements AgentClient {
   }
 
   @Override
+  public VmStatus powerDownVm(String address, String vmId, Duration atMost) {
+    throw notSimulated();
+  }
+
+  @Override
   public VmStatus resumeVm(String address, String vmId) {
     throw notSimulated();
   }

@@ -188,7 +188,9 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
         "--migration-listen", "127.0.0.1:0",
         "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
         Files.createDirectories(storageOf(host)).toString(),
-        "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString());
+        "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString(),
+        "--allow-path",
+        LinuxGuest.DIRECTORY.toString());
   }
 
   /** Where the coordinator keeps its records. */

@@ -123,6 +123,22 @@ public interface Guest extends AutoCloseable {
   /** Holds the guest back for this percentage of the time, 0 to 99. */
   void throttle(int percent);
 
+  /** What became of it by itself. */
+  default GuestCondition condition() {
+    return GuestCondition.FINE;
+  }
+
+  /**
+   * Asks the guest to switch itself off, as a power button does, and waits for that.
+   *
+   * @return whether it is off; a machine without such a button is as good as off
+   * @throws IOException if the machine cannot be asked
+   * @throws IllegalStateException if it is paused, and so cannot hear
+   */
+  default boolean powerDown(Duration atMost) throws IOException, InterruptedException {
+    return true;
+  }
+
   /** What a guest can that is replayed from its specification; empty where the machine has no such guests. */
   default Optional<Replayable> replayable() {
     return Optional.empty();

@@ -11,6 +11,15 @@ public interface IncomingGuest extends Guest {
   AtomicPageBitmap written();
 
   /**
+   * A state is to come from elsewhere: does now what can be done ahead of it, so that a wrong machine is refused before anything is
+   * copied.
+   *
+   * @throws IOException if the machine cannot be made here
+   */
+  default void expectState() throws IOException, InterruptedException {
+  }
+
+  /**
    * Gives the guest a state, in place of any that it has and under which it has not run; its pages are in {@link #ram()}. It
    * stays paused for {@link PauseReason#MIGRATION}, until {@link #runOn} says that it may run here. Once this returns the guest
    * only waits to be let run.

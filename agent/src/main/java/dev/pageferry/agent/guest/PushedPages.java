@@ -120,15 +120,17 @@ public final class PushedPages implements PageSource {
 
   @Override
   public boolean harvest(PageBitmap into) throws IOException, InterruptedException {
-    boolean isWorthwhile = moved.await(() -> kept.get() >= worthwhile || passesOver > passesHarvested || isOver(),
-        LONGEST_WAIT);
+    boolean isWorthwhile = moved.await(
+        () -> kept.get() >= worthwhile || passesOver > passesHarvested || restPushed || isOver(), LONGEST_WAIT);
     if (!isWorthwhile) {
       return false;
     }
     // Looked at ahead of the pages: those of a pass that is over are among them.
     long passes = passesOver;
+    // A guest that was paused before its migration writes nothing: all that there is was pushed, now and for good.
+    boolean all = restPushed;
     take(into);
-    boolean isOver = passes > passesHarvested;
+    boolean isOver = all || passes > passesHarvested;
     passesHarvested = passes;
     return isOver;
   }

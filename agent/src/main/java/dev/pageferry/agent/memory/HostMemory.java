@@ -12,7 +12,10 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The memory that the operator lets this host give to guests. Every page store of a guest comes from here.
@@ -24,6 +27,8 @@ import org.jspecify.annotations.Nullable;
 public final class HostMemory {
   private static final Path MEMINFO = Path.of("/proc/meminfo");
   private static final Duration KEPT = Duration.ofMinutes(1);
+
+  private static final Logger log = LoggerFactory.getLogger(HostMemory.class);
 
   private final long capacityBytes;
   private final Duration kept;
@@ -57,10 +62,10 @@ public final class HostMemory {
   public PageStore allocate(long bytes) throws OutOfMemoryException, InterruptedException {
     PageStore.checkSize(bytes);
     List<SpareMapping> inTheWay = new ArrayList<>();
-    SpareMapping spare = reserve(bytes, inTheWay);
+    SpareMapping spare = reserve(bytes, true, inTheWay);
     try {
       inTheWay.forEach(SpareMapping::unmap);
-      return store(spare == null ? Mapping.allocate(bytes) : spare.takeWiped());
+      return store(spare == null ? Mapping.allocate(bytes) : spare.takeWiped(), this::takeBack);
     } catch (OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
       unreserve(bytes);
       throw e;
@@ -68,12 +73,45 @@ public final class HostMemory {
   }
 
   /**
+   * As {@link #allocate}, in a file that another process can map, too. The file is removed with it.
+   *
+   * @param file on a tmpfs; one that is there is nobody's, and is replaced
+   * @throws IOException if the file cannot be made
+   */
+  public PageStore allocateShared(long bytes, Path file)
+      throws IOException, OutOfMemoryException, InterruptedException {
+    PageStore.checkSize(bytes);
+    List<SpareMapping> inTheWay = new ArrayList<>();
+    SpareMapping _ = reserve(bytes, false, inTheWay);
+    try {
+      inTheWay.forEach(SpareMapping::unmap);
+      Files.deleteIfExists(file);
+      return store(Mapping.ofFile(file, bytes), mapping -> removeShared(mapping, file));
+    } catch (IOException | OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
+      unreserve(bytes);
+      throw e;
+    }
+  }
+
+  private void removeShared(Mapping mapping, Path file) {
+    long bytes = mapping.bytes();
+    mapping.close();
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      log.warn("the memory of a guest that has left stays in {}: {}", file, e.toString());
+    }
+    unreserve(bytes);
+  }
+
+  /**
    * Sets memory aside.
    *
+   * @param fromSpares whether one of that size serves
    * @param inTheWay receives the spares that must be unmapped first
    * @return a spare of that size, where there is one
    */
-  private synchronized @Nullable SpareMapping reserve(long bytes, List<SpareMapping> inTheWay)
+  private synchronized @Nullable SpareMapping reserve(long bytes, boolean fromSpares, List<SpareMapping> inTheWay)
       throws OutOfMemoryException {
     if (bytes > freeBytes()) {
       throw new OutOfMemoryException("not enough memory left for guests", bytes, freeBytes());
@@ -82,7 +120,7 @@ public final class HostMemory {
     if (bytes > available && bytes - available > spareBytes) {
       throw new OutOfMemoryException("the kernel has too little memory left", bytes, available + spareBytes);
     }
-    SpareMapping fitting = removeSpareOf(bytes);
+    SpareMapping fitting = fromSpares ? removeSpareOf(bytes) : null;
     reservedBytes += bytes;
     long freshBytes = fitting == null ? bytes : 0;
     while (!spares.isEmpty() && (spareBytes > freeBytes() || freshBytes > available)) {
@@ -107,9 +145,9 @@ public final class HostMemory {
   }
 
   /** Nobody else would ever unmap a mapping that no page store has. */
-  private PageStore store(Mapping mapping) {
+  private PageStore store(Mapping mapping, Consumer<Mapping> onReleased) {
     try {
-      return new PageStore(mapping, this::takeBack);
+      return new PageStore(mapping, onReleased);
     } catch (RuntimeException | Error e) {
       mapping.close();
       throw e;

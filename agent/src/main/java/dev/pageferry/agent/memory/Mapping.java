@@ -1,8 +1,16 @@
 package dev.pageferry.agent.memory;
 
 import dev.pageferry.agent.os.Linux;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 
 /** Anonymous memory of this process, all of it backed by the host. Page stores are views of one. */
 final class Mapping implements AutoCloseable {
@@ -31,6 +39,35 @@ final class Mapping implements AutoCloseable {
       throw new OutOfMemoryException(bytes, e);
     } catch (InterruptedException | RuntimeException | Error e) {
       arena.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Maps and backs a file of zeros that is made for it, so that another process can map it, too.
+   *
+   * @param file on a tmpfs; must not exist
+   * @throws OutOfMemoryException if the file system cannot back it all; nothing stays allocated, and no file
+   */
+  @SuppressWarnings("MustBeClosedChecker") // closed with the mapping
+  static Mapping ofFile(Path file, long bytes) throws IOException, OutOfMemoryException, InterruptedException {
+    Arena arena = Arena.ofShared();
+    try (FileChannel channel = FileChannel.open(file,
+        Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+      Mapping mapping = new Mapping(arena, channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena));
+      Populator.populate(mapping.memory);
+      return mapping;
+    } catch (Linux.KernelException e) {
+      arena.close();
+      Files.deleteIfExists(file);
+      throw new OutOfMemoryException(bytes, e);
+    } catch (FileAlreadyExistsException e) {
+      arena.close();
+      throw e;
+    } catch (IOException | InterruptedException | RuntimeException | Error e) {
+      arena.close();
+      Files.deleteIfExists(file);
       throw e;
     }
   }

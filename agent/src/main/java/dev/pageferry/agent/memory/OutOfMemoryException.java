@@ -6,7 +6,8 @@ import dev.pageferry.common.units.ByteSize;
 public final class OutOfMemoryException extends Exception {
   private static final long serialVersionUID = 1L;
 
-  OutOfMemoryException(long bytes, Throwable cause) {
+  /** @param cause of the kernel or the file system */
+  public OutOfMemoryException(long bytes, Throwable cause) {
     super("the host could not back %s of guest memory (%s)".formatted(ByteSize.format(bytes), cause.getMessage()),
         cause);
   }

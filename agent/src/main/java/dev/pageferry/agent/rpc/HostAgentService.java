@@ -49,6 +49,7 @@ import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.ListDisksResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
+import dev.pageferry.proto.agent.v1.PowerDownVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingResponse;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
@@ -170,6 +171,14 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   @Override
   public void getVm(GetVmRequest request, StreamObserver<VmStatus> observer) {
     AgentReplies.answer(observer, () -> StatusMessages.statusWithSpec(hosted(request.getId())));
+  }
+
+  @Override
+  public void powerDownVm(PowerDownVmRequest request, StreamObserver<VmStatus> observer) {
+    AgentReplies.answer(observer, () -> {
+      boolean _ = hosted(request.getId()).vm().powerDown(Duration.ofMillis(request.getWaitMillis()));
+      return StatusMessages.statusWithSpec(hosted(request.getId()));
+    });
   }
 
   @Override

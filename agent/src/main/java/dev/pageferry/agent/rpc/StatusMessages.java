@@ -1,5 +1,6 @@
 package dev.pageferry.agent.rpc;
 
+import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.migration.BlackoutReport;
@@ -23,9 +24,15 @@ final class StatusMessages {
 
   /** What changes of a VM: without its configuration. */
   static VmStatus status(Hosted hosted) {
+    GuestCondition condition = hosted.vm().condition();
     return VmStatus.newBuilder().setId(hosted.vm().spec().id().value()).setEpoch(hosted.epoch().value())
-        .setState(hosted.vm().isPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING)
-        .setSteps(Replayable.stepsOf(hosted.vm()))
+        .setState(switch (condition.kind()) {
+          case FINE -> hosted.vm().isPaused() ? VmStatus.State.PAUSED : VmStatus.State.RUNNING;
+          case HALTED -> VmStatus.State.PAUSED;
+          case POWERED_OFF -> VmStatus.State.POWERED_OFF;
+          case FAILED -> VmStatus.State.FAILED;
+        })
+        .setReason(condition.reason()).setSteps(Replayable.stepsOf(hosted.vm()))
         .build();
   }
 

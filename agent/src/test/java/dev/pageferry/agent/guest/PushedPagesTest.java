@@ -67,6 +67,19 @@ class PushedPagesTest {
   }
 
   @Test
+  void ofAGuestThatWasPausedBeforeAllIsPushedAndEachHarvestIsAPass() throws Exception {
+    assertThat(pages.push(10, 3)).isTrue();
+    pages.restPushed();
+
+    PageBitmap into = new PageBitmap(PAGES);
+    assertThat(pages.harvest(into)).isTrue();
+    assertThat(into.cardinality()).isEqualTo(3);
+    assertThat(pages.waitingPages()).isZero();
+    assertThat(pages.harvest(into)).isTrue();
+    assertThat(pages.harvestRest(into)).isTrue();
+  }
+
+  @Test
   void whoeverPushesMoreThanIsTakenWaits() throws Exception {
     assertThat(pages.push(0, 2 * WORTHWHILE)).isTrue();
     AtomicReference<Boolean> second = new AtomicReference<>();

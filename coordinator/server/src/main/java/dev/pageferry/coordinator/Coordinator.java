@@ -78,6 +78,7 @@ final class Coordinator implements AutoCloseable {
     recovery = Scheduler.SYSTEM.start("recovery", () -> {
       try {
         machines.recover();
+        machines.stopPoweredOff();
       } catch (InterruptedException e) {
         log.info("what was under way is left to the next process of this coordinator");
       }

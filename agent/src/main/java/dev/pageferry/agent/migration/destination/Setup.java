@@ -43,6 +43,7 @@ final class Setup {
     prepareDisks(configuration);
     IncomingGuest guest = skeleton();
     receiving.built(guest);
+    expectState(guest);
     switch (session.manner()) {
       case Manner.Live _ -> acceptPages(guest, streamFailed);
       case Manner.Quick _ -> receiving.begins(new ArrivingFile(session, guest));
@@ -61,6 +62,14 @@ final class Setup {
       } else {
         session.environment().disks().check(session.spec());
       }
+    } catch (IOException e) {
+      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, IoFailure.sentence(e));
+    }
+  }
+
+  private static void expectState(IncomingGuest guest) throws MigrationFailure, InterruptedException {
+    try {
+      guest.expectState();
     } catch (IOException e) {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, IoFailure.sentence(e));
     }

@@ -47,6 +47,17 @@ final class Converters {
     }
   }
 
+  /** What a machine runs in. */
+  static final class Hypervisor implements ITypeConverter<String> {
+    @Override
+    public String convert(String text) {
+      if (!text.equals("builtin") && !text.equals("qemu")) {
+        throw new TypeConversionException("'%s' is neither builtin nor qemu".formatted(text));
+      }
+      return text;
+    }
+  }
+
   /** A count of at least one. */
   static final class Count implements ITypeConverter<Integer> {
     @Override

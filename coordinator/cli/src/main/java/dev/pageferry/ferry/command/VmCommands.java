@@ -63,12 +63,15 @@ public final class VmCommands extends CommandGroup {
     return changed(requestOption, stub -> stub.resumeVm(request));
   }
 
-  @Command(name = "stop", description = "Powers the VM off: its memory is gone, its record stays.")
+  @Command(name = "stop", description = {"Powers the VM off: its memory is gone, its record stays.",
+      "A machine of QEMU is asked by its power button first, and has a minute for it."})
   int stop(@Parameters(paramLabel = "NAME", description = NAME) String name,
       @Option(names = "--discard-state",
           description = "Throws the state of a saved VM away for that.") boolean discardState,
+      @Option(names = "--force", description = "Does not ask the guest: as by pulling the plug.") boolean force,
       @Mixin RequestOption requestOption) {
-    StopVmRequest request = StopVmRequest.newBuilder().setName(name).setDiscardState(discardState).build();
+    StopVmRequest request = StopVmRequest.newBuilder().setName(name).setDiscardState(discardState).setForce(force)
+        .build();
     return changed(requestOption, stub -> stub.stopVm(request));
   }
 

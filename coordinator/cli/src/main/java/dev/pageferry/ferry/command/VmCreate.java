@@ -6,6 +6,7 @@ import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.VmText;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
+import dev.pageferry.proto.cluster.v1.QemuMachine;
 import dev.pageferry.proto.cluster.v1.Vm;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -49,6 +50,25 @@ public final class VmCreate implements Callable<Integer> {
   @Option(names = "--memory-image", paramLabel = "FILE", description = "Fills the RAM; a path on the host's machine.")
   private @Nullable String memoryImage;
 
+  @Option(names = "--hypervisor", paramLabel = "builtin|qemu", converter = Converters.Hypervisor.class,
+      description = "What it runs in (default builtin).")
+  private String hypervisor = "builtin";
+
+  @Option(names = "--kernel", paramLabel = "FILE", description = "qemu: the kernel; a path on the host's machine.")
+  private @Nullable String kernel;
+
+  @Option(names = "--initrd", paramLabel = "FILE", description = "qemu: its initial RAM disk.")
+  private @Nullable String initrd;
+
+  @Option(names = "--append", paramLabel = "TEXT", description = "qemu: its command line.")
+  private String append = "";
+
+  @Option(names = "--cpu", paramLabel = "MODEL", description = "qemu: the CPU model (default qemu64).")
+  private String cpu = "";
+
+  @Option(names = "--machine", paramLabel = "TYPE", description = "qemu: the machine type (default pc-i440fx-10.0).")
+  private String machine = "";
+
   @Option(names = "--disk", paramLabel = "NAME",
       description = "A disk by its name, or the absolute path of a raw file or block device; repeatable.")
   private List<String> disks = new ArrayList<>();
@@ -82,12 +102,29 @@ public final class VmCreate implements Callable<Integer> {
   private CreateVmRequest request() {
     CreateVmRequest.Builder request = CreateVmRequest.newBuilder().setName(name).setHost(host)
         .setMemoryBytes(memoryBytes)
-        .setVcpus(vcpus).setProgram(program).putAllProgramArgs(arguments()).setPaused(paused).addAllDisks(disks)
+        .setVcpus(vcpus).putAllProgramArgs(arguments()).setPaused(paused).addAllDisks(disks)
         .addAllNics(nics);
+    if (hypervisor.equals("qemu")) {
+      request.setQemu(qemu());
+    } else {
+      request.setProgram(program);
+    }
     if (memoryImage != null) {
       request.setMemoryImage(memoryImage);
     }
     return request.build();
+  }
+
+  private QemuMachine qemu() {
+    if (kernel == null) {
+      throw new Failure(ExitCode.USAGE, "a machine of QEMU needs --kernel FILE");
+    }
+    QemuMachine.Builder asked = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setKernel(kernel)
+        .setAppend(append);
+    if (initrd != null) {
+      asked.setInitrd(initrd);
+    }
+    return asked.build();
   }
 
   private Map<String, String> arguments() {

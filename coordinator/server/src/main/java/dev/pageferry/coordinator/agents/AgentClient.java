@@ -16,6 +16,7 @@ import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -31,6 +32,9 @@ public interface AgentClient extends AutoCloseable {
   VmStatus pauseVm(String address, String vmId) throws AgentException;
 
   VmStatus resumeVm(String address, String vmId) throws AgentException;
+
+  /** Asks the guest to switch itself off; the state tells whether it did within that time. */
+  VmStatus powerDownVm(String address, String vmId, Duration atMost) throws AgentException;
 
   VmStatus getVm(String address, String vmId) throws AgentException;
 

@@ -15,6 +15,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -28,6 +29,9 @@ import org.slf4j.LoggerFactory;
 /** Making new VMs. */
 final class MachineCreations {
   private static final Logger log = LoggerFactory.getLogger(MachineCreations.class);
+  /** With a version, so that it is the same machine wherever it goes. */
+  private static final String DEFAULT_MACHINE = "pc-i440fx-10.0";
+  private static final String DEFAULT_CPU = "qemu64";
   private static final OwnershipEpoch FIRST = new OwnershipEpoch(1);
 
   /** How long a creation that was begun before is waited for. */
@@ -116,10 +120,28 @@ final class MachineCreations {
       if (request.hasMemoryImage()) {
         spec.setMemoryImage(request.getMemoryImage());
       }
+      if (request.hasQemu()) {
+        spec.setQemu(qemu(request));
+      }
       return spec.addAllNics(RequestedCards.parse(request.getNicsList())).build();
     } catch (IllegalArgumentException e) {
       throw new RequestException(Kind.INVALID, "%s", String.valueOf(e.getMessage()));
     }
+  }
+
+  private static QemuMachine qemu(CreateVmRequest request) {
+    if (!request.getProgram().isEmpty() || request.hasMemoryImage()) {
+      throw new IllegalArgumentException("a machine of QEMU has no program and no memory image");
+    }
+    var asked = request.getQemu();
+    QemuMachine.Builder machine = QemuMachine.newBuilder()
+        .setMachine(asked.getMachine().isEmpty() ? DEFAULT_MACHINE : asked.getMachine())
+        .setCpu(asked.getCpu().isEmpty() ? DEFAULT_CPU : asked.getCpu()).setKernel(asked.getKernel())
+        .setAppend(asked.getAppend());
+    if (asked.hasInitrd()) {
+      machine.setInitrd(asked.getInitrd());
+    }
+    return machine.build();
   }
 
   /** What ends a creation by starting the VM. */

@@ -135,18 +135,18 @@ final class MachineStarts {
     return host;
   }
 
-  /** Heartbeats did not name it. That may have changed since, so it is asked for by name. */
+  /** Heartbeats did not name it, or said that it is over. That may have changed since, so it is asked for by name. */
   private void requireAbsent(Row row, Host host) throws RequestException {
-    if (isThere(row.id(), host)) {
+    if (mayRun(row.id(), host)) {
       throw new RequestException(Kind.REFUSED, "VM %s is on host %s after all; try again",
           row.record().getSpec().getName(), host.id());
     }
   }
 
-  private boolean isThere(VmId vm, Host host) throws RequestException {
+  private boolean mayRun(VmId vm, Host host) throws RequestException {
     try {
-      VmStatus _ = agents.getVm(host.record().getAddress(), vm.value());
-      return true;
+      VmStatus.State state = agents.getVm(host.record().getAddress(), vm.value()).getState();
+      return state != VmStatus.State.POWERED_OFF && state != VmStatus.State.FAILED;
     } catch (AgentException e) {
       if (e.kind() == AgentException.Kind.NOT_FOUND) {
         return false;

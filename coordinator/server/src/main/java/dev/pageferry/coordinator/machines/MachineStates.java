@@ -124,9 +124,16 @@ public final class MachineStates {
           "host %s runs and does not have it: two heartbeats since its row changed last did not name it"
               .formatted(record.getOwnerHost()));
     }
-    return Judgement.of(status.filter(each -> each.getState() == VmStatus.State.PAUSED).isPresent()
-        ? Vm.State.PAUSED
-        : Vm.State.RUNNING);
+    return status.map(MachineStates::asToldByItsHost).orElse(Judgement.of(Vm.State.RUNNING));
+  }
+
+  private static Judgement asToldByItsHost(VmStatus status) {
+    return new Judgement(switch (status.getState()) {
+      case PAUSED -> Vm.State.PAUSED;
+      case POWERED_OFF -> Vm.State.STOPPED;
+      case FAILED -> Vm.State.FAILED;
+      case RUNNING, STATE_UNSPECIFIED, UNRECOGNIZED -> Vm.State.RUNNING;
+    }, status.getReason());
   }
 
   /** What the host's own state says of whatever it had. */

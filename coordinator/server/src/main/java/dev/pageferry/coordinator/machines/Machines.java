@@ -48,6 +48,7 @@ public final class Machines {
   private final MachineStarts starts;
   private final MachineCreations creations;
   private final MachineContents contents;
+  private final PowerDowns powerDowns;
 
   /** @param moves whether a migration of the VM is followed */
   public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks,
@@ -64,6 +65,7 @@ public final class Machines {
     this.creations = new MachineCreations(ledger, agents, disks, eligibility, whereabouts, starts, busy, scheduler,
         random);
     this.contents = new MachineContents(agents);
+    this.powerDowns = new PowerDowns(ledger, states, eligibility, agents, scheduler);
     this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
 
@@ -182,17 +184,21 @@ public final class Machines {
 
   /** As below; the state of a saved VM is kept. */
   public Vm stop(String name) throws RequestException {
-    return stop(name, false);
+    return stop(name, false, false);
   }
 
   /**
-   * Powers the VM off.
+   * Powers the VM off; a guest that has a power button is asked to switch itself off first.
    *
    * @param discardState whether the state of a saved VM may be thrown away for that
+   * @param force whether the guest is not asked
    */
-  public Vm stop(String name, boolean discardState) throws RequestException {
+  public Vm stop(String name, boolean discardState, boolean force) throws RequestException {
     Row row = eligibility.row(name);
     return busy.exclusively(row.id(), name, () -> {
+      if (!force) {
+        powerDowns.powerDown(eligibility.row(name));
+      }
       Row now = eligibility.row(name);
       if (!discardState && now.record().getPhase() == VmRecord.Phase.SAVED) {
         throw new RequestException(Kind.REFUSED, "%s; start it, or give --discard-state if you do not need that state",
@@ -221,6 +227,18 @@ public final class Machines {
       return true;
     });
     log.info("vm={} id={} deleted", name, row.id());
+  }
+
+  /** Stops, now and whenever it happens, VMs whose guests switched themselves off; until it is interrupted. */
+  public void stopPoweredOff() throws InterruptedException {
+    powerDowns.follow(row -> busy.exclusively(row.id(), row.record().getSpec().getName(), () -> {
+      Optional<Row> now = ledger.find(row.id()).filter(powerDowns::isPoweredOff);
+      if (now.isPresent()) {
+        Row _ = powerOff(now.get());
+        log.info("vm={} stopped: its guest switched itself off", row.record().getSpec().getName());
+      }
+      return true;
+    }));
   }
 
   private void requireDown(Row row) throws RequestException {

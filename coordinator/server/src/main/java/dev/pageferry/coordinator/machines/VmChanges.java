@@ -93,7 +93,7 @@ public final class VmChanges {
 
   public Vm stop(StopVmRequest request, RequestedChange change) throws RequestException {
     requireSameRun(request.getName(), change);
-    return machines.stop(request.getName(), request.getDiscardState());
+    return machines.stop(request.getName(), request.getDiscardState(), request.getForce());
   }
 
   public void delete(DeleteVmRequest request, RequestedChange change) throws RequestException {

@@ -21,6 +21,7 @@ import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -67,6 +68,11 @@ public final class FakeAgents implements AgentClient {
   @Override
   public VmStatus pauseVm(String address, String vmId) throws AgentException {
     return change(address, "pauseVm", vmId, VmStatus.State.PAUSED);
+  }
+
+  @Override
+  public VmStatus powerDownVm(String address, String vmId, Duration atMost) throws AgentException {
+    return change(address, "powerDownVm", vmId, VmStatus.State.POWERED_OFF);
   }
 
   @Override

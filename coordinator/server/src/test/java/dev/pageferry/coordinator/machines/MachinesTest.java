@@ -313,7 +313,7 @@ class MachinesTest extends MachinesFixture {
     assertThat(site.row("db").getSavedState()).isEqualTo(file);
     assertThat(site.agent("a").count("discardSavedStates")).isZero();
 
-    assertThat(machines.stop("db", true).getState()).isEqualTo(Vm.State.STOPPED);
+    assertThat(machines.stop("db", true, false).getState()).isEqualTo(Vm.State.STOPPED);
     assertThat(site.agent("a").count("discardSavedStates")).isEqualTo(1);
     machines.delete("db", false);
     saved("db");

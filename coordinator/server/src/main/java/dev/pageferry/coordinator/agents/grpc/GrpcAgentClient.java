@@ -24,6 +24,7 @@ import dev.pageferry.proto.agent.v1.ListDiskLeasesRequest;
 import dev.pageferry.proto.agent.v1.ListDisksRequest;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
+import dev.pageferry.proto.agent.v1.PowerDownVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
@@ -50,6 +51,7 @@ import io.grpc.MethodDescriptor;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.ProtoUtils;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -125,6 +127,14 @@ public final class GrpcAgentClient implements AgentClient {
   @Override
   public VmStatus resumeVm(String address, String vmId) throws AgentException {
     return heard(address, ask(address, stub -> soon(stub).resumeVm(ResumeVmRequest.newBuilder().setId(vmId).build())));
+  }
+
+  @Override
+  public VmStatus powerDownVm(String address, String vmId, Duration atMost) throws AgentException {
+    PowerDownVmRequest request = PowerDownVmRequest.newBuilder().setId(vmId).setWaitMillis(atMost.toMillis()).build();
+    long deadline = atMost.toSeconds() + SHORT_SECONDS;
+    return heard(address,
+        ask(address, stub -> stub.withDeadlineAfter(deadline, TimeUnit.SECONDS).powerDownVm(request)));
   }
 
   @Override

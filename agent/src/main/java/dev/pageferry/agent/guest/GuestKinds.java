@@ -1,0 +1,35 @@
+package dev.pageferry.agent.guest;
+
+import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import java.io.IOException;
+
+/** All kinds of machines that a host can run, as one. */
+public final class GuestKinds implements GuestKind {
+  private final GuestKind builtin;
+  private final GuestKind qemu;
+
+  public GuestKinds(GuestKind builtin, GuestKind qemu) {
+    this.builtin = builtin;
+    this.qemu = qemu;
+  }
+
+  private GuestKind of(VmSpec message) {
+    return message.hasQemu() ? qemu : builtin;
+  }
+
+  @Override
+  public GuestSpec spec(VmSpec message) {
+    return of(message).spec(message);
+  }
+
+  @Override
+  public void check(GuestSpec spec) throws IOException {
+    of(spec.toMessage()).check(spec);
+  }
+
+  @Override
+  public IncomingGuest skeleton(GuestSpec spec) throws OutOfMemoryException, InterruptedException {
+    return of(spec.toMessage()).skeleton(spec);
+  }
+}

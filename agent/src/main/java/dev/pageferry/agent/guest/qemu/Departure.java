@@ -1,0 +1,315 @@
+package dev.pageferry.agent.guest.qemu;
+
+import com.google.gson.JsonObject;
+import dev.pageferry.agent.guest.PushedPages;
+import dev.pageferry.common.concurrent.Promise;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.page.PageSize;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A machine that leaves: QEMU sends its stream to a socket of ours, round after round, until it is stopped. It asks for leave to
+ * switch over, which it is never given: so it is us who decide, and a machine that was stopped needs none. Then it sends what is
+ * left and its devices, and waits. Nothing is given up until {@link #letGo}.
+ */
+final class Departure implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Departure.class);
+  private static final Duration LOOK = Duration.ofMillis(20);
+  private static final Duration CONNECTED = Duration.ofSeconds(10);
+  private static final Duration ALL_SENT = Duration.ofSeconds(60);
+  private static final Duration ENDED = Duration.ofSeconds(10);
+  private static final Duration SOON = Duration.ofMillis(1);
+  private static final int LEAST_THROTTLE = 1;
+  /** Return path: "shut", 4 bytes, no error. Source: QEMU's {@code migration/migration.c}, MIG_RP_MSG_SHUT. */
+  private static final byte[] SHUT = {0, 1, 0, 4, 0, 0, 0, 0};
+
+  /** Hears what is to be sent. */
+  interface Taker {
+    Taker NOBODY = new Taker() {
+    };
+
+    /** @return false if nothing more is wanted */
+    default boolean push(long first, long count) throws InterruptedException {
+      return true;
+    }
+
+    default void restPushed() {
+    }
+
+    default void figures(long remaining, double perSecond) {
+    }
+
+    default void passOver() {
+    }
+
+    default void failed(IOException cause) {
+    }
+
+    static Taker of(PushedPages pages) {
+      return new Taker() {
+        @Override
+        public boolean push(long first, long count) throws InterruptedException {
+          return pages.push(first, count);
+        }
+
+        @Override
+        public void restPushed() {
+          pages.restPushed();
+        }
+
+        @Override
+        public void figures(long remaining, double perSecond) {
+          pages.figures(remaining, perSecond);
+        }
+
+        @Override
+        public void passOver() {
+          pages.passOver();
+        }
+
+        @Override
+        public void failed(IOException cause) {
+          pages.failed(cause);
+        }
+      };
+    }
+  }
+
+  private final Qmp monitor;
+  private final Scheduler scheduler;
+  private final Taker pages;
+  private final SocketChannel channel;
+  private final Promise<MachineImage> image;
+  private volatile boolean over;
+  private volatile boolean letGo;
+
+  private Departure(Qmp monitor, Scheduler scheduler, Taker pages, SocketChannel channel) {
+    this.monitor = monitor;
+    this.scheduler = scheduler;
+    this.pages = pages;
+    this.channel = channel;
+    this.image = scheduler.newPromise();
+  }
+
+  /**
+   * Has the machine begin.
+   *
+   * @param socket where its stream comes
+   * @param pages told what is to be sent
+   */
+  static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, Taker pages)
+      throws IOException, InterruptedException {
+    return begin(monitor, socket, scheduler, pages, List.of("return-path", "switchover-ack", "auto-converge"));
+  }
+
+  /** As {@link #begin}, of a stopped machine whose RAM is read from its file. */
+  static Departure beginWithoutRam(Qmp monitor, Path socket, Scheduler scheduler)
+      throws IOException, InterruptedException {
+    return begin(monitor, socket, scheduler, Taker.NOBODY,
+        List.of("return-path", "switchover-ack", StreamFormat.IGNORE_SHARED));
+  }
+
+  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, Taker pages,
+      List<String> capabilities) throws IOException, InterruptedException {
+    prepare(monitor, capabilities);
+    Files.deleteIfExists(socket);
+    try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      server.bind(UnixDomainSocketAddress.of(socket), 1);
+      JsonObject target = new JsonObject();
+      target.addProperty("uri", "unix:" + socket);
+      JsonObject _ = monitor.execute("migrate", target);
+      Departure departure = new Departure(monitor, scheduler, pages, accept(server, scheduler));
+      departure.start();
+      return departure;
+    } finally {
+      Files.deleteIfExists(socket);
+    }
+  }
+
+  /** QEMU connects a moment after it has answered, unless it dies. */
+  private static SocketChannel accept(ServerSocketChannel server, Scheduler scheduler)
+      throws IOException, InterruptedException {
+    server.configureBlocking(false);
+    long end = scheduler.nanos() + CONNECTED.toNanos();
+    while (true) {
+      SocketChannel accepted = server.accept();
+      if (accepted != null) {
+        accepted.configureBlocking(true);
+        return accepted;
+      }
+      if (scheduler.nanos() > end) {
+        throw new IOException("QEMU did not begin to send within %d s".formatted(CONNECTED.toSeconds()));
+      }
+      scheduler.sleep(SOON);
+    }
+  }
+
+  private static void prepare(Qmp monitor, List<String> capabilities) throws IOException, InterruptedException {
+    Capabilities.set(monitor, capabilities);
+    JsonObject parameters = new JsonObject();
+    // Bytes a second; our own cap is ahead of the network.
+    parameters.addProperty("max-bandwidth", 1L << 40);
+    // Whether the guest is held back is ours to say, see throttle; QEMU would begin by itself at its first stall.
+    parameters.addProperty("cpu-throttle-initial", LEAST_THROTTLE);
+    parameters.addProperty("max-cpu-throttle", LEAST_THROTTLE);
+    parameters.addProperty("throttle-trigger-threshold", 1);
+    JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
+  }
+
+  private void start() {
+    scheduler.startBlocking("qemu-stream", this::read);
+    scheduler.start("qemu-figures", this::watch);
+  }
+
+  private void read() {
+    try {
+      image.complete(new StreamReader(channel, QemuCommand.RAM_BLOCK, new StreamReader.Sink() {
+        @Override
+        public boolean pages(long first, long count) throws InterruptedException {
+          return pages.push(first, count);
+        }
+
+        @Override
+        public void restPushed() {
+          pages.restPushed();
+        }
+      }).read());
+    } catch (IOException e) {
+      failed(e);
+    } catch (InterruptedException e) {
+      failed(new IOException("it is not wanted any more", e));
+    } catch (RuntimeException | Error e) {
+      failed(new IOException("its stream cannot be read: " + e, e));
+      throw e;
+    }
+  }
+
+  private void failed(IOException cause) {
+    image.fail(cause);
+    if (!over) {
+      pages.failed(new IOException("QEMU's stream: " + cause.getMessage(), cause));
+    }
+  }
+
+  /** Tells how far QEMU is, as far as it knows. */
+  private void watch() {
+    long passes = 0;
+    try {
+      while (!over && !image.isSettled()) {
+        JsonObject ram = query().getAsJsonObject("ram");
+        if (ram != null) {
+          long now = ram.get("dirty-sync-count").getAsLong();
+          double rate = ram.get("pages-per-second").getAsDouble();
+          pages.figures(ram.get("remaining").getAsLong() / PageSize.BYTES,
+              rate > 0 ? rate : Double.POSITIVE_INFINITY);
+          if (now > passes + 1) {
+            pages.passOver();
+          }
+          passes = Math.max(passes, now - 1);
+        }
+        scheduler.sleep(LOOK);
+      }
+    } catch (IOException e) {
+      log.debug("QEMU does not tell how far it is: {}", e.toString());
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+    }
+  }
+
+  private JsonObject query() throws IOException, InterruptedException {
+    return monitor.execute("query-migrate");
+  }
+
+  private String status() throws IOException, InterruptedException {
+    JsonObject said = query();
+    return said.has("status") ? said.get("status").getAsString() : "none";
+  }
+
+  /** All that the stopped machine is but its RAM. */
+  MachineImage image() throws IOException, InterruptedException {
+    Optional<MachineImage> all = image.await(ALL_SENT);
+    if (all.isEmpty()) {
+      throw new IOException("QEMU does not give its state: %s".formatted(
+          image.failure().map(Throwable::getMessage).orElse("it did not end within " + ALL_SENT.toSeconds() + " s")));
+    }
+    return all.get();
+  }
+
+  /**
+   * Holds the guest back, from QEMU's next look at its memory on. Capabilities are fixed while a machine leaves, so holding back is on
+   * from the beginning, for one percent, and that limit is raised here.
+   *
+   * @param percent of the time, up to 99
+   */
+  void throttle(int percent) throws IOException, InterruptedException {
+    JsonObject parameters = new JsonObject();
+    parameters.addProperty("max-cpu-throttle", Math.max(LEAST_THROTTLE, percent));
+    parameters.addProperty("cpu-throttle-increment", Math.max(LEAST_THROTTLE, percent));
+    JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
+  }
+
+  /**
+   * Lets the machine end its migration: from then on it has let go of its disks, and only {@code cont} brings it back.
+   *
+   * @throws IOException if it does not say that it has
+   */
+  void letGo() throws IOException, InterruptedException {
+    MachineImage _ = image();
+    letGo = true;
+    ByteBuffer shut = ByteBuffer.wrap(SHUT);
+    while (shut.hasRemaining()) {
+      int _ = channel.write(shut);
+    }
+    awaitStatus("completed");
+  }
+
+  private void awaitStatus(String... wanted) throws IOException, InterruptedException {
+    long end = scheduler.nanos() + ENDED.toNanos();
+    while (true) {
+      String now = status();
+      for (String each : wanted) {
+        if (now.equals(each)) {
+          return;
+        }
+      }
+      if (scheduler.nanos() > end) {
+        throw new IOException("QEMU's migration is '%s' after %d s, expected '%s'".formatted(now, ENDED.toSeconds(),
+            String.join("' or '", wanted)));
+      }
+      scheduler.sleep(SOON);
+    }
+  }
+
+  /** Ends it; unless it was let go the machine is as it was. Idempotent. */
+  @Override
+  public void close() throws IOException {
+    if (over) {
+      return;
+    }
+    over = true;
+    try {
+      if (!letGo) {
+        JsonObject _ = monitor.execute("migrate_cancel");
+        channel.close();
+        awaitStatus("cancelled", "failed", "completed", "none");
+      }
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+      throw new IOException("interrupted while QEMU's migration ended", e);
+    } finally {
+      channel.close();
+    }
+  }
+}

@@ -1,0 +1,319 @@
+package dev.pageferry.agent.guest.qemu;
+
+import com.google.gson.JsonObject;
+import dev.pageferry.agent.guest.GuestCondition;
+import dev.pageferry.agent.guest.PushedPages;
+import dev.pageferry.common.concurrent.Mutex;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A machine, in one QEMU after another: a QEMU boots once, or takes one state, in its life. One caller at a time has it do something;
+ * any number may ask what became of it.
+ */
+final class Machine implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Machine.class);
+  private static final GuestCondition OFF = new GuestCondition(GuestCondition.Kind.POWERED_OFF,
+      "the guest switched itself off");
+  private static final GuestCondition PANICKED = new GuestCondition(GuestCondition.Kind.FAILED,
+      "the guest's kernel panicked");
+
+  private final QemuSpec spec;
+  private final MachineFiles files;
+  private final QemuStarter starter;
+  private final Scheduler scheduler;
+  private final BooleanSupplier mayRun;
+  private final Mutex commands;
+  /** The condition, or whether it runs. */
+  private final Signal changed;
+  /** Inside {@link #commands}, as the two below. */
+  private boolean running;
+  private @Nullable Departure departure;
+  private @Nullable PushedPages pages;
+  private volatile @Nullable QemuProcess process;
+  private volatile GuestCondition condition = GuestCondition.FINE;
+  /** On the scheduler's clock; 0: not since it came. */
+  private volatile long runsSince;
+  private volatile boolean closed;
+
+  /** @param mayRun whether there is no reason to pause it; {@link #settle} has it be so */
+  Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, BooleanSupplier mayRun, Scheduler scheduler) {
+    this.spec = spec;
+    this.files = files;
+    this.starter = starter;
+    this.mayRun = mayRun;
+    this.scheduler = scheduler;
+    this.commands = scheduler.newMutex();
+    this.changed = scheduler.newSignal();
+  }
+
+  private interface Work {
+    void run() throws IOException, InterruptedException;
+  }
+
+  private void alone(Work work) throws IOException, InterruptedException {
+    boolean _ = commands.<Boolean, IOException>alone(() -> {
+      work.run();
+      return true;
+    });
+  }
+
+  /** Switches it on; it is paused ahead of its first instruction. */
+  void boot() throws IOException, InterruptedException {
+    alone(() -> {
+      QemuProcess _ = start(false);
+    });
+  }
+
+  /** Has a QEMU wait for a state. */
+  void expectState() throws IOException, InterruptedException {
+    alone(() -> Arrival.prepare(start(true).monitor()));
+  }
+
+  /** Gives it a state, whose RAM is filled already; it is paused. */
+  void load(MachineImage image) throws IOException, InterruptedException {
+    alone(() -> {
+      QemuProcess waiting = process;
+      if (waiting == null || waiting.isLoaded()) {
+        waiting = start(true);
+        Arrival.prepare(waiting.monitor());
+      }
+      waiting.loads();
+      Arrival.load(waiting.monitor(), image, files.state(), scheduler);
+      become(conditionOf(waiting.monitor()));
+    });
+  }
+
+  private QemuProcess start(boolean isIncoming) throws IOException, InterruptedException {
+    if (closed) {
+      throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
+    }
+    QemuProcess before = process;
+    process = null;
+    if (before != null) {
+      before.close();
+    }
+    running = false;
+    runsSince = 0;
+    become(GuestCondition.FINE);
+    Files.deleteIfExists(files.monitor());
+    QemuProcess started = QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, this::hear);
+    process = started;
+    started.onEnd(() -> ended(started));
+    return started;
+  }
+
+  private Qmp monitor() throws IOException {
+    QemuProcess now = process;
+    if (now == null) {
+      throw new IOException("VM %s has no QEMU".formatted(spec.name()));
+    }
+    return now.monitor();
+  }
+
+  /** What QEMU tells by itself, on the thread that hears it. Source: QEMU's {@code qapi/run-state.json}. */
+  private void hear(JsonObject event) {
+    JsonObject data = event.has("data") ? event.getAsJsonObject("data") : new JsonObject();
+    switch (event.get("event").getAsString()) {
+      case "SHUTDOWN" -> {
+        if (data.has("guest") && data.get("guest").getAsBoolean()) {
+          become(OFF);
+        }
+      }
+      case "GUEST_PANICKED" -> become(PANICKED);
+      case "RESET" -> log.info("vm={} was reset", spec.name());
+      default -> log.debug("vm={} QEMU tells {}", spec.name(), event);
+    }
+  }
+
+  /** A state may be that of a guest that is off, or has crashed. Source: RunState in {@code qapi/run-state.json}. */
+  private static GuestCondition conditionOf(Qmp monitor) throws IOException, InterruptedException {
+    return switch (monitor.execute("query-status").get("status").getAsString()) {
+      case "shutdown" -> OFF;
+      case "guest-panicked" -> PANICKED;
+      default -> GuestCondition.FINE;
+    };
+  }
+
+  private void become(GuestCondition now) {
+    GuestCondition before = condition;
+    condition = now;
+    if (!before.equals(now) && now.kind() != GuestCondition.Kind.FINE) {
+      log.warn("vm={} {}", spec.name(), now.reason());
+    }
+    changed.raise();
+  }
+
+  /** A QEMU that is not wanted any more has ended well. */
+  private void ended(QemuProcess which) {
+    if (which == process && !closed && !condition.isOver()) {
+      become(new GuestCondition(GuestCondition.Kind.FAILED, which.epitaph()));
+    }
+  }
+
+  GuestCondition condition() {
+    return condition;
+  }
+
+  /** Presses the power button. @return whether the guest is off, or over otherwise, within that time */
+  boolean powerDown(Duration atMost) throws IOException, InterruptedException {
+    if (condition.isOver()) {
+      return true;
+    }
+    alone(() -> {
+      JsonObject _ = monitor().execute("system_powerdown");
+    });
+    return changed.await(() -> condition.isOver(), atMost);
+  }
+
+  /** Stops it or has it go on, as it is to be. */
+  void settle() throws IOException, InterruptedException {
+    alone(() -> {
+      boolean runs = mayRun.getAsBoolean() && !closed;
+      if (runs && !running) {
+        goOn();
+      } else if (!runs && running) {
+        if (!isGone()) {
+          JsonObject _ = monitor().execute("stop");
+        }
+        running = false;
+      }
+    });
+  }
+
+  /** Its process has ended: nothing of it runs. */
+  private boolean isGone() {
+    QemuProcess now = process;
+    return now == null || !now.isAlive();
+  }
+
+  private void goOn() throws IOException, InterruptedException {
+    PushedPages wanted = pages;
+    // What was sent of the stopped machine was its end: the next one begins with all of its memory.
+    endDeparture();
+    if (wanted != null) {
+      wanted.runsAgain();
+    }
+    if (!condition.isOver()) {
+      JsonObject _ = monitor().execute("cont");
+    }
+    running = true;
+    runsSince = scheduler.nanos();
+    changed.raise();
+    if (wanted != null) {
+      departure = Departure.begin(monitor(), files.stream(), scheduler, Departure.Taker.of(wanted));
+    }
+  }
+
+  /** @return when it went on last, on the scheduler's clock, or 0 if it did not in time */
+  long awaitRunning(Duration atMost) throws InterruptedException {
+    boolean _ = changed.await(() -> runsSince != 0, atMost);
+    return runsSince;
+  }
+
+  /** Has it push its pages, for one migration, until they are closed. */
+  PushedPages openPages(long pageCount) throws IOException, InterruptedException {
+    return commands.<PushedPages, IOException>alone(() -> {
+      PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
+      departure = Departure.begin(monitor(), files.stream(), scheduler, Departure.Taker.of(opened));
+      pages = opened;
+      return opened;
+    });
+  }
+
+  private void staysHere() {
+    uninterruptibly(() -> alone(() -> {
+      pages = null;
+      endDeparture();
+    }), "its migration was not ended well");
+  }
+
+  private void endDeparture() throws IOException {
+    Departure ends = departure;
+    departure = null;
+    if (ends != null && !isGone()) {
+      ends.close();
+    }
+  }
+
+  /** All that it is but its RAM, while it is stopped. */
+  MachineImage image() throws IOException, InterruptedException {
+    return commands.<MachineImage, IOException>alone(() -> {
+      Departure leaving = departure;
+      if (leaving == null) {
+        leaving = Departure.beginWithoutRam(monitor(), files.stream(), scheduler);
+        departure = leaving;
+      }
+      return leaving.image();
+    });
+  }
+
+  /** Has QEMU let go of the machine that leaves; only {@link #settle} brings it back. */
+  void letGo() throws IOException, InterruptedException {
+    alone(() -> {
+      Departure leaving = departure;
+      if (leaving != null) {
+        leaving.letGo();
+      }
+    });
+  }
+
+  /** Holds it back while it leaves. */
+  void throttle(int percent) {
+    uninterruptibly(() -> alone(() -> {
+      Departure leaving = departure;
+      if (leaving != null) {
+        leaving.throttle(percent);
+      }
+    }), "it is not held back");
+  }
+
+  private void uninterruptibly(Work work, String trouble) {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          work.run();
+          return;
+        } catch (InterruptedException e) {
+          interrupted = true;
+        } catch (IOException e) {
+          log.error("vm={} {}: {}", spec.name(), trouble, e.getMessage());
+          return;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** As {@link #settle}, whatever interrupts it; trouble is logged. */
+  void settleAnyway() {
+    uninterruptibly(this::settle, "does not go on");
+  }
+
+  /** Ends it, and removes its files. Idempotent. */
+  @Override
+  public void close() {
+    uninterruptibly(() -> alone(() -> {
+      if (!closed) {
+        closed = true;
+        QemuProcess ends = process;
+        process = null;
+        if (ends != null) {
+          ends.close();
+        }
+        files.close();
+      }
+    }), "its files were not removed");
+  }
+}

@@ -1,0 +1,141 @@
+package dev.pageferry.agent.guest.qemu;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The directory of a machine on its host. Whoever has the lock in it owns the machine. */
+final class MachineFiles implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(MachineFiles.class);
+  private static final String LOCK = "lock";
+  private static final String STREAM = "stream";
+
+  /** Of this process, which would lose the locks of its own by closing their files a second time. Source: {@code fcntl(2)}. */
+  private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
+
+  private final Path directory;
+  private final FileChannel lock;
+
+  private MachineFiles(Path directory, FileChannel lock) {
+    this.directory = directory;
+    this.lock = lock;
+  }
+
+  /**
+   * Makes the directory, which only this user can enter.
+   *
+   * @throws IOException if it cannot be made, or is that of a machine which runs
+   */
+  @SuppressWarnings("MustBeClosedChecker") // closed with this
+  static MachineFiles create(Path directory) throws IOException {
+    if (!OWN.add(directory)) {
+      throw new IOException("%s is in use by a machine of this host".formatted(directory));
+    }
+    try {
+      removeIfOrphaned(directory);
+      return new MachineFiles(directory, makeLocked(directory));
+    } catch (IOException | RuntimeException | Error e) {
+      OWN.remove(directory);
+      throw e;
+    }
+  }
+
+  @SuppressWarnings("MustBeClosedChecker") // the caller has it
+  private static FileChannel makeLocked(Path directory) throws IOException {
+    try {
+      Files.createDirectory(directory,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    } catch (FileAlreadyExistsException e) {
+      throw new IOException("%s is in use by another agent's machine".formatted(directory), e);
+    }
+    FileChannel lock = FileChannel.open(directory.resolve(LOCK), StandardOpenOption.CREATE_NEW,
+        StandardOpenOption.WRITE);
+    FileLock taken = lock.tryLock();
+    if (taken == null) {
+      lock.close();
+      throw new IOException("%s is locked by another process".formatted(directory));
+    }
+    return lock;
+  }
+
+  /** Removes a directory that no process owns. */
+  static void sweep(Path directory) throws IOException {
+    if (!OWN.contains(directory)) {
+      removeIfOrphaned(directory);
+    }
+  }
+
+  private static void removeIfOrphaned(Path directory) throws IOException {
+    try (FileChannel lock = FileChannel.open(directory.resolve(LOCK), StandardOpenOption.WRITE);
+        FileLock taken = lock.tryLock()) {
+      if (taken != null) {
+        log.info("removing {}, which the agent before left", directory);
+        remove(directory);
+      }
+    } catch (NoSuchFileException e) {
+      // Not a machine's, or just being made or removed.
+    }
+  }
+
+  /** The one with the longest name. */
+  static Path longestSocket(Path directory) {
+    return directory.resolve(STREAM);
+  }
+
+  Path ram() {
+    return directory.resolve("ram");
+  }
+
+  Path monitor() {
+    return directory.resolve("qmp");
+  }
+
+  /** Where a machine that leaves is received. */
+  Path stream() {
+    return directory.resolve(STREAM);
+  }
+
+  /** Where a machine that comes finds its state. */
+  Path state() {
+    return directory.resolve("state");
+  }
+
+  /** What QEMU says. */
+  Path log() {
+    return directory.resolve("qemu.log");
+  }
+
+  Path consoleLog() {
+    return directory.resolve("console.log");
+  }
+
+  private static void remove(Path directory) throws IOException {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+      for (Path each : files) {
+        Files.deleteIfExists(each);
+      }
+    }
+    Files.deleteIfExists(directory);
+  }
+
+  /** Removes all of it; what is mapped or open stays until it is not. */
+  @Override
+  public void close() throws IOException {
+    try (lock) {
+      remove(directory);
+    } finally {
+      OWN.remove(directory);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+package dev.pageferry.agent.guest.qemu;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/** How QEMU is called for a machine. Source: {@code qemu-system-x86_64(1)} of QEMU 10.0. */
+final class QemuCommand {
+  /** The block that is RAM, in QEMU's streams, too. */
+  static final String RAM_BLOCK = "pc.ram";
+
+  private QemuCommand() {
+  }
+
+  /**
+   * The arguments.
+   *
+   * @param isIncoming whether it waits for a state
+   */
+  static List<String> of(QemuSpec spec, MachineFiles files, boolean isIncoming) {
+    List<String> argv = new ArrayList<>(List.of("-nodefaults", "-no-user-config", "-display", "none",
+        "-name", spec.name() + ",process=qemu-" + spec.name(),
+        "-uuid", uuid(spec.id().value()),
+        "-sandbox", "on,spawn=deny",
+        "-accel", "tcg",
+        "-machine", spec.machine() + ",memory-backend=" + RAM_BLOCK,
+        "-cpu", spec.cpu() + ",enforce",
+        "-smp", String.valueOf(spec.vcpus()),
+        "-m", spec.memoryBytes() + "B",
+        "-object", "memory-backend-file,id=%s,size=%d,mem-path=%s,share=on".formatted(RAM_BLOCK, spec.memoryBytes(),
+            escaped(files.ram())),
+        "-kernel", spec.kernel().toString(),
+        "-append", spec.append(),
+        "-chardev", "file,id=console,append=on,path=" + escaped(files.consoleLog()),
+        "-serial", "chardev:console",
+        "-qmp", "unix:" + escaped(files.monitor()) + ",server=on,wait=off",
+        "-device", "pvpanic",
+        // Whatever ends a guest leaves its machine, so that what became of it can be asked.
+        "-action", "shutdown=pause,panic=pause",
+        "-S"));
+    spec.initrd().ifPresent(each -> argv.addAll(List.of("-initrd", each.toString())));
+    if (isIncoming) {
+      argv.addAll(List.of("-incoming", "defer"));
+    }
+    return argv;
+  }
+
+  /** A comma ends a value, and two are one in it. */
+  private static String escaped(Path path) {
+    return path.toString().replace(",", ",,");
+  }
+
+  private static String uuid(String id) {
+    return UUID.nameUUIDFromBytes(id.getBytes(StandardCharsets.UTF_8)).toString();
+  }
+}

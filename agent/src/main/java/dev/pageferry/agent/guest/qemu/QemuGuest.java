@@ -1,0 +1,248 @@
+package dev.pageferry.agent.guest.qemu;
+
+import dev.pageferry.agent.disk.DiskClaim;
+import dev.pageferry.agent.disk.WriteTracking;
+import dev.pageferry.agent.guest.GuestCondition;
+import dev.pageferry.agent.guest.GuestState;
+import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.guest.NetworkArrival;
+import dev.pageferry.agent.guest.PageSource;
+import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.memory.AtomicPageBitmap;
+import dev.pageferry.agent.memory.PageBitmap;
+import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.common.concurrent.Scheduler;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A guest in a machine of QEMU. Why it is paused is kept here: the machine is stopped for the first reason, and goes on after the last. */
+final class QemuGuest implements IncomingGuest {
+  private static final Logger log = LoggerFactory.getLogger(QemuGuest.class);
+
+  private final QemuSpec spec;
+  private final PageStore ram;
+  private final Machine machine;
+  private final AtomicPageBitmap written;
+  /** Guarded by itself. */
+  private final Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
+
+  /** @param ram which the machine's file is mapped to; ends with the guest, as the files do */
+  QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, QemuStarter starter, Scheduler scheduler) {
+    this.spec = spec;
+    this.ram = ram;
+    this.machine = new Machine(spec, files, starter, () -> !isPaused(), scheduler);
+    this.written = new AtomicPageBitmap(ram.pageCount());
+  }
+
+  @Override
+  public void boot(DiskClaim claim, Set<PauseReason> also) throws IOException, InterruptedException {
+    machine.boot();
+    pausedFor(also);
+  }
+
+  @Override
+  public void expectState() throws IOException, InterruptedException {
+    machine.expectState();
+  }
+
+  @Override
+  public void load(GuestState state, Set<PauseReason> also) throws IOException, InterruptedException {
+    machine.load(MachineImage.of(state, QemuCommand.RAM_BLOCK));
+    pausedFor(also);
+  }
+
+  private void pausedFor(Set<PauseReason> also) {
+    synchronized (reasons) {
+      reasons.clear();
+      reasons.addAll(also);
+      reasons.add(PauseReason.MIGRATION);
+    }
+  }
+
+  @Override
+  public QemuSpec spec() {
+    return spec;
+  }
+
+  @Override
+  public PageStore ram() {
+    return ram;
+  }
+
+  @Override
+  public AtomicPageBitmap written() {
+    return written;
+  }
+
+  @Override
+  public void addWritten(PageBitmap into) {
+    for (long page = 0; page < ram.pageCount(); page++) {
+      if (!ram.isZero(page)) {
+        into.add(page);
+      }
+    }
+  }
+
+  @Override
+  public PageSource openPages() throws IOException, InterruptedException {
+    return machine.openPages(ram.pageCount());
+  }
+
+  @Override
+  public void pause(PauseReason reason) throws InterruptedException {
+    try {
+      pauseOrRunOn(reason);
+    } catch (IOException e) {
+      // A QEMU that does not answer is not known to be stopped.
+      log.error("vm={} does not pause: {}", spec.name(), e.getMessage());
+    }
+  }
+
+  @Override
+  public void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
+    boolean isNew;
+    synchronized (reasons) {
+      isNew = reasons.add(reason);
+    }
+    boolean pauses = false;
+    try {
+      machine.settle();
+      pauses = true;
+    } finally {
+      if (!pauses && isNew) {
+        endPause(reason);
+      }
+    }
+  }
+
+  @Override
+  public void pauseForOperator(boolean paused) throws InterruptedException {
+    if (isPausedFor(PauseReason.MIGRATION)) {
+      throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(spec.name()));
+    }
+    if (paused) {
+      pause(PauseReason.OPERATOR);
+    } else {
+      resume(PauseReason.OPERATOR);
+    }
+  }
+
+  @Override
+  public void resume(PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      throw new IllegalArgumentException("VM %s runs on only with leave".formatted(spec.name()));
+    }
+    endPause(reason);
+  }
+
+  @Override
+  public void runOn(LeaveToRun leave) {
+    endPause(PauseReason.MIGRATION);
+  }
+
+  private void endPause(PauseReason reason) {
+    synchronized (reasons) {
+      reasons.remove(reason);
+    }
+    machine.settleAnyway();
+  }
+
+  @Override
+  public boolean isPausedFor(PauseReason reason) {
+    synchronized (reasons) {
+      return reasons.contains(reason);
+    }
+  }
+
+  @Override
+  public boolean isPaused() {
+    synchronized (reasons) {
+      return !reasons.isEmpty();
+    }
+  }
+
+  @Override
+  public GuestCondition condition() {
+    return machine.condition();
+  }
+
+  @Override
+  public boolean powerDown(Duration atMost) throws IOException, InterruptedException {
+    if (isPaused()) {
+      throw new IllegalStateException(
+          "VM %s is paused, and its guest cannot hear its power button; resume it, or stop it with --force"
+              .formatted(spec.name()));
+    }
+    return machine.powerDown(atMost);
+  }
+
+  @Override
+  public GuestState state() throws IOException, InterruptedException {
+    return machine.image().toState();
+  }
+
+  @Override
+  public void openDisks(DiskClaim claim) {
+    // It has none.
+  }
+
+  @Override
+  public void flushDisks() {
+    // It has none.
+  }
+
+  @Override
+  public void releaseDisks(String migration) throws IOException {
+    if (!migration.isEmpty()) {
+      try {
+        machine.letGo();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IOException("interrupted while QEMU let go", e);
+      }
+    }
+  }
+
+  @Override
+  public WriteTracking trackWrites() throws IOException {
+    throw new IOException("VM %s has no disks that could be copied".formatted(spec.name()));
+  }
+
+  @Override
+  public void connect(BooleanSupplier isOurs) {
+    // It has no network cards.
+  }
+
+  @Override
+  public void handOverNetwork(String host) {
+    // It has no network cards.
+  }
+
+  @Override
+  public Optional<NetworkArrival> networkArrival() {
+    return Optional.empty();
+  }
+
+  @Override
+  public void throttle(int percent) {
+    machine.throttle(percent);
+  }
+
+  @Override
+  public long awaitFirstSign(long waitMillis) throws InterruptedException {
+    return machine.awaitRunning(Duration.ofMillis(waitMillis));
+  }
+
+  @Override
+  public void close() {
+    machine.close();
+    ram.close();
+  }
+}

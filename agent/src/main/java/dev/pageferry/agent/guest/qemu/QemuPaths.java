@@ -1,0 +1,93 @@
+package dev.pageferry.agent.guest.qemu;
+
+import dev.pageferry.common.identity.VmId;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * What a host has for machines of QEMU.
+ *
+ * @param host its name; there may be others on this machine
+ * @param binary a path, or a name that is looked up in {@code PATH}
+ * @param ramDirectory a tmpfs, where each machine has a directory of its own: its memory and its sockets
+ * @param allowed directories that operators may name files of
+ */
+public record QemuPaths(String host, String binary, Path ramDirectory, List<Path> allowed) {
+  private static final String PREFIX = "pageferry-";
+  /** Of a socket's path, with its end. Source: {@code unix(7)}. */
+  private static final int LONGEST_SOCKET_PATH = 107;
+
+  public QemuPaths {
+    allowed = List.copyOf(allowed);
+  }
+
+  Path directoryOf(VmId vm) {
+    return ramDirectory.resolve(PREFIX + host + "-" + vm.value());
+  }
+
+  /** @throws IOException naming what this host lacks for the machine, or does not allow */
+  void check(QemuSpec spec) throws IOException {
+    requireBinary();
+    requireShort(spec.id());
+    requireAllowed(spec.kernel());
+    if (spec.initrd().isPresent()) {
+      requireAllowed(spec.initrd().get());
+    }
+  }
+
+  /** @throws IOException if the paths of a machine's sockets would be too long */
+  void requireShort(VmId vm) throws IOException {
+    String longest = MachineFiles.longestSocket(directoryOf(vm)).toString();
+    if (longest.getBytes(StandardCharsets.UTF_8).length > LONGEST_SOCKET_PATH) {
+      throw new IOException("%s is longer than a socket's path may be, %d bytes; give a shorter --ram-dir".formatted(
+          longest, LONGEST_SOCKET_PATH));
+    }
+  }
+
+  /** Removes what machines left whose agent is gone: they ended with it. */
+  public void sweep() throws IOException {
+    if (!Files.isDirectory(ramDirectory)) {
+      return;
+    }
+    try (DirectoryStream<Path> left = Files.newDirectoryStream(ramDirectory, PREFIX + "*")) {
+      for (Path each : left) {
+        MachineFiles.sweep(each);
+      }
+    }
+  }
+
+  /** @throws IOException if there is none */
+  void requireBinary() throws IOException {
+    boolean isThere = binary.contains("/")
+        ? Files.isExecutable(Path.of(binary))
+        : Arrays.stream(System.getenv().getOrDefault("PATH", "").split(":")).filter(each -> !each.isEmpty())
+            .anyMatch(each -> Files.isExecutable(Path.of(each, binary)));
+    if (!isThere) {
+      throw new IOException("this host has no %s; install QEMU there, or name it with --qemu".formatted(binary));
+    }
+  }
+
+  /**
+   * Whether an operator may name a file. Links are followed: what they lead to counts.
+   *
+   * @throws IOException if it is outside of all directories that are allowed, or cannot be read
+   */
+  void requireAllowed(Path file) throws IOException {
+    Path real = file.toRealPath();
+    for (Path each : allowed) {
+      if (Files.isDirectory(each) && real.startsWith(each.toRealPath())) {
+        if (!Files.isRegularFile(real) || !Files.isReadable(real)) {
+          throw new IOException("%s is not a regular file that this host's agent can read".formatted(file));
+        }
+        return;
+      }
+    }
+    throw new IOException("%s is not in a directory that this host's agent allows (--allow-path: %s)".formatted(file,
+        allowed.isEmpty() ? "none" : allowed));
+  }
+}

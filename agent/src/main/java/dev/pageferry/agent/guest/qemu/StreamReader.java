@@ -1,0 +1,320 @@
+package dev.pageferry.agent.guest.qemu;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.pageferry.common.page.PageSize;
+import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ReadableByteChannel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Reads the stream of a machine that leaves: the numbers of the pages of RAM as they come, everything else as it is. Not for
+ * several threads. What cannot be understood is refused by name; nothing that a machine sends makes this take more than
+ * {@value #MOST_BYTES} bytes for each of its parts.
+ */
+final class StreamReader {
+  static final int MOST_BYTES = 64 << 20;
+  private static final int CHUNK_BYTES = 1 << 20;
+  private static final int OFFSET_BITS = 12;
+
+  /** Hears of the pages of RAM. */
+  interface Sink {
+    /**
+     * Neighbouring pages of RAM are to be sent: what they held was read after their last store before this.
+     *
+     * @return false: nothing more is wanted
+     */
+    boolean pages(long first, long count) throws InterruptedException;
+
+    /** The machine is paused, and all pages that were written were told of. */
+    void restPushed();
+  }
+
+  private final ReadableByteChannel channel;
+  private final String ramBlock;
+  private final Sink sink;
+  private final ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK_BYTES).flip();
+  private final Map<String, MachineBlock> blocks = new LinkedHashMap<>();
+  private final List<StreamCommand> commands = new ArrayList<>();
+  private String machine = "";
+  private long ramTotal;
+  private int ramSection = -1;
+  private boolean leavesOutRam;
+  private String lastBlock = "";
+  private long runFirst;
+  private long runPages;
+
+  /**
+   * @param channel blocking
+   * @param ramBlock whose pages are told of, and not kept
+   */
+  StreamReader(ReadableByteChannel channel, String ramBlock, Sink sink) {
+    this.channel = channel;
+    this.ramBlock = ramBlock;
+    this.sink = sink;
+  }
+
+  /**
+   * Reads to the end of what a machine sends before it waits for leave to complete.
+   *
+   * @throws EOFException if the stream ends before, as that of a cancelled move does
+   * @throws InterruptedException if nothing more is wanted, or this thread is interrupted
+   */
+  MachineImage read() throws IOException, InterruptedException {
+    expect(StreamFormat.MAGIC, readInt(), "magic");
+    expect(StreamFormat.VERSION, readInt(), "version");
+    while (!readSection()) {
+      tell();
+    }
+    tell();
+    sink.restPushed();
+    return new MachineImage(machine, ramTotal, ramSection, List.copyOf(blocks.values()), List.copyOf(commands),
+        readToEnd());
+  }
+
+  /** @return whether that was the last one of RAM */
+  private boolean readSection() throws IOException, InterruptedException {
+    int type = readByte();
+    switch (type) {
+      case StreamFormat.CONFIGURATION -> machine = readText(readInt());
+      case StreamFormat.COMMAND -> readCommand();
+      case StreamFormat.SECTION_START -> {
+        readHeader();
+        readRecords();
+      }
+      case StreamFormat.SECTION_PART, StreamFormat.SECTION_END -> {
+        expect(ramSection, readInt(), "section");
+        readRecords();
+      }
+      case StreamFormat.SUBSECTION -> readCapabilities();
+      default -> throw new IOException("QEMU sends a section of type 0x%02x before its devices".formatted(type));
+    }
+    return type == StreamFormat.SECTION_END;
+  }
+
+  /** The only part of a configuration that is known here, and of it the only capability. */
+  private void readCapabilities() throws IOException {
+    String name = readText(readByte());
+    if (!name.equals(StreamFormat.CAPABILITIES)) {
+      throw new IOException("QEMU sends '%s' with its configuration, which is not known here".formatted(name));
+    }
+    expect(StreamFormat.CAPABILITIES_VERSION, readInt(), "capabilities of version");
+    for (int left = readInt(); left > 0; left--) {
+      String capability = readText(readByte());
+      if (!capability.equals(StreamFormat.IGNORE_SHARED)) {
+        throw new IOException("QEMU sends with the capability '%s', which is not known here".formatted(capability));
+      }
+      leavesOutRam = true;
+    }
+  }
+
+  private void readCommand() throws IOException {
+    int command = readShort();
+    byte[] data = readBytes(readShort());
+    if (command != StreamFormat.COMMAND_OPEN_RETURN_PATH && command != StreamFormat.COMMAND_PING) {
+      commands.add(new StreamCommand(command, data));
+    }
+  }
+
+  private void readHeader() throws IOException {
+    ramSection = readInt();
+    String name = readText(readByte());
+    int instance = readInt();
+    int version = readInt();
+    if (!name.equals(StreamFormat.RAM_SECTION) || instance != 0 || version != StreamFormat.RAM_VERSION) {
+      throw new IOException("the machine has '%s' %d of version %d, which cannot be moved while it runs"
+          .formatted(name, instance, version));
+    }
+  }
+
+  private void readRecords() throws IOException, InterruptedException {
+    while (true) {
+      long record = readLong();
+      int flags = (int) (record & (PageSize.BYTES - 1));
+      long offset = record - flags;
+      if (flags == StreamFormat.END_OF_SECTION) {
+        break;
+      }
+      if (flags == StreamFormat.MEMORY_SIZE) {
+        readBlocks(offset);
+      } else {
+        readPage(offset, flags);
+      }
+    }
+    expect(StreamFormat.FOOTER, readByte(), "footer");
+    expect(ramSection, readInt(), "section in the footer");
+  }
+
+  private void readBlocks(long total) throws IOException {
+    ramTotal = total;
+    long left = total;
+    while (left > 0) {
+      String name = readText(readByte());
+      long length = readLong();
+      if (length <= 0 || length > left || length % PageSize.BYTES != 0) {
+        throw new IOException("block %s of %d bytes, with %d left".formatted(name, length, left));
+      }
+      if (leavesOutRam) {
+        long _ = readLong(); // its address
+      }
+      left -= length;
+      blocks.put(name, new MachineBlock(name, length, name.equals(ramBlock) ? new byte[0] : content(name, length)));
+    }
+    if (!blocks.containsKey(ramBlock)) {
+      throw new IOException("the machine has no block %s, but %s".formatted(ramBlock, blocks.keySet()));
+    }
+  }
+
+  private byte[] content(String name, long length) throws IOException {
+    long kept = blocks.values().stream().mapToLong(each -> each.content().length).sum();
+    if (length + kept > MOST_BYTES) {
+      throw new IOException("the machine has memory beside its RAM (%s, %d bytes) that cannot be moved"
+          .formatted(name, length));
+    }
+    return new byte[(int) length];
+  }
+
+  private void readPage(long offset, int flags) throws IOException, InterruptedException {
+    if ((flags & StreamFormat.SAME_BLOCK) == 0) {
+      lastBlock = readText(readByte());
+    }
+    MachineBlock block = blocks.get(lastBlock);
+    if (block == null || offset + PageSize.BYTES > block.length()) {
+      throw new IOException("a page at %d of block '%s'".formatted(offset, lastBlock));
+    }
+    boolean isRam = lastBlock.equals(ramBlock);
+    switch (flags & ~StreamFormat.SAME_BLOCK) {
+      case StreamFormat.PAGE_FILL -> {
+        byte fill = (byte) readByte();
+        if (!isRam) {
+          Arrays.fill(block.content(), (int) offset, (int) offset + PageSize.BYTES, fill);
+        }
+      }
+      case StreamFormat.PAGE -> {
+        if (isRam) {
+          skip(PageSize.BYTES);
+        } else {
+          System.arraycopy(readBytes(PageSize.BYTES), 0, block.content(), (int) offset, PageSize.BYTES);
+        }
+      }
+      default -> throw new IOException("a page with flags 0x%x".formatted(flags));
+    }
+    if (isRam) {
+      note(offset >>> OFFSET_BITS);
+    }
+  }
+
+  private void note(long page) throws InterruptedException {
+    if (runPages > 0 && page == runFirst + runPages) {
+      runPages++;
+      return;
+    }
+    tell();
+    runFirst = page;
+    runPages = 1;
+  }
+
+  private void tell() throws InterruptedException {
+    long pages = runPages;
+    runPages = 0;
+    if (pages > 0 && !sink.pages(runFirst, pages)) {
+      throw new InterruptedException("nothing more of the machine is wanted");
+    }
+  }
+
+  /** Devices, of which only their QEMU knows where one ends; a description, which has a length, is the last. */
+  private byte[] readToEnd() throws IOException {
+    ByteArrayOutputStream rest = new ByteArrayOutputStream();
+    while (true) {
+      byte[] chunk = readBytes(buffer.remaining());
+      rest.writeBytes(chunk);
+      if (chunk.length > 0 && chunk[chunk.length - 1] == '}' && endsWithDescription(rest.toByteArray())) {
+        return rest.toByteArray();
+      }
+      if (rest.size() > MOST_BYTES) {
+        throw new IOException("the devices' state has more than %d bytes".formatted(MOST_BYTES));
+      }
+      fill();
+    }
+  }
+
+  static boolean endsWithDescription(byte[] bytes) {
+    ByteBuffer all = ByteBuffer.wrap(bytes);
+    for (int i = bytes.length - 8; i >= 0; i--) {
+      if (bytes[i] == StreamFormat.EOF && bytes[i + 1] == StreamFormat.DESCRIPTION && bytes[i + 6] == '{'
+          && all.getInt(i + 2) == bytes.length - i - 6) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static void expect(int expected, int found, String what) throws IOException {
+    if (found != expected) {
+      throw new IOException("QEMU's stream has %s 0x%x, expected 0x%x".formatted(what, found, expected));
+    }
+  }
+
+  private void fill() throws IOException {
+    buffer.compact();
+    try {
+      if (channel.read(buffer) < 0) {
+        throw new EOFException("QEMU's stream ended");
+      }
+    } finally {
+      buffer.flip();
+    }
+  }
+
+  private void need(int bytes) throws IOException {
+    while (buffer.remaining() < bytes) {
+      fill();
+    }
+  }
+
+  private int readByte() throws IOException {
+    need(1);
+    return buffer.get() & 0xff;
+  }
+
+  private int readShort() throws IOException {
+    need(Short.BYTES);
+    return buffer.getShort() & 0xffff;
+  }
+
+  private int readInt() throws IOException {
+    need(Integer.BYTES);
+    return buffer.getInt();
+  }
+
+  private long readLong() throws IOException {
+    need(Long.BYTES);
+    return buffer.getLong();
+  }
+
+  private void skip(int bytes) throws IOException {
+    need(bytes);
+    buffer.position(buffer.position() + bytes);
+  }
+
+  private byte[] readBytes(int length) throws IOException {
+    need(length);
+    byte[] bytes = new byte[length];
+    buffer.get(bytes);
+    return bytes;
+  }
+
+  private String readText(int length) throws IOException {
+    if (length < 0 || length > StreamFormat.LONGEST_NAME) {
+      throw new IOException("QEMU's stream has a name of %d bytes".formatted(length));
+    }
+    return new String(readBytes(length), UTF_8);
+  }
+}

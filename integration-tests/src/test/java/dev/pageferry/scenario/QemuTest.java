@@ -1,0 +1,172 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.google.gson.JsonObject;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.support.CommandResult;
+import dev.pageferry.support.HeldMigration;
+import dev.pageferry.support.LinuxGuest;
+import dev.pageferry.support.TestCluster;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** Linux guests under QEMU: what an operator does with them, and what becomes of them by themselves. */
+class QemuTest {
+  private static final Duration BOOT = Duration.ofSeconds(60);
+  private static final Pattern COUNT = Pattern.compile("(?m)^count (\\d+)\\s*$");
+
+  private static LinuxGuest linux;
+  private static TestCluster cluster;
+
+  @BeforeAll
+  static void start() throws Exception {
+    linux = LinuxGuest.orSkip();
+    cluster = TestCluster.start("qemu", "1GiB", "host-a", "host-b");
+  }
+
+  @AfterAll
+  static void stop() throws Exception {
+    if (cluster != null) {
+      cluster.close();
+    }
+  }
+
+  private static Path directory(String vm, String host) {
+    return Path.of("/dev/shm", "pageferry-" + host + "-" + cluster.vm(vm).getId());
+  }
+
+  private static List<Long> counts(String vm, String host) {
+    try {
+      return COUNT.matcher(Files.readString(directory(vm, host).resolve("console.log"))).results()
+          .map(MatchResult::group)
+          .map(each -> Long.parseLong(each.strip().substring("count ".length()))).toList();
+    } catch (NoSuchFileException e) {
+      return List.of();
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static void awaitCounting(String vm, String host) {
+    int before = counts(vm, host).size();
+    await().atMost(BOOT).until(() -> counts(vm, host).size() > before + 2);
+  }
+
+  private static void boot(String vm, String host, String... more) throws Exception {
+    cluster.ferryJson(linux.create(vm, host, more));
+    awaitCounting(vm, host);
+  }
+
+  /** One guest, since most of a test's time is a boot. */
+  @Test
+  void aGuestCountsOnThroughMovesOfEveryKindAndSwitchesItselfOffWhenItIsAsked() throws Exception {
+    boot("tux", "host-a", "--append", "console=ttyS0 ferry.hot=1");
+    for (String to : List.of("host-b", "host-a")) {
+      movesTo(to, "live");
+    }
+    movesTo("host-b", "quick");
+
+    cluster.ferryJson("vm", "pause", "tux", "-o", "json");
+    cluster.assertRefused(4, "resume it, or stop it with --force", "vm", "stop", "tux");
+    assertThat(cluster.migrateAndWait("tux", "host-a").getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(cluster.vm("tux").getState()).isEqualTo(Vm.State.PAUSED);
+    cluster.ferryJson("vm", "resume", "tux", "-o", "json");
+    awaitCounting("tux", "host-a");
+
+    for (String place : List.of("source.stop-and-copy.paused", "source.storage-handoff.before-commit")) {
+      HeldMigration held = cluster.holdMigration("host-a", place, () -> cluster.migrate("tux", "host-b"));
+      assertThat(cluster.ferry("migration", "cancel", held.id()).exitCode()).as(place).isZero();
+      held.release();
+      assertThat(cluster.awaitEnd(held.id()).getState()).as(place).isEqualTo(Migration.State.CANCELLED);
+      awaitCounting("tux", "host-a");
+    }
+
+    long saved = counts("tux", "host-a").getLast();
+    assertThat(cluster.ferry("vm", "save", "tux").exitCode()).isZero();
+    assertThat(cluster.vm("tux").getState()).isEqualTo(Vm.State.SAVED);
+    cluster.ferryJson("vm", "start", "tux", "--host", "host-b", "-o", "json");
+    awaitCounting("tux", "host-b");
+    assertThat(counts("tux", "host-b").getFirst()).isBetween(saved, saved + 100);
+
+    assertThat(cluster.ferryJson("vm", "stop", "tux", "-o", "json").get("state").getAsString()).isEqualTo("STOPPED");
+    assertThat(directory("tux", "host-b")).doesNotExist();
+    cluster.delete("tux");
+  }
+
+  private static void movesTo(String to, String kind) throws Exception {
+    String from = cluster.vm("tux").getHost();
+    long before = counts("tux", from).getLast();
+    Path left = directory("tux", from);
+    JsonObject migration = cluster.ferryJson("migrate", kind, "tux", "--to", to, "-o", "json");
+    assertThat(migration.get("state").getAsString()).isEqualTo("COMPLETED");
+    awaitCounting("tux", to);
+    List<Long> after = counts("tux", to);
+    assertThat(after).isSorted().doesNotHaveDuplicates();
+    assertThat(after.getFirst()).isBetween(before, before + 100);
+    assertThat(left).doesNotExist();
+  }
+
+  @Test
+  void aGuestWhoseDestinationDiesCountsOnWhereItWas() throws Exception {
+    boot("stays", "host-a");
+    for (String place : List.of("destination.stop-and-copy.last-page", "destination.stop-and-copy.before-ready")) {
+      HeldMigration held = cluster.holdMigration("host-b", place, () -> cluster.migrate("stays", "host-b"));
+      held.kill("host-b");
+      assertThat(cluster.awaitEnd(held.id()).getState()).as(place).isEqualTo(Migration.State.FAILED);
+      cluster.restart("host-b");
+      assertThat(cluster.vm("stays").getHost()).isEqualTo("host-a");
+      awaitCounting("stays", "host-a");
+    }
+    cluster.delete("stays");
+  }
+
+  @Test
+  void aGuestIsFailedOnceItsQemuOrItsAgentDiesAndNothingOfItIsLeft() throws Exception {
+    boot("crash", "host-b");
+    assertThat(qemuOf("crash").destroyForcibly()).isTrue();
+    cluster.awaitVm("crash", Vm.State.FAILED, "host-b");
+    assertThat(cluster.vm("crash").getReason()).contains("QEMU ended (signal 9)");
+
+    cluster.ferryJson("vm", "start", "crash", "-o", "json");
+    ProcessHandle qemu = qemuOf("crash");
+    Path left = directory("crash", "host-b");
+    cluster.agent("host-b").kill();
+    await().atMost(Duration.ofSeconds(10)).until(() -> !qemu.isAlive());
+    cluster.restart("host-b");
+    assertThat(left).doesNotExist();
+    cluster.awaitVm("crash", Vm.State.FAILED, "host-b");
+    cluster.delete("crash");
+  }
+
+  private static ProcessHandle qemuOf(String vm) {
+    String id = cluster.vm(vm).getId();
+    return ProcessHandle.allProcesses()
+        .filter(each -> each.info().arguments().filter(it -> String.join(" ", it).contains(id)).isPresent())
+        .findFirst().orElseThrow();
+  }
+
+  @Test
+  void whatCannotRunIsRefusedWithTheReason() throws Exception {
+    cluster.assertRefused(2, "needs --kernel", "vm", "create", "none", "--host", "host-a", "--hypervisor", "qemu");
+    cluster.assertRefused(2, "neither builtin nor qemu", "vm", "create", "none", "--host", "host-a", "--hypervisor",
+        "xen");
+    cluster.assertRefused(4, "is not in a directory that this host's agent allows", "vm", "create", "none", "--host",
+        "host-a", "--hypervisor", "qemu", "--kernel", "/etc/passwd");
+    CommandResult odd = cluster.ferry(linux.create("none", "host-a", "--cpu", "no-such-model"));
+    assertThat(odd.exitCode()).isNotZero();
+    assertThat(odd.errors()).contains("no-such-model").hasLineCount(1);
+    assertThat(cluster.ferry("vm", "show", "none").exitCode()).isEqualTo(3);
+  }
+}
