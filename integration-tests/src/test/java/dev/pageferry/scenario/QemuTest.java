@@ -163,7 +163,7 @@ class QemuTest {
     cluster.assertRefused(2, "neither builtin nor qemu", "vm", "create", "none", "--host", "host-a", "--hypervisor",
         "xen");
     cluster.assertRefused(4, "is not in a directory that this host's agent allows", "vm", "create", "none", "--host",
-        "host-a", "--hypervisor", "qemu", "--kernel", "/etc/passwd");
+        "host-a", "--hypervisor", "qemu", "--memory", "64MiB", "--kernel", "/etc/passwd");
     CommandResult odd = cluster.ferry(linux.create("none", "host-a", "--cpu", "no-such-model"));
     assertThat(odd.exitCode()).isNotZero();
     assertThat(odd.errors()).contains("no-such-model").hasLineCount(1);

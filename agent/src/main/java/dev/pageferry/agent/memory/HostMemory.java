@@ -14,8 +14,6 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The memory that the operator lets this host give to guests. Every page store of a guest comes from here.
@@ -27,8 +25,6 @@ import org.slf4j.LoggerFactory;
 public final class HostMemory {
   private static final Path MEMINFO = Path.of("/proc/meminfo");
   private static final Duration KEPT = Duration.ofMinutes(1);
-
-  private static final Logger log = LoggerFactory.getLogger(HostMemory.class);
 
   private final long capacityBytes;
   private final Duration kept;
@@ -73,9 +69,9 @@ public final class HostMemory {
   }
 
   /**
-   * As {@link #allocate}, in a file that another process can map, too. The file is removed with it.
+   * As {@link #allocate}, in a file that another process can map, too. Whoever names the file removes it.
    *
-   * @param file on a tmpfs; one that is there is nobody's, and is replaced
+   * @param file on a tmpfs; must not exist
    * @throws IOException if the file cannot be made
    */
   public PageStore allocateShared(long bytes, Path file)
@@ -85,22 +81,16 @@ public final class HostMemory {
     SpareMapping _ = reserve(bytes, false, inTheWay);
     try {
       inTheWay.forEach(SpareMapping::unmap);
-      Files.deleteIfExists(file);
-      return store(Mapping.ofFile(file, bytes), mapping -> removeShared(mapping, file));
+      return store(Mapping.ofFile(file, bytes), this::unmapShared);
     } catch (IOException | OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
       unreserve(bytes);
       throw e;
     }
   }
 
-  private void removeShared(Mapping mapping, Path file) {
+  private void unmapShared(Mapping mapping) {
     long bytes = mapping.bytes();
     mapping.close();
-    try {
-      Files.deleteIfExists(file);
-    } catch (IOException e) {
-      log.warn("the memory of a guest that has left stays in {}: {}", file, e.toString());
-    }
     unreserve(bytes);
   }
 

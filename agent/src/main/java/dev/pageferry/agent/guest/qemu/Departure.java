@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 import dev.pageferry.agent.guest.PushedPages;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * switch over, which it is never given: so it is us who decide, and a machine that was stopped needs none. Then it sends what is
  * left and its devices, and waits. Nothing is given up until {@link #letGo}.
  */
-final class Departure implements AutoCloseable {
+final class Departure {
   private static final Logger log = LoggerFactory.getLogger(Departure.class);
   private static final Duration LOOK = Duration.ofMillis(20);
   private static final Duration CONNECTED = Duration.ofSeconds(10);
@@ -93,7 +95,9 @@ final class Departure implements AutoCloseable {
   private final SocketChannel channel;
   private final Promise<MachineImage> image;
   private volatile boolean over;
-  private volatile boolean letGo;
+  private volatile boolean completed;
+  private @Nullable Task reader;
+  private @Nullable Task watcher;
 
   private Departure(Qmp monitor, Scheduler scheduler, Taker pages, SocketChannel channel) {
     this.monitor = monitor;
@@ -169,8 +173,8 @@ final class Departure implements AutoCloseable {
   }
 
   private void start() {
-    scheduler.startBlocking("qemu-stream", this::read);
-    scheduler.start("qemu-figures", this::watch);
+    reader = scheduler.startBlocking("qemu-stream", this::read);
+    watcher = scheduler.start("qemu-figures", this::watch);
   }
 
   private void read() {
@@ -178,12 +182,14 @@ final class Departure implements AutoCloseable {
       image.complete(new StreamReader(channel, QemuCommand.RAM_BLOCK, new StreamReader.Sink() {
         @Override
         public boolean pages(long first, long count) throws InterruptedException {
-          return pages.push(first, count);
+          return !over && pages.push(first, count);
         }
 
         @Override
         public void restPushed() {
-          pages.restPushed();
+          if (!over) {
+            pages.restPushed();
+          }
         }
       }).read());
     } catch (IOException e) {
@@ -208,23 +214,31 @@ final class Departure implements AutoCloseable {
     long passes = 0;
     try {
       while (!over && !image.isSettled()) {
-        JsonObject ram = query().getAsJsonObject("ram");
-        if (ram != null) {
-          long now = ram.get("dirty-sync-count").getAsLong();
-          double rate = ram.get("pages-per-second").getAsDouble();
-          pages.figures(ram.get("remaining").getAsLong() / PageSize.BYTES,
-              rate > 0 ? rate : Double.POSITIVE_INFINITY);
-          if (now > passes + 1) {
-            pages.passOver();
-          }
-          passes = Math.max(passes, now - 1);
-        }
+        passes = Math.max(passes, look(passes));
         scheduler.sleep(LOOK);
       }
-    } catch (IOException e) {
-      log.debug("QEMU does not tell how far it is: {}", e.toString());
     } catch (InterruptedException e) {
       scheduler.current().interrupt();
+    }
+  }
+
+  /** @return how many passes are over, or what was known before where it does not tell: then it is asked again */
+  private long look(long passes) throws InterruptedException {
+    try {
+      JsonObject ram = query().getAsJsonObject("ram");
+      if (ram == null || over) {
+        return passes;
+      }
+      double rate = ram.get("pages-per-second").getAsDouble();
+      pages.figures(ram.get("remaining").getAsLong() / PageSize.BYTES, rate > 0 ? rate : Double.POSITIVE_INFINITY);
+      long begun = ram.get("dirty-sync-count").getAsLong();
+      if (begun > passes + 1) {
+        pages.passOver();
+      }
+      return begun - 1;
+    } catch (IOException | RuntimeException e) {
+      log.debug("QEMU does not tell how far it is: {}", e.toString());
+      return passes;
     }
   }
 
@@ -267,12 +281,12 @@ final class Departure implements AutoCloseable {
    */
   void letGo() throws IOException, InterruptedException {
     MachineImage _ = image();
-    letGo = true;
     ByteBuffer shut = ByteBuffer.wrap(SHUT);
     while (shut.hasRemaining()) {
       int _ = channel.write(shut);
     }
     awaitStatus("completed");
+    completed = true;
   }
 
   private void awaitStatus(String... wanted) throws IOException, InterruptedException {
@@ -292,24 +306,37 @@ final class Departure implements AutoCloseable {
     }
   }
 
-  /** Ends it; unless it was let go the machine is as it was. Idempotent. */
-  @Override
-  public void close() throws IOException {
+  /**
+   * Ends it; unless it was let go the machine is as it was. Nothing is told to its taker any more once this returns. Idempotent.
+   *
+   * @param isAlive whether there is a QEMU that can be asked to end it
+   */
+  void close(boolean isAlive) throws IOException, InterruptedException {
     if (over) {
       return;
     }
     over = true;
     try {
-      if (!letGo) {
+      if (isAlive && !completed) {
         JsonObject _ = monitor.execute("migrate_cancel");
-        channel.close();
-        awaitStatus("cancelled", "failed", "completed", "none");
       }
-    } catch (InterruptedException e) {
-      scheduler.current().interrupt();
-      throw new IOException("interrupted while QEMU's migration ended", e);
     } finally {
       channel.close();
+      if (reader != null) {
+        reader.interrupt();
+      }
+      awaitEnd(reader);
+      // Not interrupted: that would close the monitor's socket. It looks whether it is over after each answer.
+      awaitEnd(watcher);
+    }
+    if (isAlive && !completed) {
+      awaitStatus("cancelled", "failed", "completed", "none");
+    }
+  }
+
+  private static void awaitEnd(@Nullable Task task) throws InterruptedException {
+    if (task != null && !task.join(ENDED)) {
+      log.error("what listened to a machine that left does not end");
     }
   }
 }

@@ -22,6 +22,8 @@ final class Machine implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Machine.class);
   private static final GuestCondition OFF = new GuestCondition(GuestCondition.Kind.POWERED_OFF,
       "the guest switched itself off");
+  private static final Duration GOES_ON = Duration.ofSeconds(5);
+  private static final Duration SOON = Duration.ofMillis(5);
   private static final GuestCondition PANICKED = new GuestCondition(GuestCondition.Kind.FAILED,
       "the guest's kernel panicked");
 
@@ -33,8 +35,10 @@ final class Machine implements AutoCloseable {
   private final Mutex commands;
   /** The condition, or whether it runs. */
   private final Signal changed;
-  /** Inside {@link #commands}, as the two below. */
+  /** Whether QEMU has said that it goes on; inside {@link #commands}, as the three below. */
   private boolean running;
+  /** Whether it has said that it stopped; neither is known while it has not answered. */
+  private boolean stopped;
   private @Nullable Departure departure;
   private @Nullable PushedPages pages;
   private volatile @Nullable QemuProcess process;
@@ -101,6 +105,7 @@ final class Machine implements AutoCloseable {
       before.close();
     }
     running = false;
+    stopped = true;
     runsSince = 0;
     become(GuestCondition.FINE);
     Files.deleteIfExists(files.monitor());
@@ -179,19 +184,32 @@ final class Machine implements AutoCloseable {
       boolean runs = mayRun.getAsBoolean() && !closed;
       if (runs && !running) {
         goOn();
-      } else if (!runs && running) {
-        if (!isGone()) {
-          JsonObject _ = monitor().execute("stop");
-        }
-        running = false;
+      } else if (!runs && !stopped) {
+        stop();
       }
     });
+  }
+
+  /** Ends its process at once; the machine has failed then. */
+  void kill() {
+    QemuProcess now = process;
+    if (now != null) {
+      now.kill();
+    }
   }
 
   /** Its process has ended: nothing of it runs. */
   private boolean isGone() {
     QemuProcess now = process;
     return now == null || !now.isAlive();
+  }
+
+  private void stop() throws IOException, InterruptedException {
+    running = false;
+    if (!isGone()) {
+      JsonObject _ = monitor().execute("stop");
+    }
+    stopped = true;
   }
 
   private void goOn() throws IOException, InterruptedException {
@@ -201,14 +219,42 @@ final class Machine implements AutoCloseable {
     if (wanted != null) {
       wanted.runsAgain();
     }
+    stopped = false;
     if (!condition.isOver()) {
-      JsonObject _ = monitor().execute("cont");
+      goesOn();
     }
     running = true;
     runsSince = scheduler.nanos();
+    if (condition.kind() == GuestCondition.Kind.HALTED) {
+      become(GuestCondition.FINE);
+    }
     changed.raise();
     if (wanted != null) {
+      leave(wanted);
+    }
+  }
+
+  /** A QEMU whose migration is just ending refuses for a moment. */
+  private void goesOn() throws IOException, InterruptedException {
+    long end = scheduler.nanos() + GOES_ON.toNanos();
+    while (true) {
+      try {
+        JsonObject _ = monitor().execute("cont");
+        return;
+      } catch (Qmp.RefusedException e) {
+        if (scheduler.nanos() > end) {
+          throw e;
+        }
+        scheduler.sleep(SOON);
+      }
+    }
+  }
+
+  private void leave(PushedPages wanted) throws InterruptedException {
+    try {
       departure = Departure.begin(monitor(), files.stream(), scheduler, Departure.Taker.of(wanted));
+    } catch (IOException e) {
+      wanted.failed(e);
     }
   }
 
@@ -221,6 +267,8 @@ final class Machine implements AutoCloseable {
   /** Has it push its pages, for one migration, until they are closed. */
   PushedPages openPages(long pageCount) throws IOException, InterruptedException {
     return commands.<PushedPages, IOException>alone(() -> {
+      // Of a save that was given up while the guest stayed paused.
+      endDeparture();
       PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
       departure = Departure.begin(monitor(), files.stream(), scheduler, Departure.Taker.of(opened));
       pages = opened;
@@ -235,11 +283,15 @@ final class Machine implements AutoCloseable {
     }), "its migration was not ended well");
   }
 
-  private void endDeparture() throws IOException {
+  private void endDeparture() throws InterruptedException {
     Departure ends = departure;
     departure = null;
-    if (ends != null && !isGone()) {
-      ends.close();
+    if (ends != null) {
+      try {
+        ends.close(!isGone());
+      } catch (IOException e) {
+        log.warn("vm={} its migration was not ended well: {}", spec.name(), e.getMessage());
+      }
     }
   }
 
@@ -251,7 +303,16 @@ final class Machine implements AutoCloseable {
         leaving = Departure.beginWithoutRam(monitor(), files.stream(), scheduler);
         departure = leaving;
       }
-      return leaving.image();
+      boolean isWhole = false;
+      try {
+        MachineImage image = leaving.image();
+        isWhole = true;
+        return image;
+      } finally {
+        if (!isWhole) {
+          endDeparture();
+        }
+      }
     });
   }
 
@@ -296,9 +357,19 @@ final class Machine implements AutoCloseable {
     }
   }
 
-  /** As {@link #settle}, whatever interrupts it; trouble is logged. */
+  /** As {@link #settle}, whatever interrupts it. Of a machine that does not go on its condition tells; an operator may try again. */
   void settleAnyway() {
-    uninterruptibly(this::settle, "does not go on");
+    uninterruptibly(() -> {
+      try {
+        settle();
+      } catch (IOException e) {
+        if (!condition.isOver()) {
+          become(new GuestCondition(GuestCondition.Kind.HALTED,
+              "it does not go on (%s); 'ferry vm resume' tries again".formatted(e.getMessage())));
+        }
+        throw e;
+      }
+    }, "does not go on");
   }
 
   /** Ends it, and removes its files. Idempotent. */
@@ -312,6 +383,7 @@ final class Machine implements AutoCloseable {
         if (ends != null) {
           ends.close();
         }
+        endDeparture();
         files.close();
       }
     }), "its files were not removed");

@@ -123,9 +123,13 @@ final class MachineFiles implements AutoCloseable {
   private static void remove(Path directory) throws IOException {
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
       for (Path each : files) {
-        Files.deleteIfExists(each);
+        if (!each.endsWith(LOCK)) {
+          Files.deleteIfExists(each);
+        }
       }
     }
+    // Last: a directory without it would be nobody's to remove.
+    Files.deleteIfExists(directory.resolve(LOCK));
     Files.deleteIfExists(directory);
   }
 

@@ -97,11 +97,15 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void pause(PauseReason reason) throws InterruptedException {
+    synchronized (reasons) {
+      reasons.add(reason);
+    }
     try {
-      pauseOrRunOn(reason);
+      machine.settle();
     } catch (IOException e) {
-      // A QEMU that does not answer is not known to be stopped.
-      log.error("vm={} does not pause: {}", spec.name(), e.getMessage());
+      // It must not run, and a QEMU that does not answer is not known to be stopped.
+      log.error("vm={} does not pause, and is ended: {}", spec.name(), e.getMessage());
+      machine.kill();
     }
   }
 
@@ -111,6 +115,10 @@ final class QemuGuest implements IncomingGuest {
     synchronized (reasons) {
       isNew = reasons.add(reason);
     }
+    settleOrTakeBack(reason, isNew);
+  }
+
+  private void settleOrTakeBack(PauseReason reason, boolean isNew) throws IOException, InterruptedException {
     boolean pauses = false;
     try {
       machine.settle();
@@ -124,13 +132,21 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void pauseForOperator(boolean paused) throws InterruptedException {
-    if (isPausedFor(PauseReason.MIGRATION)) {
-      throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(spec.name()));
+    boolean isNew;
+    synchronized (reasons) {
+      if (reasons.contains(PauseReason.MIGRATION)) {
+        throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(spec.name()));
+      }
+      isNew = paused ? reasons.add(PauseReason.OPERATOR) : reasons.remove(PauseReason.OPERATOR);
     }
-    if (paused) {
-      pause(PauseReason.OPERATOR);
-    } else {
-      resume(PauseReason.OPERATOR);
+    try {
+      if (paused) {
+        settleOrTakeBack(PauseReason.OPERATOR, isNew);
+      } else {
+        machine.settle();
+      }
+    } catch (IOException e) {
+      throw new IllegalStateException("VM %s does not do that: %s".formatted(spec.name(), e.getMessage()), e);
     }
   }
 

@@ -38,6 +38,7 @@ final class QemuProcess implements AutoCloseable {
       throws IOException, InterruptedException {
     Path log = files.log();
     Path socket = files.monitor();
+    boolean isOurs = false;
     try {
       long end = scheduler.nanos() + START.toNanos();
       while (!Files.exists(socket)) {
@@ -54,16 +55,20 @@ final class QemuProcess implements AutoCloseable {
         throw new IOException("QEMU here is %s, which cannot move a running machine safely; %s is needed".formatted(
             monitor.version(), QemuVersion.OLDEST));
       }
+      isOurs = true;
       return new QemuProcess(process, monitor, log);
     } catch (IOException e) {
       // A socket of one that is just ending is there, and refuses.
-      boolean ended = process.waitFor(ENDS.toMillis(), TimeUnit.MILLISECONDS);
-      process.destroyForcibly();
-      throw ended ? new IOException("QEMU did not start: " + tail(log), e) : e;
-    } catch (InterruptedException | RuntimeException | Error e) {
-      process.destroyForcibly();
-      throw e;
+      throw endsSoon(process) ? new IOException("QEMU did not start: " + tail(log), e) : e;
+    } finally {
+      if (!isOurs) {
+        process.destroyForcibly();
+      }
     }
+  }
+
+  private static boolean endsSoon(Process process) throws InterruptedException {
+    return process.waitFor(ENDS.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   /** Whether it was given a state, which it takes once. */
@@ -106,27 +111,30 @@ final class QemuProcess implements AutoCloseable {
     }
   }
 
-  /** Ends it at once, and waits until the kernel has taken its memory and files back. */
-  @Override
-  public void close() {
+  /** Ends it, and waits until the kernel has taken its memory and files back. */
+  void kill() {
     process.destroyForcibly();
-    try {
-      monitor.close();
-    } catch (IOException e) {
-      // It is gone.
-    }
     boolean interrupted = false;
     while (true) {
       try {
-        if (process.waitFor(1, TimeUnit.HOURS)) {
-          break;
-        }
+        int _ = process.waitFor();
+        break;
       } catch (InterruptedException e) {
         interrupted = true;
       }
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  @Override
+  public void close() {
+    kill();
+    try {
+      monitor.close();
+    } catch (IOException e) {
+      // It is gone.
     }
   }
 }

@@ -23,7 +23,8 @@ import java.util.regex.Pattern;
  */
 record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machine, String cpu, Path kernel,
     Optional<Path> initrd, String append) implements GuestSpec {
-  static final int MAX_VCPUS = 64;
+  /** The state of more may not fit into one message. */
+  static final int MAX_VCPUS = 16;
   private static final long MIB = 1L << 20;
   private static final long MOST_MEMORY = 1L << 40;
   /** What goes between the commas of an option's value, and needs no escape there. */

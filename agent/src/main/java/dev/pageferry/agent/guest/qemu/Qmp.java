@@ -111,7 +111,7 @@ final class Qmp implements AutoCloseable {
       request.addProperty("execute", command);
       request.add("arguments", arguments);
       request.addProperty("id", lastId);
-      send(request.toString() + "\n");
+      sendWhole(request.toString() + "\n");
       // Looked at behind the promise: who ends the reading sees one of them.
       IOException end = ended;
       if (end != null) {
@@ -134,6 +134,18 @@ final class Qmp implements AutoCloseable {
     }
     JsonElement value = answer.get("return");
     return value != null && value.isJsonObject() ? value.getAsJsonObject() : answer;
+  }
+
+  /** An interrupt would close the socket for good: it waits until the line is written. */
+  private void sendWhole(String line) throws IOException {
+    boolean interrupted = Thread.interrupted();
+    try {
+      send(line);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   private void send(String line) throws IOException {

@@ -110,7 +110,8 @@ final class MachineStarts {
 
   /** @return where to boot the VM */
   private Host startable(Row row, String onHost) throws RequestException {
-    Vm vm = eligibility.lastSeen(row);
+    // An answer may be newer than the last heartbeat. Where it is its present host that is asked to boot it, that is asked again.
+    Vm vm = states.vm(row, states.lastTold(row.record()));
     if (vm.getState() == Vm.State.UNKNOWN) {
       throw new RequestException(Kind.REFUSED,
           "VM %s is UNKNOWN and may still run on host %s: host %s is DOWN, no heartbeat; see that its agent runs, or, if it is off, 'ferry host confirm-dead %s'",

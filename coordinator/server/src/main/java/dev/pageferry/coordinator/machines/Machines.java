@@ -195,10 +195,11 @@ public final class Machines {
    */
   public Vm stop(String name, boolean discardState, boolean force) throws RequestException {
     Row row = eligibility.row(name);
+    // Ahead of the exclusive part: who loses patience may stop it by force meanwhile.
+    if (!force) {
+      powerDowns.powerDown(row);
+    }
     return busy.exclusively(row.id(), name, () -> {
-      if (!force) {
-        powerDowns.powerDown(eligibility.row(name));
-      }
       Row now = eligibility.row(name);
       if (!discardState && now.record().getPhase() == VmRecord.Phase.SAVED) {
         throw new RequestException(Kind.REFUSED, "%s; start it, or give --discard-state if you do not need that state",

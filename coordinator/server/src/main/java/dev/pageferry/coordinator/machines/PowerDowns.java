@@ -47,7 +47,8 @@ final class PowerDowns {
     String name = row.record().getSpec().getName();
     Vm.State state = eligibility.lastSeen(row).getState();
     if (!row.record().getSpec().hasQemu() || state == Vm.State.STOPPED || state == Vm.State.SAVED
-        || state == Vm.State.FAILED) {
+        || state == Vm.State.FAILED || row.record().hasPending()) {
+      // Nobody to ask; or it is being moved or saved, and the stop will be refused for that.
       return;
     }
     Host host = eligibility.runningHost(row);
