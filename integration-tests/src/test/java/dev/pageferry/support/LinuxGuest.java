@@ -25,7 +25,7 @@ public record LinuxGuest(Path kernel, Path initrd) {
   /** The guest; the test is skipped, and says why, where there is no QEMU that can move it or it cannot be made. */
   public static LinuxGuest orSkip() throws IOException, InterruptedException {
     assumeTrue(versionOfQemu() >= OLDEST,
-        "there is no qemu-system-x86_64 of 8.2.2 or newer: machines of QEMU are not tested");
+        "qemu-system-x86_64 8.2.2 or newer is not installed: tests of QEMU guests are skipped");
     CommandResult made = CommandResult.of(List.of(ROOT.resolve("scripts/linux-guest").toString()), Map.of());
     assumeTrue(made.exitCode() == 0, "the Linux guest cannot be made here: " + made.errors());
     String[] files = made.output().strip().split("\n");

@@ -37,61 +37,9 @@ final class Departure {
   /** Return path: "shut", 4 bytes, no error. Source: QEMU's {@code migration/migration.c}, MIG_RP_MSG_SHUT. */
   private static final byte[] SHUT = {0, 1, 0, 4, 0, 0, 0, 0};
 
-  /** Hears what is to be sent. */
-  interface Taker {
-    Taker NOBODY = new Taker() {
-    };
-
-    /** @return false if nothing more is wanted */
-    default boolean push(long first, long count) throws InterruptedException {
-      return true;
-    }
-
-    default void restPushed() {
-    }
-
-    default void figures(long remaining, double perSecond) {
-    }
-
-    default void passOver() {
-    }
-
-    default void failed(IOException cause) {
-    }
-
-    static Taker of(PushedPages pages) {
-      return new Taker() {
-        @Override
-        public boolean push(long first, long count) throws InterruptedException {
-          return pages.push(first, count);
-        }
-
-        @Override
-        public void restPushed() {
-          pages.restPushed();
-        }
-
-        @Override
-        public void figures(long remaining, double perSecond) {
-          pages.figures(remaining, perSecond);
-        }
-
-        @Override
-        public void passOver() {
-          pages.passOver();
-        }
-
-        @Override
-        public void failed(IOException cause) {
-          pages.failed(cause);
-        }
-      };
-    }
-  }
-
   private final Qmp monitor;
   private final Scheduler scheduler;
-  private final Taker pages;
+  private final PushedPages pages;
   private final SocketChannel channel;
   private final Promise<MachineImage> image;
   private volatile boolean over;
@@ -99,7 +47,7 @@ final class Departure {
   private @Nullable Task reader;
   private @Nullable Task watcher;
 
-  private Departure(Qmp monitor, Scheduler scheduler, Taker pages, SocketChannel channel) {
+  private Departure(Qmp monitor, Scheduler scheduler, PushedPages pages, SocketChannel channel) {
     this.monitor = monitor;
     this.scheduler = scheduler;
     this.pages = pages;
@@ -113,19 +61,21 @@ final class Departure {
    * @param socket where its stream comes
    * @param pages told what is to be sent
    */
-  static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, Taker pages)
+  static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages)
       throws IOException, InterruptedException {
     return begin(monitor, socket, scheduler, pages, List.of("return-path", "switchover-ack", "auto-converge"));
   }
 
-  /** As {@link #begin}, of a stopped machine whose RAM is read from its file. */
+  /** As {@link #begin}, of a stopped machine whose RAM is read from its file: no page is pushed. */
   static Departure beginWithoutRam(Qmp monitor, Path socket, Scheduler scheduler)
       throws IOException, InterruptedException {
-    return begin(monitor, socket, scheduler, Taker.NOBODY,
+    PushedPages none = new PushedPages(1, scheduler, () -> {
+    });
+    return begin(monitor, socket, scheduler, none,
         List.of("return-path", "switchover-ack", StreamFormat.IGNORE_SHARED));
   }
 
-  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, Taker pages,
+  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages,
       List<String> capabilities) throws IOException, InterruptedException {
     prepare(monitor, capabilities);
     Files.deleteIfExists(socket);
@@ -307,7 +257,7 @@ final class Departure {
   }
 
   /**
-   * Ends it; unless it was let go the machine is as it was. Nothing is told to its taker any more once this returns. Idempotent.
+   * Ends it; unless it was let go the machine is as it was. Nothing is told of its pages any more once this returns. Idempotent.
    *
    * @param isAlive whether there is a QEMU that can be asked to end it
    */

@@ -47,7 +47,7 @@ final class Machine implements AutoCloseable {
   private volatile long runsSince;
   private volatile boolean closed;
 
-  /** @param mayRun whether there is no reason to pause it; {@link #settle} has it be so */
+  /** @param mayRun whether there is no reason to pause it; {@link #settle} acts on it */
   Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, BooleanSupplier mayRun, Scheduler scheduler) {
     this.spec = spec;
     this.files = files;
@@ -112,6 +112,7 @@ final class Machine implements AutoCloseable {
     QemuProcess started = QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, this::hear);
     process = started;
     started.onEnd(() -> ended(started));
+    ConsoleLog.bound(files.consoleLog(), started::isAlive, scheduler);
     return started;
   }
 
@@ -252,7 +253,7 @@ final class Machine implements AutoCloseable {
 
   private void leave(PushedPages wanted) throws InterruptedException {
     try {
-      departure = Departure.begin(monitor(), files.stream(), scheduler, Departure.Taker.of(wanted));
+      departure = Departure.begin(monitor(), files.stream(), scheduler, wanted);
     } catch (IOException e) {
       wanted.failed(e);
     }
@@ -270,7 +271,7 @@ final class Machine implements AutoCloseable {
       // Of a save that was given up while the guest stayed paused.
       endDeparture();
       PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
-      departure = Departure.begin(monitor(), files.stream(), scheduler, Departure.Taker.of(opened));
+      departure = Departure.begin(monitor(), files.stream(), scheduler, opened);
       pages = opened;
       return opened;
     });
@@ -320,9 +321,10 @@ final class Machine implements AutoCloseable {
   void letGo() throws IOException, InterruptedException {
     alone(() -> {
       Departure leaving = departure;
-      if (leaving != null) {
-        leaving.letGo();
+      if (leaving == null) {
+        throw new IOException("VM %s is not leaving: its QEMU has nothing to let go of".formatted(spec.name()));
       }
+      leaving.letGo();
     });
   }
 

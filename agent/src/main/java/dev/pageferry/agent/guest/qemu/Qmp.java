@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Promise;
@@ -162,7 +161,7 @@ final class Qmp implements AutoCloseable {
         take(JsonParser.parseString(line).getAsJsonObject());
       }
       end = new IOException("QEMU has ended");
-    } catch (IOException | JsonParseException | IllegalStateException | ClassCastException e) {
+    } catch (IOException | RuntimeException e) {
       end = new IOException("QEMU is not heard any more: " + e.getMessage(), e);
     }
     ended = end;
