@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** One host as {@link HostInventory} keeps it, which guards it. */
 final class HostEntry {
@@ -90,6 +91,11 @@ final class HostEntry {
 
   Optional<VmStatus> lastTold(VmId vm) {
     return Optional.ofNullable(answers.get(vm)).map(Answer::status).or(() -> Optional.ofNullable(vms.get(vm)));
+  }
+
+  /** Those that the last heartbeat had in that state. */
+  Stream<VmId> reported(VmStatus.State state) {
+    return vms.entrySet().stream().filter(each -> each.getValue().getState() == state).map(Map.Entry::getKey);
   }
 
   /** The coordinator itself was deaf: its silence begins now, unless it was silent for too long before. */

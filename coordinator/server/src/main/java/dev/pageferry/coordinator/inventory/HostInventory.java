@@ -267,6 +267,11 @@ public final class HostInventory {
         .forEach(each -> each.answers(status));
   }
 
+  /** VMs that some host's last heartbeat had in that state, whoever owns them. */
+  public synchronized List<VmId> reported(VmStatus.State state) {
+    return hosts.values().stream().flatMap(host -> host.reported(state)).distinct().toList();
+  }
+
   /** What the host told last of the VM, in a heartbeat or an answer; empty: nothing. */
   public synchronized Optional<VmStatus> lastTold(HostId id, VmId vm) {
     return Optional.ofNullable(hosts.get(id)).flatMap(host -> host.lastTold(vm));

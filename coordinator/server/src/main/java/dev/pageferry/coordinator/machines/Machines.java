@@ -65,7 +65,7 @@ public final class Machines {
     this.creations = new MachineCreations(ledger, agents, disks, eligibility, whereabouts, starts, busy, scheduler,
         random);
     this.contents = new MachineContents(agents);
-    this.powerDowns = new PowerDowns(ledger, states, eligibility, agents, scheduler);
+    this.powerDowns = new PowerDowns(ledger, inventory, states, eligibility, agents, scheduler);
     this.saved = new SavedMachines(ledger, inventory, agents, states, scheduler, random);
   }
 

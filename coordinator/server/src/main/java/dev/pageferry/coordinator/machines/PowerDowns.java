@@ -1,7 +1,9 @@
 package dev.pageferry.coordinator.machines;
 
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -12,6 +14,7 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,14 +27,17 @@ final class PowerDowns {
   private static final Duration LOOK = Duration.ofMillis(500);
 
   private final OwnershipLedger ledger;
+  private final HostInventory inventory;
   private final MachineStates states;
   private final Eligibility eligibility;
   private final AgentClient agents;
   private final Scheduler scheduler;
 
-  PowerDowns(OwnershipLedger ledger, MachineStates states, Eligibility eligibility, AgentClient agents,
+  PowerDowns(OwnershipLedger ledger, HostInventory inventory, MachineStates states, Eligibility eligibility,
+      AgentClient agents,
       Scheduler scheduler) {
     this.ledger = ledger;
+    this.inventory = inventory;
     this.states = states;
     this.eligibility = eligibility;
     this.agents = agents;
@@ -70,20 +76,21 @@ final class PowerDowns {
   void follow(End end) throws InterruptedException {
     while (true) {
       scheduler.sleep(LOOK);
-      for (Row row : ledger.list()) {
-        if (isPoweredOff(row)) {
-          stop(row, end);
-        }
+      for (VmId each : inventory.reported(VmStatus.State.POWERED_OFF)) {
+        stop(each, end);
       }
     }
   }
 
-  private static void stop(Row row, End end) {
+  private void stop(VmId vm, End end) {
     try {
-      end.end(row);
+      Optional<Row> row = ledger.find(vm).filter(this::isPoweredOff);
+      if (row.isPresent()) {
+        end.end(row.get());
+      }
     } catch (RequestException | ConflictException | RuntimeException e) {
       // Looked at again soon.
-      log.debug("vm={} is off and not stopped: {}", row.record().getSpec().getName(), e.toString());
+      log.debug("vm={} is off and not stopped: {}", vm, e.toString());
     }
   }
 
