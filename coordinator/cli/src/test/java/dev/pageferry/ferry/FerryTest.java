@@ -2,6 +2,7 @@ package dev.pageferry.ferry;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteVmResponse;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
@@ -238,6 +239,19 @@ final class FerryTest extends CommandFixture {
         .setHost("host-a").setMemoryBytes(1L << 30).setVcpus(1).setProgram("uniform")
         .putAllProgramArgs(Map.of("rate", "1", "seed", "7", "fill", "random")).build());
     assertThat(ferry.outLines()).hasSize(2).last().asString().startsWith("web-1").contains("RUNNING", "1 GiB");
+  }
+
+  @Test
+  void optionsOfTheOtherHypervisorAreWrongUsageInsteadOfBeingIgnored() {
+    assertThat(ferry.run("vm", "create", "web-1", "--host", "host-a", "--kernel", "/boot/vmlinuz"))
+        .isEqualTo(ExitCode.USAGE);
+    assertThat(ferry.err()).hasLineCount(1).contains("--kernel", "are for a machine of QEMU");
+    assertThat(
+        ferry.run("vm", "create", "web-1", "--host", "host-a", "--hypervisor", "qemu", "--kernel", "/boot/vmlinuz",
+            "--program", "hotset"))
+        .isEqualTo(ExitCode.USAGE);
+    assertThat(ferry.err()).hasLineCount(1).contains("--program", "are for the built-in machine");
+    assertThat(cluster.requests()).isEmpty();
   }
 
   @Test

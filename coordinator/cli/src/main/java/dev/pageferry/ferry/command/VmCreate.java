@@ -41,7 +41,7 @@ public final class VmCreate implements Callable<Integer> {
   private int vcpus = 1;
 
   @Option(names = "--program", paramLabel = "PROGRAM", description = "What the guest does (default idle).")
-  private String program = "idle";
+  private @Nullable String program;
 
   @Option(names = "--program-arg", paramLabel = "k=v", parameterConsumer = Converters.KeyValues.class,
       description = "An argument of the program; repeatable.")
@@ -105,14 +105,25 @@ public final class VmCreate implements Callable<Integer> {
         .setVcpus(vcpus).putAllProgramArgs(arguments()).setPaused(paused).addAllDisks(disks)
         .addAllNics(nics);
     if (hypervisor.equals("qemu")) {
+      refuse("the built-in machine", program != null || !programArgs.isEmpty() || memoryImage != null,
+          "--program, --program-arg and --memory-image");
       request.setQemu(qemu());
     } else {
-      request.setProgram(program);
+      refuse("a machine of QEMU",
+          kernel != null || initrd != null || !append.isEmpty() || !cpu.isEmpty() || !machine.isEmpty(),
+          "--kernel, --initrd, --append, --cpu and --machine");
+      request.setProgram(program == null ? "idle" : program);
     }
     if (memoryImage != null) {
       request.setMemoryImage(memoryImage);
     }
     return request.build();
+  }
+
+  private static void refuse(String whose, boolean given, String options) {
+    if (given) {
+      throw new Failure(ExitCode.USAGE, "%s are for %s; see --hypervisor".formatted(options, whose));
+    }
   }
 
   private QemuMachine qemu() {
