@@ -106,7 +106,7 @@ final class Agent implements AutoCloseable {
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
     GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker),
-        machinesOfQemu(config, memory));
+        machinesOfQemu(config, memory, disks, hostNetwork));
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
@@ -147,11 +147,13 @@ final class Agent implements AutoCloseable {
     }
   }
 
-  private static QemuKind machinesOfQemu(AgentConfig config, HostMemory memory) throws IOException {
+  private static QemuKind machinesOfQemu(AgentConfig config, HostMemory memory, GuestDisks disks,
+      HostNetwork network)
+      throws IOException {
     QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
         config.allowedPaths());
     paths.sweep();
-    return new QemuKind(memory, paths, Scheduler.SYSTEM);
+    return new QemuKind(memory, disks, network, paths, Scheduler.SYSTEM);
   }
 
   /** Agents on one machine that were told nothing do not get into each other's way. */

@@ -91,7 +91,7 @@ public class SwitchBenchmark {
   }
 
   private static SwitchPort live(HostNetwork network, NetworkCard card) {
-    SwitchPort port = network.attach(card);
+    SwitchPort port = network.attach(card, true);
     network.activate(port);
     return port;
   }

@@ -1,5 +1,6 @@
 package dev.pageferry.scenario;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -16,8 +17,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -26,6 +27,8 @@ import org.junit.jupiter.api.Test;
 class QemuTest {
   private static final Duration BOOT = Duration.ofSeconds(60);
   private static final Pattern COUNT = Pattern.compile("(?m)^count (\\d+)\\s*$");
+  private static final Pattern STREAM = Pattern.compile("(?m)^stream (\\d+)\\s*$");
+  private static final Pattern RECORD = Pattern.compile("record (\\d+) ");
 
   private static LinuxGuest linux;
   private static TestCluster cluster;
@@ -48,12 +51,18 @@ class QemuTest {
   }
 
   private static List<Long> counts(String vm, String host) {
+    return numbers(vm, host, COUNT);
+  }
+
+  private static List<Long> numbers(String vm, String host, Pattern line) {
+    return line.matcher(console(vm, host)).results().map(each -> Long.parseLong(each.group(1))).toList();
+  }
+
+  private static String console(String vm, String host) {
     try {
-      return COUNT.matcher(Files.readString(directory(vm, host).resolve("console.log"))).results()
-          .map(MatchResult::group)
-          .map(each -> Long.parseLong(each.strip().substring("count ".length()))).toList();
+      return Files.readString(directory(vm, host).resolve("console.log"));
     } catch (NoSuchFileException e) {
-      return List.of();
+      return "";
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
@@ -116,6 +125,59 @@ class QemuTest {
     assertThat(after).isSorted().doesNotHaveDuplicates();
     assertThat(after.getFirst()).isBetween(before, before + 100);
     assertThat(left).doesNotExist();
+  }
+
+  /** Two guests: one writes each count to its disk before it shows it, the other reads a stream from it over TCP. */
+  @Test
+  void aGuestsDiskAndItsConnectionsAreThereWhereverItMoves() throws Exception {
+    cluster.ferryJson("disk", "create", "records", "--size", "16MiB", "--format", "vhd", "-o", "json");
+    cluster.ferryJson(linux.create("writes", "host-a", "--append", "console=ttyS0 ferry.ip=10.0.0.1/8 ferry.record=1",
+        "--disk", "records", "--nic", "02:00:00:00:00:01"));
+    cluster.ferryJson(linux.create("reads", "host-b", "--append",
+        "console=ttyS0 ferry.ip=10.0.0.2/8 ferry.stream=10.0.0.1", "--nic", "02:00:00:00:00:02"));
+    awaitCounting("writes", "host-a");
+    awaitStream();
+    for (String to : List.of("host-b", "host-a")) {
+      assertThat(cluster.migrateAndWait("writes", to).getState()).isEqualTo(Migration.State.COMPLETED);
+      awaitCounting("writes", to);
+      awaitStream();
+    }
+    HeldMigration held = cluster.holdMigration("host-a", "source.storage-handoff.before-commit",
+        () -> cluster.migrate("writes", "host-b"));
+    assertThat(cluster.ferry("migration", "cancel", held.id()).exitCode()).isZero();
+    held.release();
+    assertThat(cluster.awaitEnd(held.id()).getState()).isEqualTo(Migration.State.CANCELLED);
+    awaitCounting("writes", "host-a");
+    awaitStream();
+    cluster.ferryJson("migrate", "quick", "writes", "--to", "host-b", "-o", "json");
+    awaitCounting("writes", "host-b");
+    awaitStream();
+    assertThat(numbers("reads", "host-b", STREAM)).isSorted().doesNotHaveDuplicates();
+    assertThat(console("reads", "host-b")).doesNotContain("stream ended");
+
+    Path left = directory("writes", "host-b");
+    long shown = counts("writes", "host-b").getLast();
+    cluster.agent("host-b").kill();
+    cluster.restart("host-b");
+    assertThat(left).doesNotExist();
+    cluster.awaitVm("writes", Vm.State.FAILED, "host-b");
+    cluster.ferryJson("vm", "start", "writes", "-o", "json");
+    awaitCounting("writes", "host-b");
+    assertThat(counts("writes", "host-b").getFirst()).as("it counts on from its disk").isGreaterThan(shown);
+    long last = counts("writes", "host-b").getLast();
+    assertThat(records("records.vhd")).startsWith(1L).containsAll(LongStream.rangeClosed(1, last).boxed().toList());
+    cluster.delete("writes");
+    cluster.delete("reads");
+  }
+
+  private static List<Long> records(String disk) throws IOException {
+    return RECORD.matcher(Files.readString(cluster.storage().resolve("disks").resolve(disk), ISO_8859_1)).results()
+        .map(each -> Long.parseLong(each.group(1))).toList();
+  }
+
+  private static void awaitStream() {
+    int before = numbers("reads", "host-b", STREAM).size();
+    await().atMost(BOOT).until(() -> numbers("reads", "host-b", STREAM).size() > before + 1);
   }
 
   @Test

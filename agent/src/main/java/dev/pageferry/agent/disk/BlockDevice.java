@@ -5,6 +5,9 @@ import java.nio.ByteBuffer;
 
 /** A disk as a guest uses it. Offsets are bytes from its beginning. */
 public interface BlockDevice {
+  /** The most that one request to a disk of a guest may have, in bytes. */
+  int MOST_BYTES = 1 << 20;
+
   long sizeBytes();
 
   /** Fills the buffer, and leaves it ready to be read. */

@@ -5,34 +5,33 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A disk that is open on this host under a lease. All of its input and output goes through one gate, one request at a time
- * and at most {@link #MAX_BYTES} each, so that this bounds what can still be in flight when permission ends: a process that
- * is stopped between the check and the system call completes that one write when it is woken, and no other. What closes
- * this last window on real storage, and why it is closed on one kernel, stands in docs/STORAGE.md.
+ * A disk that is open on this host under a lease. All of its input and output goes through one gate, at most
+ * {@link #MOST_BYTES} a request and one request of each thread that uses it, so that this bounds what can still be in flight
+ * when permission ends: a process that is stopped between the check and the system call completes those when it is woken, and
+ * no others. What closes this last window on real storage, and why it is closed on one kernel, stands in docs/STORAGE.md.
  *
  * <p>Whether the disk may be used is known without the gate, and withdrawn without it: a request that hangs holds up nobody
- * who withdraws. What waits for the gate is the word to others that they may have the disk ({@link #yieldToOther}). So the
- * request that passed the check just before the withdrawal is the one in flight, it is over before that word, and every
- * later one finds itself refused.
+ * who withdraws. Requests share the gate; what has it alone, and so waits for them, is the word to others that they may have
+ * the disk ({@link #yieldToOther}). So requests that passed the check just before the withdrawal are those in flight, they are
+ * over before that word, and every later one finds itself refused.
  */
 final class LeasedDisk implements BlockDevice {
-  static final int MAX_BYTES = 1 << 20;
   private static final Logger log = LoggerFactory.getLogger(LeasedDisk.class);
 
   private final DiskDescription description;
   private final OpenDisk file;
   private final DiskLease lease;
   private final StorageLease host;
-  private final ReentrantLock gate = new ReentrantLock();
+  private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock();
   /** Guarded by {@link #gate}. */
   private boolean closed;
-  /** Blocks written since they were asked for last; guarded by {@link #gate}, null while nobody asks. */
+  /** Blocks written since they were asked for last; changed by requests inside its monitor, and replaced alone in the gate. */
   private @Nullable BitSet written;
 
   /** Another host is to have the disk, for good. */
@@ -112,78 +111,87 @@ final class LeasedDisk implements BlockDevice {
   }
 
   private void through(int bytes, Request request) throws IOException {
-    if (bytes > MAX_BYTES) {
+    if (bytes > MOST_BYTES) {
       throw new DiskException("a request of %d bytes on disk %s exceeds %d".formatted(bytes, description.name(),
-          MAX_BYTES));
+          MOST_BYTES));
     }
-    gate.lock();
+    gate.readLock().lock();
     try {
       requirePermission();
       request.carryOut();
       // What was done while the permission ended does not count as done: the guest is not told, and tries again.
       requirePermission();
     } finally {
-      gate.unlock();
+      gate.readLock().unlock();
     }
   }
 
   /** Before the write: one that fails may have changed something all the same. */
   private void note(long offset, int bytes) {
-    if (written != null && bytes > 0 && offset >= 0 && offset < sizeBytes()) {
-      written.set((int) (offset >>> PageSize.SHIFT), (int) PageSize.pagesFor(Math.min(sizeBytes(), offset + bytes)));
+    BitSet notes = written;
+    if (notes != null && bytes > 0 && offset >= 0 && offset < sizeBytes()) {
+      synchronized (notes) {
+        notes.set((int) (offset >>> PageSize.SHIFT), (int) PageSize.pagesFor(Math.min(sizeBytes(), offset + bytes)));
+      }
     }
   }
 
-  /** Begins to note which blocks are written, or begins anew; see {@link WriteTracking}. */
+  /**
+   * Begins to note which blocks are written, or begins anew; see {@link WriteTracking}. No write is under way meanwhile, which
+   * would be noted and not done.
+   */
   BitSet harvestWrites() {
-    gate.lock();
+    gate.writeLock().lock();
     try {
       BitSet harvested = written == null ? new BitSet() : written;
       written = new BitSet();
       return harvested;
     } finally {
-      gate.unlock();
+      gate.writeLock().unlock();
     }
   }
 
   /** Notes no more. */
   void endTracking() {
-    gate.lock();
+    gate.writeLock().lock();
     try {
       written = null;
     } finally {
-      gate.unlock();
+      gate.writeLock().unlock();
     }
   }
 
   private void requirePermission() throws IOException {
     if (closed) {
-      throw new DiskException("disk %s is not open on this host any more".formatted(description.name()));
+      throw new DiskNotPermittedException("disk %s is not open on this host any more".formatted(description.name()));
     }
     long renewal = host.liveRenewal();
     if (renewal == 0) {
-      throw new DiskException("disk %s: this host's lease on the storage has expired".formatted(description.name()));
+      throw new DiskNotPermittedException(
+          "disk %s: this host's lease on the storage has expired".formatted(description.name()));
     }
     if (clearAsOf.get() < renewal) {
       // The inspection could not read it, or has not been here yet: whoever asks finds out, and goes on by itself.
       inspect();
     }
     if (withdrawn) {
-      throw new DiskException("disk %s is another host's to have; it is closed here".formatted(description.name()));
+      throw new DiskNotPermittedException(
+          "disk %s is another host's to have; it is closed here".formatted(description.name()));
     }
     if (clearAsOf.get() < renewal) {
-      throw new DiskException("disk %s is not used until it is known whether another host is to have it; see the log"
-          .formatted(description.name()));
+      throw new DiskNotPermittedException(
+          "disk %s is not used until it is known whether another host is to have it; see the log"
+              .formatted(description.name()));
     }
   }
 
   /**
-   * Waits for the request in flight, flushes, closes, and says so beside the disk. However that goes, it is unlocked.
+   * Waits for requests in flight, flushes, closes, and says so beside the disk. However that goes, it is unlocked.
    *
    * @throws IOException also where the disk is another host's to have: then it was not released for any migration
    */
   void release(String migration) throws IOException {
-    gate.lock();
+    gate.writeLock().lock();
     try {
       if (closed) {
         requireNotFencedFor(migration);
@@ -199,7 +207,7 @@ final class LeasedDisk implements BlockDevice {
       lease.release(migration);
       requireNotFencedFor(migration);
     } finally {
-      gate.unlock();
+      gate.writeLock().unlock();
     }
   }
 
@@ -225,7 +233,7 @@ final class LeasedDisk implements BlockDevice {
   }
 
   private void close(LastWord word) throws IOException {
-    gate.lock();
+    gate.writeLock().lock();
     try {
       if (!closed) {
         closed = true;
@@ -236,7 +244,7 @@ final class LeasedDisk implements BlockDevice {
         }
       }
     } finally {
-      gate.unlock();
+      gate.writeLock().unlock();
     }
   }
 }

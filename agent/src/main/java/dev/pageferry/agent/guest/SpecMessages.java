@@ -6,10 +6,26 @@ import dev.pageferry.common.packet.Ipv4Address;
 import dev.pageferry.common.packet.MacAddress;
 import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.proto.agent.v1.Disk;
+import java.util.List;
 
 /** The parts of a specification that all machines have as messages, and back, with everything a peer may get wrong checked. */
 public final class SpecMessages {
   private SpecMessages() {
+  }
+
+  /** @throws IllegalArgumentException if there are too many, or one is named twice */
+  public static void check(List<DiskDescription> disks, int mostDisks, List<NetworkCard> nics, int mostNics) {
+    check("network card", nics.stream().map(NetworkCard::toString).toList(), mostNics);
+    check("disk", disks.stream().map(DiskDescription::name).toList(), mostDisks);
+  }
+
+  private static void check(String what, List<String> names, int most) {
+    if (names.size() > most) {
+      throw new IllegalArgumentException("%d %ss are more than %d".formatted(names.size(), what, most));
+    }
+    if (names.stream().distinct().count() < names.size()) {
+      throw new IllegalArgumentException("a %s is named twice: %s".formatted(what, String.join(", ", names)));
+    }
   }
 
   public static dev.pageferry.proto.agent.v1.NetworkCard toProto(NetworkCard nic) {

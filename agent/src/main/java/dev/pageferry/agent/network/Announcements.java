@@ -76,7 +76,9 @@ final class Announcements {
     NetworkCard card = port.card();
     List<byte[]> frames = new ArrayList<>();
     frames.add(ArpPacket.reverse(card.mac()));
-    frames.add(ArpPacket.gratuitous(card.mac(), card.address()));
+    if (port.tellsAddress()) {
+      frames.add(ArpPacket.gratuitous(card.mac(), card.address()));
+    }
     if (millis <= ASK_UNTIL_MILLIS) {
       frames.add(ReachabilityProbe.question(card.mac(), nonce).frame());
     }

@@ -109,9 +109,13 @@ public final class HostNetwork implements AutoCloseable {
     return permission.getAsBoolean();
   }
 
-  /** Plugs a card in. Its port stands by: it holds what comes, until {@link #activate}. */
-  public SwitchPort attach(NetworkCard card) {
-    SwitchPort port = new SwitchPort(card, service, counters, ticker);
+  /**
+   * Plugs a card in. Its port stands by: it holds what comes, until {@link #activate}.
+   *
+   * @param tellsAddress whether its guest is known to answer on the address of the card, which is announced then
+   */
+  public SwitchPort attach(NetworkCard card, boolean tellsAddress) {
+    SwitchPort port = new SwitchPort(card, tellsAddress, service, counters, ticker);
     loop.execute(() -> theSwitch.attach(port));
     return port;
   }

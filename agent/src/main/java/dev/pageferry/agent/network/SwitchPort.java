@@ -8,7 +8,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +36,7 @@ public final class SwitchPort {
   }
 
   private final NetworkCard card;
+  private final boolean tellsAddress;
   private final PortService service;
   private final SwitchCounters counters;
   private final Ticker ticker;
@@ -46,7 +46,8 @@ public final class SwitchPort {
   private final AtomicBoolean scheduled = new AtomicBoolean();
   /** Written by the loop. */
   private volatile State state = State.STANDBY;
-  private volatile @Nullable Thread reader;
+  private volatile Runnable reader = () -> {
+  };
 
   /** How a port is served by the loop. */
   interface PortService {
@@ -60,8 +61,10 @@ public final class SwitchPort {
     void drain(SwitchPort port);
   }
 
-  SwitchPort(NetworkCard card, PortService service, SwitchCounters counters, Ticker ticker) {
+  /** @param tellsAddress whether its guest is known to answer on the address of the card */
+  SwitchPort(NetworkCard card, boolean tellsAddress, PortService service, SwitchCounters counters, Ticker ticker) {
     this.card = card;
+    this.tellsAddress = tellsAddress;
     this.service = service;
     this.counters = counters;
     this.ticker = ticker;
@@ -71,9 +74,9 @@ public final class SwitchPort {
     return card;
   }
 
-  /** Names the thread to wake when a frame comes. It may be woken for nothing. */
-  public void wakes(@Nullable Thread thread) {
-    reader = thread;
+  /** Names what is run when a frame comes, by the switch's loop; it must not block, and may be run for nothing. */
+  public void wakes(Runnable reader) {
+    this.reader = reader;
   }
 
   /** Sends a frame, or drops it where the switch does not keep up. The array is the switch's from then on. */
@@ -123,6 +126,10 @@ public final class SwitchPort {
     return sent.await(LONGEST_DRAIN.toMillis(), TimeUnit.MILLISECONDS);
   }
 
+  boolean tellsAddress() {
+    return tellsAddress;
+  }
+
   // What follows is the loop's.
 
   State state() {
@@ -141,7 +148,7 @@ public final class SwitchPort {
         counters.drop(Drop.CARD_FULL);
       }
     }
-    LockSupport.unpark(reader);
+    reader.run();
   }
 
   /** The next frame from the card. */

@@ -56,7 +56,7 @@ final class AnnouncementsTest {
   }, (vni, probe) -> Optional.empty(), counters, () -> 1);
   private final Announcements announcements = new Announcements(theSwitch, () -> {
   }, loop.eventLoop());
-  private final SwitchPort port = new SwitchPort(card(1), new PortService() {
+  private final SwitchPort port = new SwitchPort(card(1), true, new PortService() {
     @Override
     public void schedule(SwitchPort unused) {
     }

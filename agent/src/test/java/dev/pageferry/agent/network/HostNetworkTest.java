@@ -64,7 +64,7 @@ final class HostNetworkTest {
   }
 
   private SwitchPort live(int number) throws Exception {
-    SwitchPort plugged = network.attach(card(number));
+    SwitchPort plugged = network.attach(card(number), true);
     network.activate(plugged);
     awaitLoop();
     return plugged;
@@ -72,7 +72,7 @@ final class HostNetworkTest {
 
   /** Sockets are served by the same loop, and may be served first. */
   private void awaitLoop() throws Exception {
-    SwitchPort barrier = network.attach(card(99));
+    SwitchPort barrier = network.attach(card(99), true);
     var unused = network.handOver(barrier, "nowhere").get();
     network.detach(barrier);
   }

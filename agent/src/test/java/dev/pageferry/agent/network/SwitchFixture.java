@@ -66,7 +66,7 @@ abstract class SwitchFixture {
   }
 
   SwitchPort standby(NetworkCard card) {
-    SwitchPort port = new SwitchPort(card, new PortService() {
+    SwitchPort port = new SwitchPort(card, true, new PortService() {
       @Override
       public void schedule(SwitchPort unused) {
         throw new AssertionError("the test forwards by hand");

@@ -4,6 +4,7 @@ import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.WriteTracking;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.HarvestedPages;
+import dev.pageferry.agent.guest.HeldDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PageSource;
@@ -46,7 +47,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
   private final DirtyLog dirtyLog;
   private final HostMemory memory;
   private final Optional<HostNetwork> hostNetwork;
-  private final MachineDisks disks;
+  private final HeldDisks disks;
   private final Ticker ticker;
 
   /** Guarded by this; vCPUs run only while it is empty. */
@@ -64,7 +65,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
   private volatile boolean paused;
 
   private VirtualMachine(VmSpec spec, PageStore ram, HostMemory memory, Optional<HostNetwork> hostNetwork,
-      MachineDisks disks, Ticker ticker) {
+      HeldDisks disks, Ticker ticker) {
     this.spec = spec;
     this.ram = ram;
     this.memory = memory;
@@ -80,7 +81,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
    *
    * @throws OutOfMemoryException if the host has too little; nothing stays reserved
    */
-  static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Optional<HostNetwork> network, MachineDisks disks,
+  static VirtualMachine skeleton(VmSpec spec, HostMemory memory, Optional<HostNetwork> network, HeldDisks disks,
       Ticker ticker) throws OutOfMemoryException, InterruptedException {
     PageStore ram = memory.allocate(spec.memoryBytes());
     try {
@@ -144,18 +145,18 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
 
   private Vcpu vcpu(int number, Registers registers) {
     return new Vcpu(spec.name() + "-vcpu-" + number, spec.programOf(number), new Registers(registers.toArray()), ram,
-        dirtyLog.vcpu(number), disks, spec.program().stepsPerSecondOfVcpu(), ticker);
+        dirtyLog.vcpu(number), new MachineOutside(disks), spec.program().stepsPerSecondOfVcpu(), ticker);
   }
 
   @Override
   public void connect(BooleanSupplier isOurs) {
-    network.ifPresent(each -> each.activate(isOurs));
+    network.ifPresent(each -> each.cards().activate(isOurs));
   }
 
   @Override
   public void handOverNetwork(String host) throws InterruptedException {
     if (network.isPresent()) {
-      network.get().handOver(host);
+      network.get().cards().handOver(host);
     }
   }
 
@@ -237,7 +238,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
   private boolean pause(PauseReason reason, Deadline deadline) throws InterruptedException {
     boolean isNew = pauseReasons.add(reason);
     if (reason == PauseReason.MIGRATION) {
-      network.ifPresent(each -> each.leaves(true));
+      network.ifPresent(each -> each.cards().leaves(true));
     }
     paused = true;
     Optional<GuestNetwork> cards = network;
@@ -298,17 +299,13 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
   private synchronized void endPause(PauseReason reason) {
     if (pauseReasons.remove(reason)) {
       if (reason == PauseReason.MIGRATION) {
-        network.ifPresent(each -> each.leaves(false));
+        network.ifPresent(each -> each.cards().leaves(false));
       }
       paused = !pauseReasons.isEmpty();
-      letGoIfNoReasonIsLeft();
-    }
-  }
-
-  private void letGoIfNoReasonIsLeft() {
-    if (pauseReasons.isEmpty()) {
-      vcpus.forEach(Vcpu::letGo);
-      network.ifPresent(GuestNetwork::letGo);
+      if (!paused) {
+        vcpus.forEach(Vcpu::letGo);
+        network.ifPresent(GuestNetwork::letGo);
+      }
     }
   }
 

@@ -3,6 +3,7 @@ package dev.pageferry.agent.guest.builtin;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.GuestSpec;
+import dev.pageferry.agent.guest.HeldDisks;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.network.HostNetwork;
@@ -42,7 +43,7 @@ public final class VmFactory implements GuestKind {
 
   @Override
   public VirtualMachine skeleton(GuestSpec spec) throws OutOfMemoryException, InterruptedException {
-    return VirtualMachine.skeleton(own(spec), memory, network, new MachineDisks(disks, disks.permit()), ticker);
+    return VirtualMachine.skeleton(own(spec), memory, network, new HeldDisks(disks, disks.permit()), ticker);
   }
 
   private static VmSpec own(GuestSpec spec) {

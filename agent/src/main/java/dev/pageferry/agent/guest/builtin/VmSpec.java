@@ -39,20 +39,7 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
   public VmSpec {
     disks = List.copyOf(disks);
     nics = List.copyOf(nics);
-    if (nics.size() > MAX_NICS) {
-      throw new IllegalArgumentException("%d network cards are more than %d".formatted(nics.size(), MAX_NICS));
-    }
-    if (nics.stream().map(NetworkCard::toString).distinct().count() < nics.size()) {
-      throw new IllegalArgumentException("a network card is named twice: %s".formatted(
-          String.join(", ", nics.stream().map(NetworkCard::toString).toList())));
-    }
-    if (disks.size() > MAX_DISKS) {
-      throw new IllegalArgumentException("%d disks are more than %d".formatted(disks.size(), MAX_DISKS));
-    }
-    if (disks.stream().map(DiskDescription::name).distinct().count() < disks.size()) {
-      throw new IllegalArgumentException("a disk is named twice: %s".formatted(
-          String.join(", ", disks.stream().map(DiskDescription::name).toList())));
-    }
+    SpecMessages.check(disks, MAX_DISKS, nics, MAX_NICS);
     program.verifyDisks(disks);
     if (vcpus < 1 || vcpus > MAX_VCPUS) {
       throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));

@@ -19,6 +19,10 @@ final class Arrival {
   /** Ahead of the state, so that only loading is left. */
   static void prepare(Qmp monitor) throws IOException, InterruptedException {
     Capabilities.set(monitor, List.of(StreamFormat.IGNORE_SHARED));
+    JsonObject parameters = new JsonObject();
+    // Nothing is announced before it is known whose the machine is; then the switch does it.
+    parameters.addProperty("announce-rounds", 0);
+    JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
   }
 
   /**

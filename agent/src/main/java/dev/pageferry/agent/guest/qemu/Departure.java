@@ -266,12 +266,13 @@ final class Departure {
       return;
     }
     over = true;
+    // First: a stopped machine answers nobody while it waits for us to read what is left of its memory.
+    channel.close();
     try {
       if (isAlive && !completed) {
         JsonObject _ = monitor.execute("migrate_cancel");
       }
     } finally {
-      channel.close();
       if (reader != null) {
         reader.interrupt();
       }

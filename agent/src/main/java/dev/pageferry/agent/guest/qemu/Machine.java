@@ -9,7 +9,9 @@ import dev.pageferry.common.concurrent.Signal;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,21 +22,19 @@ import org.slf4j.LoggerFactory;
  */
 final class Machine implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Machine.class);
-  private static final GuestCondition OFF = new GuestCondition(GuestCondition.Kind.POWERED_OFF,
-      "the guest switched itself off");
   private static final Duration GOES_ON = Duration.ofSeconds(5);
   private static final Duration SOON = Duration.ofMillis(5);
-  private static final GuestCondition PANICKED = new GuestCondition(GuestCondition.Kind.FAILED,
-      "the guest's kernel panicked");
 
   private final QemuSpec spec;
   private final MachineFiles files;
   private final QemuStarter starter;
+  private final Optional<MachineCards> cards;
   private final Scheduler scheduler;
   private final BooleanSupplier mayRun;
   private final Mutex commands;
   /** The condition, or whether it runs. */
   private final Signal changed;
+  private final MachineCondition condition;
   /** Whether QEMU has said that it goes on; inside {@link #commands}, as the three below. */
   private boolean running;
   /** Whether it has said that it stopped; neither is known while it has not answered. */
@@ -42,20 +42,25 @@ final class Machine implements AutoCloseable {
   private @Nullable Departure departure;
   private @Nullable PushedPages pages;
   private volatile @Nullable QemuProcess process;
-  private volatile GuestCondition condition = GuestCondition.FINE;
   /** On the scheduler's clock; 0: not since it came. */
   private volatile long runsSince;
   private volatile boolean closed;
 
-  /** @param mayRun whether there is no reason to pause it; {@link #settle} acts on it */
-  Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, BooleanSupplier mayRun, Scheduler scheduler) {
+  /**
+   * @param mayRun whether there is no reason to pause it; {@link #settle} acts on it
+   * @param diskFailure why a request to a disk failed last
+   */
+  Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, Optional<MachineCards> cards, BooleanSupplier mayRun,
+      Supplier<String> diskFailure, Scheduler scheduler) {
     this.spec = spec;
     this.files = files;
     this.starter = starter;
+    this.cards = cards;
     this.mayRun = mayRun;
     this.scheduler = scheduler;
     this.commands = scheduler.newMutex();
     this.changed = scheduler.newSignal();
+    this.condition = new MachineCondition(spec.name(), diskFailure, changed);
   }
 
   private interface Work {
@@ -91,7 +96,7 @@ final class Machine implements AutoCloseable {
       }
       waiting.loads();
       Arrival.load(waiting.monitor(), image, files.state(), scheduler);
-      become(conditionOf(waiting.monitor()));
+      condition.ask(waiting.monitor());
     });
   }
 
@@ -107,11 +112,14 @@ final class Machine implements AutoCloseable {
     running = false;
     stopped = true;
     runsSince = 0;
-    become(GuestCondition.FINE);
+    condition.become(GuestCondition.FINE);
     Files.deleteIfExists(files.monitor());
-    QemuProcess started = QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, this::hear);
+    QemuProcess started = QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, condition::hear);
     process = started;
     started.onEnd(() -> ended(started));
+    if (cards.isPresent()) {
+      cards.get().connect();
+    }
     ConsoleLog.bound(files.consoleLog(), started::isAlive, scheduler);
     return started;
   }
@@ -124,48 +132,20 @@ final class Machine implements AutoCloseable {
     return now.monitor();
   }
 
-  /** What QEMU tells by itself, on the thread that hears it. Source: QEMU's {@code qapi/run-state.json}. */
-  private void hear(JsonObject event) {
-    JsonObject data = event.has("data") ? event.getAsJsonObject("data") : new JsonObject();
-    switch (event.get("event").getAsString()) {
-      case "SHUTDOWN" -> {
-        if (data.has("guest") && data.get("guest").getAsBoolean()) {
-          become(OFF);
-        }
-      }
-      case "GUEST_PANICKED" -> become(PANICKED);
-      case "RESET" -> log.info("vm={} was reset", spec.name());
-      default -> log.debug("vm={} QEMU tells {}", spec.name(), event);
-    }
-  }
-
-  /** A state may be that of a guest that is off, or has crashed. Source: RunState in {@code qapi/run-state.json}. */
-  private static GuestCondition conditionOf(Qmp monitor) throws IOException, InterruptedException {
-    return switch (monitor.execute("query-status").get("status").getAsString()) {
-      case "shutdown" -> OFF;
-      case "guest-panicked" -> PANICKED;
-      default -> GuestCondition.FINE;
-    };
-  }
-
-  private void become(GuestCondition now) {
-    GuestCondition before = condition;
-    condition = now;
-    if (!before.equals(now) && now.kind() != GuestCondition.Kind.FINE) {
-      log.warn("vm={} {}", spec.name(), now.reason());
-    }
-    changed.raise();
-  }
-
   /** A QEMU that is not wanted any more has ended well. */
   private void ended(QemuProcess which) {
     if (which == process && !closed && !condition.isOver()) {
-      become(new GuestCondition(GuestCondition.Kind.FAILED, which.epitaph()));
+      condition.become(new GuestCondition(GuestCondition.Kind.FAILED, which.epitaph()));
     }
   }
 
   GuestCondition condition() {
-    return condition;
+    return condition.now();
+  }
+
+  /** Whether it stopped by itself, and may go on. */
+  boolean isHalted() {
+    return condition.isHalted();
   }
 
   /** Presses the power button. @return whether the guest is off, or over otherwise, within that time */
@@ -176,14 +156,14 @@ final class Machine implements AutoCloseable {
     alone(() -> {
       JsonObject _ = monitor().execute("system_powerdown");
     });
-    return changed.await(() -> condition.isOver(), atMost);
+    return changed.await(condition::isOver, atMost);
   }
 
   /** Stops it or has it go on, as it is to be. */
   void settle() throws IOException, InterruptedException {
     alone(() -> {
       boolean runs = mayRun.getAsBoolean() && !closed;
-      if (runs && !running) {
+      if (runs && (!running || condition.isHalted())) {
         goOn();
       } else if (!runs && !stopped) {
         stop();
@@ -207,8 +187,12 @@ final class Machine implements AutoCloseable {
 
   private void stop() throws IOException, InterruptedException {
     running = false;
+    cards.ifPresent(MachineCards::hold);
     if (!isGone()) {
       JsonObject _ = monitor().execute("stop");
+    }
+    if (cards.isPresent()) {
+      cards.get().awaitSent();
     }
     stopped = true;
   }
@@ -224,11 +208,10 @@ final class Machine implements AutoCloseable {
     if (!condition.isOver()) {
       goesOn();
     }
+    cards.ifPresent(MachineCards::letGo);
     running = true;
     runsSince = scheduler.nanos();
-    if (condition.kind() == GuestCondition.Kind.HALTED) {
-      become(GuestCondition.FINE);
-    }
+    condition.goesOn();
     changed.raise();
     if (wanted != null) {
       leave(wanted);
@@ -328,11 +311,11 @@ final class Machine implements AutoCloseable {
     });
   }
 
-  /** Holds it back while it leaves. */
+  /** Holds it back while it leaves and runs; a stopped one that goes on begins anew, and is not held back. */
   void throttle(int percent) {
     uninterruptibly(() -> alone(() -> {
       Departure leaving = departure;
-      if (leaving != null) {
+      if (leaving != null && !stopped) {
         leaving.throttle(percent);
       }
     }), "it is not held back");
@@ -365,10 +348,7 @@ final class Machine implements AutoCloseable {
       try {
         settle();
       } catch (IOException e) {
-        if (!condition.isOver()) {
-          become(new GuestCondition(GuestCondition.Kind.HALTED,
-              "it does not go on (%s); 'ferry vm resume' tries again".formatted(e.getMessage())));
-        }
+        condition.halted("it does not go on (%s)".formatted(e.getMessage()));
         throw e;
       }
     }, "does not go on");

@@ -20,6 +20,7 @@ final class MachineFiles implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MachineFiles.class);
   private static final String LOCK = "lock";
   private static final String STREAM = "stream";
+  private static final String DISK = "disk-";
 
   /** Of this process, which would lose the locks of its own by closing their files a second time. Source: {@code fcntl(2)}. */
   private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
@@ -90,7 +91,17 @@ final class MachineFiles implements AutoCloseable {
 
   /** The one with the longest name. */
   static Path longestSocket(Path directory) {
-    return directory.resolve(STREAM);
+    return directory.resolve(DISK + (QemuSpec.MAX_DISKS - 1));
+  }
+
+  /** Where a disk is served. */
+  Path disk(int number) {
+    return directory.resolve(DISK + number);
+  }
+
+  /** Where a network card is heard. */
+  Path card(int number) {
+    return directory.resolve("card-" + number);
   }
 
   Path ram() {

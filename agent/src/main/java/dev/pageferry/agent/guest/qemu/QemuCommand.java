@@ -31,8 +31,6 @@ final class QemuCommand {
         "-m", spec.memoryBytes() + "B",
         "-object", "memory-backend-file,id=%s,size=%d,mem-path=%s,share=on".formatted(RAM_BLOCK, spec.memoryBytes(),
             escaped(files.ram())),
-        "-kernel", spec.kernel().toString(),
-        "-append", spec.append(),
         "-chardev", "file,id=console,append=on,path=" + escaped(files.consoleLog()),
         "-serial", "chardev:console",
         "-qmp", "unix:" + escaped(files.monitor()) + ",server=on,wait=off",
@@ -40,7 +38,11 @@ final class QemuCommand {
         // Whatever ends a guest leaves its machine, so that what became of it can be asked.
         "-action", "shutdown=pause,panic=pause",
         "-S"));
-    spec.initrd().ifPresent(each -> argv.addAll(List.of("-initrd", each.toString())));
+    spec.boots().ifPresent(boot -> {
+      argv.addAll(List.of("-kernel", boot.kernel().toString(), "-append", boot.append()));
+      boot.initrd().ifPresent(each -> argv.addAll(List.of("-initrd", each.toString())));
+    });
+    argv.addAll(QemuDevices.of(spec, files));
     if (isIncoming) {
       argv.addAll(List.of("-incoming", "defer"));
     }
@@ -48,7 +50,7 @@ final class QemuCommand {
   }
 
   /** A comma ends a value, and two are one in it. */
-  private static String escaped(Path path) {
+  static String escaped(Path path) {
     return path.toString().replace(",", ",,");
   }
 

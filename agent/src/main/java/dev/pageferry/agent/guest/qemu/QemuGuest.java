@@ -13,48 +13,65 @@ import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A guest in a machine of QEMU. Why it is paused is kept here: the machine is stopped for the first reason, and goes on after the last. */
 final class QemuGuest implements IncomingGuest {
+  private static final Duration RETRY = Duration.ofMillis(500);
   private static final Logger log = LoggerFactory.getLogger(QemuGuest.class);
 
   private final QemuSpec spec;
   private final PageStore ram;
   private final Machine machine;
+  private final ServedDisks disks;
+  private final Optional<MachineCards> cards;
+  private final Scheduler scheduler;
   private final AtomicPageBitmap written;
+  /** Whether a task waits for the machine to be able to go on. */
+  private final AtomicBoolean retrying = new AtomicBoolean();
   /** Guarded by itself. */
   private final Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
 
   /** @param ram which the machine's file is mapped to; ends with the guest, as the files do */
-  QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, QemuStarter starter, Scheduler scheduler) {
+  QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, ServedDisks disks, Optional<MachineCards> cards,
+      QemuStarter starter, Scheduler scheduler) {
     this.spec = spec;
     this.ram = ram;
-    this.machine = new Machine(spec, files, starter, () -> !isPaused(), scheduler);
+    this.disks = disks;
+    this.cards = cards;
+    this.scheduler = scheduler;
+    this.machine = new Machine(spec, files, starter, cards, () -> !isPaused(), this::diskFailed, scheduler);
     this.written = new AtomicPageBitmap(ram.pageCount());
   }
 
   @Override
   public void boot(DiskClaim claim, Set<PauseReason> also) throws IOException, InterruptedException {
+    openDisks(claim);
+    disks.serve();
     machine.boot();
     pausedFor(also);
   }
 
   @Override
   public void expectState() throws IOException, InterruptedException {
+    disks.serve();
     machine.expectState();
   }
 
   @Override
   public void load(GuestState state, Set<PauseReason> also) throws IOException, InterruptedException {
-    machine.load(MachineImage.of(state, QemuCommand.RAM_BLOCK));
+    MachineImage image = MachineImage.of(state, QemuCommand.RAM_BLOCK);
+    disks.serve();
+    machine.load(image);
     pausedFor(also);
   }
 
@@ -97,9 +114,7 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void pause(PauseReason reason) throws InterruptedException {
-    synchronized (reasons) {
-      reasons.add(reason);
-    }
+    boolean _ = addReason(reason);
     try {
       machine.settle();
     } catch (IOException e) {
@@ -111,11 +126,16 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
-    boolean isNew;
-    synchronized (reasons) {
-      isNew = reasons.add(reason);
+    settleOrTakeBack(reason, addReason(reason));
+  }
+
+  private boolean addReason(PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      cards.ifPresent(each -> each.plugged().leaves(true));
     }
-    settleOrTakeBack(reason, isNew);
+    synchronized (reasons) {
+      return reasons.add(reason);
+    }
   }
 
   private void settleOrTakeBack(PauseReason reason, boolean isNew) throws IOException, InterruptedException {
@@ -164,6 +184,9 @@ final class QemuGuest implements IncomingGuest {
   }
 
   private void endPause(PauseReason reason) {
+    if (reason == PauseReason.MIGRATION) {
+      cards.ifPresent(each -> each.plugged().leaves(false));
+    }
     synchronized (reasons) {
       reasons.remove(reason);
     }
@@ -205,13 +228,14 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
-  public void openDisks(DiskClaim claim) {
-    // It has none.
+  public void openDisks(DiskClaim claim) throws IOException, InterruptedException {
+    disks.held().open(spec, claim);
   }
 
+  /** QEMU keeps nothing back; what it has written is in the agent's hands. */
   @Override
-  public void flushDisks() {
-    // It has none.
+  public void flushDisks() throws IOException {
+    disks.held().flush();
   }
 
   @Override
@@ -224,26 +248,54 @@ final class QemuGuest implements IncomingGuest {
         throw new IOException("interrupted while QEMU let go", e);
       }
     }
+    disks.held().release(migration);
   }
 
   @Override
   public WriteTracking trackWrites() throws IOException {
-    throw new IOException("VM %s has no disks that could be copied".formatted(spec.name()));
+    return disks.held().track();
+  }
+
+  /** Asked where a request that failed has stopped the machine. */
+  private String diskFailed() {
+    ServedDisks.Failure failure = disks.failure();
+    if (failure.passes() && retrying.compareAndSet(false, true)) {
+      Task _ = scheduler.start("retry-" + spec.name(), this::goOnWhenPermitted);
+    }
+    return failure.reason();
+  }
+
+  /** The machine makes its requests again, and stops again if they fail again. */
+  private void goOnWhenPermitted() {
+    try {
+      do {
+        scheduler.sleep(RETRY);
+      } while (!isPaused() && !disks.held().isPermitted() && machine.isHalted());
+      retrying.set(false);
+      if (machine.isHalted()) {
+        machine.settleAnyway();
+      }
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+    }
   }
 
   @Override
   public void connect(BooleanSupplier isOurs) {
-    // It has no network cards.
+    cards.ifPresent(each -> each.plugged().activate(isOurs));
   }
 
   @Override
-  public void handOverNetwork(String host) {
-    // It has no network cards.
+  public void handOverNetwork(String host) throws InterruptedException {
+    if (cards.isPresent()) {
+      cards.get().plugged().handOver(host);
+    }
   }
 
   @Override
   public Optional<NetworkArrival> networkArrival() {
-    return Optional.empty();
+    return cards.map(MachineCards::plugged)
+        .map(each -> new NetworkArrival(each.firstFrameSeconds(), each.reachedBy()));
   }
 
   @Override
@@ -258,7 +310,9 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void close() {
+    cards.ifPresent(MachineCards::close);
     machine.close();
+    disks.close();
     ram.close();
   }
 }

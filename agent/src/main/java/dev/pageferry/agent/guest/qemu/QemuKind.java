@@ -1,22 +1,31 @@
 package dev.pageferry.agent.guest.qemu;
 
+import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
+import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.network.HostNetwork;
+import dev.pageferry.agent.network.PluggedCards;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
+import java.util.Optional;
 
 /** Builds machines of QEMU. */
 public final class QemuKind implements GuestKind {
   private final HostMemory memory;
+  private final GuestDisks disks;
+  private final HostNetwork network;
   private final QemuPaths paths;
   private final QemuStarter starter;
   private final Scheduler scheduler;
 
-  public QemuKind(HostMemory memory, QemuPaths paths, Scheduler scheduler) {
+  public QemuKind(HostMemory memory, GuestDisks disks, HostNetwork network, QemuPaths paths, Scheduler scheduler) {
     this.memory = memory;
+    this.disks = disks;
+    this.network = network;
     this.paths = paths;
     this.starter = new QemuStarter(paths);
     this.scheduler = scheduler;
@@ -30,6 +39,7 @@ public final class QemuKind implements GuestKind {
   @Override
   public void check(GuestSpec spec) throws IOException {
     paths.check(own(spec));
+    disks.check(spec);
   }
 
   @Override
@@ -38,13 +48,29 @@ public final class QemuKind implements GuestKind {
     try {
       MachineFiles files = MachineFiles.create(paths.directoryOf(own.id()));
       try {
-        return new QemuGuest(own, memory.allocateShared(own.memoryBytes(), files.ram()), files, starter, scheduler);
+        return guest(own, files);
       } catch (IOException | OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
         files.close();
         throw e;
       }
     } catch (IOException e) {
       throw new OutOfMemoryException(own.memoryBytes(), e);
+    }
+  }
+
+  private QemuGuest guest(QemuSpec spec, MachineFiles files)
+      throws IOException, OutOfMemoryException, InterruptedException {
+    PageStore ram = memory.allocateShared(spec.memoryBytes(), files.ram());
+    try {
+      ServedDisks served = new ServedDisks(spec, files, disks, scheduler);
+      Optional<MachineCards> cards = spec.nics().isEmpty()
+          ? Optional.empty()
+          : Optional.of(new MachineCards(spec.name(), files, new PluggedCards(spec.name(), spec.nics(), false, network,
+              served.held()::isPermitted, scheduler), scheduler));
+      return new QemuGuest(spec, ram, files, served, cards, starter, scheduler);
+    } catch (IOException | RuntimeException | Error e) {
+      ram.close();
+      throw e;
     }
   }
 

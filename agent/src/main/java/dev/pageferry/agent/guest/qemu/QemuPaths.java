@@ -34,9 +34,12 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
   void check(QemuSpec spec) throws IOException {
     requireBinary();
     requireShort(spec.id());
-    requireAllowed(spec.kernel());
-    if (spec.initrd().isPresent()) {
-      requireAllowed(spec.initrd().get());
+    if (spec.boots().isPresent()) {
+      DirectKernel boot = spec.boots().get();
+      requireAllowed(boot.kernel());
+      if (boot.initrd().isPresent()) {
+        requireAllowed(boot.initrd().get());
+      }
     }
   }
 

@@ -2,6 +2,7 @@ package dev.pageferry.agent.guest.qemu;
 
 import dev.pageferry.agent.disk.DiskDescription;
 import dev.pageferry.agent.guest.GuestSpec;
+import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.packet.NetworkCard;
@@ -19,19 +20,24 @@ import java.util.regex.Pattern;
  * @param memoryBytes RAM, a multiple of 1 MiB
  * @param machine its type, with a version
  * @param cpu model
- * @param kernel that it boots, a path on the host
+ * @param boots empty: its firmware looks for something on its disks
+ * @param disks in the order in which the guest sees them
  */
-record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machine, String cpu, Path kernel,
-    Optional<Path> initrd, String append) implements GuestSpec {
+record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machine, String cpu,
+    Optional<DirectKernel> boots, List<DiskDescription> disks, List<NetworkCard> nics) implements GuestSpec {
   /** The state of more may not fit into one message. */
   static final int MAX_VCPUS = 16;
+  static final int MAX_NICS = 8;
+  /** Slots of the PCI bus that are left, on every type of machine. */
+  static final int MAX_DISKS = 14;
   private static final long MIB = 1L << 20;
   private static final long MOST_MEMORY = 1L << 40;
   /** What goes between the commas of an option's value, and needs no escape there. */
   private static final Pattern WORD = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,63}");
-  private static final int LONGEST_APPEND = 2047;
 
   QemuSpec {
+    disks = List.copyOf(disks);
+    nics = List.copyOf(nics);
     if (memoryBytes < MIB || memoryBytes % MIB != 0 || memoryBytes > MOST_MEMORY) {
       throw new IllegalArgumentException(
           "memory of %d bytes is not a multiple of 1 MiB up to %d bytes".formatted(memoryBytes, MOST_MEMORY));
@@ -41,12 +47,9 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
     }
     checkWord("machine type", machine);
     checkWord("CPU model", cpu);
-    checkPath("kernel", kernel);
-    initrd.ifPresent(each -> checkPath("initial RAM disk", each));
-    if (append.length() > LONGEST_APPEND || append.chars().anyMatch(c -> c < ' ')) {
-      throw new IllegalArgumentException(
-          "a kernel command line of %d characters is longer than %d, or has control characters".formatted(
-              append.length(), LONGEST_APPEND));
+    SpecMessages.check(disks, MAX_DISKS, nics, MAX_NICS);
+    if (boots.isEmpty() && disks.isEmpty()) {
+      throw new IllegalArgumentException("a machine without a kernel and without a disk has nothing to boot");
     }
   }
 
@@ -56,32 +59,24 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
     }
   }
 
-  private static void checkPath(String what, Path path) {
-    if (!path.isAbsolute() || !path.normalize().equals(path)) {
-      throw new IllegalArgumentException("the path '%s' of the %s is not absolute".formatted(path, what));
-    }
-  }
-
   /** @throws IllegalArgumentException naming the value that no machine can have */
   static QemuSpec of(VmSpec message) {
-    if (message.getDisksCount() > 0 || message.getNicsCount() > 0) {
-      throw new IllegalArgumentException("machines of QEMU have no disks and no network cards here yet");
-    }
     QemuMachine machine = message.getQemu();
     return new QemuSpec(new VmId(message.getId()), Names.check("VM name", message.getName()),
-        message.getMemoryBytes(), message.getVcpus(), machine.getMachine(), machine.getCpu(),
-        Path.of(machine.getKernel()),
-        machine.hasInitrd() ? Optional.of(Path.of(machine.getInitrd())) : Optional.empty(), machine.getAppend());
+        message.getMemoryBytes(), message.getVcpus(), machine.getMachine(), machine.getCpu(), bootOf(machine),
+        message.getDisksList().stream().map(SpecMessages::fromProto).toList(),
+        message.getNicsList().stream().map(SpecMessages::fromProto).toList());
   }
 
-  @Override
-  public List<DiskDescription> disks() {
-    return List.of();
-  }
-
-  @Override
-  public List<NetworkCard> nics() {
-    return List.of();
+  private static Optional<DirectKernel> bootOf(QemuMachine machine) {
+    if (!machine.getKernel().isEmpty()) {
+      return Optional.of(new DirectKernel(Path.of(machine.getKernel()),
+          machine.hasInitrd() ? Optional.of(Path.of(machine.getInitrd())) : Optional.empty(), machine.getAppend()));
+    }
+    if (machine.hasInitrd() || !machine.getAppend().isEmpty()) {
+      throw new IllegalArgumentException("an initial RAM disk and a command line are for a kernel, and none is given");
+    }
+    return Optional.empty();
   }
 
   @Override
@@ -91,10 +86,13 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
 
   @Override
   public VmSpec toMessage() {
-    QemuMachine.Builder own = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setKernel(kernel.toString())
-        .setAppend(append);
-    initrd.ifPresent(each -> own.setInitrd(each.toString()));
+    QemuMachine.Builder own = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu);
+    boots.ifPresent(boot -> {
+      own.setKernel(boot.kernel().toString()).setAppend(boot.append());
+      boot.initrd().ifPresent(each -> own.setInitrd(each.toString()));
+    });
     return VmSpec.newBuilder().setId(id.value()).setName(name).setMemoryBytes(memoryBytes).setVcpus(vcpus)
-        .setQemu(own).build();
+        .addAllDisks(disks.stream().map(SpecMessages::toProto).toList())
+        .addAllNics(nics.stream().map(SpecMessages::toProto).toList()).setQemu(own).build();
   }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.HeldDisks;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.Replayable;
@@ -44,7 +45,7 @@ final class GuestNetworkTest {
   private final HostNetwork network = new HostNetwork("host-a", Ticker.SYSTEM);
   private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Optional.of(network), Ticker.SYSTEM);
   private final HostedGuests guests = new HostedGuests();
-  private final SwitchPort client = network.attach(CLIENT);
+  private final SwitchPort client = network.attach(CLIENT, true);
 
   @AfterEach
   void close() {
@@ -158,7 +159,7 @@ final class GuestNetworkTest {
     network.activate(client);
     AtomicBoolean permitted = new AtomicBoolean();
     try (VirtualMachine vm = VirtualMachine.skeleton(spec("idle"), memory, Optional.of(network),
-        new MachineDisks(GuestDisks.NONE, permitted::get),
+        new HeldDisks(GuestDisks.NONE, permitted::get),
         Ticker.SYSTEM)) {
       vm.load(vm.spec().bootState(List.of()), EnumSet.noneOf(PauseReason.class));
       vm.runOn(Rulings.leaveToRun());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.agent.guest.GuestDisks;
+import dev.pageferry.agent.guest.HeldDisks;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.RunPermit;
 import dev.pageferry.agent.guest.VmDigest;
@@ -90,7 +91,7 @@ final class VirtualMachineTest {
     AtomicLong seconds = new AtomicLong();
     Ticker leaping = () -> TimeUnit.SECONDS.toNanos(seconds.incrementAndGet());
     try (VirtualMachine vm = VirtualMachine.skeleton(BUSY, new HostMemory(1 << 20), Optional.empty(),
-        new MachineDisks(GuestDisks.NONE, slow),
+        new HeldDisks(GuestDisks.NONE, slow),
         leaping)) {
       vm.load(BUSY.bootState(List.of()), Set.of());
       vm.runOn(Rulings.leaveToRun());

@@ -127,11 +127,15 @@ public final class VmCreate implements Callable<Integer> {
   }
 
   private QemuMachine qemu() {
-    if (kernel == null) {
-      throw new Failure(ExitCode.USAGE, "a machine of QEMU needs --kernel FILE");
+    if (kernel == null && (disks.isEmpty() || initrd != null || !append.isEmpty())) {
+      throw new Failure(ExitCode.USAGE, disks.isEmpty()
+          ? "a machine of QEMU needs --kernel FILE, or --disk NAME to boot from"
+          : "--initrd and --append need --kernel FILE");
     }
-    QemuMachine.Builder asked = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setKernel(kernel)
-        .setAppend(append);
+    QemuMachine.Builder asked = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setAppend(append);
+    if (kernel != null) {
+      asked.setKernel(kernel);
+    }
     if (initrd != null) {
       asked.setInitrd(initrd);
     }

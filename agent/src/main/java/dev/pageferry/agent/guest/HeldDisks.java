@@ -1,17 +1,15 @@
-package dev.pageferry.agent.guest.builtin;
+package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.disk.BlockDevice;
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.WriteTracking;
-import dev.pageferry.agent.guest.GuestDisks;
-import dev.pageferry.agent.guest.RunPermit;
 import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The disks of a VM, and whether its host may run it. */
-final class MachineDisks implements Vcpu.Outside {
+/** The disks of a VM as far as this host has them open, and whether it may run the VM. */
+public final class HeldDisks {
   private final GuestDisks storage;
   private final RunPermit permit;
   /** Open where this host owns the VM and has not handed it over; guarded by this for changes. */
@@ -19,30 +17,34 @@ final class MachineDisks implements Vcpu.Outside {
   /** Guarded by this. */
   private boolean gone;
 
-  MachineDisks(GuestDisks storage, RunPermit permit) {
+  public HeldDisks(GuestDisks storage, RunPermit permit) {
     this.storage = storage;
     this.permit = permit;
   }
 
   /** Whether the host may run guests, and no other host is to have this one's disks: that is known before any pause. */
-  @Override
   public boolean isPermitted() {
     DiskSet opened = open;
     return permit.isLive() && (opened == null || !opened.isFenced());
   }
 
-  @Override
+  /** Null where they are not open here. */
   public @Nullable DiskSet disks() {
     return open;
   }
 
   /** For a program that looks at them before its first step. */
-  List<BlockDevice> devices() {
+  public List<BlockDevice> devices() {
     DiskSet opened = open;
     return opened == null ? List.of() : opened.devices();
   }
 
-  void open(VmSpec spec, DiskClaim claim) throws IOException, InterruptedException {
+  /**
+   * Opens them, all or none, unless they are open.
+   *
+   * @throws IllegalStateException if the VM is gone from this host
+   */
+  public void open(GuestSpec spec, DiskClaim claim) throws IOException, InterruptedException {
     if (spec.disks().isEmpty()) {
       return;
     }
@@ -62,7 +64,7 @@ final class MachineDisks implements Vcpu.Outside {
     }
   }
 
-  private synchronized void attach(VmSpec spec, DiskSet opened) {
+  private synchronized void attach(GuestSpec spec, DiskSet opened) {
     requireHere(spec);
     if (open != null) {
       throw new IllegalStateException("VM %s has its disks open already".formatted(spec.name()));
@@ -70,20 +72,21 @@ final class MachineDisks implements Vcpu.Outside {
     open = opened;
   }
 
-  private void requireHere(VmSpec spec) {
+  private void requireHere(GuestSpec spec) {
     if (gone) {
       throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
     }
   }
 
-  void flush() throws IOException {
+  public void flush() throws IOException {
     DiskSet opened = open;
     if (opened != null) {
       opened.flush();
     }
   }
 
-  WriteTracking track() throws IOException {
+  /** @throws IOException if they are not open */
+  public WriteTracking track() throws IOException {
     DiskSet opened = open;
     if (opened == null) {
       throw new IOException("the VM's disks are not open on this host");
@@ -91,7 +94,8 @@ final class MachineDisks implements Vcpu.Outside {
     return opened.trackWrites();
   }
 
-  void release(String migration) throws IOException {
+  /** As {@link DiskSet#release}; nothing is done where they are not open. */
+  public void release(String migration) throws IOException {
     DiskSet released;
     synchronized (this) {
       released = open;
@@ -104,7 +108,7 @@ final class MachineDisks implements Vcpu.Outside {
   }
 
   /** No disk is opened any more. */
-  synchronized void refuseMore() {
+  public synchronized void refuseMore() {
     gone = true;
   }
 }

@@ -1,0 +1,97 @@
+package dev.pageferry.agent.guest.qemu;
+
+import com.google.gson.JsonObject;
+import dev.pageferry.agent.guest.GuestCondition;
+import dev.pageferry.common.concurrent.Signal;
+import java.io.IOException;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What became of a machine by itself: as QEMU tells, and as it is asked. Sources: QEMU's {@code qapi/run-state.json}, {@code block-core.json}. */
+final class MachineCondition {
+  private static final GuestCondition OFF = new GuestCondition(GuestCondition.Kind.POWERED_OFF,
+      "the guest switched itself off");
+  private static final GuestCondition PANICKED = new GuestCondition(GuestCondition.Kind.FAILED,
+      "the guest's kernel panicked");
+  private static final Logger log = LoggerFactory.getLogger(MachineCondition.class);
+
+  private final String vm;
+  private final Supplier<String> diskFailure;
+  private final Signal changed;
+  private volatile GuestCondition now = GuestCondition.FINE;
+
+  /**
+   * @param diskFailure why a request to a disk failed last
+   * @param changed raised whenever this may have changed
+   */
+  MachineCondition(String vm, Supplier<String> diskFailure, Signal changed) {
+    this.vm = vm;
+    this.diskFailure = diskFailure;
+    this.changed = changed;
+  }
+
+  GuestCondition now() {
+    return now;
+  }
+
+  boolean isOver() {
+    return now.isOver();
+  }
+
+  boolean isHalted() {
+    return now.kind() == GuestCondition.Kind.HALTED;
+  }
+
+  void become(GuestCondition next) {
+    GuestCondition before = now;
+    now = next;
+    if (!before.equals(next) && next.kind() != GuestCondition.Kind.FINE) {
+      log.warn("vm={} {}", vm, next.reason());
+    }
+    changed.raise();
+  }
+
+  /** It stopped, and may be brought to go on. */
+  void halted(String why) {
+    if (!now.isOver()) {
+      become(new GuestCondition(GuestCondition.Kind.HALTED, why + "; 'ferry vm resume' tries again"));
+    }
+  }
+
+  /** It went on. */
+  void goesOn() {
+    if (isHalted()) {
+      become(GuestCondition.FINE);
+    }
+  }
+
+  /** What QEMU tells by itself, on the thread that hears it. */
+  void hear(JsonObject event) {
+    JsonObject data = event.has("data") ? event.getAsJsonObject("data") : new JsonObject();
+    switch (event.get("event").getAsString()) {
+      case "SHUTDOWN" -> {
+        if (data.has("guest") && data.get("guest").getAsBoolean()) {
+          become(OFF);
+        }
+      }
+      case "GUEST_PANICKED" -> become(PANICKED);
+      case "BLOCK_IO_ERROR" -> {
+        if (data.has("action") && data.get("action").getAsString().equals("stop")) {
+          halted("a disk failed, and the guest waits (%s)".formatted(diskFailure.get()));
+        }
+      }
+      case "RESET" -> log.info("vm={} was reset", vm);
+      default -> log.debug("vm={} QEMU tells {}", vm, event);
+    }
+  }
+
+  /** A state that was loaded may be that of a guest that is off, or has crashed. */
+  void ask(Qmp monitor) throws IOException, InterruptedException {
+    become(switch (monitor.execute("query-status").get("status").getAsString()) {
+      case "shutdown" -> OFF;
+      case "guest-panicked" -> PANICKED;
+      default -> GuestCondition.FINE;
+    });
+  }
+}

@@ -1,0 +1,107 @@
+package dev.pageferry.agent.nbd;
+
+import dev.pageferry.agent.disk.BlockDevice;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Serves one disk on a unix socket, to clients of this machine, until it is closed. */
+public final class NbdServer implements AutoCloseable {
+  /** A hypervisor has one, and another for a moment after it lost that. */
+  private static final int MOST_CLIENTS = 4;
+  private static final Logger log = LoggerFactory.getLogger(NbdServer.class);
+
+  /**
+   * What is served, and how.
+   *
+   * @param name for logs
+   * @param mostBytes of one request
+   */
+  public record Export(String name, BlockDevice disk, boolean readOnly, int mostBytes) {
+  }
+
+  private final Export export;
+  private final ServerSocketChannel socket;
+  private final Path path;
+  private final Scheduler scheduler;
+  private final Set<NbdConnection> clients = ConcurrentHashMap.newKeySet();
+  private volatile boolean closed;
+
+  private NbdServer(Export export, ServerSocketChannel socket, Path path, Scheduler scheduler) {
+    this.export = export;
+    this.socket = socket;
+    this.path = path;
+    this.scheduler = scheduler;
+  }
+
+  /** @param path of the socket, in a directory that only this user can enter; one that is there is replaced */
+  public static NbdServer listen(Path path, Export export, Scheduler scheduler) throws IOException {
+    Files.deleteIfExists(path);
+    ServerSocketChannel socket = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    try {
+      socket.bind(UnixDomainSocketAddress.of(path));
+      NbdServer server = new NbdServer(export, socket, path, scheduler);
+      Task _ = scheduler.startBlocking("nbd-" + export.name(), server::accept);
+      return server;
+    } catch (IOException | RuntimeException | Error e) {
+      socket.close();
+      throw e;
+    }
+  }
+
+  private void accept() {
+    while (!closed) {
+      try {
+        begin(socket.accept());
+      } catch (IOException e) {
+        if (!closed) {
+          log.error("disk {} is not served any more: {}", export.name(), e.toString());
+        }
+        return;
+      } catch (RuntimeException | Error e) {
+        log.error("a client of disk {} was not served", export.name(), e);
+      }
+    }
+  }
+
+  private void begin(SocketChannel channel) throws IOException {
+    if (clients.size() >= MOST_CLIENTS) {
+      log.warn("disk {} has {} clients, another one is sent away", export.name(), MOST_CLIENTS);
+      channel.close();
+      return;
+    }
+    String name = "nbd-" + export.name();
+    NbdConnection client = new NbdConnection(name, channel, export.disk(), export.readOnly(), export.mostBytes(),
+        scheduler);
+    clients.add(client);
+    if (closed) {
+      client.close();
+    }
+    Task _ = scheduler.startBlocking(name, () -> {
+      try {
+        client.serve();
+      } finally {
+        clients.remove(client);
+      }
+    });
+  }
+
+  /** Hangs up on clients. A request that is being carried out ends by itself. */
+  @Override
+  public void close() throws IOException {
+    closed = true;
+    socket.close();
+    clients.forEach(NbdConnection::close);
+    Files.deleteIfExists(path);
+  }
+}
