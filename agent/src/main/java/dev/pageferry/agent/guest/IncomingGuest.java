@@ -42,6 +42,14 @@ public interface IncomingGuest extends Guest {
   void boot(DiskClaim claim, Set<PauseReason> reasons) throws IOException, InterruptedException;
 
   /**
+   * Whether the guest, which has its state and its disks, can be let run; asked while it may still be another host's to run.
+   *
+   * @throws IOException if it cannot; then nothing of it runs here, nor ever will
+   */
+  default void requireReady() throws IOException, InterruptedException {
+  }
+
+  /**
    * Waits until the guest has shown since the last resume that it runs.
    *
    * @return when that was, on the guest's ticker, or 0 if it did not happen in time

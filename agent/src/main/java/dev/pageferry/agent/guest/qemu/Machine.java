@@ -48,10 +48,10 @@ final class Machine implements AutoCloseable {
 
   /**
    * @param mayRun whether there is no reason to pause it; {@link #settle} acts on it
-   * @param diskFailure why a request to a disk failed last
+   * @param onDiskError asked for the reason when a request that failed has stopped the machine
    */
   Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, Optional<MachineCards> cards, BooleanSupplier mayRun,
-      Supplier<String> diskFailure, Scheduler scheduler) {
+      Supplier<ServedDisks.Failure> onDiskError, Scheduler scheduler) {
     this.spec = spec;
     this.files = files;
     this.starter = starter;
@@ -60,7 +60,7 @@ final class Machine implements AutoCloseable {
     this.scheduler = scheduler;
     this.commands = scheduler.newMutex();
     this.changed = scheduler.newSignal();
-    this.condition = new MachineCondition(spec.name(), diskFailure, changed);
+    this.condition = new MachineCondition(spec.name(), onDiskError, changed);
   }
 
   private interface Work {
@@ -168,6 +168,13 @@ final class Machine implements AutoCloseable {
       } else if (!runs && !stopped) {
         stop();
       }
+    });
+  }
+
+  /** @throws IOException if its QEMU is gone, or does not answer */
+  void requireAnswer() throws IOException, InterruptedException {
+    alone(() -> {
+      JsonObject _ = monitor().execute("query-status");
     });
   }
 

@@ -17,17 +17,17 @@ final class MachineCondition {
   private static final Logger log = LoggerFactory.getLogger(MachineCondition.class);
 
   private final String vm;
-  private final Supplier<String> diskFailure;
+  private final Supplier<ServedDisks.Failure> onDiskError;
   private final Signal changed;
   private volatile GuestCondition now = GuestCondition.FINE;
 
   /**
-   * @param diskFailure why a request to a disk failed last
+   * @param onDiskError asked for the reason when a request that failed has stopped the machine
    * @param changed raised whenever this may have changed
    */
-  MachineCondition(String vm, Supplier<String> diskFailure, Signal changed) {
+  MachineCondition(String vm, Supplier<ServedDisks.Failure> onDiskError, Signal changed) {
     this.vm = vm;
-    this.diskFailure = diskFailure;
+    this.onDiskError = onDiskError;
     this.changed = changed;
   }
 
@@ -54,8 +54,12 @@ final class MachineCondition {
 
   /** It stopped, and may be brought to go on. */
   void halted(String why) {
+    halted(why, "'ferry vm resume' tries again");
+  }
+
+  private void halted(String why, String whatNext) {
     if (!now.isOver()) {
-      become(new GuestCondition(GuestCondition.Kind.HALTED, why + "; 'ferry vm resume' tries again"));
+      become(new GuestCondition(GuestCondition.Kind.HALTED, why + "; " + whatNext));
     }
   }
 
@@ -78,7 +82,9 @@ final class MachineCondition {
       case "GUEST_PANICKED" -> become(PANICKED);
       case "BLOCK_IO_ERROR" -> {
         if (data.has("action") && data.get("action").getAsString().equals("stop")) {
-          halted("a disk failed, and the guest waits (%s)".formatted(diskFailure.get()));
+          ServedDisks.Failure failure = onDiskError.get();
+          halted("a disk failed, and the guest waits (%s)".formatted(failure.reason()),
+              failure.passes() ? "it goes on by itself once that is over" : "'ferry vm resume' tries again");
         }
       }
       case "RESET" -> log.info("vm={} was reset", vm);

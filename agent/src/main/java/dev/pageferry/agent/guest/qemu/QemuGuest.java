@@ -75,6 +75,16 @@ final class QemuGuest implements IncomingGuest {
     pausedFor(also);
   }
 
+  @Override
+  public void requireReady() throws IOException, InterruptedException {
+    try {
+      machine.requireAnswer();
+    } catch (IOException e) {
+      machine.kill();
+      throw e;
+    }
+  }
+
   private void pausedFor(Set<PauseReason> also) {
     synchronized (reasons) {
       reasons.clear();
@@ -115,6 +125,27 @@ final class QemuGuest implements IncomingGuest {
   @Override
   public void pause(PauseReason reason) throws InterruptedException {
     boolean _ = addReason(reason);
+    if (reason == PauseReason.FENCE) {
+      // Another command may be under way, and its QEMU hung: that is not waited for.
+      Task pausing = scheduler.start("fence-" + spec.name(), this::stopOrEnd);
+      if (!pausing.join(LONGEST_DRAIN)) {
+        log.error("vm={} does not pause within {} s, and is ended", spec.name(), LONGEST_DRAIN.toSeconds());
+        machine.kill();
+      }
+    } else {
+      settleOrEnd();
+    }
+  }
+
+  private void stopOrEnd() {
+    try {
+      settleOrEnd();
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+    }
+  }
+
+  private void settleOrEnd() throws InterruptedException {
     try {
       machine.settle();
     } catch (IOException e) {
@@ -257,12 +288,12 @@ final class QemuGuest implements IncomingGuest {
   }
 
   /** Asked where a request that failed has stopped the machine. */
-  private String diskFailed() {
+  private ServedDisks.Failure diskFailed() {
     ServedDisks.Failure failure = disks.failure();
     if (failure.passes() && retrying.compareAndSet(false, true)) {
       Task _ = scheduler.start("retry-" + spec.name(), this::goOnWhenPermitted);
     }
-    return failure.reason();
+    return failure;
   }
 
   /** The machine makes its requests again, and stops again if they fail again. */

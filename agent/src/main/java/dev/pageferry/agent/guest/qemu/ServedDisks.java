@@ -41,7 +41,7 @@ final class ServedDisks implements AutoCloseable {
   /**
    * Why a request failed last.
    *
-   * @param passes whether it may be made again as soon as this host may use the disk
+   * @param passes whether that is over as soon as this host may use the disk
    */
   record Failure(String reason, boolean passes) {
   }
@@ -68,7 +68,7 @@ final class ServedDisks implements AutoCloseable {
     }
   }
 
-  /** What a guest is told of as an I/O error. */
+  /** What QEMU was told of last, as an I/O error. */
   Failure failure() {
     return failure;
   }

@@ -112,6 +112,10 @@ final class Activation {
       owned.disks().get().promote();
     }
     guest.openDisks(DiskClaim.orderly(session.spec().id().value(), epoch.value()));
+    // One that is over already, and was not taken back, stays here for an operator to see.
+    if (!guest.condition().isOver()) {
+      guest.requireReady();
+    }
     // Disks may have taken their time: who was frozen meanwhile finds its lease over.
     session.environment().lease().awaitLive();
     if (dialogue.lastWord().isOver(epoch)) {
