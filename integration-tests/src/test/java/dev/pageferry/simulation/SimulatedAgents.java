@@ -5,6 +5,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
+import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DestroyVmRequest;
@@ -21,6 +22,7 @@ import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
@@ -154,6 +156,11 @@ final class SimulatedAgents implements AgentClient {
 
   @Override
   public VmStatus getVm(String address, String vmId) {
+    throw notSimulated();
+  }
+
+  @Override
+  public ConsoleOutput useConsole(String address, UseConsoleRequest request) {
     throw notSimulated();
   }
 

@@ -1,7 +1,9 @@
 package dev.pageferry.support;
 
+import com.google.protobuf.ByteString;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import dev.pageferry.proto.cluster.v1.ConsoleOutput;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
@@ -20,6 +22,7 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.SaveVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
+import dev.pageferry.proto.cluster.v1.UseConsoleRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -27,6 +30,7 @@ import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.Map;
@@ -105,6 +109,24 @@ public abstract sealed class ClusterClient permits TestCluster {
 
   public Vm vm(String name) {
     return api().getVm(GetVmRequest.newBuilder().setName(name).build());
+  }
+
+  /** What is kept of a guest's console; nothing where it cannot be asked. */
+  public String console(String name) {
+    ByteString all = ByteString.EMPTY;
+    UseConsoleRequest.Builder request = UseConsoleRequest.newBuilder().setName(name).setOffset(0);
+    try {
+      while (true) {
+        ConsoleOutput output = api().useConsole(request.build());
+        if (output.getData().isEmpty()) {
+          return all.toString(StandardCharsets.ISO_8859_1);
+        }
+        all = all.concat(output.getData());
+        request.setOffset(output.getOffset() + output.getData().size());
+      }
+    } catch (StatusRuntimeException e) {
+      return "";
+    }
   }
 
   public void delete(String name) {

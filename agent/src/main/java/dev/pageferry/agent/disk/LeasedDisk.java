@@ -29,9 +29,11 @@ final class LeasedDisk implements BlockDevice {
   private final DiskLease lease;
   private final StorageLease host;
   private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock();
+  /** Shared by writes; who takes the notes has it alone, and so waits for no flush. Inside the gate where both are taken. */
+  private final ReentrantReadWriteLock writing = new ReentrantReadWriteLock();
   /** Guarded by {@link #gate}. */
   private boolean closed;
-  /** Blocks written since they were asked for last; changed by requests inside its monitor, and replaced alone in the gate. */
+  /** Blocks written since they were asked for last; changed by writes inside its monitor, replaced while there are none. */
   private @Nullable BitSet written;
 
   /** Another host is to have the disk, for good. */
@@ -96,8 +98,13 @@ final class LeasedDisk implements BlockDevice {
   public void write(long offset, ByteBuffer source) throws IOException {
     int bytes = source.remaining();
     through(bytes, () -> {
-      note(offset, bytes);
-      file.write(offset, source);
+      writing.readLock().lock();
+      try {
+        note(offset, bytes);
+        file.write(offset, source);
+      } finally {
+        writing.readLock().unlock();
+      }
     });
   }
 
@@ -141,23 +148,23 @@ final class LeasedDisk implements BlockDevice {
    * would be noted and not done.
    */
   BitSet harvestWrites() {
-    gate.writeLock().lock();
+    writing.writeLock().lock();
     try {
       BitSet harvested = written == null ? new BitSet() : written;
       written = new BitSet();
       return harvested;
     } finally {
-      gate.writeLock().unlock();
+      writing.writeLock().unlock();
     }
   }
 
   /** Notes no more. */
   void endTracking() {
-    gate.writeLock().lock();
+    writing.writeLock().lock();
     try {
       written = null;
     } finally {
-      gate.writeLock().unlock();
+      writing.writeLock().unlock();
     }
   }
 

@@ -123,6 +123,11 @@ public interface Guest extends AutoCloseable {
   /** Holds the guest back for this percentage of the time, 0 to 99. */
   void throttle(int percent);
 
+  /** Its serial console; empty for a machine without one. */
+  default Optional<GuestConsole> console() {
+    return Optional.empty();
+  }
+
   /** What became of it by itself. */
   default GuestCondition condition() {
     return GuestCondition.FINE;

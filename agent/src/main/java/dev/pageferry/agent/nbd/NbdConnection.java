@@ -48,19 +48,17 @@ final class NbdConnection {
     try {
       int flags = NbdProtocol.HAS_FLAGS | NbdProtocol.SEND_FLUSH | (readOnly ? NbdProtocol.READ_ONLY : 0);
       if (new NbdHandshake(channel, disk.sizeBytes(), flags, mostBytes).carryOut()) {
-        runLane();
+        runLane(new Lane(mostBytes));
       }
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       ended(e);
     } finally {
       close();
     }
   }
 
-  private void runLane() {
+  private void runLane(Lane lane) {
     try {
-      Lane lane = new Lane(ByteBuffer.allocateDirect(NbdProtocol.REQUEST_BYTES),
-          ByteBuffer.allocateDirect(NbdProtocol.REPLY_BYTES + mostBytes));
       while (!over) {
         NbdRequest request = next(lane);
         if (request.type() == NbdProtocol.COMMAND_DISCONNECT) {
@@ -78,6 +76,10 @@ final class NbdConnection {
 
   /** @param data room for the header of a reply, and behind it for what is read or written */
   private record Lane(ByteBuffer header, ByteBuffer data) {
+    Lane(int mostBytes) {
+      this(ByteBuffer.allocateDirect(NbdProtocol.REQUEST_BYTES),
+          ByteBuffer.allocateDirect(NbdProtocol.REPLY_BYTES + mostBytes));
+    }
   }
 
   private NbdRequest next(Lane lane) throws IOException {
@@ -102,8 +104,15 @@ final class NbdConnection {
 
   /** Nobody waits to read the next request while this one is carried out. */
   private void addLane() {
-    if (lanes.getAndUpdate(now -> Math.min(LANES, now + 1)) < LANES) {
-      Task _ = scheduler.startBlocking(name, this::runLane);
+    if (lanes.getAndUpdate(now -> Math.min(LANES, now + 1)) == LANES) {
+      return;
+    }
+    try {
+      Lane lane = new Lane(mostBytes);
+      Task _ = scheduler.startBlocking(name, () -> runLane(lane));
+    } catch (OutOfMemoryError e) {
+      // It goes on with those that it has.
+      log.warn("{} has {} threads, and no memory for another", name, lanes.decrementAndGet());
     }
   }
 

@@ -10,6 +10,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 public final class NbdServer implements AutoCloseable {
   /** A hypervisor has one, and another for a moment after it lost that. */
   private static final int MOST_CLIENTS = 4;
+  private static final Duration LATER = Duration.ofMillis(100);
   private static final Logger log = LoggerFactory.getLogger(NbdServer.class);
 
   /**
@@ -63,14 +65,22 @@ public final class NbdServer implements AutoCloseable {
     while (!closed) {
       try {
         begin(socket.accept());
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException | Error e) {
+        // As where there are too many open files, or too little memory: it may come again.
         if (!closed) {
-          log.error("disk {} is not served any more: {}", export.name(), e.toString());
+          log.error("a client of disk {} was not served: {}", export.name(), e.toString());
+          rest();
         }
-        return;
-      } catch (RuntimeException | Error e) {
-        log.error("a client of disk {} was not served", export.name(), e);
       }
+    }
+  }
+
+  private void rest() {
+    try {
+      scheduler.sleep(LATER);
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+      closed = true;
     }
   }
 
@@ -84,16 +94,22 @@ public final class NbdServer implements AutoCloseable {
     NbdConnection client = new NbdConnection(name, channel, export.disk(), export.readOnly(), export.mostBytes(),
         scheduler);
     clients.add(client);
-    if (closed) {
-      client.close();
-    }
-    Task _ = scheduler.startBlocking(name, () -> {
-      try {
-        client.serve();
-      } finally {
+    boolean isServed = false;
+    try {
+      Task _ = scheduler.startBlocking(name, () -> {
+        try {
+          client.serve();
+        } finally {
+          clients.remove(client);
+        }
+      });
+      isServed = !closed;
+    } finally {
+      if (!isServed) {
+        client.close();
         clients.remove(client);
       }
-    });
+    }
   }
 
   /** Hangs up on clients. A request that is being carried out ends by itself. */

@@ -64,6 +64,15 @@ public final class PluggedCards implements AutoCloseable {
     return ports.stream().anyMatch(SwitchPort::hasFrames);
   }
 
+  /** Sends a frame of the VM; one that this host may not run sends nothing. */
+  public void send(SwitchPort port, byte[] frame) {
+    if (isPermitted()) {
+      port.send(frame);
+    } else {
+      network.counters().drop(Drop.SILENT);
+    }
+  }
+
   /** A frame has come for a card. */
   public void received(byte[] frame) {
     if (firstFrameNanos == 0 && !EthernetFrame.destination(frame).isGroup()) {

@@ -27,6 +27,7 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CancelOutgoingResponse;
+import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
@@ -60,6 +61,7 @@ import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SaveVmUpdate;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.StartOutgoingResponse;
+import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
@@ -175,10 +177,12 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void powerDownVm(PowerDownVmRequest request, StreamObserver<VmStatus> observer) {
-    AgentReplies.answer(observer, () -> {
-      boolean _ = hosted(request.getId()).vm().powerDown(Duration.ofMillis(request.getWaitMillis()));
-      return StatusMessages.statusWithSpec(hosted(request.getId()));
-    });
+    AgentReplies.answer(observer, () -> GuestControls.powerDown(hosted(request.getId()), request));
+  }
+
+  @Override
+  public void useConsole(UseConsoleRequest request, StreamObserver<ConsoleOutput> observer) {
+    AgentReplies.answer(observer, () -> GuestControls.useConsole(hosted(request.getId()).vm(), request));
   }
 
   @Override

@@ -11,6 +11,7 @@ import dev.pageferry.ferry.command.MigrationCommands;
 import dev.pageferry.ferry.command.RecordsCommands;
 import dev.pageferry.ferry.command.VersionCommand;
 import dev.pageferry.ferry.command.VmCommands;
+import dev.pageferry.ferry.command.VmConsole;
 import dev.pageferry.ferry.command.VmCreate;
 import dev.pageferry.ferry.command.VmPingCommand;
 import dev.pageferry.ferry.command.VmSave;
@@ -72,7 +73,7 @@ final class CommandTree {
       case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry));
       case "vm" -> new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
-          .addSubcommand(new VmPingCommand(ferry));
+          .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry));
       case "disk" -> new CommandLine(new DiskCommands(ferry));
       case "vtep" -> new CommandLine(new VtepCommands(ferry));
       case "migrate" -> new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest.qemu;
 
 import com.google.gson.JsonObject;
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.agent.guest.PushedPages;
 import dev.pageferry.common.concurrent.Mutex;
@@ -9,9 +10,7 @@ import dev.pageferry.common.concurrent.Signal;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.function.BooleanSupplier;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,7 +27,8 @@ final class Machine implements AutoCloseable {
   private final QemuSpec spec;
   private final MachineFiles files;
   private final QemuStarter starter;
-  private final Optional<MachineCards> cards;
+  private final MachineCards cards;
+  private final MachineConsole console;
   private final Scheduler scheduler;
   private final BooleanSupplier mayRun;
   private final Mutex commands;
@@ -48,14 +48,16 @@ final class Machine implements AutoCloseable {
 
   /**
    * @param mayRun whether there is no reason to pause it; {@link #settle} acts on it
-   * @param onDiskError asked for the reason when a request that failed has stopped the machine
+   * @param onDiskError run when a request to a disk has failed, and may have stopped the machine
    */
-  Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, Optional<MachineCards> cards, BooleanSupplier mayRun,
-      Supplier<ServedDisks.Failure> onDiskError, Scheduler scheduler) {
+  Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, MachineCards cards, MachineConsole console,
+      BooleanSupplier mayRun,
+      Runnable onDiskError, Scheduler scheduler) {
     this.spec = spec;
     this.files = files;
     this.starter = starter;
     this.cards = cards;
+    this.console = console;
     this.mayRun = mayRun;
     this.scheduler = scheduler;
     this.commands = scheduler.newMutex();
@@ -117,10 +119,7 @@ final class Machine implements AutoCloseable {
     QemuProcess started = QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, condition::hear);
     process = started;
     started.onEnd(() -> ended(started));
-    if (cards.isPresent()) {
-      cards.get().connect();
-    }
-    ConsoleLog.bound(files.consoleLog(), started::isAlive, scheduler);
+    console.connect();
     return started;
   }
 
@@ -173,9 +172,26 @@ final class Machine implements AutoCloseable {
 
   /** @throws IOException if its QEMU is gone, or does not answer */
   void requireAnswer() throws IOException, InterruptedException {
-    alone(() -> {
-      JsonObject _ = monitor().execute("query-status");
-    });
+    String _ = status();
+  }
+
+  private String status() throws IOException, InterruptedException {
+    return commands.<String, IOException>alone(
+        () -> monitor().execute("query-status").get("status").getAsString());
+  }
+
+  /** Whether a request to a disk has stopped it; it is halted then. */
+  boolean isStoppedByDisk(ServedDisks.Failure failure) throws InterruptedException {
+    try {
+      boolean isStopped = status().equals("io-error");
+      if (isStopped) {
+        condition.halted(failure);
+      }
+      return isStopped;
+    } catch (IOException e) {
+      log.debug("vm={} its state is not known", spec.name(), e);
+      return false;
+    }
   }
 
   /** Ends its process at once; the machine has failed then. */
@@ -194,13 +210,12 @@ final class Machine implements AutoCloseable {
 
   private void stop() throws IOException, InterruptedException {
     running = false;
-    cards.ifPresent(MachineCards::hold);
+    cards.holdFrames();
     if (!isGone()) {
-      JsonObject _ = monitor().execute("stop");
+      JsonObject _ = monitor().execute("stop", new JsonObject(), Guest.LONGEST_DRAIN);
     }
-    if (cards.isPresent()) {
-      cards.get().awaitSent();
-    }
+    cards.awaitSent();
+    console.awaitTaken();
     stopped = true;
   }
 
@@ -212,13 +227,14 @@ final class Machine implements AutoCloseable {
       wanted.runsAgain();
     }
     stopped = false;
+    // Ahead of it: what stops it again is told at once.
+    condition.goesOn();
     if (!condition.isOver()) {
-      goesOn();
+      sendCont();
     }
-    cards.ifPresent(MachineCards::letGo);
+    cards.passFrames();
     running = true;
     runsSince = scheduler.nanos();
-    condition.goesOn();
     changed.raise();
     if (wanted != null) {
       leave(wanted);
@@ -226,7 +242,7 @@ final class Machine implements AutoCloseable {
   }
 
   /** A QEMU whose migration is just ending refuses for a moment. */
-  private void goesOn() throws IOException, InterruptedException {
+  private void sendCont() throws IOException, InterruptedException {
     long end = scheduler.nanos() + GOES_ON.toNanos();
     while (true) {
       try {
@@ -268,7 +284,7 @@ final class Machine implements AutoCloseable {
   }
 
   private void staysHere() {
-    uninterruptibly(() -> alone(() -> {
+    boolean _ = uninterruptibly(() -> alone(() -> {
       pages = null;
       endDeparture();
     }), "its migration was not ended well");
@@ -320,7 +336,7 @@ final class Machine implements AutoCloseable {
 
   /** Holds it back while it leaves and runs; a stopped one that goes on begins anew, and is not held back. */
   void throttle(int percent) {
-    uninterruptibly(() -> alone(() -> {
+    boolean _ = uninterruptibly(() -> alone(() -> {
       Departure leaving = departure;
       if (leaving != null && !stopped) {
         leaving.throttle(percent);
@@ -328,18 +344,19 @@ final class Machine implements AutoCloseable {
     }), "it is not held back");
   }
 
-  private void uninterruptibly(Work work, String trouble) {
+  /** @return whether it was done */
+  private boolean uninterruptibly(Work work, String trouble) {
     boolean interrupted = false;
     try {
       while (true) {
         try {
           work.run();
-          return;
+          return true;
         } catch (InterruptedException e) {
           interrupted = true;
         } catch (IOException e) {
           log.error("vm={} {}: {}", spec.name(), trouble, e.getMessage());
-          return;
+          return false;
         }
       }
     } finally {
@@ -349,9 +366,13 @@ final class Machine implements AutoCloseable {
     }
   }
 
-  /** As {@link #settle}, whatever interrupts it. Of a machine that does not go on its condition tells; an operator may try again. */
-  void settleAnyway() {
-    uninterruptibly(() -> {
+  /**
+   * As {@link #settle}, whatever interrupts it. Of a machine that does not go on its condition tells; an operator may try again.
+   *
+   * @return whether it is as it is to be
+   */
+  boolean settleAnyway() {
+    return uninterruptibly(() -> {
       try {
         settle();
       } catch (IOException e) {
@@ -361,20 +382,17 @@ final class Machine implements AutoCloseable {
     }, "does not go on");
   }
 
-  /** Ends it, and removes its files. Idempotent. */
+  /** Ends it. Idempotent. */
   @Override
   public void close() {
-    uninterruptibly(() -> alone(() -> {
-      if (!closed) {
-        closed = true;
-        QemuProcess ends = process;
-        process = null;
-        if (ends != null) {
-          ends.close();
-        }
-        endDeparture();
-        files.close();
+    boolean _ = uninterruptibly(() -> alone(() -> {
+      closed = true;
+      QemuProcess ends = process;
+      process = null;
+      if (ends != null) {
+        ends.close();
       }
-    }), "its files were not removed");
+      endDeparture();
+    }), "was not ended well");
   }
 }

@@ -4,7 +4,6 @@ import com.google.gson.JsonObject;
 import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.common.concurrent.Signal;
 import java.io.IOException;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,15 +16,15 @@ final class MachineCondition {
   private static final Logger log = LoggerFactory.getLogger(MachineCondition.class);
 
   private final String vm;
-  private final Supplier<ServedDisks.Failure> onDiskError;
+  private final Runnable onDiskError;
   private final Signal changed;
   private volatile GuestCondition now = GuestCondition.FINE;
 
   /**
-   * @param onDiskError asked for the reason when a request that failed has stopped the machine
+   * @param onDiskError run when a request to a disk has failed, and may have stopped the machine; must not wait
    * @param changed raised whenever this may have changed
    */
-  MachineCondition(String vm, Supplier<ServedDisks.Failure> onDiskError, Signal changed) {
+  MachineCondition(String vm, Runnable onDiskError, Signal changed) {
     this.vm = vm;
     this.onDiskError = onDiskError;
     this.changed = changed;
@@ -57,6 +56,12 @@ final class MachineCondition {
     halted(why, "'ferry vm resume' tries again");
   }
 
+  /** It stopped because a request to a disk failed, and keeps that. */
+  void halted(ServedDisks.Failure failure) {
+    halted("a disk failed, and the guest waits (%s)".formatted(failure.reason()),
+        failure.passes() ? "it goes on by itself once that is over" : "'ferry vm resume' tries again");
+  }
+
   private void halted(String why, String whatNext) {
     if (!now.isOver()) {
       become(new GuestCondition(GuestCondition.Kind.HALTED, why + "; " + whatNext));
@@ -82,9 +87,8 @@ final class MachineCondition {
       case "GUEST_PANICKED" -> become(PANICKED);
       case "BLOCK_IO_ERROR" -> {
         if (data.has("action") && data.get("action").getAsString().equals("stop")) {
-          ServedDisks.Failure failure = onDiskError.get();
-          halted("a disk failed, and the guest waits (%s)".formatted(failure.reason()),
-              failure.passes() ? "it goes on by itself once that is over" : "'ferry vm resume' tries again");
+          // Told late, where errors follow each other: QEMU is asked whether it is stopped for that.
+          onDiskError.run();
         }
       }
       case "RESET" -> log.info("vm={} was reset", vm);

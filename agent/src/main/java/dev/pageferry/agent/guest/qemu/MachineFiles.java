@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +28,7 @@ final class MachineFiles implements AutoCloseable {
 
   private final Path directory;
   private final FileChannel lock;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   private MachineFiles(Path directory, FileChannel lock) {
     this.directory = directory;
@@ -127,8 +129,9 @@ final class MachineFiles implements AutoCloseable {
     return directory.resolve("qemu.log");
   }
 
-  Path consoleLog() {
-    return directory.resolve("console.log");
+  /** Where the serial console is heard. */
+  Path console() {
+    return directory.resolve("console");
   }
 
   private static void remove(Path directory) throws IOException {
@@ -144,9 +147,13 @@ final class MachineFiles implements AutoCloseable {
     Files.deleteIfExists(directory);
   }
 
-  /** Removes all of it; what is mapped or open stays until it is not. */
+  /** Removes all of it, once; what is mapped or open stays until it is not. */
   @Override
   public void close() throws IOException {
+    if (!closed.compareAndSet(false, true)) {
+      // By now it may be the directory of the VM's next machine here.
+      return;
+    }
     try (lock) {
       remove(directory);
     } finally {

@@ -2,6 +2,7 @@ package dev.pageferry.agent.guest.qemu;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.agent.guest.GuestConsole.Output;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.proto.qemu.v1.MachineState;
 import java.util.ArrayList;
@@ -16,16 +17,28 @@ import java.util.List;
  * @param blocks of memory, RAM among them
  * @param commands that came before the devices
  * @param devices the stream from there to its end
+ * @param console the newest that the guest wrote to its console
  */
 @SuppressWarnings("ArrayRecordComponent") // neither compared nor changed
 record MachineImage(String machine, long ramTotal, int ramSection, List<MachineBlock> blocks,
-    List<StreamCommand> commands, byte[] devices) {
+    List<StreamCommand> commands, byte[] devices, Output console) {
   static final String KIND = "qemu";
   private static final int VERSION = 1;
 
+  /** A machine that has written nothing. */
+  MachineImage(String machine, long ramTotal, int ramSection, List<MachineBlock> blocks, List<StreamCommand> commands,
+      byte[] devices) {
+    this(machine, ramTotal, ramSection, blocks, commands, devices, new Output(0, new byte[0]));
+  }
+
+  MachineImage with(Output written) {
+    return new MachineImage(machine, ramTotal, ramSection, blocks, commands, devices, written);
+  }
+
   GuestState toState() {
     MachineState.Builder state = MachineState.newBuilder().setMachine(machine).setRamTotal(ramTotal)
-        .setRamSection(ramSection).setDevices(ByteString.copyFrom(devices));
+        .setRamSection(ramSection).setDevices(ByteString.copyFrom(devices)).setConsoleOffset(console.offset())
+        .setConsole(ByteString.copyFrom(console.data()));
     blocks.forEach(each -> state.addBlocks(MachineState.Block.newBuilder().setName(each.name())
         .setLength(each.length()).setContent(withoutLastZeros(each.content()))));
     commands.forEach(each -> state.addCommands(MachineState.Command.newBuilder().setNumber(each.number())
@@ -82,6 +95,7 @@ record MachineImage(String machine, long ramTotal, int ramSection, List<MachineB
     return new MachineImage(message.getMachine(), message.getRamTotal(), message.getRamSection(), blocks,
         message.getCommandsList().stream()
             .map(each -> new StreamCommand(each.getNumber(), each.getData().toByteArray())).toList(),
-        message.getDevices().toByteArray());
+        message.getDevices().toByteArray(),
+        new Output(Math.max(0, message.getConsoleOffset()), message.getConsole().toByteArray()));
   }
 }

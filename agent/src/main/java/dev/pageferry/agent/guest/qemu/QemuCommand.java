@@ -31,7 +31,7 @@ final class QemuCommand {
         "-m", spec.memoryBytes() + "B",
         "-object", "memory-backend-file,id=%s,size=%d,mem-path=%s,share=on".formatted(RAM_BLOCK, spec.memoryBytes(),
             escaped(files.ram())),
-        "-chardev", "file,id=console,append=on,path=" + escaped(files.consoleLog()),
+        "-chardev", "socket,id=console,server=on,wait=off,path=" + escaped(files.console()),
         "-serial", "chardev:console",
         "-qmp", "unix:" + escaped(files.monitor()) + ",server=on,wait=off",
         "-device", "pvpanic",

@@ -3,6 +3,7 @@ package dev.pageferry.agent.guest.qemu;
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.WriteTracking;
 import dev.pageferry.agent.guest.GuestCondition;
+import dev.pageferry.agent.guest.GuestConsole;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
@@ -11,6 +12,7 @@ import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
+import dev.pageferry.agent.network.PluggedCards;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
@@ -19,37 +21,39 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A guest in a machine of QEMU. Why it is paused is kept here: the machine is stopped for the first reason, and goes on after the last. */
 final class QemuGuest implements IncomingGuest {
-  private static final Duration RETRY = Duration.ofMillis(500);
   private static final Logger log = LoggerFactory.getLogger(QemuGuest.class);
 
   private final QemuSpec spec;
   private final PageStore ram;
+  private final MachineFiles files;
   private final Machine machine;
   private final ServedDisks disks;
-  private final Optional<MachineCards> cards;
+  private final MachineCards cards;
+  private final MachineConsole console;
   private final Scheduler scheduler;
   private final AtomicPageBitmap written;
-  /** Whether a task waits for the machine to be able to go on. */
-  private final AtomicBoolean retrying = new AtomicBoolean();
+  private final MachineRecovery recovery;
   /** Guarded by itself. */
   private final Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
 
   /** @param ram which the machine's file is mapped to; ends with the guest, as the files do */
-  QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, ServedDisks disks, Optional<MachineCards> cards,
-      QemuStarter starter, Scheduler scheduler) {
+  QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, ServedDisks disks, MachineCards cards,
+      MachineConsole console, QemuStarter starter, Scheduler scheduler) {
     this.spec = spec;
     this.ram = ram;
+    this.files = files;
     this.disks = disks;
     this.cards = cards;
+    this.console = console;
     this.scheduler = scheduler;
-    this.machine = new Machine(spec, files, starter, cards, () -> !isPaused(), this::diskFailed, scheduler);
+    this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), this::recover, scheduler);
+    this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
     this.written = new AtomicPageBitmap(ram.pageCount());
   }
 
@@ -58,6 +62,7 @@ final class QemuGuest implements IncomingGuest {
     openDisks(claim);
     disks.serve();
     machine.boot();
+    cards.plugIn();
     pausedFor(also);
   }
 
@@ -71,7 +76,10 @@ final class QemuGuest implements IncomingGuest {
   public void load(GuestState state, Set<PauseReason> also) throws IOException, InterruptedException {
     MachineImage image = MachineImage.of(state, QemuCommand.RAM_BLOCK);
     disks.serve();
+    console.begin(image.console());
     machine.load(image);
+    // Not before: what came for it where it was it has heard there.
+    cards.plugIn();
     pausedFor(also);
   }
 
@@ -162,7 +170,7 @@ final class QemuGuest implements IncomingGuest {
 
   private boolean addReason(PauseReason reason) {
     if (reason == PauseReason.MIGRATION) {
-      cards.ifPresent(each -> each.plugged().leaves(true));
+      cards.leaves(true);
     }
     synchronized (reasons) {
       return reasons.add(reason);
@@ -216,12 +224,14 @@ final class QemuGuest implements IncomingGuest {
 
   private void endPause(PauseReason reason) {
     if (reason == PauseReason.MIGRATION) {
-      cards.ifPresent(each -> each.plugged().leaves(false));
+      cards.leaves(false);
     }
     synchronized (reasons) {
       reasons.remove(reason);
     }
-    machine.settleAnyway();
+    if (!machine.settleAnyway()) {
+      recovery.begin();
+    }
   }
 
   @Override
@@ -255,7 +265,7 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public GuestState state() throws IOException, InterruptedException {
-    return machine.image().toState();
+    return machine.image().with(console.carried()).toState();
   }
 
   @Override
@@ -266,7 +276,7 @@ final class QemuGuest implements IncomingGuest {
   /** QEMU keeps nothing back; what it has written is in the agent's hands. */
   @Override
   public void flushDisks() throws IOException {
-    disks.held().flush();
+    disks.flush();
   }
 
   @Override
@@ -279,7 +289,7 @@ final class QemuGuest implements IncomingGuest {
         throw new IOException("interrupted while QEMU let go", e);
       }
     }
-    disks.held().release(migration);
+    disks.release(migration);
   }
 
   @Override
@@ -287,46 +297,32 @@ final class QemuGuest implements IncomingGuest {
     return disks.held().track();
   }
 
-  /** Asked where a request that failed has stopped the machine. */
-  private ServedDisks.Failure diskFailed() {
-    ServedDisks.Failure failure = disks.failure();
-    if (failure.passes() && retrying.compareAndSet(false, true)) {
-      Task _ = scheduler.start("retry-" + spec.name(), this::goOnWhenPermitted);
-    }
-    return failure;
-  }
-
-  /** The machine makes its requests again, and stops again if they fail again. */
-  private void goOnWhenPermitted() {
-    try {
-      do {
-        scheduler.sleep(RETRY);
-      } while (!isPaused() && !disks.held().isPermitted() && machine.isHalted());
-      retrying.set(false);
-      if (machine.isHalted()) {
-        machine.settleAnyway();
-      }
-    } catch (InterruptedException e) {
-      scheduler.current().interrupt();
-    }
+  /** A request to a disk has failed, or the machine does not go on. */
+  private void recover() {
+    recovery.begin();
   }
 
   @Override
   public void connect(BooleanSupplier isOurs) {
-    cards.ifPresent(each -> each.plugged().activate(isOurs));
+    cards.plugged().ifPresent(each -> each.activate(isOurs));
   }
 
   @Override
   public void handOverNetwork(String host) throws InterruptedException {
-    if (cards.isPresent()) {
-      cards.get().plugged().handOver(host);
+    Optional<PluggedCards> plugged = cards.plugged();
+    if (plugged.isPresent()) {
+      plugged.get().handOver(host);
     }
   }
 
   @Override
   public Optional<NetworkArrival> networkArrival() {
-    return cards.map(MachineCards::plugged)
-        .map(each -> new NetworkArrival(each.firstFrameSeconds(), each.reachedBy()));
+    return cards.plugged().map(each -> new NetworkArrival(each.firstFrameSeconds(), each.reachedBy()));
+  }
+
+  @Override
+  public Optional<GuestConsole> console() {
+    return Optional.of(console);
   }
 
   @Override
@@ -341,9 +337,11 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void close() {
-    cards.ifPresent(MachineCards::close);
-    machine.close();
-    disks.close();
-    ram.close();
+    // Frames first, as nothing is to be sent any more; the files last, in which sockets of the others are.
+    try (ram; files; disks; console; machine; cards) {
+      log.debug("vm={} ends", spec.name());
+    } catch (IOException e) {
+      log.error("vm={} its files were not removed: {}", spec.name(), e.getMessage());
+    }
   }
 }

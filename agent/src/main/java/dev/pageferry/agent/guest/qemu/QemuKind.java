@@ -7,11 +7,9 @@ import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
-import dev.pageferry.agent.network.PluggedCards;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
-import java.util.Optional;
 
 /** Builds machines of QEMU. */
 public final class QemuKind implements GuestKind {
@@ -63,11 +61,9 @@ public final class QemuKind implements GuestKind {
     PageStore ram = memory.allocateShared(spec.memoryBytes(), files.ram());
     try {
       ServedDisks served = new ServedDisks(spec, files, disks, scheduler);
-      Optional<MachineCards> cards = spec.nics().isEmpty()
-          ? Optional.empty()
-          : Optional.of(new MachineCards(spec.name(), files, new PluggedCards(spec.name(), spec.nics(), false, network,
-              served.held()::isPermitted, scheduler), scheduler));
-      return new QemuGuest(spec, ram, files, served, cards, starter, scheduler);
+      return new QemuGuest(spec, ram, files, served,
+          new MachineCards(spec, files, network, served.held()::isPermitted, scheduler),
+          new MachineConsole(spec.name(), files, scheduler), starter, scheduler);
     } catch (IOException | RuntimeException | Error e) {
       ram.close();
       throw e;

@@ -103,6 +103,11 @@ final class Qmp implements AutoCloseable {
    * @throws IOException if it is gone, or does not answer
    */
   JsonObject execute(String command, JsonObject arguments) throws IOException, InterruptedException {
+    return execute(command, arguments, ANSWER);
+  }
+
+  /** As {@link #execute(String, JsonObject)}; what is not answered in time may be done later. */
+  JsonObject execute(String command, JsonObject arguments, Duration atMost) throws IOException, InterruptedException {
     return commands.<JsonObject, IOException>alone(() -> {
       Promise<JsonObject> answer = scheduler.newPromise();
       awaited = new Awaited(++lastId, answer);
@@ -116,11 +121,11 @@ final class Qmp implements AutoCloseable {
       if (end != null) {
         throw end;
       }
-      Optional<JsonObject> said = answer.await(ANSWER);
+      Optional<JsonObject> said = answer.await(atMost);
       if (said.isEmpty()) {
         IOException cause = ended;
         throw cause == null
-            ? new IOException("QEMU did not answer %s within %d s".formatted(command, ANSWER.toSeconds()))
+            ? new IOException("QEMU did not answer %s within %d s".formatted(command, atMost.toSeconds()))
             : cause;
       }
       return result(command, said.get());

@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +37,11 @@ final class ServedDisks implements AutoCloseable {
   private final Scheduler scheduler;
   private final List<NbdServer> servers = new ArrayList<>();
   private volatile boolean closed;
-  private volatile Failure failure = new Failure("", true);
+  private volatile Failure failure = new Failure("no reason is known", true);
+  /** When requests began to fail because the disks may not be used, on the scheduler's clock; 0: they do not. */
+  private volatile long forbiddenSince;
+  /** What the guest was told is safe, or will be, may be lost: nothing that is told from then on can be relied on. */
+  private volatile @Nullable IOException lostWrites;
 
   /**
    * Why a request failed last.
@@ -59,7 +64,10 @@ final class ServedDisks implements AutoCloseable {
   }
 
   /** Begins to serve them, once; ahead of the first QEMU. */
-  void serve() throws IOException {
+  synchronized void serve() throws IOException {
+    if (closed) {
+      throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
+    }
     for (int i = servers.size(); i < spec.disks().size(); i++) {
       DiskDescription disk = spec.disks().get(i);
       servers.add(NbdServer.listen(files.disk(i),
@@ -71,6 +79,47 @@ final class ServedDisks implements AutoCloseable {
   /** What QEMU was told of last, as an I/O error. */
   Failure failure() {
     return failure;
+  }
+
+  /** Makes safe what the machine wrote. */
+  void flush() throws IOException {
+    keepsItsWrites(() -> {
+      held.flush();
+      return true;
+    });
+  }
+
+  /** As {@link HeldDisks#release}. */
+  void release(String migration) throws IOException {
+    keepsItsWrites(() -> {
+      held.release(migration);
+      return true;
+    });
+  }
+
+  private interface Flush {
+    boolean done() throws IOException;
+  }
+
+  /**
+   * A flush that fails is told once by the kernel, which drops what it could not write: the next one would succeed, over a hole.
+   *
+   * @throws IOException also if an earlier one has failed; only a boot, from what the disk has, is whole again
+   */
+  private void keepsItsWrites(Flush flush) throws IOException {
+    IOException lost = lostWrites;
+    if (lost != null) {
+      throw new IOException("a flush has failed, and writes may be lost; stop the VM and start it (%s)".formatted(
+          IoFailure.sentence(lost)), lost);
+    }
+    try {
+      boolean _ = flush.done();
+    } catch (DiskNotPermittedException e) {
+      throw e;
+    } catch (IOException e) {
+      lostWrites = e;
+      throw e;
+    }
   }
 
   private interface Request {
@@ -98,6 +147,8 @@ final class ServedDisks implements AutoCloseable {
       if (held.disks() == null) {
         try (DiskReader reader = storage.reader(disk)) {
           reader.read(offset, target);
+        } catch (IOException e) {
+          throw failed(e, false);
         }
         return;
       }
@@ -113,13 +164,18 @@ final class ServedDisks implements AutoCloseable {
     public void flush() throws IOException {
       // What was written to a disk that is not open here was made safe when it was closed.
       if (held.disks() != null) {
-        whenPermitted(BlockDevice::flush);
+        whenPermitted(now -> keepsItsWrites(() -> {
+          now.flush();
+          return true;
+        }));
       }
     }
 
-    /** Waits a moment where the disk is not to be used now; an error after that stops the machine, which keeps the request. */
+    /**
+     * Waits a moment where the disk is not to be used now; an error after that stops the machine, which keeps the request. All requests
+     * have that moment together: a machine with many of them is to stop soon, too.
+     */
     private void whenPermitted(Request request) throws IOException {
-      long end = scheduler.nanos() + PATIENCE.toNanos();
       while (true) {
         try {
           DiskSet now = held.disks();
@@ -127,14 +183,18 @@ final class ServedDisks implements AutoCloseable {
             throw new DiskNotPermittedException("disk %s is not open on this host".formatted(disk.name()));
           }
           request.carryOut(now.disk(number));
+          forbiddenSince = 0;
           return;
         } catch (DiskNotPermittedException e) {
-          if (closed || scheduler.nanos() > end) {
+          long since = forbiddenSince;
+          if (since == 0) {
+            forbiddenSince = scheduler.nanos();
+          } else if (closed || scheduler.nanos() - since > PATIENCE.toNanos()) {
             throw failed(e, true);
           }
           rest();
-        } catch (IOException e) {
-          throw failed(e, false);
+        } catch (IOException | RuntimeException e) {
+          throw failed(e instanceof IOException io ? io : new IOException(e.toString(), e), false);
         }
       }
     }
@@ -160,7 +220,7 @@ final class ServedDisks implements AutoCloseable {
 
   /** Lets go of them, once no QEMU is there. */
   @Override
-  public void close() {
+  public synchronized void close() {
     closed = true;
     held.refuseMore();
     for (NbdServer each : servers) {

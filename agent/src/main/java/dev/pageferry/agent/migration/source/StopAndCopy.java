@@ -69,7 +69,7 @@ final class StopAndCopy {
     session.blackout.start();
     Deadline pauseEnd = pauseEnd();
     pause();
-    // A vCPU pauses only between disk steps: what it asked of a disk is done, and what it read is in RAM and marked.
+    // A machine is paused when its requests to disks are done, or kept for later: what it read is in RAM and marked.
     session.journal.pausedAfter(stepsDuring);
     session.failpoints.at("source.stop-and-copy.paused");
     // While the last pages are on their way, so that the release of the disks finds nothing left to flush.

@@ -75,7 +75,7 @@ class ServedDisksTest {
   void onceItWasReleasedNothingIsWrittenUntilItIsOpenedAgain() throws Exception {
     open(1);
     assertThat(qemu.write(0, WORD)).isZero();
-    disks.held().release("migration");
+    disks.release("migration");
     assertThat(qemu.write(0, new byte[]{1, 2, 3})).isEqualTo(IO_ERROR);
     assertThat(qemu.read(0, WORD.length)).isEqualTo(WORD);
     open(2);
@@ -84,12 +84,25 @@ class ServedDisksTest {
   }
 
   @Test
-  void anErrorOfTheStorageIsToldAsItIsAndDoesNotPassByItself() throws Exception {
+  void afterAFlushThatFailedNothingIsCalledSafeAnyMoreAndNoMoveTakesTheDisk() throws Exception {
     open(1);
+    assertThat(qemu.write(0, WORD)).isZero();
     storage.failNextFlush("data");
     assertThat(qemu.flush()).isEqualTo(IO_ERROR);
     assertThat(disks.failure().passes()).isFalse();
-    assertThat(qemu.flush()).isZero();
+    assertThat(qemu.flush()).isEqualTo(IO_ERROR);
+    assertThat(disks.failure().reason()).contains("writes may be lost");
+    assertThatThrownBy(() -> disks.flush()).hasMessageContaining("writes may be lost");
+    assertThatThrownBy(() -> disks.release("migration")).hasMessageContaining("writes may be lost");
+    assertThat(qemu.read(0, WORD.length)).isEqualTo(WORD);
+  }
+
+  @Test
+  void aFlushThatFailedElsewhereCountsForTheGuestToo() throws Exception {
+    open(1);
+    storage.failNextFlush("data");
+    assertThatThrownBy(() -> disks.flush()).isInstanceOf(IOException.class);
+    assertThat(qemu.flush()).isEqualTo(IO_ERROR);
   }
 
   @Test

@@ -72,7 +72,12 @@ public final class VmCommands extends CommandGroup {
       @Mixin RequestOption requestOption) {
     StopVmRequest request = StopVmRequest.newBuilder().setName(name).setDiscardState(discardState).setForce(force)
         .build();
-    return changed(requestOption, stub -> stub.stopVm(request));
+    return ferry.inSession(session -> {
+      Change change = requestOption.change(session);
+      // A guest has a minute to switch itself off.
+      show(session, change, session.connection().changePatiently(change, stub -> stub.stopVm(request)));
+      return ExitCode.DONE;
+    });
   }
 
   @Command(name = "delete", description = "Forgets a VM that is down.")
@@ -116,9 +121,12 @@ public final class VmCommands extends CommandGroup {
   private int changed(RequestOption requestOption, Function<ClusterBlockingStub, Vm> rpc) {
     return ferry.inSession(session -> {
       Change change = requestOption.change(session);
-      Vm vm = session.connection().change(change, rpc);
-      session.output().rows(change.stamped(vm), VmText.table(List.of(vm)));
+      show(session, change, session.connection().change(change, rpc));
       return ExitCode.DONE;
     });
+  }
+
+  private static void show(Session session, Change change, Vm vm) {
+    session.output().rows(change.stamped(vm), VmText.table(List.of(vm)));
   }
 }

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.agents;
 
+import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
@@ -14,6 +15,7 @@ import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import java.time.Duration;
@@ -35,6 +37,9 @@ public interface AgentClient extends AutoCloseable {
 
   /** Asks the guest to switch itself off; the state tells whether it did within that time. */
   VmStatus powerDownVm(String address, String vmId, Duration atMost) throws AgentException;
+
+  /** Takes as long as the request says that it may wait. */
+  ConsoleOutput useConsole(String address, UseConsoleRequest request) throws AgentException;
 
   VmStatus getVm(String address, String vmId) throws AgentException;
 

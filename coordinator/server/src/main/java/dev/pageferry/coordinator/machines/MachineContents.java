@@ -6,6 +6,8 @@ import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.proto.agent.v1.VerifyVmResult;
+import dev.pageferry.proto.cluster.v1.ConsoleOutput;
+import dev.pageferry.proto.cluster.v1.UseConsoleRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
@@ -13,10 +15,22 @@ import java.util.function.Consumer;
 
 /** What a VM's host says of what the VM holds. */
 final class MachineContents {
+  private static final long LONGEST_WAIT_MILLIS = 30_000;
+
   private final AgentClient agents;
 
   MachineContents(AgentClient agents) {
     this.agents = agents;
+  }
+
+  ConsoleOutput useConsole(Row row, Host host, UseConsoleRequest request) throws RequestException {
+    var asked = dev.pageferry.proto.agent.v1.UseConsoleRequest.newBuilder().setId(row.id().value())
+        .setTyped(request.getTyped()).setWaitMillis(Math.clamp(request.getWaitMillis(), 0, LONGEST_WAIT_MILLIS));
+    if (request.hasOffset()) {
+      asked.setOffset(request.getOffset());
+    }
+    var output = AgentQuestions.ask(host, () -> agents.useConsole(host.record().getAddress(), asked.build()));
+    return ConsoleOutput.newBuilder().setOffset(output.getOffset()).setData(output.getData()).build();
   }
 
   VmDigest digest(Row row, Host host) throws RequestException {

@@ -17,9 +17,11 @@ import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Codec;
+import dev.pageferry.proto.cluster.v1.ConsoleOutput;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.UseConsoleRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmDigest;
@@ -282,6 +284,14 @@ public final class Machines {
           "VM %s is stopped in the records, and ends on its host as soon as that is heard: %s",
           stopped.record().getSpec().getName(), e.getMessage());
     }
+  }
+
+  /** Types on a guest's console, and reads it; also of one that has crashed. */
+  public ConsoleOutput useConsole(UseConsoleRequest request) throws RequestException {
+    Row row = eligibility.row(request.getName());
+    boolean hasCrashed = eligibility.lastSeen(row).getState() == Vm.State.FAILED;
+    Host host = hasCrashed ? eligibility.usableHost(row.record().getOwnerHost()) : eligibility.runningHost(row);
+    return contents.useConsole(row, host, request);
   }
 
   public VmDigest digest(String name) throws RequestException {

@@ -21,6 +21,7 @@ import dev.pageferry.proto.cluster.v1.ClaimVmRequest;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ConfirmHostDeadRequest;
 import dev.pageferry.proto.cluster.v1.ConfirmHostDeadResponse;
+import dev.pageferry.proto.cluster.v1.ConsoleOutput;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.DeleteDiskRequest;
@@ -61,6 +62,7 @@ import dev.pageferry.proto.cluster.v1.SaveVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
+import dev.pageferry.proto.cluster.v1.UseConsoleRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -71,7 +73,6 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -225,6 +226,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   }
 
   @Override
+  public void useConsole(UseConsoleRequest request, StreamObserver<ConsoleOutput> observer) {
+    CoordinatorReplies.answer(observer, () -> machines.useConsole(request));
+  }
+
+  @Override
   public void verifyVm(VerifyVmRequest request, StreamObserver<VerifyVmUpdate> observer) {
     try {
       machines.verify(request.getName(), observer::onNext);
@@ -351,39 +357,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void watchMigration(WatchMigrationRequest request, StreamObserver<Migration> observer) {
-    ServerCallStreamObserver<Migration> call = (ServerCallStreamObserver<Migration>) observer;
-    AtomicReference<MigrationSupervisor.@Nullable Watch> watch = new AtomicReference<>();
-    // Set with the last message: a migration that is settled for now may change again.
-    AtomicBoolean ended = new AtomicBoolean();
-    // Set before the call's method returns, as gRPC demands; it runs after that.
-    call.setOnCancelHandler(() -> end(watch));
-    try {
-      watch.set(migrations.watch(request.getId(), migration -> {
-        // A watcher that is slow to read is spared what a later message will say anyway.
-        boolean last = MigrationSupervisor.isSettledForNow(migration);
-        boolean worthSending = call.isReady() || last;
-        if (!call.isCancelled() && worthSending && ended.compareAndSet(false, last)) {
-          call.onNext(migration);
-          if (last) {
-            call.onCompleted();
-            end(watch);
-          }
-        }
-      }));
-      if (ended.get()) {
-        // It ended before there was anything to end.
-        end(watch);
-      }
-    } catch (RequestException | RuntimeException e) {
-      observer.onError(CoordinatorReplies.status(e).asRuntimeException());
-    }
-  }
-
-  private static void end(AtomicReference<MigrationSupervisor.@Nullable Watch> watch) {
-    MigrationSupervisor.Watch watching = watch.get();
-    if (watching != null) {
-      watching.end();
-    }
+    MigrationWatchers.watch(migrations, request.getId(), (ServerCallStreamObserver<Migration>) observer);
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.fakes;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
+import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
@@ -17,6 +18,7 @@ import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmSpec;
@@ -101,6 +103,13 @@ public final class FakeAgents implements AgentClient {
       throw new AgentException(Kind.NOT_FOUND, "VM is not on this host", new IllegalStateException(vmId));
     }
     return status;
+  }
+
+  @Override
+  public ConsoleOutput useConsole(String address, UseConsoleRequest request) throws AgentException {
+    FakeAgent agent = at(address);
+    agent.called("useConsole", request.getId());
+    return ConsoleOutput.newBuilder().setOffset(request.getOffset()).setData(request.getTyped()).build();
   }
 
   @Override

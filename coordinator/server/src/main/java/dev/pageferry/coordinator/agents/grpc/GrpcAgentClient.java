@@ -5,6 +5,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
+import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
 import dev.pageferry.proto.agent.v1.DeleteDiskRequest;
@@ -33,6 +34,7 @@ import dev.pageferry.proto.agent.v1.SaveVmRequest;
 import dev.pageferry.proto.agent.v1.SaveVmResult;
 import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
+import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -135,6 +137,12 @@ public final class GrpcAgentClient implements AgentClient {
     long deadline = atMost.toSeconds() + SHORT_SECONDS;
     return heard(address,
         ask(address, stub -> stub.withDeadlineAfter(deadline, TimeUnit.SECONDS).powerDownVm(request)));
+  }
+
+  @Override
+  public ConsoleOutput useConsole(String address, UseConsoleRequest request) throws AgentException {
+    long deadline = TimeUnit.MILLISECONDS.toSeconds(request.getWaitMillis()) + SHORT_SECONDS;
+    return ask(address, stub -> stub.withDeadlineAfter(deadline, TimeUnit.SECONDS).useConsole(request));
   }
 
   @Override
