@@ -11,6 +11,7 @@ import dev.pageferry.support.CommandResult;
 import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.LinuxGuest;
 import dev.pageferry.support.TestCluster;
+import dev.pageferry.support.TickingGuest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -67,15 +68,11 @@ class QemuTest {
     await().atMost(BOOT).until(() -> counts(vm, host).size() > before + 2);
   }
 
-  private static void boot(String vm, String host, String... more) throws Exception {
-    cluster.ferryJson(linux.create(vm, host, more));
-    awaitCounting(vm, host);
-  }
-
   /** One guest, since most of a test's time is a boot. */
   @Test
   void aGuestCountsOnThroughMovesOfEveryKindAndSwitchesItselfOffWhenItIsAsked() throws Exception {
-    boot("tux", "host-a", "--append", "console=ttyS0 ferry.hot=1");
+    cluster.ferryJson(linux.create("tux", "host-a", "--append", "console=ttyS0 ferry.hot=1"));
+    awaitCounting("tux", "host-a");
     for (String to : List.of("host-b", "host-a")) {
       movesTo(to, "live");
     }
@@ -83,8 +80,11 @@ class QemuTest {
 
     cluster.ferryJson("vm", "pause", "tux", "-o", "json");
     cluster.assertRefused(4, "resume it, or stop it with --force", "vm", "stop", "tux");
+    String there = cluster.digest("tux").getMemoryDigest();
     assertThat(cluster.migrateAndWait("tux", "host-a").getState()).isEqualTo(Migration.State.COMPLETED);
     assertThat(cluster.vm("tux").getState()).isEqualTo(Vm.State.PAUSED);
+    assertThat(cluster.digest("tux").getMemoryDigest()).as("every byte of RAM").isEqualTo(there);
+    cluster.assertRefused(4, "a real machine, which cannot be replayed", "vm", "verify", "tux");
     cluster.ferryJson("vm", "resume", "tux", "-o", "json");
     awaitCounting("tux", "host-a");
 
@@ -184,22 +184,23 @@ class QemuTest {
   }
 
   @Test
-  void aGuestWhoseDestinationDiesCountsOnWhereItWas() throws Exception {
-    boot("stays", "host-a");
-    for (String place : List.of("destination.stop-and-copy.last-page", "destination.stop-and-copy.before-ready")) {
+  void aGuestWhoseDestinationDiesRunsOnWhereItWas() throws Exception {
+    bootFromDisk("stays", "host-a");
+    for (String place : List.of("destination.setup.configured", "destination.stop-and-copy.last-page",
+        "destination.stop-and-copy.before-ready")) {
       HeldMigration held = cluster.holdMigration("host-b", place, () -> cluster.migrate("stays", "host-b"));
       held.kill("host-b");
       assertThat(cluster.awaitEnd(held.id()).getState()).as(place).isEqualTo(Migration.State.FAILED);
       cluster.restart("host-b");
       assertThat(cluster.vm("stays").getHost()).isEqualTo("host-a");
-      awaitCounting("stays", "host-a");
+      awaitTicking("stays");
     }
     cluster.delete("stays");
   }
 
   @Test
   void aGuestIsFailedOnceItsQemuOrItsAgentDiesAndNothingOfItIsLeft() throws Exception {
-    boot("crash", "host-b");
+    bootFromDisk("crash", "host-b");
     assertThat(qemuOf("crash").destroyForcibly()).isTrue();
     cluster.awaitVm("crash", Vm.State.FAILED, "host-b");
     assertThat(cluster.vm("crash").getReason()).contains("QEMU ended (signal 9)");
@@ -213,6 +214,20 @@ class QemuTest {
     assertThat(left).doesNotExist();
     cluster.awaitVm("crash", Vm.State.FAILED, "host-b");
     cluster.delete("crash");
+  }
+
+  /** Boots in a second, and needs no kernel. */
+  private static void bootFromDisk(String vm, String host) throws Exception {
+    cluster.ferryJson("disk", "create", "boot-" + vm, "--size", "1MiB", "--format", "raw", "-o", "json");
+    TickingGuest.install(cluster.storage().resolve("disks/boot-" + vm + ".raw"));
+    cluster.ferryJson("vm", "create", vm, "--host", host, "--hypervisor", "qemu", "--memory", "64MiB", "--disk",
+        "boot-" + vm, "-o", "json");
+    awaitTicking(vm);
+  }
+
+  private static void awaitTicking(String vm) {
+    int before = cluster.console(vm).length();
+    await().atMost(BOOT).until(() -> cluster.console(vm).length() > before + 3);
   }
 
   private static ProcessHandle qemuOf(String vm) {
@@ -229,6 +244,7 @@ class QemuTest {
         "xen");
     cluster.assertRefused(4, "is not in a directory that this host's agent allows", "vm", "create", "none", "--host",
         "host-a", "--hypervisor", "qemu", "--memory", "64MiB", "--kernel", "/etc/passwd");
+    cluster.assertRefused(2, "name one with a version", linux.create("none", "host-a", "--machine", "q35"));
     CommandResult odd = cluster.ferry(linux.create("none", "host-a", "--cpu", "no-such-model"));
     assertThat(odd.exitCode()).isNotZero();
     assertThat(odd.errors()).contains("no-such-model").hasLineCount(1);

@@ -123,6 +123,15 @@ public interface Guest extends AutoCloseable {
   /** Holds the guest back for this percentage of the time, 0 to 99. */
   void throttle(int percent);
 
+  /**
+   * The contents at one moment; the guest is paused meanwhile.
+   *
+   * @throws IOException if it does not pause
+   */
+  default VmDigest digest() throws IOException, InterruptedException {
+    throw new IllegalStateException("VM %s is of a kind that has no digest".formatted(spec().name()));
+  }
+
   /** Its serial console; empty for a machine without one. */
   default Optional<GuestConsole> console() {
     return Optional.empty();

@@ -26,9 +26,6 @@ public interface Replayable {
     return guest.replayable().map(each -> OptionalDouble.of(each.stepsPerSecond())).orElse(OptionalDouble.empty());
   }
 
-  /** The contents at one moment; the guest is paused meanwhile. */
-  VmDigest digest() throws InterruptedException;
-
   /**
    * Compares RAM and state with those of a twin that is built from the specification alone and does the same steps. The guest is
    * paused only while its state and the hashes of its pages are taken. Interrupting the caller ends it.

@@ -4,14 +4,16 @@ import com.google.protobuf.ByteString;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestConsole;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
+import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.proto.agent.v1.ConsoleOutput;
+import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.PowerDownVmRequest;
 import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
 
-/** What operators do with a guest's machine: its power button and its console. */
+/** What operators do with a guest's machine: its power button, its console, its contents. */
 final class GuestControls {
   private static final long LONGEST_WAIT_MILLIS = 30_000;
   private static final int MOST_TYPED_BYTES = 4096;
@@ -23,6 +25,12 @@ final class GuestControls {
   static VmStatus powerDown(Hosted hosted, PowerDownVmRequest request) throws IOException, InterruptedException {
     boolean _ = hosted.vm().powerDown(Duration.ofMillis(request.getWaitMillis()));
     return StatusMessages.statusWithSpec(hosted);
+  }
+
+  static DigestVmResponse digest(Guest guest) throws IOException, InterruptedException {
+    VmDigest digest = guest.digest();
+    return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
+        .setRegistersDigest(digest.registersDigest()).build();
   }
 
   /** @throws IllegalStateException if the guest has no console */

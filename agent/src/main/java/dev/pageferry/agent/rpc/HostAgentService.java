@@ -8,7 +8,6 @@ import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.Replayable;
-import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.Departure;
@@ -187,11 +186,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   @Override
   public void digestVm(DigestVmRequest request, StreamObserver<DigestVmResponse> observer) {
-    AgentReplies.answer(observer, () -> {
-      VmDigest digest = replayable(request.getId()).digest();
-      return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
-          .setRegistersDigest(digest.registersDigest()).build();
-    });
+    AgentReplies.answer(observer, () -> GuestControls.digest(hosted(request.getId()).vm()));
   }
 
   @Override
@@ -394,7 +389,9 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
   }
 
   private Replayable replayable(String id) {
-    return hosted(id).vm().replayable()
-        .orElseThrow(() -> new IllegalStateException("VM %s is of a kind that cannot be replayed".formatted(id)));
+    Guest guest = hosted(id).vm();
+    return guest.replayable().orElseThrow(() -> new IllegalStateException(
+        "VM %s is a real machine, which cannot be replayed; 'ferry vm digest' hashes its RAM".formatted(
+            guest.spec().name())));
   }
 }

@@ -19,7 +19,6 @@ import java.util.stream.LongStream;
 /** What RAM holds before step 0: zeros, distinct random pages, or a file. */
 final class MemoryFill {
   private static final int READ_PAGES = 4096;
-  private static final int DIGEST_PAGES = 1 << 16;
 
   private MemoryFill() {
   }
@@ -105,15 +104,6 @@ final class MemoryFill {
       written.addRange(0, PageSize.pagesFor(bytes));
     } catch (NoSuchFileException e) {
       throw new IOException("memory image %s is not there".formatted(image), e);
-    }
-    return HexFormat.of().formatHex(sha256.digest());
-  }
-
-  /** SHA-256 of RAM in address order, lower-case hex. */
-  static String digest(PageStore ram) {
-    MessageDigest sha256 = MachineState.sha256();
-    for (long page = 0; page < ram.pageCount(); page += DIGEST_PAGES) {
-      sha256.update(ram.window(page, (int) Math.min(DIGEST_PAGES, ram.pageCount() - page)));
     }
     return HexFormat.of().formatHex(sha256.digest());
   }

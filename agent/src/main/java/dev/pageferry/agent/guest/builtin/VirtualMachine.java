@@ -9,6 +9,7 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.RamDigest;
 import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
@@ -366,7 +367,7 @@ public final class VirtualMachine implements IncomingGuest, Replayable {
   public VmDigest digest() throws InterruptedException {
     return takeWhilePaused(() -> {
       MachineState state = machineState();
-      return new VmDigest(state.steps(), MemoryFill.digest(ram), state.digest());
+      return new VmDigest(state.steps(), RamDigest.of(ram), state.digest());
     });
   }
 

@@ -148,6 +148,9 @@ final class MachineCards implements AutoCloseable {
       } finally {
         closeAll(made);
       }
+      if (closed) {
+        closeConnected();
+      }
       Selector _ = selector.wakeup();
     }
 
@@ -200,10 +203,14 @@ final class MachineCards implements AutoCloseable {
         for (int card = 0; card < sockets.size(); card++) {
           disconnect(card);
         }
-        for (List<CardSocket> next = connected.poll(); next != null; next = connected.poll()) {
-          closeAll(next);
-        }
+        closeConnected();
         closeSelector();
+      }
+    }
+
+    private void closeConnected() {
+      for (List<CardSocket> next = connected.poll(); next != null; next = connected.poll()) {
+        closeAll(next);
       }
     }
 

@@ -9,11 +9,14 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.RamDigest;
+import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.PluggedCards;
 import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
@@ -38,6 +41,8 @@ final class QemuGuest implements IncomingGuest {
   private final MachineConsole console;
   private final Scheduler scheduler;
   private final AtomicPageBitmap written;
+  /** One at a time: a reason to pause cannot count those who have it. */
+  private final Mutex digests;
   private final MachineRecovery recovery;
   /** Guarded by itself. */
   private final Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
@@ -54,6 +59,7 @@ final class QemuGuest implements IncomingGuest {
     this.scheduler = scheduler;
     this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), this::recover, scheduler);
     this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
+    this.digests = scheduler.newMutex();
     this.written = new AtomicPageBitmap(ram.pageCount());
   }
 
@@ -68,6 +74,7 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void expectState() throws IOException, InterruptedException {
+    spec.requireMovable();
     disks.serve();
     machine.expectState();
   }
@@ -318,6 +325,24 @@ final class QemuGuest implements IncomingGuest {
   @Override
   public Optional<NetworkArrival> networkArrival() {
     return cards.plugged().map(each -> new NetworkArrival(each.firstFrameSeconds(), each.reachedBy()));
+  }
+
+  /** Of RAM alone: the rest of the machine's state has clocks in it. */
+  @Override
+  public VmDigest digest() throws IOException, InterruptedException {
+    return digests.<VmDigest, IOException>alone(() -> {
+      ram.borrow();
+      try {
+        pauseOrRunOn(PauseReason.DIGEST);
+        try {
+          return new VmDigest(0, RamDigest.of(ram), "");
+        } finally {
+          resume(PauseReason.DIGEST);
+        }
+      } finally {
+        ram.giveBack();
+      }
+    });
   }
 
   @Override

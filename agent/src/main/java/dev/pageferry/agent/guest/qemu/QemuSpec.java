@@ -9,9 +9,11 @@ import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.VmSpec;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -32,6 +34,10 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
   static final int MAX_DISKS = 14;
   private static final long MIB = 1L << 20;
   private static final long MOST_MEMORY = 1L << 40;
+  /** Types without one are other machines in other versions of QEMU. */
+  private static final Pattern VERSIONED = Pattern.compile(".+-\\d+\\.\\d+");
+  /** Models that have what the host has. */
+  private static final Set<String> AS_THE_HOST = Set.of("host", "max");
   /** What goes between the commas of an option's value, and needs no escape there. */
   private static final Pattern WORD = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,63}");
 
@@ -46,10 +52,24 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
       throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));
     }
     checkWord("machine type", machine);
+    if (!VERSIONED.matcher(machine).matches()) {
+      throw new IllegalArgumentException(
+          "machine type '%s' is not the same in every QEMU; name one with a version, such as pc-i440fx-10.0 or pc-q35-10.0"
+              .formatted(machine));
+    }
     checkWord("CPU model", cpu);
     SpecMessages.check(disks, MAX_DISKS, nics, MAX_NICS);
     if (boots.isEmpty() && disks.isEmpty()) {
       throw new IllegalArgumentException("a machine without a kernel and without a disk has nothing to boot");
+    }
+  }
+
+  /** @throws IOException if the machine would not be the same on another host */
+  void requireMovable() throws IOException {
+    if (AS_THE_HOST.contains(cpu)) {
+      throw new IOException(
+          "VM %s has the CPU model '%s', which differs from host to host; one with a model such as %s can be moved"
+              .formatted(name, cpu, "qemu64 or Skylake-Client-v1"));
     }
   }
 

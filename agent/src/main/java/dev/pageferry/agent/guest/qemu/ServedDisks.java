@@ -83,22 +83,18 @@ final class ServedDisks implements AutoCloseable {
 
   /** Makes safe what the machine wrote. */
   void flush() throws IOException {
-    keepsItsWrites(() -> {
-      held.flush();
-      return true;
-    });
+    unlessWritesAreLost(held::flush);
   }
 
   /** As {@link HeldDisks#release}. */
   void release(String migration) throws IOException {
-    keepsItsWrites(() -> {
-      held.release(migration);
-      return true;
-    });
+    // By itself: another trouble of a release is over when that is.
+    flush();
+    held.release(migration);
   }
 
   private interface Flush {
-    boolean done() throws IOException;
+    void carryOut() throws IOException;
   }
 
   /**
@@ -106,14 +102,14 @@ final class ServedDisks implements AutoCloseable {
    *
    * @throws IOException also if an earlier one has failed; only a boot, from what the disk has, is whole again
    */
-  private void keepsItsWrites(Flush flush) throws IOException {
+  private void unlessWritesAreLost(Flush flush) throws IOException {
     IOException lost = lostWrites;
     if (lost != null) {
       throw new IOException("a flush has failed, and writes may be lost; stop the VM and start it (%s)".formatted(
           IoFailure.sentence(lost)), lost);
     }
     try {
-      boolean _ = flush.done();
+      flush.carryOut();
     } catch (DiskNotPermittedException e) {
       throw e;
     } catch (IOException e) {
@@ -164,10 +160,7 @@ final class ServedDisks implements AutoCloseable {
     public void flush() throws IOException {
       // What was written to a disk that is not open here was made safe when it was closed.
       if (held.disks() != null) {
-        whenPermitted(now -> keepsItsWrites(() -> {
-          now.flush();
-          return true;
-        }));
+        whenPermitted(now -> unlessWritesAreLost(now::flush));
       }
     }
 
