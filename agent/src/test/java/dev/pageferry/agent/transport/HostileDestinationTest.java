@@ -436,7 +436,7 @@ class HostileDestinationTest {
     assertThat(vm.isPaused()).isFalse();
     assertThat(move.givenAway()).isEmpty();
     TestCluster.awaitSteps(vm, 500);
-    TestCluster.Move next = cluster.start(a, b, vm, TestCluster.options(STREAMS));
+    TestCluster.Move next = cluster.start(a, b, vm, TestCluster.patientOptions(STREAMS));
     await().atMost(TestCluster.PATIENCE).until(
         () -> next.migration().status().blackout().isPresent() || next.migration().status().state().isFinal());
     assertThat(next.migration().status().failure()).isEmpty();

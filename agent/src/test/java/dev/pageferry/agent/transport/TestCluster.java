@@ -146,6 +146,11 @@ final class TestCluster implements AutoCloseable {
     return new SourceOptions(Duration.ofMillis(300), 0, streams, OnStall.ABORT, PATIENCE);
   }
 
+  /** For a move that is to come to its end however slow this machine is. */
+  static SourceOptions patientOptions(int streams) {
+    return new SourceOptions(Duration.ofMillis(300), 0, streams, OnStall.SWITCH, PATIENCE);
+  }
+
   static void awaitSteps(VirtualMachine vm, long more) {
     long before = vm.steps();
     await().atMost(PATIENCE).pollInterval(Duration.ofMillis(5)).until(() -> vm.steps() >= before + more);
