@@ -64,7 +64,15 @@ public final class NbdServer implements AutoCloseable {
   private void accept() {
     while (!closed) {
       try {
-        begin(socket.accept());
+        SocketChannel channel = socket.accept();
+        boolean isServed = false;
+        try {
+          isServed = begin(channel);
+        } finally {
+          if (!isServed) {
+            channel.close();
+          }
+        }
       } catch (IOException | RuntimeException | Error e) {
         // As where there are too many open files, or too little memory: it may come again.
         if (!closed) {
@@ -84,11 +92,11 @@ public final class NbdServer implements AutoCloseable {
     }
   }
 
-  private void begin(SocketChannel channel) throws IOException {
+  /** @return whether it is served; else it is to be closed */
+  private boolean begin(SocketChannel channel) {
     if (clients.size() >= MOST_CLIENTS) {
       log.warn("disk {} has {} clients, another one is sent away", export.name(), MOST_CLIENTS);
-      channel.close();
-      return;
+      return false;
     }
     String name = "nbd-" + export.name();
     NbdConnection client = new NbdConnection(name, channel, export.disk(), export.readOnly(), export.mostBytes(),
@@ -106,10 +114,10 @@ public final class NbdServer implements AutoCloseable {
       isServed = !closed;
     } finally {
       if (!isServed) {
-        client.close();
         clients.remove(client);
       }
     }
+    return isServed;
   }
 
   /** Hangs up on clients. A request that is being carried out ends by itself. */

@@ -128,6 +128,8 @@ final class MachineCards implements AutoCloseable {
     /** Of the thread: by card; null where there is no QEMU. */
     private final List<@Nullable CardSocket> sockets = new ArrayList<>();
     private final AtomicReference<@Nullable Promise<Boolean>> drained = new AtomicReference<>();
+    /** Whoever pauses the machine does not wait for the thread any more. */
+    private volatile boolean ended;
 
     Running(Selector selector, PluggedCards cards) {
       this.selector = selector;
@@ -169,6 +171,9 @@ final class MachineCards implements AutoCloseable {
     }
 
     void awaitSent() throws InterruptedException {
+      if (ended) {
+        return;
+      }
       Promise<Boolean> asked = scheduler.newPromise();
       drained.set(asked);
       Selector _ = selector.wakeup();
@@ -200,6 +205,7 @@ final class MachineCards implements AutoCloseable {
       } catch (IOException | InterruptedException | RuntimeException | Error e) {
         log.error("vm={} its network ends; it is not reached any more", spec.name(), e);
       } finally {
+        ended = true;
         for (int card = 0; card < sockets.size(); card++) {
           disconnect(card);
         }

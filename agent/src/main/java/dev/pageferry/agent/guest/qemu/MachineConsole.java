@@ -88,6 +88,8 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
     } catch (IOException | RuntimeException | Error e) {
       log.error("vm={} its console ends", vm, e);
     } finally {
+      // Whoever pauses the machine does not wait for this thread any more.
+      closed = true;
       closeAll();
     }
   }
@@ -139,6 +141,9 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
 
   /** The machine is paused: waits until all that it wrote is here. */
   void awaitTaken() throws InterruptedException {
+    if (closed) {
+      return;
+    }
     Promise<Boolean> asked = scheduler.newPromise();
     taken = asked;
     selector.wakeup();

@@ -35,7 +35,15 @@ final class MachineRecovery {
   void begin() {
     int _ = calls.incrementAndGet();
     if (busy.compareAndSet(false, true)) {
-      Task _ = scheduler.start("recovery", this::run);
+      boolean isStarted = false;
+      try {
+        Task _ = scheduler.start("recovery", this::run);
+        isStarted = true;
+      } finally {
+        if (!isStarted) {
+          busy.set(false);
+        }
+      }
     }
   }
 

@@ -38,8 +38,6 @@ final class ServedDisks implements AutoCloseable {
   private final List<NbdServer> servers = new ArrayList<>();
   private volatile boolean closed;
   private volatile Failure failure = new Failure("no reason is known", true);
-  /** When requests began to fail because the disks may not be used, on the scheduler's clock; 0: they do not. */
-  private volatile long forbiddenSince;
   /** What the guest was told is safe, or will be, may be lost: nothing that is told from then on can be relied on. */
   private volatile @Nullable IOException lostWrites;
 
@@ -126,6 +124,8 @@ final class ServedDisks implements AutoCloseable {
   private final class Served implements BlockDevice {
     private final int number;
     private final DiskDescription disk;
+    /** When its requests began to fail because it may not be used, on the scheduler's clock; 0: they do not. */
+    private volatile long forbiddenSince;
 
     Served(int number, DiskDescription disk) {
       this.number = number;
@@ -166,7 +166,7 @@ final class ServedDisks implements AutoCloseable {
 
     /**
      * Waits a moment where the disk is not to be used now; an error after that stops the machine, which keeps the request. All requests
-     * have that moment together: a machine with many of them is to stop soon, too.
+     * of a disk have that moment together: a machine with many of them is to stop soon, too.
      */
     private void whenPermitted(Request request) throws IOException {
       while (true) {
