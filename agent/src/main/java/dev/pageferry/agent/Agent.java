@@ -15,6 +15,7 @@ import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.qemu.QemuKind;
 import dev.pageferry.agent.guest.qemu.QemuPaths;
 import dev.pageferry.agent.hosting.ComingGuests;
+import dev.pageferry.agent.hosting.TakingOver;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.incarnation.IncarnationLock;
 import dev.pageferry.agent.incarnation.RunDirectory;
@@ -82,6 +83,7 @@ final class Agent implements AutoCloseable {
   private final IncomingMigrations incoming;
   private final MigrationServer migrationServer;
   private final CoordinatorSession session;
+  private final TakingOver takingOver;
   private @Nullable SharedStorage sharedStorage;
   private final ObservabilityServer observability;
   private @Nullable Thread recovery;
@@ -105,8 +107,9 @@ final class Agent implements AutoCloseable {
       hostNetwork.useInterface(config.uplink().get());
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
-    GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker),
-        machinesOfQemu(config, memory, disks, hostNetwork));
+    QemuKind qemu = new QemuKind(memory, disks, hostNetwork, new QemuPaths(config.hostId().value(), config.qemu(),
+        config.ramDirectory(), config.allowedPaths()), incarnation, config.keepGuests(), Scheduler.SYSTEM);
+    GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
@@ -117,6 +120,7 @@ final class Agent implements AutoCloseable {
     outgoing = new OutgoingMigrations(departures, claims, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
+    takingOver = new TakingOver(qemu.left(), guests, claims, line, () -> lease.join().awaitLive(), failpoints);
     incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
@@ -140,20 +144,12 @@ final class Agent implements AutoCloseable {
     Optional<DiskRecovery> diskRecovery = storage
         .map(shared -> DiskRecovery.ofEarlierIncarnation(shared.copies(), line));
     session.start();
+    takingOver.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
       MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(),
           () -> outgoing.isEmpty() && incoming.isEmpty());
     }
-  }
-
-  private static QemuKind machinesOfQemu(AgentConfig config, HostMemory memory, GuestDisks disks,
-      HostNetwork network)
-      throws IOException {
-    QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
-        config.allowedPaths());
-    paths.sweep();
-    return new QemuKind(memory, disks, network, paths, Scheduler.SYSTEM);
   }
 
   /** Agents on one machine that were told nothing do not get into each other's way. */
@@ -227,6 +223,7 @@ final class Agent implements AutoCloseable {
     // First: what came while the rest ends would end with the process.
     service.refuseMore();
     observability.close();
+    takingOver.close();
     outgoing.close();
     OrderlyEnd end = new OrderlyEnd(Scheduler.SYSTEM, RELEASE);
     // The session goes on meanwhile: what is in doubt is settled by the coordinator's word.

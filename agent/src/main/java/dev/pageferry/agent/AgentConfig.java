@@ -7,8 +7,10 @@ import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.common.units.Durations;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -30,17 +32,19 @@ import java.util.Optional;
  * @param qemu the program, a path or a name
  * @param allowedPaths directories that operators may name files of guests in
  * @param ramDirectory a tmpfs, for the memory of machines of QEMU
+ * @param keepGuests how long machines of QEMU wait for the next agent of this host once this one has ended
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
     Optional<HostPort> vxlanListen, Optional<InterfaceUplink> uplink, long memoryBytes,
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
     Optional<Path> runDirectory, String qemu,
-    List<Path> allowedPaths, Path ramDirectory, Optional<Path> failpointDirectory) {
+    List<Path> allowedPaths, Path ramDirectory, Duration keepGuests, Optional<Path> failpointDirectory) {
+  private static final Duration MOST_PATIENCE = Duration.ofHours(1);
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
       "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "qemu",
       "allow-path",
-      "ram-dir", "failpoint-dir");
+      "ram-dir", "keep-guests", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -57,7 +61,9 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
         settings.maybe("run-dir", Path::of), settings.optional("qemu", "qemu-system-x86_64", text -> text),
         settings.optional("allow-path", List.of(), AgentConfig::directories),
-        settings.optional("ram-dir", Path.of("/dev/shm"), Path::of), settings.maybe("failpoint-dir", Path::of));
+        settings.optional("ram-dir", Path.of("/dev/shm"), Path::of),
+        settings.optional("keep-guests", Duration.ofSeconds(60), AgentConfig::patience),
+        settings.maybe("failpoint-dir", Path::of));
     if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard()
         || config.vxlanListen().filter(HostPort::isWildcard).isPresent())) {
       settings.problem("--advertise is missing: others cannot be told a wildcard address");
@@ -84,6 +90,14 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
       case "false" -> false;
       default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
     };
+  }
+
+  private static Duration patience(String text) {
+    Duration patience = text.equals("0") ? Duration.ZERO : Durations.parse(text);
+    if (patience.compareTo(MOST_PATIENCE) > 0 || patience.toMillis() % 1000 != 0) {
+      throw new IllegalArgumentException("'%s' is not a number of whole seconds up to 1 h".formatted(text));
+    }
+    return patience;
   }
 
   private static long memory(String text) {

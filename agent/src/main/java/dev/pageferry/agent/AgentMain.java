@@ -83,6 +83,12 @@ public final class AgentMain extends ServerProgram {
       description = "A tmpfs, for the memory of machines of QEMU. Default /dev/shm.")
   @Nullable
   String ramDir;
+  @Option(names = "--keep-guests", paramLabel = "TIME",
+      description = "How long machines of QEMU live on when this agent has ended, such as 60s, for the%n"
+          + "next one to take them over: without disks and network, which come back with it.%n"
+          + "0: they end with this agent. Default 60s.")
+  @Nullable
+  String keepGuests;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
   @Nullable
   String failpointDir;

@@ -235,6 +235,15 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
     agent(host).start(REGISTERED);
   }
 
+  /** Ends an agent, if it lives, and starts it with further arguments than it had at first. */
+  public void restartWith(String host, String... more) throws IOException, InterruptedException {
+    List<String> arguments = new ArrayList<>(Objects.requireNonNull(agentArguments.get(host)));
+    arguments.addAll(List.of(more));
+    agent(host).close();
+    agent(host).become(Distribution.PRESENT.program("ferry-agent"), arguments);
+    restart(host);
+  }
+
   /** As {@link #restart}, in a version that it may not have been of before. */
   public void restartAs(String host, Distribution distribution) throws IOException, InterruptedException {
     List<String> arguments = agentArguments.get(host);

@@ -161,4 +161,12 @@ public interface Guest extends AutoCloseable {
   /** Ends the guest, lets go of its disks, and gives the memory back once nobody borrows it. Idempotent. */
   @Override
   void close();
+
+  /**
+   * This agent ends, and another one of its host may be there soon: leaves the guest to it where that can be, else ends it.
+   * Idempotent.
+   */
+  default void detach() {
+    close();
+  }
 }

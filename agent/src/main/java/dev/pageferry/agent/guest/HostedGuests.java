@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -103,17 +104,25 @@ public final class HostedGuests implements HostedCopies {
   }
 
   private void end(Guest copy) {
+    end(copy, Guest::close);
+  }
+
+  private void end(Guest copy, Consumer<Guest> how) {
     synchronized (this) {
       if (guests.values().removeIf(each -> each.vm() == copy)) {
         leaving.add(copy);
       }
     }
-    leave(copy);
+    leave(copy, how);
   }
 
   private void leave(Guest copy) {
+    leave(copy, Guest::close);
+  }
+
+  private void leave(Guest copy, Consumer<Guest> how) {
     try {
-      copy.close();
+      how.accept(copy);
     } finally {
       synchronized (this) {
         if (leaving.remove(copy)) {
@@ -148,10 +157,10 @@ public final class HostedGuests implements HostedCopies {
     return guest.replayable().map(Replayable::stepsHere).orElse(0L);
   }
 
-  /** Ends all VMs: they end with this process. */
+  /** This process ends: VMs are left to the next agent of this host, and those that cannot be end. */
   public void close() {
     for (Hosted each : list()) {
-      end(each.vm());
+      end(each.vm(), Guest::detach);
     }
   }
 }

@@ -88,6 +88,21 @@ public final class HostMemory {
     }
   }
 
+  /**
+   * The memory of a guest that runs already, in a file that this made under an agent before. It counts however little is free: it is
+   * in use.
+   *
+   * @throws IOException if the file is not there, or of another size
+   */
+  public PageStore adoptShared(long bytes, Path file) throws IOException {
+    PageStore.checkSize(bytes);
+    PageStore store = store(Mapping.ofExisting(file, bytes), this::unmapShared);
+    synchronized (this) {
+      reservedBytes += bytes;
+    }
+    return store;
+  }
+
   private void unmapShared(Mapping mapping) {
     long bytes = mapping.bytes();
     mapping.close();
@@ -175,7 +190,7 @@ public final class HostMemory {
 
   /** What guests may still have; spare memory is a part of it. */
   public synchronized long freeBytes() {
-    return capacityBytes - reservedBytes;
+    return Math.max(0, capacityBytes - reservedBytes);
   }
 
   /** Memory that guests have left and that is still backed. */

@@ -72,6 +72,29 @@ final class Mapping implements AutoCloseable {
     }
   }
 
+  /**
+   * Maps a file that was backed before, with what is in it.
+   *
+   * @throws IOException if it is not there, or of another size
+   */
+  @SuppressWarnings("MustBeClosedChecker") // closed with the mapping
+  static Mapping ofExisting(Path file, long bytes) throws IOException {
+    Arena arena = Arena.ofShared();
+    boolean isMapped = false;
+    try (FileChannel channel = FileChannel.open(file, Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE))) {
+      if (channel.size() != bytes) {
+        throw new IOException("%s has %d bytes instead of %d".formatted(file, channel.size(), bytes));
+      }
+      Mapping mapping = new Mapping(arena, channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena));
+      isMapped = true;
+      return mapping;
+    } finally {
+      if (!isMapped) {
+        arena.close();
+      }
+    }
+  }
+
   long bytes() {
     return memory.byteSize();
   }

@@ -1,10 +1,12 @@
 package dev.pageferry.agent.ownership;
 
 import dev.pageferry.common.concurrent.Promise;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import java.time.Duration;
+import java.util.List;
 
 /**
  * Asks the coordinator's one row per VM. Commit and resolve are idempotent and their answers final, so that asking again
@@ -66,6 +68,16 @@ public interface OwnershipClient {
 
   /** From this host, before a VM that was created or started here does its first step. */
   Decision started(VmId vm, OwnershipEpoch epoch) throws NoAnswerException, InterruptedException;
+
+  /**
+   * From an agent that has found a VM running which one before it left on this host.
+   *
+   * @param before incarnations that have had what was found
+   * @return {@link Outcome#COMMITTED} under the epoch that it has from then on, or ABORTED
+   */
+  default Decision takeOver(VmId vm, List<Incarnation> before) throws NoAnswerException, InterruptedException {
+    throw new IllegalStateException("VM %s cannot be taken over from %s: nobody is asked here".formatted(vm, before));
+  }
 
   /** Completes, with the time it took, if the coordinator answers within the given time; fails otherwise. */
   Promise<Duration> probe(Duration atMost);

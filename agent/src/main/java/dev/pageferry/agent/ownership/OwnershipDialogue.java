@@ -9,9 +9,11 @@ import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
 import dev.pageferry.agent.ownership.Ruling.Ours;
 import dev.pageferry.common.concurrent.Backoff;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
@@ -31,7 +33,9 @@ public final class OwnershipDialogue {
     /** It is to have the guest. */
     DESTINATION,
     /** It builds the guest. */
-    BUILDER
+    BUILDER,
+    /** It has found the guest, which the agent before it left running. */
+    HEIR
   }
 
   /**
@@ -63,6 +67,9 @@ public final class OwnershipDialogue {
 
     void ruled(Ruling.Final ruling);
   }
+
+  private static final MigrationId NO_OPERATION = new MigrationId("none");
+  private static final OwnershipEpoch EARLIEST = new OwnershipEpoch(1);
 
   private final Line line;
   private final Side side;
@@ -109,7 +116,12 @@ public final class OwnershipDialogue {
 
   /** @param epoch under which this host was told to build the guest */
   public static OwnershipDialogue ofBuilder(Line line, VmId vm, OwnershipEpoch epoch, Listener listener) {
-    return new OwnershipDialogue(line, Side.BUILDER, vm, new MigrationId("none"), epoch, listener);
+    return new OwnershipDialogue(line, Side.BUILDER, vm, NO_OPERATION, epoch, listener);
+  }
+
+  /** For a guest that was found running: under which epoch this host has it, or not, the answer says. */
+  public static OwnershipDialogue ofHeir(Line line, VmId vm, Listener listener) {
+    return new OwnershipDialogue(line, Side.HEIR, vm, NO_OPERATION, EARLIEST, listener);
   }
 
   /** What the coordinator says of the VM, unasked: it ends a doubt about an operation that its records do not know. Any thread. */
@@ -128,7 +140,9 @@ public final class OwnershipDialogue {
 
   /** Empty: it waits for nothing, or for no longer than a question and its answer take. Any thread. */
   Optional<OpenDialogues.Doubt> doubt() {
-    return Optional.ofNullable(waitsFor).map(reason -> new OpenDialogues.Doubt(vm, operation, mine, reason));
+    // Of a guest that was found it is not known under which epoch it would be this host's.
+    return Optional.ofNullable(waitsFor).filter(_ -> side != Side.HEIR)
+        .map(reason -> new OpenDialogues.Doubt(vm, operation, mine, reason));
   }
 
   /** The guest is this host's and cannot run here yet, of which operators hear as of a doubt until {@link #ends()}. */
@@ -241,6 +255,12 @@ public final class OwnershipDialogue {
     return await(() -> line.client().started(vm, mine));
   }
 
+  /** Asks whether a guest that was found running is this host's. @param before incarnations of it that have had the guest */
+  public Ruling.Final takeOver(List<Incarnation> before) throws InterruptedException {
+    asked = true;
+    return await(() -> line.client().takeOver(vm, before));
+  }
+
   /**
    * The source has said that the row committed the guest to this host. It is as good as the row's own word: a source says so
    * only when it has heard it.
@@ -315,7 +335,7 @@ public final class OwnershipDialogue {
       case PENDING -> new Ruling.Pending();
       case DELETED -> notOurs(Why.DELETED, answer);
       case COMMITTED -> committed(answer);
-      case ABORTED -> side != Side.DESTINATION && side != Side.BUILDER && answer.epoch() == mine.value()
+      case ABORTED -> (side == Side.SOURCE || side == Side.SAVER) && answer.epoch() == mine.value()
           ? new Ours(mine)
           : notOurs(Why.ABORTED, answer);
       // Under the later epoch that it has since.
@@ -331,6 +351,7 @@ public final class OwnershipDialogue {
     return switch (side) {
       case SOURCE -> answer.epoch() > mine.value() ? notOurs(Why.COMMITTED, answer) : new Ruling.RecordsUnknown();
       case SAVER -> notOurs(Why.SAVED, answer);
+      case HEIR -> new Ours(new OwnershipEpoch(answer.epoch()));
       case DESTINATION, BUILDER ->
         answer.epoch() == mine.value() ? new Ours(mine) : notOurs(Why.COMMITTED, answer);
     };

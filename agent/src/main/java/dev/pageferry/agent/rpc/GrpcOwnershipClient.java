@@ -16,11 +16,13 @@ import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
 import dev.pageferry.proto.registry.v1.ResolveRequest;
 import dev.pageferry.proto.registry.v1.StartedRequest;
+import dev.pageferry.proto.registry.v1.TakeOverRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
@@ -118,14 +120,29 @@ final class GrpcOwnershipClient implements OwnershipClient {
 
   @Override
   public Decision started(VmId vm, OwnershipEpoch epoch) throws NoAnswerException, InterruptedException {
+    // A coordinator of the version before has hosts start VMs without being asked.
+    return orIfUnknown(new Decision(Outcome.COMMITTED, host.value(), epoch.value()),
+        () -> stub().started(StartedRequest.newBuilder().setVmId(vm.value()).setHostId(host.value())
+            .setIncarnation(incarnation.value()).setEpoch(epoch.value()).build()));
+  }
+
+  @Override
+  public Decision takeOver(VmId vm, List<Incarnation> before) throws NoAnswerException, InterruptedException {
+    // For a coordinator of the version before what an agent had ends with it.
+    return orIfUnknown(new Decision(Outcome.ABORTED, "", Long.MAX_VALUE),
+        () -> stub().takeOver(TakeOverRequest.newBuilder().setVmId(vm.value()).setHostId(host.value())
+            .setIncarnation(incarnation.value())
+            .addAllEndedIncarnations(before.stream().map(Incarnation::value).toList()).build()));
+  }
+
+  /** @param otherwise the answer of a coordinator that does not know the question */
+  private Decision orIfUnknown(Decision otherwise, Question question) throws NoAnswerException, InterruptedException {
     try {
-      return ask(() -> stub().started(StartedRequest.newBuilder().setVmId(vm.value()).setHostId(host.value())
-          .setIncarnation(incarnation.value()).setEpoch(epoch.value()).build()));
+      return ask(question);
     } catch (UnreachableException e) {
       if (e.getCause() instanceof StatusRuntimeException status
           && status.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
-        // A coordinator of the version before, which has hosts start VMs without being asked.
-        return new Decision(Outcome.COMMITTED, host.value(), epoch.value());
+        return otherwise;
       }
       throw e;
     }

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +37,9 @@ final class Departure {
   private static final int LEAST_THROTTLE = 1;
   /** Return path: "shut", 4 bytes, no error. Source: QEMU's {@code migration/migration.c}, MIG_RP_MSG_SHUT. */
   private static final byte[] SHUT = {0, 1, 0, 4, 0, 0, 0, 0};
+
+  /** Of a migration that does nothing any more. Source: QEMU's {@code qapi/migration.json}, MigrationStatus. */
+  private static final Set<String> OVER = Set.of("cancelled", "failed", "completed", "none");
 
   private final Qmp monitor;
   private final Scheduler scheduler;
@@ -196,8 +200,8 @@ final class Departure {
     return monitor.execute("query-migrate");
   }
 
-  private String status() throws IOException, InterruptedException {
-    JsonObject said = query();
+  private static String status(Qmp monitor) throws IOException, InterruptedException {
+    JsonObject said = monitor.execute("query-migrate");
     return said.has("status") ? said.get("status").getAsString() : "none";
   }
 
@@ -235,22 +239,27 @@ final class Departure {
     while (shut.hasRemaining()) {
       int _ = channel.write(shut);
     }
-    awaitStatus("completed");
+    awaitStatus(monitor, scheduler, Set.of("completed"));
     completed = true;
   }
 
-  private void awaitStatus(String... wanted) throws IOException, InterruptedException {
+  /** Ends what an agent that has ended began: its stream leads nowhere. */
+  static void endLeftOver(Qmp monitor, Scheduler scheduler) throws IOException, InterruptedException {
+    JsonObject _ = monitor.execute("migrate_cancel");
+    awaitStatus(monitor, scheduler, OVER);
+  }
+
+  private static void awaitStatus(Qmp monitor, Scheduler scheduler, Set<String> wanted)
+      throws IOException, InterruptedException {
     long end = scheduler.nanos() + ENDED.toNanos();
     while (true) {
-      String now = status();
-      for (String each : wanted) {
-        if (now.equals(each)) {
-          return;
-        }
+      String now = status(monitor);
+      if (wanted.contains(now)) {
+        return;
       }
       if (scheduler.nanos() > end) {
-        throw new IOException("QEMU's migration is '%s' after %d s, expected '%s'".formatted(now, ENDED.toSeconds(),
-            String.join("' or '", wanted)));
+        throw new IOException("QEMU's migration is '%s' after %d s, expected one of %s".formatted(now,
+            ENDED.toSeconds(), wanted));
       }
       scheduler.sleep(SOON);
     }
@@ -281,7 +290,7 @@ final class Departure {
       awaitEnd(watcher);
     }
     if (isAlive && !completed) {
-      awaitStatus("cancelled", "failed", "completed", "none");
+      awaitStatus(monitor, scheduler, OVER);
     }
   }
 

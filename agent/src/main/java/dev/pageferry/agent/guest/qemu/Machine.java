@@ -4,7 +4,6 @@ import com.google.gson.JsonObject;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.agent.guest.PushedPages;
-import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
 import java.io.IOException;
@@ -21,8 +20,6 @@ import org.slf4j.LoggerFactory;
  */
 final class Machine implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Machine.class);
-  private static final Duration GOES_ON = Duration.ofSeconds(5);
-  private static final Duration SOON = Duration.ofMillis(5);
 
   private final QemuSpec spec;
   private final MachineFiles files;
@@ -31,7 +28,7 @@ final class Machine implements AutoCloseable {
   private final MachineConsole console;
   private final Scheduler scheduler;
   private final BooleanSupplier mayRun;
-  private final Mutex commands;
+  private final OneAtATime commands;
   /** The condition, or whether it runs. */
   private final Signal changed;
   private final MachineCondition condition;
@@ -60,37 +57,26 @@ final class Machine implements AutoCloseable {
     this.console = console;
     this.mayRun = mayRun;
     this.scheduler = scheduler;
-    this.commands = scheduler.newMutex();
+    this.commands = new OneAtATime(spec.name(), scheduler);
     this.changed = scheduler.newSignal();
     this.condition = new MachineCondition(spec.name(), onDiskError, changed);
   }
 
-  private interface Work {
-    void run() throws IOException, InterruptedException;
-  }
-
-  private void alone(Work work) throws IOException, InterruptedException {
-    boolean _ = commands.<Boolean, IOException>alone(() -> {
-      work.run();
-      return true;
-    });
-  }
-
   /** Switches it on; it is paused ahead of its first instruction. */
   void boot() throws IOException, InterruptedException {
-    alone(() -> {
+    commands.run(() -> {
       QemuProcess _ = start(false);
     });
   }
 
   /** Has a QEMU wait for a state. */
   void expectState() throws IOException, InterruptedException {
-    alone(() -> Arrival.prepare(start(true).monitor()));
+    commands.run(() -> Arrival.prepare(start(true).monitor()));
   }
 
   /** Gives it a state, whose RAM is filled already; it is paused. */
   void load(MachineImage image) throws IOException, InterruptedException {
-    alone(() -> {
+    commands.run(() -> {
       QemuProcess waiting = process;
       if (waiting == null || waiting.isLoaded()) {
         waiting = start(true);
@@ -100,6 +86,42 @@ final class Machine implements AutoCloseable {
       Arrival.load(waiting.monitor(), image, files.state(), scheduler);
       condition.ask(waiting.monitor());
     });
+  }
+
+  /**
+   * Goes on with a QEMU that was found. A migration that was under way is none any more.
+   *
+   * @throws IOException if it does not answer, or waits for a state that nobody has
+   */
+  void attach(KeptQemu found) throws IOException, InterruptedException {
+    commands.run(() -> {
+      QemuProcess now = adopt(QemuProcess.of(found, files, scheduler, condition::hear));
+      now.loads();
+      Departure.endLeftOver(now.monitor(), scheduler);
+      String status = RunState.of(now.monitor());
+      if (status.equals(RunState.INCOMING)) {
+        throw new IOException("it had no state yet");
+      }
+      condition.ask(now.monitor());
+      running = status.equals(RunState.RUNNING);
+      stopped = !running;
+      if (running) {
+        cards.passFrames();
+        runsSince = scheduler.nanos();
+      }
+    });
+  }
+
+  /** It cannot be had any more. */
+  void failed(String reason) {
+    condition.become(new GuestCondition(GuestCondition.Kind.FAILED, reason));
+  }
+
+  private QemuProcess adopt(QemuProcess next) throws IOException {
+    process = next;
+    next.onEnd(() -> ended(next));
+    console.connect();
+    return next;
   }
 
   private QemuProcess start(boolean isIncoming) throws IOException, InterruptedException {
@@ -116,11 +138,7 @@ final class Machine implements AutoCloseable {
     runsSince = 0;
     condition.become(GuestCondition.FINE);
     Files.deleteIfExists(files.monitor());
-    QemuProcess started = QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, condition::hear);
-    process = started;
-    started.onEnd(() -> ended(started));
-    console.connect();
-    return started;
+    return adopt(QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, condition::hear));
   }
 
   private Qmp monitor() throws IOException {
@@ -152,7 +170,7 @@ final class Machine implements AutoCloseable {
     if (condition.isOver()) {
       return true;
     }
-    alone(() -> {
+    commands.run(() -> {
       JsonObject _ = monitor().execute("system_powerdown");
     });
     return changed.await(condition::isOver, atMost);
@@ -160,7 +178,7 @@ final class Machine implements AutoCloseable {
 
   /** Stops it or has it go on, as it is to be. */
   void settle() throws IOException, InterruptedException {
-    alone(() -> {
+    commands.run(() -> {
       boolean runs = mayRun.getAsBoolean() && !closed;
       if (runs && (!running || condition.isHalted())) {
         goOn();
@@ -176,14 +194,13 @@ final class Machine implements AutoCloseable {
   }
 
   private String status() throws IOException, InterruptedException {
-    return commands.<String, IOException>alone(
-        () -> monitor().execute("query-status").get("status").getAsString());
+    return commands.call(() -> RunState.of(monitor()));
   }
 
   /** Whether a request to a disk has stopped it; it is halted then. */
   boolean isStoppedByDisk(ServedDisks.Failure failure) throws InterruptedException {
     try {
-      boolean isStopped = status().equals("io-error");
+      boolean isStopped = status().equals(RunState.DISK_FAILED);
       if (isStopped) {
         condition.halted(failure);
       }
@@ -230,7 +247,7 @@ final class Machine implements AutoCloseable {
     // Ahead of it: what stops it again is told at once.
     condition.goesOn();
     if (!condition.isOver()) {
-      sendCont();
+      RunState.goOn(monitor(), scheduler);
     }
     cards.passFrames();
     running = true;
@@ -238,22 +255,6 @@ final class Machine implements AutoCloseable {
     changed.raise();
     if (wanted != null) {
       leave(wanted);
-    }
-  }
-
-  /** A QEMU whose migration is just ending refuses for a moment. */
-  private void sendCont() throws IOException, InterruptedException {
-    long end = scheduler.nanos() + GOES_ON.toNanos();
-    while (true) {
-      try {
-        JsonObject _ = monitor().execute("cont");
-        return;
-      } catch (Qmp.RefusedException e) {
-        if (scheduler.nanos() > end) {
-          throw e;
-        }
-        scheduler.sleep(SOON);
-      }
     }
   }
 
@@ -273,7 +274,7 @@ final class Machine implements AutoCloseable {
 
   /** Has it push its pages, for one migration, until they are closed. */
   PushedPages openPages(long pageCount) throws IOException, InterruptedException {
-    return commands.<PushedPages, IOException>alone(() -> {
+    return commands.call(() -> {
       // Of a save that was given up while the guest stayed paused.
       endDeparture();
       PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
@@ -284,7 +285,7 @@ final class Machine implements AutoCloseable {
   }
 
   private void staysHere() {
-    boolean _ = uninterruptibly(() -> alone(() -> {
+    boolean _ = commands.anyway(() -> commands.run(() -> {
       pages = null;
       endDeparture();
     }), "its migration was not ended well");
@@ -304,7 +305,7 @@ final class Machine implements AutoCloseable {
 
   /** All that it is but its RAM, while it is stopped. */
   MachineImage image() throws IOException, InterruptedException {
-    return commands.<MachineImage, IOException>alone(() -> {
+    return commands.call(() -> {
       Departure leaving = departure;
       if (leaving == null) {
         leaving = Departure.beginWithoutRam(monitor(), files.stream(), scheduler);
@@ -325,7 +326,7 @@ final class Machine implements AutoCloseable {
 
   /** Has QEMU let go of the machine that leaves; only {@link #settle} brings it back. */
   void letGo() throws IOException, InterruptedException {
-    alone(() -> {
+    commands.run(() -> {
       Departure leaving = departure;
       if (leaving == null) {
         throw new IOException("VM %s is not leaving: its QEMU has nothing to let go of".formatted(spec.name()));
@@ -336,34 +337,12 @@ final class Machine implements AutoCloseable {
 
   /** Holds it back while it leaves and runs; a stopped one that goes on begins anew, and is not held back. */
   void throttle(int percent) {
-    boolean _ = uninterruptibly(() -> alone(() -> {
+    boolean _ = commands.anyway(() -> commands.run(() -> {
       Departure leaving = departure;
       if (leaving != null && !stopped) {
         leaving.throttle(percent);
       }
     }), "it is not held back");
-  }
-
-  /** @return whether it was done */
-  private boolean uninterruptibly(Work work, String trouble) {
-    boolean interrupted = false;
-    try {
-      while (true) {
-        try {
-          work.run();
-          return true;
-        } catch (InterruptedException e) {
-          interrupted = true;
-        } catch (IOException e) {
-          log.error("vm={} {}: {}", spec.name(), trouble, e.getMessage());
-          return false;
-        }
-      }
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
   }
 
   /**
@@ -372,7 +351,7 @@ final class Machine implements AutoCloseable {
    * @return whether it is as it is to be
    */
   boolean settleAnyway() {
-    return uninterruptibly(() -> {
+    return commands.anyway(() -> {
       try {
         settle();
       } catch (IOException e) {
@@ -385,12 +364,28 @@ final class Machine implements AutoCloseable {
   /** Ends it. Idempotent. */
   @Override
   public void close() {
-    boolean _ = uninterruptibly(() -> alone(() -> {
+    end(QemuProcess::close);
+  }
+
+  /** Leaves its QEMU to the next agent, as it is. Idempotent. */
+  void leave() {
+    end(each -> {
+      endDeparture();
+      each.letGo();
+    });
+  }
+
+  private interface End {
+    void of(QemuProcess process) throws InterruptedException;
+  }
+
+  private void end(End end) {
+    boolean _ = commands.anyway(() -> commands.run(() -> {
       closed = true;
       QemuProcess ends = process;
       process = null;
       if (ends != null) {
-        ends.close();
+        end.of(ends);
       }
       endDeparture();
     }), "was not ended well");

@@ -98,7 +98,7 @@ final class MachineCondition {
 
   /** A state that was loaded may be that of a guest that is off, or has crashed. */
   void ask(Qmp monitor) throws IOException, InterruptedException {
-    become(switch (monitor.execute("query-status").get("status").getAsString()) {
+    become(switch (RunState.of(monitor)) {
       case "shutdown" -> OFF;
       case "guest-panicked" -> PANICKED;
       default -> GuestCondition.FINE;

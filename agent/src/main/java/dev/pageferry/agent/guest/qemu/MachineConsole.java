@@ -8,10 +8,13 @@ import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -163,6 +166,33 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
     changed.raise();
   }
 
+  /** Keeps it for the next agent of this machine. */
+  void keep() {
+    Output all = buffer.from(0, KEPT_BYTES);
+    try {
+      Files.write(files.keptConsole(),
+          ByteBuffer.allocate(Long.BYTES + all.data().length).putLong(all.offset()).put(all.data()).array());
+    } catch (IOException e) {
+      log.warn("vm={} its console is not kept for the next agent: {}", vm, e.toString());
+    }
+  }
+
+  /** Goes on behind what the agent before has kept; one that was killed kept nothing. */
+  void goOn() {
+    try {
+      ByteBuffer kept = ByteBuffer.wrap(Files.readAllBytes(files.keptConsole()));
+      long offset = kept.getLong();
+      byte[] data = new byte[kept.remaining()];
+      kept.get(data);
+      begin(new Output(offset, data));
+      Files.delete(files.keptConsole());
+    } catch (NoSuchFileException e) {
+      log.debug("vm={} nothing of its console was kept", vm);
+    } catch (IOException | BufferUnderflowException e) {
+      log.warn("vm={} what the agent before kept of its console cannot be read: {}", vm, e.toString());
+    }
+  }
+
   @Override
   public long written() {
     return buffer.end();
@@ -170,8 +200,10 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
 
   @Override
   public Output read(long offset, Duration atMost) throws InterruptedException {
-    boolean _ = changed.await(() -> closed || buffer.end() > offset, atMost);
-    return buffer.from(offset, MOST_BYTES);
+    // Beyond the end was an agent before this one, which took what it had along.
+    long from = offset > buffer.end() ? 0 : offset;
+    boolean _ = changed.await(() -> closed || buffer.end() > from, atMost);
+    return buffer.from(from, MOST_BYTES);
   }
 
   @Override

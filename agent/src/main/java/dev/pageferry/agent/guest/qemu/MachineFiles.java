@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -22,6 +23,8 @@ final class MachineFiles implements AutoCloseable {
   private static final String LOCK = "lock";
   private static final String STREAM = "stream";
   private static final String DISK = "disk-";
+  /** Characters of a log. */
+  private static final int TAIL = 500;
 
   /** Of this process, which would lose the locks of its own by closing their files a second time. Source: {@code fcntl(2)}. */
   private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
@@ -72,28 +75,134 @@ final class MachineFiles implements AutoCloseable {
     return lock;
   }
 
-  /** Removes a directory that no process owns. */
-  static void sweep(Path directory) throws IOException {
-    if (!OWN.contains(directory)) {
-      removeIfOrphaned(directory);
+  private static void removeIfOrphaned(Path directory) throws IOException {
+    Optional<MachineFiles> left = leftBehind(directory);
+    if (left.isPresent()) {
+      left.get().removeLeft();
     }
   }
 
-  private static void removeIfOrphaned(Path directory) throws IOException {
-    try (FileChannel lock = FileChannel.open(directory.resolve(LOCK), StandardOpenOption.WRITE);
-        FileLock taken = lock.tryLock()) {
-      if (taken != null) {
-        log.info("removing {}, which the agent before left", directory);
-        remove(directory);
+  private void removeLeft() throws IOException {
+    try (lock) {
+      if (!KeptQemu.processes(this).isEmpty()) {
+        throw new IOException(
+            "%s is that of a machine which an agent before this one left running".formatted(directory));
       }
+      log.info("removing {}, which the agent before left", directory);
+      remove(directory);
+    }
+  }
+
+  /** The directory of a machine whose agent has ended: from here on its owner is this process. Empty if it is another's. */
+  static Optional<MachineFiles> found(Path directory) throws IOException {
+    if (!OWN.add(directory)) {
+      return Optional.empty();
+    }
+    Optional<MachineFiles> left = Optional.empty();
+    try {
+      left = leftBehind(directory);
+      return left;
+    } finally {
+      if (left.isEmpty()) {
+        OWN.remove(directory);
+      }
+    }
+  }
+
+  @SuppressWarnings("MustBeClosedChecker") // the caller has it
+  private static Optional<MachineFiles> leftBehind(Path directory) throws IOException {
+    FileChannel lock;
+    try {
+      lock = FileChannel.open(directory.resolve(LOCK), StandardOpenOption.WRITE);
     } catch (NoSuchFileException e) {
       // Not a machine's, or just being made or removed.
+      return Optional.empty();
+    }
+    boolean isTaken = false;
+    try {
+      FileLock taken = lock.tryLock();
+      isTaken = taken != null;
+      return isTaken ? Optional.of(new MachineFiles(directory, lock)) : Optional.empty();
+    } finally {
+      if (!isTaken) {
+        lock.close();
+      }
     }
   }
 
   /** The one with the longest name. */
   static Path longestSocket(Path directory) {
     return directory.resolve(DISK + (QemuSpec.MAX_DISKS - 1));
+  }
+
+  Path directory() {
+    return directory;
+  }
+
+  /** Numbers of the keeper's process and of QEMU's. */
+  Path pids() {
+    return directory.resolve("pids");
+  }
+
+  /** The pipe that the keeper reads. */
+  Path leash() {
+    return directory.resolve("leash");
+  }
+
+  /** The keeper's program. */
+  Path keeper() {
+    return directory.resolve("keep");
+  }
+
+  /** QEMU's exit code. */
+  Path ended() {
+    return directory.resolve("ended");
+  }
+
+  /** What the next agent has to know. */
+  Path record() {
+    return recordOf(directory);
+  }
+
+  static Path recordOf(Path directory) {
+    return directory.resolve("record");
+  }
+
+  /** There while an operator has it paused. */
+  private Path paused() {
+    return directory.resolve("paused");
+  }
+
+  boolean isPaused() {
+    return Files.exists(paused());
+  }
+
+  void notePaused(boolean isPaused) throws IOException {
+    if (isPaused) {
+      Files.write(paused(), new byte[0]);
+    } else {
+      Files.deleteIfExists(paused());
+    }
+  }
+
+  /** There once a flush has failed: why. */
+  Path lostWrites() {
+    return directory.resolve("lost-writes");
+  }
+
+  /** The newest that the guest wrote to its console; there while no agent is. */
+  Path keptConsole() {
+    return directory.resolve("console.log");
+  }
+
+  /** The last that QEMU, or its keeper, has said, in one line. */
+  String saidLast() {
+    try {
+      String all = Files.readString(log()).strip().replace('\n', ' ');
+      return all.isEmpty() ? "it said nothing" : all.substring(Math.max(0, all.length() - TAIL));
+    } catch (IOException e) {
+      return "what it said cannot be read";
+    }
   }
 
   /** Where a disk is served. */
@@ -145,6 +254,17 @@ final class MachineFiles implements AutoCloseable {
     // Last: a directory without it would be nobody's to remove.
     Files.deleteIfExists(directory.resolve(LOCK));
     Files.deleteIfExists(directory);
+  }
+
+  /** Leaves it to the next agent, once, unless it was removed. */
+  void leave() throws IOException {
+    if (closed.compareAndSet(false, true)) {
+      try {
+        lock.close();
+      } finally {
+        OWN.remove(directory);
+      }
+    }
   }
 
   /** Removes all of it, once; what is mapped or open stays until it is not. */

@@ -12,6 +12,8 @@ import java.util.List;
 final class QemuDevices {
   private static final int FIRST_CARD_SLOT = 0x03;
   private static final int FIRST_DISK_SLOT = FIRST_CARD_SLOT + QemuSpec.MAX_NICS;
+  /** Far longer than a QEMU is kept without an agent. */
+  private static final int RECONNECT_SECONDS = 86400;
   private static final int SECTOR_BYTES = 512;
   private static final int HEADS = 16;
   private static final int SECTORS = 63;
@@ -40,6 +42,8 @@ final class QemuDevices {
     JsonObject block = new JsonObject();
     block.addProperty("driver", "nbd");
     block.addProperty("node-name", node);
+    // Requests wait for the next agent; one that is here and cannot carry them out says so.
+    block.addProperty("reconnect-delay", RECONNECT_SECONDS);
     block.add("server", server);
     // A geometry that is given is not guessed from the disk, which is another host's to read while this machine waits for a
     // state. An error pauses the machine, which makes the request again when it goes on.

@@ -9,6 +9,7 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.PauseReasons;
 import dev.pageferry.agent.guest.RamDigest;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
@@ -44,8 +45,8 @@ final class QemuGuest implements IncomingGuest {
   /** One at a time: a reason to pause cannot count those who have it. */
   private final Mutex digests;
   private final MachineRecovery recovery;
-  /** Guarded by itself. */
-  private final Set<PauseReason> reasons = EnumSet.of(PauseReason.MIGRATION);
+  private final PauseReasons reasons = new PauseReasons(PauseReason.MIGRATION);
+  private final boolean isKept;
 
   /** @param ram which the machine's file is mapped to; ends with the guest, as the files do */
   QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, ServedDisks disks, MachineCards cards,
@@ -60,6 +61,7 @@ final class QemuGuest implements IncomingGuest {
     this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), this::recover, scheduler);
     this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
     this.digests = scheduler.newMutex();
+    this.isKept = !starter.patience().isZero();
     this.written = new AtomicPageBitmap(ram.pageCount());
   }
 
@@ -90,6 +92,19 @@ final class QemuGuest implements IncomingGuest {
     pausedFor(also);
   }
 
+  /** Goes on with a QEMU that was found, and whose disks are open: as after {@link #load}, but that it may be running. */
+  void attach(KeptQemu found) throws IOException, InterruptedException {
+    pausedFor(files.isPaused() ? EnumSet.of(PauseReason.OPERATOR) : EnumSet.noneOf(PauseReason.class));
+    disks.serve();
+    console.goOn();
+    machine.attach(found);
+    cards.plugIn();
+  }
+
+  void failed(String reason) {
+    machine.failed(reason);
+  }
+
   @Override
   public void requireReady() throws IOException, InterruptedException {
     try {
@@ -101,10 +116,16 @@ final class QemuGuest implements IncomingGuest {
   }
 
   private void pausedFor(Set<PauseReason> also) {
-    synchronized (reasons) {
-      reasons.clear();
-      reasons.addAll(also);
-      reasons.add(PauseReason.MIGRATION);
+    reasons.become(PauseReason.MIGRATION, also);
+    notePaused();
+  }
+
+  /** For the next agent of this machine. */
+  private void notePaused() {
+    try {
+      files.notePaused(isPausedFor(PauseReason.OPERATOR));
+    } catch (IOException e) {
+      log.warn("vm={} whether it is paused is not known to the next agent of this host: {}", spec.name(), e.toString());
     }
   }
 
@@ -179,9 +200,7 @@ final class QemuGuest implements IncomingGuest {
     if (reason == PauseReason.MIGRATION) {
       cards.leaves(true);
     }
-    synchronized (reasons) {
-      return reasons.add(reason);
-    }
+    return reasons.add(reason);
   }
 
   private void settleOrTakeBack(PauseReason reason, boolean isNew) throws IOException, InterruptedException {
@@ -198,13 +217,8 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void pauseForOperator(boolean paused) throws InterruptedException {
-    boolean isNew;
-    synchronized (reasons) {
-      if (reasons.contains(PauseReason.MIGRATION)) {
-        throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(spec.name()));
-      }
-      isNew = paused ? reasons.add(PauseReason.OPERATOR) : reasons.remove(PauseReason.OPERATOR);
-    }
+    boolean isNew = reasons.setOperators(paused, spec.name());
+    notePaused();
     try {
       if (paused) {
         settleOrTakeBack(PauseReason.OPERATOR, isNew);
@@ -233,9 +247,7 @@ final class QemuGuest implements IncomingGuest {
     if (reason == PauseReason.MIGRATION) {
       cards.leaves(false);
     }
-    synchronized (reasons) {
-      reasons.remove(reason);
-    }
+    boolean _ = reasons.remove(reason);
     if (!machine.settleAnyway()) {
       recovery.begin();
     }
@@ -243,16 +255,12 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public boolean isPausedFor(PauseReason reason) {
-    synchronized (reasons) {
-      return reasons.contains(reason);
-    }
+    return reasons.contains(reason);
   }
 
   @Override
   public boolean isPaused() {
-    synchronized (reasons) {
-      return !reasons.isEmpty();
-    }
+    return !reasons.isEmpty();
   }
 
   @Override
@@ -358,6 +366,26 @@ final class QemuGuest implements IncomingGuest {
   @Override
   public long awaitFirstSign(long waitMillis) throws InterruptedException {
     return machine.awaitRunning(Duration.ofMillis(waitMillis));
+  }
+
+  /** QEMU lives on without an agent for as long as its keeper was told. */
+  @Override
+  public void detach() {
+    if (!isKept || machine.condition().isOver()) {
+      close();
+      return;
+    }
+    console.keep();
+    machine.leave();
+    cards.close();
+    console.close();
+    disks.close();
+    try {
+      files.leave();
+    } catch (IOException e) {
+      log.error("vm={} was not left well: {}", spec.name(), e.toString());
+    }
+    ram.close();
   }
 
   @Override

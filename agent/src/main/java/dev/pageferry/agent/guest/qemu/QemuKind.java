@@ -3,16 +3,27 @@ package dev.pageferry.agent.guest.qemu;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.GuestSpec;
+import dev.pageferry.agent.guest.LeftGuest;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Builds machines of QEMU. */
 public final class QemuKind implements GuestKind {
+  private static final Logger log = LoggerFactory.getLogger(QemuKind.class);
+
   private final HostMemory memory;
   private final GuestDisks disks;
   private final HostNetwork network;
@@ -20,12 +31,17 @@ public final class QemuKind implements GuestKind {
   private final QemuStarter starter;
   private final Scheduler scheduler;
 
-  public QemuKind(HostMemory memory, GuestDisks disks, HostNetwork network, QemuPaths paths, Scheduler scheduler) {
+  /**
+   * @param agent of this host, which has these machines
+   * @param patience how long they live without an agent of this host, once this one has ended
+   */
+  public QemuKind(HostMemory memory, GuestDisks disks, HostNetwork network, QemuPaths paths, Incarnation agent,
+      Duration patience, Scheduler scheduler) {
     this.memory = memory;
     this.disks = disks;
     this.network = network;
     this.paths = paths;
-    this.starter = new QemuStarter(paths);
+    this.starter = new QemuStarter(paths, agent, patience, scheduler);
     this.scheduler = scheduler;
   }
 
@@ -46,7 +62,7 @@ public final class QemuKind implements GuestKind {
     try {
       MachineFiles files = MachineFiles.create(paths.directoryOf(own.id()));
       try {
-        return guest(own, files);
+        return guest(own, files, memory.allocateShared(own.memoryBytes(), files.ram()));
       } catch (IOException | OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
         files.close();
         throw e;
@@ -56,9 +72,7 @@ public final class QemuKind implements GuestKind {
     }
   }
 
-  private QemuGuest guest(QemuSpec spec, MachineFiles files)
-      throws IOException, OutOfMemoryException, InterruptedException {
-    PageStore ram = memory.allocateShared(spec.memoryBytes(), files.ram());
+  private QemuGuest guest(QemuSpec spec, MachineFiles files, PageStore ram) throws IOException {
     try {
       ServedDisks served = new ServedDisks(spec, files, disks, scheduler);
       return new QemuGuest(spec, ram, files, served,
@@ -67,6 +81,45 @@ public final class QemuKind implements GuestKind {
     } catch (IOException | RuntimeException | Error e) {
       ram.close();
       throw e;
+    }
+  }
+
+  /** Machines that an agent of this host left running; whatever else agents left of machines is removed. */
+  public List<LeftGuest> left() throws IOException, InterruptedException {
+    List<LeftGuest> left = new ArrayList<>();
+    for (Path directory : paths.directories()) {
+      try {
+        Optional<MachineFiles> files = MachineFiles.found(directory);
+        if (files.isPresent()) {
+          found(files.get()).ifPresent(left::add);
+        }
+      } catch (IOException e) {
+        log.warn("{} is what is left of a machine, and cannot be used or removed: {}", directory, e.toString());
+      }
+    }
+    return left;
+  }
+
+  private Optional<LeftGuest> found(MachineFiles files) throws IOException, InterruptedException {
+    Optional<KeptQemu> qemu = KeptQemu.found(files, scheduler);
+    boolean isTaken = false;
+    try {
+      if (qemu.isEmpty()) {
+        return Optional.empty();
+      }
+      MachineRecord record = MachineRecord.read(files.record()).of(starter.agent());
+      record.write(files);
+      QemuGuest guest = guest(record.spec(), files,
+          memory.adoptShared(record.spec().memoryBytes(), files.ram()));
+      isTaken = true;
+      log.info("vm={} runs here, and was left by the agent before", record.spec().name());
+      return Optional.of(new LeftMachine(guest, qemu.get(), record.agents()));
+    } finally {
+      if (!isTaken) {
+        qemu.ifPresent(KeptQemu::kill);
+        KeptQemu.endAll(files, scheduler);
+        files.close();
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -52,15 +53,27 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
     }
   }
 
-  /** Removes what machines left whose agent is gone: they ended with it. */
-  public void sweep() throws IOException {
-    if (!Files.isDirectory(ramDirectory)) {
-      return;
-    }
-    try (DirectoryStream<Path> left = Files.newDirectoryStream(ramDirectory, PREFIX + "*")) {
-      for (Path each : left) {
-        MachineFiles.sweep(each);
+  /** Of machines that agents of this host have left, but for those of a host whose name begins with this one's. */
+  List<Path> directories() throws IOException {
+    List<Path> own = new ArrayList<>();
+    if (Files.isDirectory(ramDirectory)) {
+      try (DirectoryStream<Path> left = Files.newDirectoryStream(ramDirectory, PREFIX + host + "-*")) {
+        for (Path each : left) {
+          if (isOwn(each)) {
+            own.add(each);
+          }
+        }
       }
+    }
+    return own;
+  }
+
+  /** One without a record has no QEMU, and is anybody's to remove. */
+  private boolean isOwn(Path directory) {
+    try {
+      return directoryOf(MachineRecord.read(MachineFiles.recordOf(directory)).spec().id()).equals(directory);
+    } catch (IOException e) {
+      return true;
     }
   }
 

@@ -2,73 +2,76 @@ package dev.pageferry.agent.guest.qemu;
 
 import com.google.gson.JsonObject;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/** A QEMU that runs as a child of this process, and its monitor. */
+/** A QEMU that runs, and its monitor. */
 final class QemuProcess implements AutoCloseable {
   private static final Duration START = Duration.ofSeconds(20);
   private static final Duration CHECK = Duration.ofMillis(5);
   private static final Duration ENDS = Duration.ofSeconds(1);
-  private static final int TAIL = 500;
-  /** What Java adds to the number of the signal that ended a process. */
-  private static final int SIGNALLED = 128;
+  private static final Duration LOOK = Duration.ofSeconds(5);
 
-  private final Process process;
+  private final KeptQemu qemu;
   private final Qmp monitor;
-  private final Path log;
+  private final MachineFiles files;
+  private final Scheduler scheduler;
   private boolean loaded;
+  private volatile boolean released;
 
-  private QemuProcess(Process process, Qmp monitor, Path log) {
-    this.process = process;
+  private QemuProcess(KeptQemu qemu, Qmp monitor, MachineFiles files, Scheduler scheduler) {
+    this.qemu = qemu;
     this.monitor = monitor;
-    this.log = log;
+    this.files = files;
+    this.scheduler = scheduler;
   }
 
   /**
-   * Waits for the monitor of one that was just started.
+   * Waits for the monitor of one that was just started, or found.
    *
-   * @throws IOException with what it said, if it ends at once
+   * @throws IOException with what it said, if it ends at once; it is ended then anyway
    */
-  static QemuProcess of(Process process, MachineFiles files, Scheduler scheduler, Consumer<JsonObject> events)
+  static QemuProcess of(KeptQemu qemu, MachineFiles files, Scheduler scheduler, Consumer<JsonObject> events)
       throws IOException, InterruptedException {
-    Path log = files.log();
-    Path socket = files.monitor();
     boolean isOurs = false;
     try {
       long end = scheduler.nanos() + START.toNanos();
-      while (!Files.exists(socket)) {
-        if (!process.isAlive()) {
-          throw new IOException("QEMU did not start: " + tail(log));
+      while (!Files.exists(files.monitor())) {
+        if (!qemu.isAlive()) {
+          throw new IOException("QEMU did not start: " + files.saidLast());
         }
         if (scheduler.nanos() > end) {
-          throw new IOException("QEMU's monitor did not come within %d s: %s".formatted(START.toSeconds(), tail(log)));
+          throw new IOException(
+              "QEMU's monitor did not come within %d s: %s".formatted(START.toSeconds(), files.saidLast()));
         }
         scheduler.sleep(CHECK);
       }
-      Qmp monitor = Qmp.connect(socket, scheduler, events);
+      Qmp monitor = Qmp.connect(files.monitor(), scheduler, events);
       if (!monitor.version().isAtLeast(QemuVersion.OLDEST)) {
         throw new IOException("QEMU here is %s, which cannot move a running machine safely; %s is needed".formatted(
             monitor.version(), QemuVersion.OLDEST));
       }
       isOurs = true;
-      return new QemuProcess(process, monitor, log);
+      return new QemuProcess(qemu, monitor, files, scheduler);
     } catch (IOException e) {
       // A socket of one that is just ending is there, and refuses.
-      throw endsSoon(process) ? new IOException("QEMU did not start: " + tail(log), e) : e;
+      throw endsSoon(qemu, scheduler) ? new IOException("QEMU did not start: " + files.saidLast(), e) : e;
     } finally {
       if (!isOurs) {
-        process.destroyForcibly();
+        qemu.kill();
       }
     }
   }
 
-  private static boolean endsSoon(Process process) throws InterruptedException {
-    return process.waitFor(ENDS.toMillis(), TimeUnit.MILLISECONDS);
+  private static boolean endsSoon(KeptQemu qemu, Scheduler scheduler) throws InterruptedException {
+    long end = scheduler.nanos() + ENDS.toNanos();
+    while (qemu.isAlive() && scheduler.nanos() < end) {
+      scheduler.sleep(CHECK);
+    }
+    return !qemu.isAlive();
   }
 
   /** Whether it was given a state, which it takes once. */
@@ -85,56 +88,54 @@ final class QemuProcess implements AutoCloseable {
   }
 
   boolean isAlive() {
-    return process.isAlive();
+    return qemu.isAlive();
   }
 
-  /** Has something done once it has ended, for whatever reason; on a thread of its own. */
+  /** Has something done once it has ended, for whatever reason, unless it is let go before; on a thread of its own. */
   void onEnd(Runnable then) {
-    var _ = process.onExit().thenRunAsync(then, each -> {
-      Thread _ = Thread.ofVirtual().start(each);
+    Task _ = scheduler.start("qemu-end", () -> {
+      try {
+        while (!monitor.awaitEnd(LOOK) || qemu.isAlive()) {
+          if (released) {
+            return;
+          }
+          scheduler.sleep(CHECK);
+        }
+        then.run();
+      } catch (InterruptedException e) {
+        scheduler.current().interrupt();
+      }
     });
   }
 
   /** How it ended, and the last that it said, in one line. */
   String epitaph() {
-    int code = process.exitValue();
-    return "QEMU ended (%s): %s".formatted(code > SIGNALLED ? "signal " + (code - SIGNALLED) : "exit code " + code,
-        tail(log));
-  }
-
-  private static String tail(Path log) {
-    try {
-      String all = Files.readString(log).strip().replace('\n', ' ');
-      return all.isEmpty() ? "it said nothing" : all.substring(Math.max(0, all.length() - TAIL));
-    } catch (IOException e) {
-      return "what it said cannot be read";
-    }
+    return "QEMU ended (%s): %s".formatted(qemu.ending(), files.saidLast());
   }
 
   /** Ends it, and waits until the kernel has taken its memory and files back. */
   void kill() {
-    process.destroyForcibly();
-    boolean interrupted = false;
-    while (true) {
-      try {
-        int _ = process.waitFor();
-        break;
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
+    qemu.kill();
+  }
+
+  /** Leaves it to the next agent. */
+  void letGo() {
+    released = true;
+    closeMonitor();
+    qemu.letGo();
+  }
+
+  private void closeMonitor() {
+    try {
+      monitor.close();
+    } catch (IOException e) {
+      // It is gone.
     }
   }
 
   @Override
   public void close() {
     kill();
-    try {
-      monitor.close();
-    } catch (IOException e) {
-      // It is gone.
-    }
+    closeMonitor();
   }
 }

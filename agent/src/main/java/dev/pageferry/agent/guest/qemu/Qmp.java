@@ -203,6 +203,11 @@ final class Qmp implements AutoCloseable {
     }
   }
 
+  /** Waits until it is not heard any more: QEMU has ended, or this is closed. @return whether it is so */
+  boolean awaitEnd(Duration atMost) throws InterruptedException {
+    return reader.join(atMost);
+  }
+
   @Override
   public void close() throws IOException {
     channel.close();

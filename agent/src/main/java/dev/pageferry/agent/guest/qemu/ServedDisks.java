@@ -13,6 +13,7 @@ import dev.pageferry.common.failure.IoFailure;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,6 +56,9 @@ final class ServedDisks implements AutoCloseable {
     this.storage = storage;
     this.held = new HeldDisks(storage, storage.permit());
     this.scheduler = scheduler;
+    if (Files.exists(files.lostWrites())) {
+      lostWrites = new IOException("under the agent before");
+    }
   }
 
   HeldDisks held() {
@@ -112,7 +116,17 @@ final class ServedDisks implements AutoCloseable {
       throw e;
     } catch (IOException e) {
       lostWrites = e;
+      noteLostWrites(e);
       throw e;
+    }
+  }
+
+  /** The next agent of this machine is not told by the kernel. */
+  private void noteLostWrites(IOException cause) {
+    try {
+      Files.writeString(files.lostWrites(), IoFailure.sentence(cause));
+    } catch (IOException e) {
+      log.error("vm={} that a flush failed is not known to the next agent of this host: {}", spec.name(), e.toString());
     }
   }
 

@@ -188,7 +188,8 @@ public final class HostInventory {
     }
     if (write.kind() == Writing.ITS_END && write.before() != null
         && !write.before().getIncarnation().equals(write.next().getIncarnation())) {
-      log.warn("host={} incarnation {} replaces {}; what ran on it is down", id, write.next().getIncarnation(),
+      log.warn("host={} incarnation {} replaces {}; what it does not take over is down", id,
+          write.next().getIncarnation(),
           write.before().getIncarnation());
     }
   }

@@ -106,7 +106,7 @@ public final class MachineStates {
       return Judgement.of(Vm.State.SAVED);
     }
     Optional<Host> owner = inventory.find(new HostId(record.getOwnerHost()));
-    Optional<Judgement> trouble = hostTrouble(record, owner);
+    Optional<Judgement> trouble = hostTrouble(row, owner);
     if (trouble.isPresent()) {
       return trouble.get();
     }
@@ -137,12 +137,17 @@ public final class MachineStates {
   }
 
   /** What the host's own state says of whatever it had. */
-  private static Optional<Judgement> hostTrouble(VmRecord record, Optional<Host> owner) {
+  private static Optional<Judgement> hostTrouble(Row row, Optional<Host> owner) {
+    VmRecord record = row.record();
     String host = record.getOwnerHost();
     if (owner.isEmpty()) {
       return Optional.of(new Judgement(Vm.State.FAILED, "host %s is not known any more".formatted(host)));
     }
     if (!owner.get().incarnation().equals(new Incarnation(record.getOwnerIncarnation()))) {
+      if (owner.get().coming().contains(row.id())) {
+        return Optional.of(new Judgement(Vm.State.UNKNOWN,
+            "the agent of host %s ended, and the one that runs there now is taking the VM over".formatted(host)));
+      }
       return Optional.of(new Judgement(Vm.State.FAILED,
           "the agent of host %s ended, and another one runs there: what it had is down".formatted(host)));
     }

@@ -4,6 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import java.util.Set;
 
 /** What happens to the row of a VM. */
 public sealed interface OwnershipEvent {
@@ -55,6 +56,17 @@ public sealed interface OwnershipEvent {
 
   /** The owner is about to let the VM do its first step. */
   record Started(HostId host, Incarnation incarnation, OwnershipEpoch epoch) implements OwnershipEvent {
+  }
+
+  /**
+   * An agent has found the VM running that one before it left there.
+   *
+   * @param before incarnations of the host that have had this very machine, one after the other
+   */
+  record TakeOver(HostId host, Incarnation incarnation, Set<Incarnation> before) implements OwnershipEvent {
+    public TakeOver {
+      before = Set.copyOf(before);
+    }
   }
 
   /** It could not be built under that epoch, and is on no host. */

@@ -250,13 +250,14 @@ public final class OwnershipLedger {
     return ask(vm, new GiveBack(migration), liveHosts);
   }
 
-  /**
-   * The owner asks before it lets the VM do its first step.
-   *
-   * @return COMMITTED if it may; ABORTED if the VM is not its own under that epoch
-   */
+  /** The owner asks before it lets the VM do its first step: COMMITTED if it may, ABORTED if the VM is not its own. */
   public Decision started(VmId vm, OwnershipEvent.Started event) {
     return ask(vm, event, ANYBODY);
+  }
+
+  /** An agent asks for a VM that it has found running: COMMITTED, under the next epoch, if it has it, ABORTED if not. */
+  public Decision takeOver(VmId vm, OwnershipEvent.TakeOver event, LiveHosts liveHosts) {
+    return ask(vm, event, liveHosts);
   }
 
   private Decision ask(VmId vm, OwnershipEvent event, LiveHosts liveHosts) {

@@ -36,6 +36,7 @@ import java.util.Optional;
  * GiveBack M     -          Active(source) if M left it so and the source lives       -
  * Boot           Creating   Creating   refused       refused   refused    refused     Creating
  * Started        Active     as it is   as it is      as it is  not its    not its     not its
+ * TakeOver       not its    Active(heir) pending     pending   not its    not its     not its
  * NotBuilt       Stopped    refused    refused       refused   refused    refused     refused
  * PowerOff       Stopped    Stopped    refused       refused   Stopped    refused     Stopped
  * Delete         Deleted    Deleted    refused       refused   Deleted    refused     Deleted
@@ -46,7 +47,8 @@ import java.util.Optional;
  * </pre>
  *
  * M stands for the operation that is pending; a decided one is answered as it was decided, whatever the row says by now. A
- * dash: this operation is not pending, and is aborted. Every change of owner takes the next epoch, and so does every boot.
+ * dash: this operation is not pending, and is aborted. Every change of owner takes the next epoch, and so does every boot. The heir
+ * of a host's agent that ended is the agent that is alive there now: it has what that one left running.
  */
 final class Transitions {
   private Transitions() {
@@ -65,6 +67,7 @@ final class Transitions {
           .orElseGet(() -> new Answered(Decision.UNKNOWN));
       case OwnershipEvent.Boot boot -> boot(state, boot);
       case OwnershipEvent.Started started -> started(state, started);
+      case OwnershipEvent.TakeOver found -> takeOver(state, found, liveness);
       case OwnershipEvent.NotBuilt notBuilt -> notBuilt(state, notBuilt);
       case OwnershipEvent.PowerOff() -> idle(state, new Stopped(state.tenure()));
       case OwnershipEvent.Delete() -> idle(state, new Deleted(state.tenure()));
@@ -235,6 +238,27 @@ final class Transitions {
       case Stopped _ -> new Answered(decision(Outcome.ABORTED, state));
       case Deleted _ -> new Refused("was deleted");
     };
+  }
+
+  /**
+   * Idempotent: the answer may have been lost. What was pending when the agent before ended is decided first: the VM may have left.
+   * A machine that was not known to run has done nothing that is worth keeping.
+   */
+  private static Transition takeOver(VmOwnership state, OwnershipEvent.TakeOver event, LiveHosts liveness) {
+    Tenure tenure = state.tenure();
+    boolean fromBefore = tenure.host().equals(event.host()) && event.before().contains(tenure.incarnation());
+    if (!liveness.isAlive(event.host(), event.incarnation())) {
+      return new Answered(decision(Outcome.PENDING, state));
+    }
+    if (state instanceof Active && tenure.isOf(event.host(), event.incarnation())) {
+      return new Answered(decision(Outcome.COMMITTED, state));
+    }
+    if (state instanceof Active && fromBefore) {
+      Active next = new Active(tenure.succeededBy(event.host(), event.incarnation(), tenure.storage()));
+      return new Applied(next, decision(Outcome.COMMITTED, next));
+    }
+    boolean isUndecided = fromBefore && state instanceof Pending && !(state instanceof Restoring);
+    return new Answered(isUndecided ? decision(Outcome.PENDING, state) : answered(Outcome.ABORTED, state));
   }
 
   private static Transition notBuilt(VmOwnership state, OwnershipEvent.NotBuilt event) {

@@ -20,8 +20,10 @@ import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
 import dev.pageferry.proto.registry.v1.ResolveRequest;
 import dev.pageferry.proto.registry.v1.StartedRequest;
+import dev.pageferry.proto.registry.v1.TakeOverRequest;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.util.stream.Collectors;
 
 /** The ownership rows, as agents ask them. */
 public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
@@ -94,6 +96,14 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
     CoordinatorReplies.answer(observer, () -> message(ledger.started(new VmId(request.getVmId()),
         new OwnershipEvent.Started(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
             new OwnershipEpoch(request.getEpoch())))));
+  }
+
+  @Override
+  public void takeOver(TakeOverRequest request, StreamObserver<Decision> observer) {
+    CoordinatorReplies.answer(observer, () -> message(ledger.takeOver(new VmId(request.getVmId()),
+        new OwnershipEvent.TakeOver(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
+            request.getEndedIncarnationsList().stream().map(Incarnation::new).collect(Collectors.toSet())),
+        liveHosts)));
   }
 
   @Override

@@ -23,6 +23,7 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,6 +36,7 @@ class TransitionsTest {
   private static final HostId A = new HostId("a");
   private static final HostId B = new HostId("b");
   private static final Incarnation A1 = new Incarnation("a-1");
+  private static final Incarnation A2 = new Incarnation("a-2");
   private static final Incarnation B1 = new Incarnation("b-1");
   private static final Tenure TENURE = new Tenure(A, A1, "s", new OwnershipEpoch(5));
   private static final LiveHosts ALL = (host, incarnation) -> true;
@@ -68,6 +70,11 @@ class TransitionsTest {
       started by a, 5  | creating: Active a 5 s COMMITTED; active, moving, noted, saving: COMMITTED a 5; saved, restoring, stopped: ABORTED a 5; deleted: refused
       started by a, 4  | creating, active, moving, noted, saving, saved, restoring, stopped: ABORTED a 5; deleted: refused
       started by b, 5  | creating, active, moving, noted, saving, saved, restoring, stopped: ABORTED a 5; deleted: refused
+      take over by a   | active: Active a 6 s COMMITTED; moving, noted, saving: PENDING a 5; creating, saved, restoring: ABORTED a 5; stopped: ABORTED a 6; deleted: refused
+      ... a is silent  | creating, active, moving, noted, saving, saved, restoring, stopped: PENDING a 5; deleted: refused
+      ... asked again  | active: COMMITTED a 5; creating, moving, noted, saving, saved, restoring: ABORTED a 5; stopped: ABORTED a 6; deleted: refused
+      ... not its own  | creating, active, moving, noted, saving, saved, restoring: ABORTED a 5; stopped: ABORTED a 6; deleted: refused
+      ... by b         | creating, active, moving, noted, saving, saved, restoring: ABORTED a 5; stopped: ABORTED a 6; deleted: refused
       not built, 5     | creating: Stopped a 5 s PENDING; active, moving, noted, saving, saved, restoring, stopped, deleted: refused
       not built, 4     | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
       power off        | creating, active, saved, stopped: Stopped a 5 s PENDING; moving, noted, saving, restoring, deleted: refused
@@ -108,6 +115,11 @@ class TransitionsTest {
       case "started by a, 5" -> started(state, A, A1, 5);
       case "started by a, 4" -> started(state, A, A1, 4);
       case "started by b, 5" -> started(state, B, B1, 5);
+      case "take over by a" -> takeOver(state, A, A2, A1, ALL);
+      case "... a is silent" -> takeOver(state, A, A2, A1, A_LOST);
+      case "... asked again" -> takeOver(state, A, A1, new Incarnation("a-0"), ALL);
+      case "... not its own" -> takeOver(state, A, A2, new Incarnation("a-0"), ALL);
+      case "... by b" -> takeOver(state, B, B1, A1, ALL);
       case "not built, 5" ->
         Transitions.apply(state, new OwnershipEvent.NotBuilt(new OwnershipEpoch(5)), ALL, Optional.empty());
       case "not built, 4" ->
@@ -126,6 +138,12 @@ class TransitionsTest {
         Transitions.apply(state, new OwnershipEvent.FoundNowhere(new OwnershipEpoch(3)), ALL, Optional.empty());
       default -> throw new IllegalArgumentException(event);
     };
+  }
+
+  private static Transition takeOver(VmOwnership state, HostId host, Incarnation incarnation, Incarnation before,
+      LiveHosts liveness) {
+    return Transitions.apply(state, new OwnershipEvent.TakeOver(host, incarnation, Set.of(before)), liveness,
+        Optional.empty());
   }
 
   private static Transition started(VmOwnership state, HostId host, Incarnation incarnation, long epoch) {

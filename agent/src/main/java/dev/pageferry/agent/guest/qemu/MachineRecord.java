@@ -1,0 +1,49 @@
+package dev.pageferry.agent.guest.qemu;
+
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.proto.qemu.v1.KeptMachine;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What an agent that finds a QEMU has to know of it.
+ *
+ * @param agents incarnations of this host that have had it, one after the other, or were about to
+ */
+record MachineRecord(QemuSpec spec, List<Incarnation> agents) {
+  MachineRecord {
+    agents = List.copyOf(agents);
+  }
+
+  /** @throws IOException if there is none, or what is there is not one */
+  static MachineRecord read(Path file) throws IOException {
+    try {
+      KeptMachine message = KeptMachine.parseFrom(Files.readAllBytes(file));
+      return new MachineRecord(QemuSpec.of(message.getSpec()),
+          message.getIncarnationsList().stream().map(Incarnation::new).toList());
+    } catch (IllegalArgumentException e) {
+      throw new IOException("%s is not a machine's: %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  /** In place of any that is there, at once. */
+  void write(MachineFiles files) throws IOException {
+    Path next = files.record().resolveSibling("record.new");
+    Files.write(next, KeptMachine.newBuilder().setSpec(spec.toMessage())
+        .addAllIncarnations(agents.stream().map(Incarnation::value).toList()).build().toByteArray());
+    Files.move(next, files.record(), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** With one more agent that is about to have it: ahead of its question, whose answer may be lost. */
+  MachineRecord of(Incarnation next) {
+    List<Incarnation> all = new ArrayList<>(agents);
+    if (!all.contains(next)) {
+      all.add(next);
+    }
+    return new MachineRecord(spec, all);
+  }
+}

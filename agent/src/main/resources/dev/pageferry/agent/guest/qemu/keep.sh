@@ -1,0 +1,38 @@
+#!/bin/sh
+# The parent of one QEMU for as long as that lives, whatever becomes of the agent. The agent has the other end of the pipe
+# "leash"; once nobody has had it for so many seconds, QEMU is ended, and its memory is given back. QEMU ends with this
+# process, too, however that ends.
+#
+# sh keep DIRECTORY SECONDS QEMU ARGUMENT...
+directory=$1
+patience=$2
+shift 2
+trap '' HUP INT QUIT TERM
+mkfifo -m 600 "$directory/leash" || exit 1
+# For a moment both ends are open here: else this would wait for the agent, and be there for ever if that ended now.
+exec 4<>"$directory/leash" 3<"$directory/leash" 4>&-
+setpriv --pdeathsig KILL -- "$@" 3<&- </dev/null &
+qemu=$!
+echo "$$ $qemu" >"$directory/pids.new" && mv "$directory/pids.new" "$directory/pids"
+# Less than nothing: the agent takes a moment until it has its end.
+away=-20
+while kill -0 "$qemu" 2>/dev/null; do
+  # Waits while somebody has the other end, and fails at once while nobody has.
+  if read -r word <&3; then
+    away=0
+    [ "$word" = here ] || break
+  elif [ "$away" -lt "$patience" ]; then
+    sleep 1
+    away=$((away + 1))
+  else
+    rm -f "$directory/ram"
+    echo "no agent of this host was there for $patience s"
+    break
+  fi
+done
+kill -KILL "$qemu" 2>/dev/null
+wait "$qemu"
+code=$?
+# The directory may be gone by now.
+{ echo "$code" >"$directory/ended"; } 2>/dev/null
+exit "$code"

@@ -1,0 +1,212 @@
+package dev.pageferry.scenario;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.support.HeldMigration;
+import dev.pageferry.support.LinuxGuest;
+import dev.pageferry.support.MachineOnHost;
+import dev.pageferry.support.TestCluster;
+import dev.pageferry.support.TickingGuest;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** QEMU guests whose agent ends, is killed or frozen, or whose keeper is. */
+class QemuTakeOverTest {
+  private static final Duration BOOT = Duration.ofSeconds(60);
+  private static final Duration SOON = Duration.ofSeconds(15);
+  private static final Pattern COUNT = Pattern.compile("(?m)^count (\\d+)\\s*$");
+  private static final Pattern RECORD = Pattern.compile("record (\\d+) ");
+
+  private static LinuxGuest linux;
+  private static TestCluster cluster;
+
+  @BeforeAll
+  static void start() throws Exception {
+    linux = LinuxGuest.orSkip();
+    cluster = TestCluster.start("qemu-take-over", "1GiB", "host-a", "host-b");
+  }
+
+  @AfterAll
+  static void stop() throws Exception {
+    if (cluster != null) {
+      cluster.close();
+    }
+  }
+
+  private static List<Long> numbers(Pattern line, String text) {
+    return line.matcher(text).results().map(each -> Long.parseLong(each.group(1))).toList();
+  }
+
+  private static void awaitCounting(String vm) {
+    int before = numbers(COUNT, cluster.console(vm)).size();
+    await().atMost(BOOT).ignoreExceptions()
+        .until(() -> numbers(COUNT, cluster.console(vm)).size() > before + 2);
+  }
+
+  /** Boots in a second. */
+  private static MachineOnHost bootTicking(String vm, String host) throws Exception {
+    cluster.ferryJson("disk", "create", "boot-" + vm, "--size", "1MiB", "--format", "raw", "-o", "json");
+    TickingGuest.install(cluster.storage().resolve("disks/boot-" + vm + ".raw"));
+    cluster.ferryJson("vm", "create", vm, "--host", host, "--hypervisor", "qemu", "--memory", "64MiB", "--disk",
+        "boot-" + vm, "-o", "json");
+    awaitTicking(vm);
+    return MachineOnHost.of(cluster.vm(vm), host);
+  }
+
+  private static void awaitTicking(String vm) {
+    int before = cluster.console(vm).length();
+    await().atMost(BOOT).ignoreExceptions().until(() -> cluster.console(vm).length() > before + 3);
+  }
+
+  private static void bootRecording(String vm, String host) throws Exception {
+    cluster.ferryJson("disk", "create", vm, "--size", "16MiB", "--format", "vhd", "-o", "json");
+    cluster.ferryJson(linux.create(vm, host, "--append", "console=ttyS0 ferry.record=1", "--disk", vm));
+    awaitCounting(vm);
+  }
+
+  /** What it showed was on its disk before. */
+  private static void assertRecorded(String vm) throws Exception {
+    long last = numbers(COUNT, cluster.console(vm)).getLast();
+    List<Long> recorded = numbers(RECORD,
+        Files.readString(cluster.storage().resolve("disks").resolve(vm + ".vhd"), ISO_8859_1));
+    assertThat(recorded).startsWith(1L).containsAll(LongStream.rangeClosed(1, last).boxed().toList());
+  }
+
+  @Test
+  void aGuestRunsOnWhenItsAgentIsKilledOrUpgradedAndMovesAfterwards() throws Exception {
+    bootRecording("stays", "host-a");
+    MachineOnHost machine = MachineOnHost.of(cluster.vm("stays"), "host-a");
+    cluster.agent("host-a").kill();
+    cluster.restart("host-a");
+    cluster.awaitVm("stays", Vm.State.RUNNING, "host-a");
+    awaitCounting("stays");
+    assertThat(cluster.vm("stays").getEpoch()).isEqualTo(2);
+
+    String before = cluster.console("stays");
+    assertThat(cluster.agent("host-a").end("TERM")).isZero();
+    cluster.restart("host-a");
+    cluster.awaitVm("stays", Vm.State.RUNNING, "host-a");
+    awaitCounting("stays");
+    assertThat(cluster.console("stays")).as("an agent that ends keeps the console").startsWith(before);
+    assertThat(machine.qemu()).as("the same QEMU all the time").isPresent();
+    assertRecorded("stays");
+
+    assertThat(cluster.migrateAndWait("stays", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
+    awaitCounting("stays");
+    assertRecorded("stays");
+    machine.awaitGone();
+    cluster.delete("stays");
+  }
+
+  @Test
+  void aPausedGuestStaysPausedUnderTheNextAgent() throws Exception {
+    MachineOnHost machine = bootTicking("paused", "host-a");
+    cluster.ferryJson("vm", "pause", "paused", "-o", "json");
+    cluster.agent("host-a").kill();
+    cluster.restart("host-a");
+    cluster.awaitVm("paused", Vm.State.PAUSED, "host-a");
+    cluster.ferryJson("vm", "resume", "paused", "-o", "json");
+    awaitTicking("paused");
+    cluster.delete("paused");
+    machine.awaitGone();
+  }
+
+  @Test
+  void aGuestWhoseAgentStaysAwayIsEndedAndItsMemoryIsGivenBack() throws Exception {
+    cluster.restartWith("host-b", "--keep-guests", "1s");
+    MachineOnHost machine = bootTicking("waits", "host-b");
+    cluster.agent("host-b").kill();
+    await().atMost(SOON).until(() -> machine.qemu().isEmpty() && machine.keeper().isEmpty());
+    assertThat(machine.directory().resolve("ram")).doesNotExist();
+    cluster.restartWith("host-b");
+    cluster.awaitVm("waits", Vm.State.FAILED, "host-b");
+    machine.awaitGone();
+    cluster.startVm("waits", "");
+    awaitTicking("waits");
+    cluster.delete("waits");
+  }
+
+  @Test
+  void aGuestEndsWithItsKeeperAndIsNotHurtByOneThatIsFrozen() throws Exception {
+    MachineOnHost machine = bootTicking("kept", "host-a");
+    machine.signalKeeper("STOP");
+    cluster.agent("host-a").kill();
+    cluster.restart("host-a");
+    cluster.awaitVm("kept", Vm.State.RUNNING, "host-a");
+    awaitTicking("kept");
+    machine.signalKeeper("CONT");
+    awaitTicking("kept");
+
+    machine.signalKeeper("KILL");
+    cluster.awaitVm("kept", Vm.State.FAILED, "host-a");
+    assertThat(cluster.vm("kept").getReason()).contains("QEMU ended");
+    assertThat(machine.qemu()).isEmpty();
+    cluster.startVm("kept", "");
+    awaitTicking("kept");
+    MachineOnHost next = MachineOnHost.of(cluster.vm("kept"), "host-a");
+    next.signalKeeper("STOP");
+    cluster.delete("kept");
+    next.awaitGone();
+  }
+
+  @Test
+  void aGuestThatWasStartedElsewhereMeanwhileWritesNothingMoreAndEnds() throws Exception {
+    bootRecording("moved", "host-a");
+    MachineOnHost old = MachineOnHost.of(cluster.vm("moved"), "host-a");
+    cluster.agent("host-a").kill();
+    assertThat(old.qemu()).isPresent();
+    await().atMost(SOON).until(() -> cluster.vm("moved").getState() == Vm.State.UNKNOWN);
+    cluster.ferryJson("host", "confirm-dead", "host-a", "--yes", "-o", "json");
+    cluster.startVm("moved", "host-b");
+    awaitCounting("moved");
+    assertThat(old.qemu()).as("it runs, and reaches nothing").isPresent();
+    cluster.restart("host-a");
+    old.awaitGone();
+    awaitCounting("moved");
+    assertRecorded("moved");
+    assertThat(cluster.vm("moved").getHost()).isEqualTo("host-b");
+    cluster.delete("moved");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"source.pre-copy.round-done", "source.stop-and-copy.paused",
+      "source.storage-handoff.released"})
+  void aGuestWhoseAgentDiesInTheMiddleOfAMoveRunsOnWhereItWas(String place) throws Exception {
+    String vm = "leaves-" + place.replace('.', '-');
+    MachineOnHost machine = bootTicking(vm, "host-a");
+    HeldMigration held = cluster.holdMigration("host-a", place, () -> cluster.migrate(vm, "host-b"));
+    held.kill("host-a");
+    cluster.restart("host-a");
+    assertThat(held.end().getState()).isEqualTo(Migration.State.FAILED);
+    cluster.awaitVm(vm, Vm.State.RUNNING, "host-a");
+    awaitTicking(vm);
+    assertThat(machine.qemu()).isPresent();
+    assertThat(cluster.migrateAndWait(vm, "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
+    awaitTicking(vm);
+    cluster.delete(vm);
+  }
+
+  @Test
+  void aGuestWhoseDestinationDiesBetweenTheCommitAndItsFirstStepRunsThere() throws Exception {
+    bootTicking("comes", "host-a");
+    HeldMigration held = cluster.holdMigration("host-b", "destination.activation.before-resume",
+        () -> cluster.migrate("comes", "host-b"));
+    held.kill("host-b");
+    cluster.restart("host-b");
+    cluster.awaitVm("comes", Vm.State.RUNNING, "host-b");
+    awaitTicking("comes");
+    cluster.delete("comes");
+  }
+}
