@@ -83,7 +83,7 @@ class StorageTest {
     cluster.assertRefused(4, "is VM db's", "disk", "delete", "db-disk");
     cluster.assertRefused(4, "exists already", "disk", "create", "one", "--size", "1GiB");
     cluster.assertRefused(3, "does not exist", "disk", "show", "three");
-    cluster.assertRefused(2, "neither vhd nor raw", "disk", "create", "four", "--size", "1GiB", "--format", "qcow2");
+    cluster.assertRefused(2, "not vhd, raw or qcow2", "disk", "create", "four", "--size", "1GiB", "--format", "vmdk");
     cluster.assertRefused(4, "at most", "disk", "create", "five", "--size", "3TiB");
     cluster.assertRefused(4, "a disk has one VM", "vm", "create", "thief", "--host", "host-b", "--disk", "db-disk");
     cluster.assertRefused(2, "add --disk", "vm", "create", "bare", "--host", "host-b", "--program", "journal");

@@ -6,19 +6,25 @@ import dev.pageferry.common.identity.Names;
  * Which disk a VM has.
  *
  * @param name its name on shared storage, or the absolute path of a raw file or block device that is passed through
- * @param sizeBytes as a guest sees it
+ * @param sizeBytes that are read and written: as a guest sees it; of qcow2, which guests do not see, all that the file may become
  * @param identity what tells it from another one of that name: a VHD's unique id, a raw file's inode, a device's wwid;
  *     empty where there is nothing
+ * @param guestBytes as a guest sees it
  */
-public record DiskDescription(String name, DiskFormat format, long sizeBytes, String identity) {
+public record DiskDescription(String name, DiskFormat format, long sizeBytes, String identity, long guestBytes) {
+  /** One whose bytes a guest sees as they are. */
+  public DiskDescription(String name, DiskFormat format, long sizeBytes, String identity) {
+    this(name, format, sizeBytes, identity, sizeBytes);
+  }
+
   public DiskDescription {
     if (!isPath(name)) {
       Names.check("disk name", name);
     } else if (format != DiskFormat.RAW) {
       throw new IllegalArgumentException("disk %s is a path, and only raw ones are passed through".formatted(name));
     }
-    if (sizeBytes <= 0) {
-      throw new IllegalArgumentException("disk %s has %d bytes".formatted(name, sizeBytes));
+    if (sizeBytes <= 0 || guestBytes <= 0) {
+      throw new IllegalArgumentException("disk %s has %d bytes".formatted(name, Math.min(sizeBytes, guestBytes)));
     }
   }
 
@@ -34,7 +40,7 @@ public record DiskDescription(String name, DiskFormat format, long sizeBytes, St
   void verifySame(DiskDescription found) throws DiskException {
     if (!equals(found)) {
       throw new DiskException("disk %s is not the one that the VM has: format=%s size=%d identity=%s, expected %s %d %s"
-          .formatted(name, found.format, found.sizeBytes, found.identity, format, sizeBytes, identity));
+          .formatted(name, found.format, found.guestBytes, found.identity, format, guestBytes, identity));
     }
   }
 }

@@ -95,6 +95,9 @@ public final class DiskDirectory {
         make(file, disk.format(), disk.sizeBytes(), UUID.randomUUID());
         RawIdentity.bring(file, file, disk.identity());
       }
+      case QCOW2 -> throw new DiskException(
+          "disk %s is qcow2, which is not copied from other storage; convert it to raw (qemu-img convert)".formatted(
+              disk.name()));
     }
     return file;
   }
@@ -174,15 +177,23 @@ public final class DiskDirectory {
       throw new DiskException("a VHD has at most %d bytes (%dGiB), %d asked for; use raw".formatted(
           VhdFooter.MAX_SIZE_BYTES, VhdFooter.MAX_SIZE_BYTES >> 30, sizeBytes));
     }
+    if (format == DiskFormat.QCOW2 && sizeBytes > Qcow2Header.MAX_GUEST_BYTES) {
+      throw new DiskException("a qcow2 disk has at most %dGiB here, %d bytes asked for; use raw".formatted(
+          Qcow2Header.MAX_GUEST_BYTES >> 30, sizeBytes));
+    }
   }
 
   private void make(Path file, DiskFormat format, long sizeBytes, UUID id) throws IOException {
     Files.createFile(file);
     try (RandomAccessFile made = new RandomAccessFile(file.toFile(), "rw")) {
-      made.setLength(sizeBytes);
-      if (format == DiskFormat.VHD) {
-        made.seek(sizeBytes);
-        made.write(new VhdFooter(sizeBytes, id, clock.instant()).encode().array());
+      switch (format) {
+        case RAW -> made.setLength(sizeBytes);
+        case VHD -> {
+          made.setLength(sizeBytes);
+          made.seek(sizeBytes);
+          made.write(new VhdFooter(sizeBytes, id, clock.instant()).encode().array());
+        }
+        case QCOW2 -> made.write(Qcow2Header.empty(sizeBytes).array());
       }
       made.getFD().sync();
     }

@@ -7,6 +7,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /**
  * An open disk: its sectors, wherever the file has them. Reads and writes name byte offsets on the disk and reach nothing
@@ -47,7 +48,11 @@ public final class DiskFile implements OpenDisk {
       throw StorageFiles.failure(file, "opened", e);
     }
     try {
-      return new DiskFile(file, format, channel, sizeOf(file, format, channel));
+      long sizeBytes = sizeOf(file, format, channel);
+      if (format == DiskFormat.QCOW2 && List.of(options).contains(StandardOpenOption.WRITE)) {
+        grow(channel, sizeBytes);
+      }
+      return new DiskFile(file, format, channel, sizeBytes);
     } catch (IOException | RuntimeException e) {
       channel.close();
       throw e;
@@ -59,7 +64,30 @@ public final class DiskFile implements OpenDisk {
     return switch (format) {
       case RAW -> dataBytes(file, format, channel);
       case VHD -> footerOf(file, channel).sizeBytes();
+      case QCOW2 -> headerOf(file, channel).mostFileBytes();
     };
+  }
+
+  private static Qcow2Header headerOf(Path file, FileChannel channel) throws IOException {
+    ByteBuffer head = ByteBuffer.allocate(Qcow2Header.BYTES);
+    try {
+      readFully(file, channel, head, 0);
+      Qcow2Header header = Qcow2Header.decode(head);
+      if (channel.size() > header.mostFileBytes()) {
+        throw new DiskException("its file has %d bytes, and %d are enough; convert it (qemu-img convert)".formatted(
+            channel.size(), header.mostFileBytes()));
+      }
+      return header;
+    } catch (DiskException e) {
+      throw new DiskException("%s is not a qcow2 disk for this: %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  /** The hypervisor finds room at once, in a hole. */
+  private static void grow(FileChannel channel, long sizeBytes) throws IOException {
+    if (channel.size() < sizeBytes) {
+      int _ = channel.write(ByteBuffer.allocate(1), sizeBytes - 1);
+    }
   }
 
   /** A raw file or block device that is passed through. */
@@ -79,6 +107,11 @@ public final class DiskFile implements OpenDisk {
         case VHD -> {
           VhdFooter footer = footerOf(file, channel);
           yield new DiskDescription(name, format, footer.sizeBytes(), footer.id().toString());
+        }
+        case QCOW2 -> {
+          Qcow2Header header = headerOf(file, channel);
+          yield new DiskDescription(name, format, header.mostFileBytes(), RawIdentity.ofDisk(file),
+              header.guestBytes());
         }
       };
     } catch (FileSystemException e) {
@@ -127,7 +160,24 @@ public final class DiskFile implements OpenDisk {
   @Override
   public void read(long offset, ByteBuffer target) throws IOException {
     checkWithin(offset, target.remaining());
+    if (format == DiskFormat.QCOW2 && offset + target.remaining() > channel.size()) {
+      readBeyondEnd(target, offset);
+      return;
+    }
     readFully(file, channel, target, offset);
+  }
+
+  /** A file that was not opened for writing yet ends ahead of its size: zeros follow. */
+  private void readBeyondEnd(ByteBuffer target, long offset) throws IOException {
+    int there = (int) Math.clamp(channel.size() - offset, 0, target.remaining());
+    if (there > 0) {
+      readFully(file, channel, target.slice(target.position(), there), offset);
+    }
+    target.position(target.position() + there);
+    while (target.hasRemaining()) {
+      target.put((byte) 0);
+    }
+    target.flip();
   }
 
   /**

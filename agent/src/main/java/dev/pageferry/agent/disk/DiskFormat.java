@@ -5,7 +5,9 @@ public enum DiskFormat {
   /** Fixed VHD: the sectors, then a footer of 512 bytes. */
   VHD(VhdFooter.BYTES),
   /** The sectors, and nothing else. */
-  RAW(0);
+  RAW(0),
+  /** Sectors where the file has them, for hypervisors that read it; this agent sees the file as a row of bytes. */
+  QCOW2(0);
 
   private final int footerBytes;
 

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  * pageferry-storage   the storage's id, by which hosts tell that they share it
- * disks/NAME.vhd|raw  disks
+ * disks/NAME.vhd|raw|qcow2  disks
  * leases/             who has which disk, and which hosts live
  * saved/              states of saved VMs
  * incoming/HOST/      disks on their way from other storage

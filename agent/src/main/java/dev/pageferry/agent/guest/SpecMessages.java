@@ -40,14 +40,18 @@ public final class SpecMessages {
   }
 
   public static Disk toProto(DiskDescription disk) {
-    return Disk.newBuilder().setName(disk.name()).setFormat(Disk.Format.valueOf(disk.format().name()))
-        .setSizeBytes(disk.sizeBytes()).setIdentity(disk.identity()).build();
+    Disk.Builder message = Disk.newBuilder().setName(disk.name()).setFormat(Disk.Format.valueOf(disk.format().name()))
+        .setSizeBytes(disk.sizeBytes()).setIdentity(disk.identity());
+    if (disk.guestBytes() != disk.sizeBytes()) {
+      message.setGuestSizeBytes(disk.guestBytes());
+    }
+    return message.build();
   }
 
   /** @throws IllegalArgumentException naming what no disk can have */
   public static DiskDescription fromProto(Disk message) {
     return new DiskDescription(message.getName(), formatFromProto(message.getFormat()), message.getSizeBytes(),
-        message.getIdentity());
+        message.getIdentity(), message.hasGuestSizeBytes() ? message.getGuestSizeBytes() : message.getSizeBytes());
   }
 
   /** @throws IllegalArgumentException if the format is unknown */
@@ -55,6 +59,7 @@ public final class SpecMessages {
     return switch (format) {
       case VHD -> DiskFormat.VHD;
       case RAW -> DiskFormat.RAW;
+      case QCOW2 -> DiskFormat.QCOW2;
       case FORMAT_UNSPECIFIED, UNRECOGNIZED -> throw new IllegalArgumentException("a disk without a format");
     };
   }

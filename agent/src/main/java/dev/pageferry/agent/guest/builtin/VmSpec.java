@@ -2,6 +2,7 @@ package dev.pageferry.agent.guest.builtin;
 
 import dev.pageferry.agent.disk.BlockDevice;
 import dev.pageferry.agent.disk.DiskDescription;
+import dev.pageferry.agent.disk.DiskFormat;
 import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.agent.service.ServiceMemory;
@@ -40,6 +41,9 @@ public record VmSpec(VmId id, String name, long memoryBytes, int vcpus, ProgramS
     disks = List.copyOf(disks);
     nics = List.copyOf(nics);
     SpecMessages.check(disks, MAX_DISKS, nics, MAX_NICS);
+    disks.stream().filter(each -> each.format() == DiskFormat.QCOW2).findFirst().ifPresent(each -> {
+      throw new IllegalArgumentException("disk %s is qcow2, which only machines of QEMU read".formatted(each.name()));
+    });
     program.verifyDisks(disks);
     if (vcpus < 1 || vcpus > MAX_VCPUS) {
       throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));

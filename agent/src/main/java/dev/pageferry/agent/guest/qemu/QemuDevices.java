@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest.qemu;
 
 import com.google.gson.JsonObject;
+import dev.pageferry.agent.disk.DiskFormat;
 import dev.pageferry.common.packet.NetworkCard;
 import java.util.ArrayList;
 import java.util.List;
@@ -45,13 +46,26 @@ final class QemuDevices {
     // Requests wait for the next agent; one that is here and cannot carry them out says so.
     block.addProperty("reconnect-delay", RECONNECT_SECONDS);
     block.add("server", server);
+    JsonObject disk = block;
+    if (spec.disks().get(number).format() == DiskFormat.QCOW2) {
+      block.addProperty("node-name", node + "-file");
+      disk = new JsonObject();
+      disk.addProperty("driver", "qcow2");
+      disk.addProperty("node-name", node);
+      disk.addProperty("file", node + "-file");
+    }
     // A geometry that is given is not guessed from the disk, which is another host's to read while this machine waits for a
     // state. An error pauses the machine, which makes the request again when it goes on.
-    long cylinders = Math.clamp(spec.disks().get(number).sizeBytes() / SECTOR_BYTES / (HEADS * SECTORS), 1,
+    long cylinders = Math.clamp(spec.disks().get(number).guestBytes() / SECTOR_BYTES / (HEADS * SECTORS), 1,
         MOST_CYLINDERS);
     String device = "virtio-blk-pci,id=virtio-%s,drive=%s,addr=0x%x,bootindex=%d,werror=stop,rerror=stop,cyls=%d,heads=%d,secs=%d"
         .formatted(node, node, FIRST_DISK_SLOT + number, number + 1, cylinders, HEADS, SECTORS);
-    return List.of("-blockdev", block.toString(), "-device", device);
+    List<String> argv = new ArrayList<>(List.of("-blockdev", block.toString()));
+    if (disk != block) {
+      argv.addAll(List.of("-blockdev", disk.toString()));
+    }
+    argv.addAll(List.of("-device", device));
+    return argv;
   }
 
   /**

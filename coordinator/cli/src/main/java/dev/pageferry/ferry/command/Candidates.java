@@ -22,7 +22,7 @@ public final class Candidates {
     private static final long serialVersionUID = 1L;
 
     DiskFormats() {
-      super(List.of("vhd", "raw"));
+      super(List.of("vhd", "raw", "qcow2"));
     }
   }
 

@@ -87,7 +87,8 @@ final class Converters {
       return switch (text) {
         case "vhd" -> Disk.Format.VHD;
         case "raw" -> Disk.Format.RAW;
-        default -> throw new TypeConversionException("'%s' is neither vhd nor raw".formatted(text));
+        case "qcow2" -> Disk.Format.QCOW2;
+        default -> throw new TypeConversionException("'%s' is not vhd, raw or qcow2".formatted(text));
       };
     }
   }

@@ -34,9 +34,9 @@ public final class DiskCommands extends CommandGroup {
   int create(@Parameters(paramLabel = "NAME", description = "Name of the new disk.") String name,
       @Option(names = "--size", paramLabel = "SIZE", required = true, converter = Converters.Size.class,
           description = "KiB MiB GiB TiB, kB MB GB; a VHD has at most 2040GiB.") long sizeBytes,
-      @Option(names = "--format", paramLabel = "vhd|raw", converter = Converters.DiskFormat.class,
+      @Option(names = "--format", paramLabel = "vhd|raw|qcow2", converter = Converters.DiskFormat.class,
           completionCandidates = Candidates.DiskFormats.class, defaultValue = "vhd",
-          description = "Fixed VHD, or the bare sectors (default vhd).") Disk.Format format,
+          description = "Fixed VHD, the bare sectors, or qcow2, for machines of QEMU (default vhd).") Disk.Format format,
       @Option(names = "--host", paramLabel = "HOST", defaultValue = "", description = HOST) String host,
       @Mixin RequestOption requestOption) {
     CreateDiskRequest request = CreateDiskRequest.newBuilder().setName(name).setSizeBytes(sizeBytes).setFormat(format)

@@ -45,6 +45,7 @@ public final class Disks {
     var format = switch (request.getFormat()) {
       case VHD, FORMAT_UNSPECIFIED -> dev.pageferry.proto.agent.v1.Disk.Format.VHD;
       case RAW -> dev.pageferry.proto.agent.v1.Disk.Format.RAW;
+      case QCOW2 -> dev.pageferry.proto.agent.v1.Disk.Format.QCOW2;
       case UNRECOGNIZED -> throw new RequestException(Kind.INVALID, "unknown disk format %d", request.getFormatValue());
     };
     Host host = hostFor(request.getHost());
@@ -156,7 +157,7 @@ public final class Disks {
   private Disk disk(Host host, dev.pageferry.proto.agent.v1.Disk found) {
     String storage = host.record().getStorageId();
     return Disk.newBuilder().setName(found.getName()).setFormat(Disk.Format.valueOf(found.getFormat().name()))
-        .setSizeBytes(found.getSizeBytes())
+        .setSizeBytes(found.hasGuestSizeBytes() ? found.getGuestSizeBytes() : found.getSizeBytes())
         .setVm(owner(found, storage).map(each -> each.getSpec().getName()).orElse(""))
         .addAllHosts(hostsWithStorage().stream().filter(each -> each.record().getStorageId().equals(storage))
             .map(each -> each.id().value()).sorted().toList())
