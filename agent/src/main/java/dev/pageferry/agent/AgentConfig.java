@@ -1,5 +1,6 @@
 package dev.pageferry.agent;
 
+import dev.pageferry.agent.guest.qemu.QemuArgument;
 import dev.pageferry.agent.network.InterfaceUplink;
 import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.common.config.HostPort;
@@ -14,6 +15,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * How an agent is set up.
@@ -31,6 +33,7 @@ import java.util.Optional;
  * @param runDirectory where the lock of this host's agent is; none: where it is by default
  * @param qemu the program, a path or a name
  * @param allowedPaths directories that operators may name files of guests in
+ * @param allowedQemuOptions names of options of QEMU that operators may add to machines
  * @param ramDirectory a tmpfs, for the memory of machines of QEMU
  * @param keepGuests how long machines of QEMU wait for the next agent of this host once this one has ended
  * @param failpointDirectory for tests only
@@ -39,12 +42,12 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     Optional<HostPort> vxlanListen, Optional<InterfaceUplink> uplink, long memoryBytes,
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
     Optional<Path> runDirectory, String qemu,
-    List<Path> allowedPaths, Path ramDirectory, Duration keepGuests, Optional<Path> failpointDirectory) {
+    List<Path> allowedPaths, Set<String> allowedQemuOptions, Path ramDirectory, Duration keepGuests,
+    Optional<Path> failpointDirectory) {
   private static final Duration MOST_PATIENCE = Duration.ofHours(1);
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
       "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "qemu",
-      "allow-path",
-      "ram-dir", "keep-guests", "failpoint-dir");
+      "allow-path", "allow-qemu-arg", "ram-dir", "keep-guests", "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -61,6 +64,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("rehearse", true, AgentConfig::yesOrNo),
         settings.maybe("run-dir", Path::of), settings.optional("qemu", "qemu-system-x86_64", text -> text),
         settings.optional("allow-path", List.of(), AgentConfig::directories),
+        settings.optional("allow-qemu-arg", Set.of(), QemuArgument::parseAllowed),
         settings.optional("ram-dir", Path.of("/dev/shm"), Path::of),
         settings.optional("keep-guests", Duration.ofSeconds(60), AgentConfig::patience),
         settings.maybe("failpoint-dir", Path::of));

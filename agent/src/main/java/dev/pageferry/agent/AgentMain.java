@@ -79,6 +79,10 @@ public final class AgentMain extends ServerProgram {
       description = "Directories with files that operators may name for guests: kernels and initial%nRAM disks. Default: none.")
   @Nullable
   String allowPath;
+  @Option(names = "--allow-qemu-arg", paramLabel = "OPTION[,OPTION…]",
+      description = "Options of QEMU, without their dash, that operators may add to machines with%n'ferry vm create --qemu-arg'. Default: none.")
+  @Nullable
+  String allowQemuArg;
   @Option(names = "--ram-dir", paramLabel = "DIR",
       description = "A tmpfs, for the memory of machines of QEMU. Default /dev/shm.")
   @Nullable

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.google.gson.JsonObject;
+import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.CommandResult;
@@ -213,9 +214,37 @@ class QemuTest {
   private static void bootFromDisk(String vm, String host) throws Exception {
     cluster.ferryJson("disk", "create", "boot-" + vm, "--size", "1MiB", "--format", "raw", "-o", "json");
     TickingGuest.install(cluster.storage().resolve("disks/boot-" + vm + ".raw"));
-    cluster.ferryJson("vm", "create", vm, "--host", host, "--hypervisor", "qemu", "--memory", "64MiB", "--disk",
-        "boot-" + vm, "-o", "json");
+    cluster.ferryJson("vm", "create", vm, "--host", host, "--hypervisor", "qemu", "--memory", "64MiB", "--accel", "tcg",
+        "--disk", "boot-" + vm, "-o", "json");
     awaitTicking(vm);
+  }
+
+  /** What is left to the host, too: the type that an alias stands for, and the accelerator. */
+  @Test
+  void aMachineBootsFromACdromAndMovesWithWhatItsHostChose() throws Exception {
+    cluster.ferryJson("disk", "create", "iso", "--size", "1MiB", "--format", "raw", "-o", "json");
+    TickingGuest.installOnCd(cluster.disk("iso", Disk.Format.RAW));
+    cluster.ferryJson("vm", "create", "cd", "--host", "host-a", "--hypervisor", "qemu", "--memory", "64MiB",
+        "--machine",
+        "q35", "--cdrom", "iso", "--qemu-arg", "rtc=base=localtime", "-o", "json");
+    awaitTicking("cd");
+    JsonObject shown = cluster.ferryJson("vm", "show", "cd", "-o", "json");
+    JsonObject machine = shown.getAsJsonObject("qemu");
+    assertThat(machine.get("machine").getAsString()).matches("pc-q35-\\d+\\.\\d+");
+    assertThat(machine.get("accel").getAsString()).isIn("kvm", "tcg");
+    assertThat(machine.has("accelReason")).isEqualTo(machine.get("accel").getAsString().equals("tcg"));
+    JsonObject there = shown.getAsJsonArray("destinations").get(0).getAsJsonObject();
+    assertThat(there.get("host").getAsString()).isEqualTo("host-b");
+    assertThat(there.get("eligible").getAsBoolean()).as(there.toString()).isTrue();
+    cluster.assertRefused(4, "disk iso is VM cd's", linux.create("none", "host-a", "--cdrom", "iso"));
+
+    for (String kind : List.of("live", "quick")) {
+      String to = kind.equals("live") ? "host-b" : "host-a";
+      assertThat(cluster.ferryJson("migrate", kind, "cd", "--to", to, "-o", "json").get("state").getAsString())
+          .isEqualTo("COMPLETED");
+      awaitTicking("cd");
+    }
+    cluster.delete("cd");
   }
 
   private static void awaitTicking(String vm) {
@@ -237,7 +266,11 @@ class QemuTest {
         "xen");
     cluster.assertRefused(4, "is not in a directory that this host's agent allows", "vm", "create", "none", "--host",
         "host-a", "--hypervisor", "qemu", "--memory", "64MiB", "--kernel", "/etc/passwd");
-    cluster.assertRefused(2, "name one with a version", linux.create("none", "host-a", "--machine", "q35"));
+    cluster.assertRefused(2, "name one with a version", linux.create("none", "host-a", "--machine", "isapc"));
+    cluster.assertRefused(4, "has no machine type 'pc-q35-99.0'", linux.create("none", "host-a", "--machine",
+        "pc-q35-99.0"));
+    cluster.assertRefused(4, "(--allow-qemu-arg: rtc)", linux.create("none", "host-a", "--qemu-arg", "device=VGA"));
+    cluster.assertRefused(2, "one that the agent gives itself", linux.create("none", "host-a", "--qemu-arg", "S"));
     CommandResult odd = cluster.ferry(linux.create("none", "host-a", "--cpu", "no-such-model"));
     assertThat(odd.exitCode()).isNotZero();
     assertThat(odd.errors()).contains("no-such-model").hasLineCount(1);

@@ -16,6 +16,7 @@ import dev.pageferry.proto.agent.v1.GetIncomingRequest;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
@@ -24,6 +25,7 @@ import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
 import dev.pageferry.simulation.SimulatedNetwork.Method;
@@ -132,6 +134,16 @@ final class SimulatedAgents implements AgentClient {
 
   private static UnsupportedOperationException notSimulated() {
     return new UnsupportedOperationException("not simulated");
+  }
+
+  @Override
+  public ResolveSpecResponse resolveSpec(String address, VmSpec spec) {
+    throw notSimulated();
+  }
+
+  @Override
+  public void checkArrival(String address, VmSpec spec) {
+    throw notSimulated();
   }
 
   @Override

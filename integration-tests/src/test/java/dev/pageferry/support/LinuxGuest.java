@@ -48,7 +48,8 @@ public record LinuxGuest(Path kernel, Path initrd) {
   /** What {@code ferry vm create NAME} needs for it, and these. */
   public String[] create(String name, String host, String... more) {
     List<String> arguments = new ArrayList<>(List.of("vm", "create", name, "--host", host, "--hypervisor", "qemu",
-        "--memory", "128MiB", "--kernel", kernel.toString(), "--initrd", initrd.toString(), "-o", "json"));
+        "--memory", "128MiB", "--accel", "tcg", "--kernel", kernel.toString(), "--initrd", initrd.toString(), "-o",
+        "json"));
     arguments.addAll(List.of(more));
     return arguments.toArray(String[]::new);
   }

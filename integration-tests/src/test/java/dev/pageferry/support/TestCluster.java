@@ -190,7 +190,7 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
         Files.createDirectories(storageOf(host)).toString(),
         "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString(),
         "--allow-path",
-        LinuxGuest.DIRECTORY.toString());
+        LinuxGuest.DIRECTORY.toString(), "--allow-qemu-arg", "rtc");
   }
 
   /** Where the coordinator keeps its records. */

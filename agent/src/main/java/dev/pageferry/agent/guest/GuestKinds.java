@@ -19,13 +19,23 @@ public final class GuestKinds implements GuestKind {
   }
 
   @Override
+  public ResolvedSpec resolve(VmSpec message) throws IOException, InterruptedException {
+    return of(message).resolve(message);
+  }
+
+  @Override
   public GuestSpec spec(VmSpec message) {
     return of(message).spec(message);
   }
 
   @Override
-  public void check(GuestSpec spec) throws IOException {
+  public void check(GuestSpec spec) throws IOException, InterruptedException {
     of(spec.toMessage()).check(spec);
+  }
+
+  @Override
+  public void checkArrival(GuestSpec spec) throws IOException, InterruptedException {
+    of(spec.toMessage()).checkArrival(spec);
   }
 
   @Override

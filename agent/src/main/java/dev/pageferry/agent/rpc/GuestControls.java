@@ -4,14 +4,18 @@ import com.google.protobuf.ByteString;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestConsole;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
+import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.DigestVmResponse;
 import dev.pageferry.proto.agent.v1.PowerDownVmRequest;
 import dev.pageferry.proto.agent.v1.UseConsoleRequest;
+import dev.pageferry.proto.agent.v1.VerifyVmResult;
+import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.function.Consumer;
 
 /** What operators do with a guest's machine: its power button, its console, its contents. */
 final class GuestControls {
@@ -31,6 +35,27 @@ final class GuestControls {
     VmDigest digest = guest.digest();
     return DigestVmResponse.newBuilder().setSteps(digest.steps()).setMemoryDigest(digest.memoryDigest())
         .setRegistersDigest(digest.registersDigest()).build();
+  }
+
+  /**
+   * Compares the guest with its replayed twin; its last word has the result.
+   *
+   * @throws IllegalStateException if it cannot be replayed
+   */
+  static VerifyVmUpdate verify(Guest guest, Consumer<VerifyVmUpdate> updates) throws Exception {
+    Replayable replayable = guest.replayable().orElseThrow(() -> new IllegalStateException(
+        "VM %s is a real machine, which cannot be replayed; 'ferry vm digest' hashes its RAM".formatted(
+            guest.spec().name())));
+    Replayable.Result result = replayable.verify((steps, total) -> updates.accept(VerifyVmUpdate
+        .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
+    VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
+        .setIdentical(result.identical());
+    if (result.networkPages() > 0) {
+      message.setNetworkPages(result.networkPages());
+    }
+    result.firstDifference().ifPresent(message::setFirstDifference);
+    return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps())
+        .setResult(message).build();
   }
 
   /** @throws IllegalStateException if the guest has no console */

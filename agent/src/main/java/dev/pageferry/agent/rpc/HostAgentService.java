@@ -4,17 +4,16 @@ import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestClaims;
 import dev.pageferry.agent.guest.GuestKind;
+import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.PauseReason;
-import dev.pageferry.agent.guest.Replayable;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.Departure;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.migration.source.SaveOperation;
 import dev.pageferry.agent.migration.source.SourceMigration;
-import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
@@ -26,6 +25,8 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CancelOutgoingResponse;
+import dev.pageferry.proto.agent.v1.CheckArrivalRequest;
+import dev.pageferry.proto.agent.v1.CheckArrivalResponse;
 import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
@@ -52,6 +53,8 @@ import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PowerDownVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingResponse;
+import dev.pageferry.proto.agent.v1.ResolveSpecRequest;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.ResumeVmRequest;
@@ -62,19 +65,18 @@ import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.StartOutgoingResponse;
 import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
-import dev.pageferry.proto.agent.v1.VerifyVmResult;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
 import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -105,6 +107,11 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     this.storage = new StorageOrders(storage, savedStates);
     this.claims = claims;
     this.departures = departures;
+  }
+
+  @Override
+  public void resolveSpec(ResolveSpecRequest request, StreamObserver<ResolveSpecResponse> observer) {
+    AgentReplies.answer(observer, () -> StatusMessages.resolved(machines.resolve(request.getSpec())));
   }
 
   @Override
@@ -195,16 +202,15 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     // Runs on another thread while this one replays, which is why the executor must not be a direct one.
     ((ServerCallStreamObserver<VerifyVmUpdate>) observer).setOnCancelHandler(replaying::interrupt);
     AgentReplies.answer(observer, () -> {
-      Replayable.Result result = replayable(request.getId()).verify((steps, total) -> observer.onNext(VerifyVmUpdate
-          .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
-      VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())
-          .setIdentical(result.identical());
-      if (result.networkPages() > 0) {
-        message.setNetworkPages(result.networkPages());
-      }
-      result.firstDifference().ifPresent(message::setFirstDifference);
-      return VerifyVmUpdate.newBuilder().setReplayedSteps(result.steps()).setTotalSteps(result.steps())
-          .setResult(message).build();
+      return GuestControls.verify(hosted(request.getId()).vm(), observer::onNext);
+    });
+  }
+
+  @Override
+  public void checkArrival(CheckArrivalRequest request, StreamObserver<CheckArrivalResponse> observer) {
+    AgentReplies.answer(observer, () -> {
+      GuestSpec _ = arriving(request.getSpec());
+      return CheckArrivalResponse.getDefaultInstance();
     });
   }
 
@@ -218,7 +224,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       }
       log.info("migration={} vm={} expected from host={}", request.getMigrationId(), request.getSpec().getName(),
           request.getSourceHost());
-      incoming.expect(new MigrationId(request.getMigrationId()), machines.spec(request.getSpec()),
+      incoming.expect(new MigrationId(request.getMigrationId()), arriving(request.getSpec()),
           new OwnershipEpoch(request.getEpoch()),
           OrderMessages.manner(request), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()));
@@ -278,12 +284,12 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
 
   private RestoreVmUpdate restored(RestoreVmRequest request, StreamObserver<RestoreVmUpdate> observer)
       throws Exception {
+    GuestSpec spec = arriving(request.getSpec());
     SavedStates states = storage.savedStates();
     ProgressMessages progress = new ProgressMessages(Files.size(states.path(request.getFile())),
         done -> observer.onNext(RestoreVmUpdate.newBuilder().setProgress(done).build()));
     double seconds = incoming
-        .restoration(new MigrationId(request.getOperationId()), machines.spec(request.getSpec()),
-            new OwnershipEpoch(request.getEpoch()))
+        .restoration(new MigrationId(request.getOperationId()), spec, new OwnershipEpoch(request.getEpoch()))
         .run(request.getFile(), progress::add);
     return RestoreVmUpdate.newBuilder().setProgress(progress.now())
         .setResult(StatusMessages.statusWithSpec(hosted(request.getSpec().getId()))).setSeconds(seconds).build();
@@ -331,16 +337,7 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
       observer.onError(AgentReplies.notFound("migration", request.getMigrationId()));
       return;
     }
-    AtomicReference<Consumer<SourceStatus>> follower = new AtomicReference<>();
-    follower.set(status -> {
-      observer.onNext(StatusMessages.outgoing(status));
-      if (status.state().isFinal()) {
-        observer.onCompleted();
-        migration.unfollow(follower.get());
-      }
-    });
-    ((ServerCallStreamObserver<OutgoingStatus>) observer).setOnCancelHandler(() -> migration.unfollow(follower.get()));
-    migration.follow(follower.get());
+    OutgoingWatch.begin(migration, observer);
   }
 
   @Override
@@ -384,14 +381,15 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
     AgentReplies.answer(observer, () -> storage.delete(request.getName()));
   }
 
+  /** Of a guest that this host can take. */
+  private GuestSpec arriving(VmSpec message) throws IOException, InterruptedException {
+    GuestSpec spec = machines.spec(message);
+    machines.checkArrival(spec);
+    return spec;
+  }
+
   private Hosted hosted(String id) {
     return guests.find(new VmId(id)).orElseThrow(() -> AgentReplies.notFound("VM", id));
   }
 
-  private Replayable replayable(String id) {
-    Guest guest = hosted(id).vm();
-    return guest.replayable().orElseThrow(() -> new IllegalStateException(
-        "VM %s is a real machine, which cannot be replayed; 'ferry vm digest' hashes its RAM".formatted(
-            guest.spec().name())));
-  }
 }

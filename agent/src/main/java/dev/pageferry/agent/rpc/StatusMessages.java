@@ -3,10 +3,12 @@ package dev.pageferry.agent.rpc;
 import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.guest.ResolvedSpec;
 import dev.pageferry.agent.migration.BlackoutReport;
 import dev.pageferry.agent.migration.RoundReport;
 import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.report.v1.Blackout;
 import dev.pageferry.proto.report.v1.GuestSpeed;
@@ -20,6 +22,10 @@ import dev.pageferry.proto.report.v1.NetworkArrival;
 /** States of VMs and migrations as messages. */
 final class StatusMessages {
   private StatusMessages() {
+  }
+
+  static ResolveSpecResponse resolved(ResolvedSpec spec) {
+    return ResolveSpecResponse.newBuilder().setSpec(spec.message()).setAccelReason(spec.acceleratorReason()).build();
   }
 
   /** What changes of a VM: without its configuration. */

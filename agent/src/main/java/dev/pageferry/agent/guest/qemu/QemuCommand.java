@@ -24,7 +24,7 @@ final class QemuCommand {
         "-name", spec.name() + ",process=qemu-" + spec.name(),
         "-uuid", uuid(spec.id().value()),
         "-sandbox", "on,spawn=deny",
-        "-accel", "tcg",
+        "-accel", spec.accelerator().option(),
         "-machine", spec.machine() + ",memory-backend=" + RAM_BLOCK,
         "-cpu", spec.cpu() + ",enforce",
         "-smp", String.valueOf(spec.vcpus()),
@@ -43,6 +43,7 @@ final class QemuCommand {
       boot.initrd().ifPresent(each -> argv.addAll(List.of("-initrd", each.toString())));
     });
     argv.addAll(QemuDevices.of(spec, files));
+    spec.arguments().forEach(each -> argv.addAll(each.argv()));
     if (isIncoming) {
       argv.addAll(List.of("-incoming", "defer"));
     }

@@ -46,6 +46,10 @@ final class QemuDevices {
     // Requests wait for the next agent; one that is here and cannot carry them out says so.
     block.addProperty("reconnect-delay", RECONNECT_SECONDS);
     block.add("server", server);
+    if (spec.isCdrom(spec.disks().get(number))) {
+      block.addProperty("read-only", true);
+      return List.of("-blockdev", block.toString(), "-device", cdrom(spec, number, node));
+    }
     JsonObject disk = block;
     if (spec.disks().get(number).format() == DiskFormat.QCOW2) {
       block.addProperty("node-name", node + "-file");
@@ -66,6 +70,14 @@ final class QemuDevices {
     }
     argv.addAll(List.of("-device", device));
     return argv;
+  }
+
+  /** On IDE, whose driver every guest has, at the head of a bus of its own. */
+  private static String cdrom(QemuSpec spec, int number, String node) {
+    int bus = spec.cdroms().indexOf(spec.disks().get(number).name());
+    return "ide-cd,id=cdrom-%d,drive=%s,bus=ide.%d,unit=0,bootindex=%d,werror=stop,rerror=stop".formatted(bus, node,
+        bus,
+        number + 1);
   }
 
   /**

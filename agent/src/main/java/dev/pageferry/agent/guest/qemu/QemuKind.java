@@ -4,6 +4,7 @@ import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.LeftGuest;
+import dev.pageferry.agent.guest.ResolvedSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.memory.PageStore;
@@ -30,6 +31,7 @@ public final class QemuKind implements GuestKind {
   private final QemuPaths paths;
   private final QemuStarter starter;
   private final Scheduler scheduler;
+  private final QemuAbilities abilities;
 
   /**
    * @param agent of this host, which has these machines
@@ -43,6 +45,13 @@ public final class QemuKind implements GuestKind {
     this.paths = paths;
     this.starter = new QemuStarter(paths, agent, patience, scheduler);
     this.scheduler = scheduler;
+    this.abilities = new QemuAbilities(paths, scheduler);
+  }
+
+  @Override
+  public ResolvedSpec resolve(VmSpec message) throws IOException, InterruptedException {
+    paths.requireBinary();
+    return abilities.resolve(message);
   }
 
   @Override
@@ -51,9 +60,17 @@ public final class QemuKind implements GuestKind {
   }
 
   @Override
-  public void check(GuestSpec spec) throws IOException {
+  public void check(GuestSpec spec) throws IOException, InterruptedException {
     paths.check(own(spec));
+    abilities.check(own(spec));
     disks.check(spec);
+  }
+
+  @Override
+  public void checkArrival(GuestSpec spec) throws IOException, InterruptedException {
+    own(spec).requireMovable();
+    paths.check(own(spec));
+    abilities.check(own(spec));
   }
 
   @Override

@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What a host has for machines of QEMU.
@@ -17,14 +19,16 @@ import java.util.List;
  * @param binary a path, or a name that is looked up in {@code PATH}
  * @param ramDirectory a tmpfs, where each machine has a directory of its own: its memory and its sockets
  * @param allowed directories that operators may name files of
+ * @param allowedOptions of QEMU, which operators may add to machines
  */
-public record QemuPaths(String host, String binary, Path ramDirectory, List<Path> allowed) {
+public record QemuPaths(String host, String binary, Path ramDirectory, List<Path> allowed, Set<String> allowedOptions) {
   private static final String PREFIX = "pageferry-";
   /** Of a socket's path, with its end. Source: {@code unix(7)}. */
   private static final int LONGEST_SOCKET_PATH = 107;
 
   public QemuPaths {
     allowed = List.copyOf(allowed);
+    allowedOptions = Set.copyOf(allowedOptions);
   }
 
   Path directoryOf(VmId vm) {
@@ -41,6 +45,17 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
       if (boot.initrd().isPresent()) {
         requireAllowed(boot.initrd().get());
       }
+    }
+    for (QemuArgument each : spec.arguments()) {
+      requireAllowed(each);
+    }
+  }
+
+  private void requireAllowed(QemuArgument argument) throws IOException {
+    if (!allowedOptions.contains(argument.option())) {
+      throw new IOException(
+          "QEMU's option '%s' is not one that this host's agent allows (--allow-qemu-arg: %s)".formatted(
+              argument.option(), allowedOptions.isEmpty() ? "none" : String.join(",", new TreeSet<>(allowedOptions))));
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest.qemu;
 
 import dev.pageferry.agent.disk.DiskDescription;
+import dev.pageferry.agent.disk.DiskFormat;
 import dev.pageferry.agent.guest.GuestSpec;
 import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.common.identity.Names;
@@ -24,14 +25,19 @@ import java.util.regex.Pattern;
  * @param cpu model
  * @param boots empty: its firmware looks for something on its disks
  * @param disks in the order in which the guest sees them
+ * @param cdroms names of those of its disks that are CD-ROMs
+ * @param arguments further options of QEMU
  */
-record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machine, String cpu,
-    Optional<DirectKernel> boots, List<DiskDescription> disks, List<NetworkCard> nics) implements GuestSpec {
+record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machine, String cpu, Accelerator accelerator,
+    Optional<DirectKernel> boots, List<DiskDescription> disks, List<String> cdroms, List<NetworkCard> nics,
+    List<QemuArgument> arguments) implements GuestSpec {
   /** The state of more may not fit into one message. */
   static final int MAX_VCPUS = 16;
   static final int MAX_NICS = 8;
   /** Slots of the PCI bus that are left, on every type of machine. */
   static final int MAX_DISKS = 14;
+  /** Each at the head of an IDE bus, of which every type of machine has two. */
+  static final int MAX_CDROMS = 2;
   private static final long MIB = 1L << 20;
   private static final long MOST_MEMORY = 1L << 40;
   /** Types without one are other machines in other versions of QEMU. */
@@ -43,7 +49,9 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
 
   QemuSpec {
     disks = List.copyOf(disks);
+    cdroms = List.copyOf(cdroms);
     nics = List.copyOf(nics);
+    arguments = List.copyOf(arguments);
     if (memoryBytes < MIB || memoryBytes % MIB != 0 || memoryBytes > MOST_MEMORY) {
       throw new IllegalArgumentException(
           "memory of %d bytes is not a multiple of 1 MiB up to %d bytes".formatted(memoryBytes, MOST_MEMORY));
@@ -52,16 +60,38 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
       throw new IllegalArgumentException("%d vCPUs are not between 1 and %d".formatted(vcpus, MAX_VCPUS));
     }
     checkWord("machine type", machine);
-    if (!VERSIONED.matcher(machine).matches()) {
+    if (!isVersioned(machine)) {
       throw new IllegalArgumentException(
           "machine type '%s' is not the same in every QEMU; name one with a version, such as pc-i440fx-10.0 or pc-q35-10.0"
               .formatted(machine));
     }
     checkWord("CPU model", cpu);
     SpecMessages.check(disks, MAX_DISKS, nics, MAX_NICS);
+    checkCdroms(disks, cdroms);
+    if (arguments.size() > QemuArgument.MOST) {
+      throw new IllegalArgumentException("%d further options of QEMU are more than %d".formatted(arguments.size(),
+          QemuArgument.MOST));
+    }
     if (boots.isEmpty() && disks.isEmpty()) {
       throw new IllegalArgumentException("a machine without a kernel and without a disk has nothing to boot");
     }
+  }
+
+  private static void checkCdroms(List<DiskDescription> disks, List<String> cdroms) {
+    if (cdroms.size() > MAX_CDROMS) {
+      throw new IllegalArgumentException("%d CD-ROMs are more than %d".formatted(cdroms.size(), MAX_CDROMS));
+    }
+    for (String each : cdroms) {
+      DiskDescription disk = disks.stream().filter(it -> it.name().equals(each)).findFirst()
+          .orElseThrow(() -> new IllegalArgumentException("CD-ROM %s is not one of the VM's disks".formatted(each)));
+      if (disk.format() != DiskFormat.RAW) {
+        throw new IllegalArgumentException("disk %s is a fixed VHD, and a CD-ROM is a raw image".formatted(each));
+      }
+    }
+  }
+
+  boolean isCdrom(DiskDescription disk) {
+    return cdroms.contains(disk.name());
   }
 
   /** @throws IOException if the machine would not be the same on another host */
@@ -71,6 +101,11 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
           "VM %s has the CPU model '%s', which differs from host to host; one with a model such as %s can be moved"
               .formatted(name, cpu, "qemu64 or Skylake-Client-v1"));
     }
+  }
+
+  /** Whether a type of machine is the same in every QEMU that has it. */
+  static boolean isVersioned(String machine) {
+    return VERSIONED.matcher(machine).matches();
   }
 
   private static void checkWord(String what, String text) {
@@ -83,9 +118,11 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
   static QemuSpec of(VmSpec message) {
     QemuMachine machine = message.getQemu();
     return new QemuSpec(new VmId(message.getId()), Names.check("VM name", message.getName()),
-        message.getMemoryBytes(), message.getVcpus(), machine.getMachine(), machine.getCpu(), bootOf(machine),
-        message.getDisksList().stream().map(SpecMessages::fromProto).toList(),
-        message.getNicsList().stream().map(SpecMessages::fromProto).toList());
+        message.getMemoryBytes(), message.getVcpus(), machine.getMachine(), machine.getCpu(),
+        Accelerator.of(machine.getAccel()), bootOf(machine),
+        message.getDisksList().stream().map(SpecMessages::fromProto).toList(), machine.getCdromsList(),
+        message.getNicsList().stream().map(SpecMessages::fromProto).toList(),
+        machine.getArgumentsList().stream().map(QemuArgument::parse).toList());
   }
 
   private static Optional<DirectKernel> bootOf(QemuMachine machine) {
@@ -106,7 +143,8 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
 
   @Override
   public VmSpec toMessage() {
-    QemuMachine.Builder own = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu);
+    QemuMachine.Builder own = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setAccel(accelerator.toMessage())
+        .addAllCdroms(cdroms).addAllArguments(arguments.stream().map(QemuArgument::toString).toList());
     boots.ifPresent(boot -> {
       own.setKernel(boot.kernel().toString()).setAppend(boot.append());
       boot.initrd().ifPresent(each -> own.setInitrd(each.toString()));

@@ -73,7 +73,8 @@ final class ServedDisks implements AutoCloseable {
     for (int i = servers.size(); i < spec.disks().size(); i++) {
       DiskDescription disk = spec.disks().get(i);
       servers.add(NbdServer.listen(files.disk(i),
-          new NbdServer.Export("%s-%d".formatted(spec.name(), i), new Served(i, disk), false, BlockDevice.MOST_BYTES),
+          new NbdServer.Export("%s-%d".formatted(spec.name(), i), new Served(i, disk), spec.isCdrom(disk),
+              BlockDevice.MOST_BYTES),
           scheduler));
     }
   }

@@ -1,12 +1,16 @@
 package dev.pageferry.agent.guest.qemu;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.proto.agent.v1.QemuMachine;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,7 +29,7 @@ class QemuPathsTest {
   }
 
   private QemuPaths paths(String binary, Path... directories) {
-    return new QemuPaths("host-a", binary, directory, List.of(directories));
+    return new QemuPaths("host-a", binary, directory, List.of(directories), Set.of("rtc"));
   }
 
   @Test
@@ -56,6 +60,28 @@ class QemuPathsTest {
   void aDirectoryIsNotAFile() {
     assertThatThrownBy(() -> paths("qemu", directory).requireAllowed(allowed))
         .hasMessageContaining("is not a regular file");
+  }
+
+  @Test
+  void anOptionOfQemuIsAddedOnlyWhereTheHostAllowsIt() throws IOException {
+    QemuPaths paths = paths("/bin/true", allowed);
+    assertThatCode(() -> paths.check(spec("rtc=base=localtime"))).doesNotThrowAnyException();
+    assertThatThrownBy(() -> paths.check(spec("device=VGA")))
+        .hasMessage("QEMU's option 'device' is not one that this host's agent allows (--allow-qemu-arg: rtc)");
+  }
+
+  private QemuSpec spec(String argument) {
+    return QemuSpec.of(VmSpec.newBuilder().setId("vm-1").setName("tux").setMemoryBytes(64 << 20).setVcpus(1)
+        .setQemu(QemuMachine.newBuilder().setMachine("pc-i440fx-10.0").setCpu("qemu64")
+            .setKernel(allowed.resolve("vmlinuz").toString()).addArguments(argument))
+        .build());
+  }
+
+  @Test
+  void aFileOfAnotherProgramIsNotSweptAndDoesNotKeepAnAgentFromStarting() throws IOException {
+    Path file = Files.createFile(directory.resolve("pageferry-bench.console"));
+    paths("qemu").sweep();
+    assertThat(file).exists();
   }
 
   @Test

@@ -39,8 +39,8 @@ class ServedDisksTest {
   void serve() throws IOException {
     storage = new TestStorage(root);
     DiskDescription disk = storage.createDisk("data", 1 << 20);
-    spec = new QemuSpec(new VmId("vm-1"), "tux", 1 << 20, 1, "pc-i440fx-10.0", "qemu64", Optional.empty(),
-        List.of(disk), List.of());
+    spec = new QemuSpec(new VmId("vm-1"), "tux", 1 << 20, 1, "pc-i440fx-10.0", "qemu64", Accelerator.TCG,
+        Optional.empty(), List.of(disk), List.of(), List.of(), List.of());
     files = MachineFiles.create(machines.resolve("vm-1"));
     disks = new ServedDisks(spec, files, storage.host("a"), Scheduler.SYSTEM);
     disks.serve();

@@ -58,6 +58,31 @@ final class Converters {
     }
   }
 
+  /** What carries out a machine's instructions. */
+  static final class Accelerator implements ITypeConverter<String> {
+    @Override
+    public String convert(String text) {
+      return switch (text) {
+        case "auto", "kvm", "tcg" -> text;
+        default -> throw new TypeConversionException("'%s' is not auto, kvm or tcg".formatted(text));
+      };
+    }
+  }
+
+  /** What boots a machine. */
+  static final class Firmware implements ITypeConverter<String> {
+    @Override
+    public String convert(String text) {
+      if (text.equals("uefi")) {
+        throw new TypeConversionException("uefi is not there yet: its variables would be lost by a move; leave it out");
+      }
+      if (!text.equals("bios")) {
+        throw new TypeConversionException("'%s' is not bios".formatted(text));
+      }
+      return text;
+    }
+  }
+
   /** A count of at least one. */
   static final class Count implements ITypeConverter<Integer> {
     @Override

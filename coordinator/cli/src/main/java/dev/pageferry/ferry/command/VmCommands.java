@@ -41,10 +41,10 @@ public final class VmCommands extends CommandGroup {
         vms -> RecordsText.warn(session.output(), vms.hasRecords(), vms.getRecords())));
   }
 
-  @Command(name = "show", description = "One VM.")
+  @Command(name = "show", description = "One VM, and where it could be moved.")
   int show(@Parameters(paramLabel = "NAME", description = NAME) String name) {
     return ferry.inSession(session -> {
-      GetVmRequest request = GetVmRequest.newBuilder().setName(name).build();
+      GetVmRequest request = GetVmRequest.newBuilder().setName(name).setDestinations(true).build();
       Vm vm = session.connection().read(stub -> stub.getVm(request));
       session.output().document(vm, palette -> VmText.details(vm, palette).text());
       return ExitCode.DONE;

@@ -66,8 +66,28 @@ public final class VmCreate implements Callable<Integer> {
   @Option(names = "--cpu", paramLabel = "MODEL", description = "qemu: the CPU model (default qemu64).")
   private String cpu = "";
 
-  @Option(names = "--machine", paramLabel = "TYPE", description = "qemu: the machine type (default pc-i440fx-10.0).")
+  @Option(names = "--machine", paramLabel = "TYPE",
+      description = "qemu: the machine type (default pc-i440fx-10.0). An alias, such as q35, becomes the type with a%n"
+          + "version that it stands for on the host.")
   private String machine = "";
+
+  @Option(names = "--accel", paramLabel = "auto|kvm|tcg", converter = Converters.Accelerator.class,
+      description = "qemu: KVM, or software emulation; auto (the default) is KVM where the host can run a guest under%n"
+          + "it. The VM keeps it, and moves to hosts that have it.")
+  private String accel = "";
+
+  @Option(names = "--firmware", paramLabel = "bios", converter = Converters.Firmware.class,
+      description = "qemu: what boots it where there is no --kernel (default bios; there is no uefi yet).")
+  private String firmware = "";
+
+  @Option(names = "--cdrom", paramLabel = "NAME",
+      description = "qemu: a raw disk, as for --disk, that the guest has as a CD-ROM and cannot write; repeatable.")
+  private List<String> cdroms = new ArrayList<>();
+
+  @Option(names = "--qemu-arg", paramLabel = "OPTION[=VALUE]",
+      description = "qemu: a further option of QEMU, without its dash, such as rtc=base=localtime; hosts must allow it%n"
+          + "(ferry-agent --allow-qemu-arg); repeatable.")
+  private List<String> qemuArgs = new ArrayList<>();
 
   @Option(names = "--disk", paramLabel = "NAME",
       description = "A disk by its name, or the absolute path of a raw file or block device; repeatable.")
@@ -110,8 +130,9 @@ public final class VmCreate implements Callable<Integer> {
       request.setQemu(qemu());
     } else {
       refuse("a machine of QEMU",
-          kernel != null || initrd != null || !append.isEmpty() || !cpu.isEmpty() || !machine.isEmpty(),
-          "--kernel, --initrd, --append, --cpu and --machine");
+          kernel != null || initrd != null || !append.isEmpty() || !cpu.isEmpty() || !machine.isEmpty()
+              || !accel.isEmpty() || !firmware.isEmpty() || !cdroms.isEmpty() || !qemuArgs.isEmpty(),
+          "--kernel, --initrd, --append, --cpu, --machine, --accel, --firmware, --cdrom and --qemu-arg");
       request.setProgram(program == null ? "idle" : program);
     }
     if (memoryImage != null) {
@@ -127,12 +148,14 @@ public final class VmCreate implements Callable<Integer> {
   }
 
   private QemuMachine qemu() {
-    if (kernel == null && (disks.isEmpty() || initrd != null || !append.isEmpty())) {
-      throw new Failure(ExitCode.USAGE, disks.isEmpty()
-          ? "a machine of QEMU needs --kernel FILE, or --disk NAME to boot from"
+    boolean hasDisk = !disks.isEmpty() || !cdroms.isEmpty();
+    if (kernel == null && (!hasDisk || initrd != null || !append.isEmpty())) {
+      throw new Failure(ExitCode.USAGE, !hasDisk
+          ? "a machine of QEMU needs --kernel FILE, or --disk NAME or --cdrom NAME to boot from"
           : "--initrd and --append need --kernel FILE");
     }
-    QemuMachine.Builder asked = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setAppend(append);
+    QemuMachine.Builder asked = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setAppend(append)
+        .setAccel(accel).addAllCdroms(cdroms).addAllArguments(qemuArgs);
     if (kernel != null) {
       asked.setKernel(kernel);
     }

@@ -1,7 +1,9 @@
 package dev.pageferry.ferry.view;
 
 import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.proto.cluster.v1.QemuMachine;
 import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmDestination;
 import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
 import java.util.ArrayList;
@@ -37,13 +39,35 @@ public final class VmText {
   }
 
   public static Details details(Vm vm, Palette palette) {
-    return new Details().add("name", vm.getName()).add("id", vm.getId()).add("host", vm.getHost())
+    Details details = new Details().add("name", vm.getName()).add("id", vm.getId()).add("host", vm.getHost())
         .add("state", palette.paint(vm.getState().toString())).add("reason", Output.oneLine(vm.getReason()))
         .add("epoch", vm.getEpoch()).add("created", created(vm))
         .add("memory", ByteSize.format(vm.getMemoryBytes())).add("vcpus", vm.getVcpus()).add("program", vm.getProgram())
         .add("program args", pairs(vm.getProgramArgsMap())).add("memory image", vm.getMemoryImage())
         .add("memory image sha256", vm.getMemoryImageSha256()).add("steps", vm.getSteps())
         .add("disks", String.join(", ", vm.getDisksList())).add("nics", nics(vm));
+    if (vm.hasQemu()) {
+      addQemu(details, vm.getQemu());
+    }
+    addDestinations(details, vm.getDestinationsList());
+    return details;
+  }
+
+  private static void addQemu(Details details, QemuMachine machine) {
+    details.add("machine", machine.getMachine()).add("cpu", machine.getCpu()).add("accelerator",
+        machine.hasAccelReason()
+            ? "%s (%s)".formatted(machine.getAccel(), Output.oneLine(machine.getAccelReason()))
+            : machine.getAccel())
+        .add("kernel", machine.getKernel()).add("initrd", machine.getInitrd()).add("append", machine.getAppend())
+        .add("cdroms", String.join(", ", machine.getCdromsList()))
+        .add("qemu args", String.join(" ", machine.getArgumentsList()));
+  }
+
+  private static void addDestinations(Details details, List<VmDestination> destinations) {
+    details.add("can move to", destinations.stream().filter(VmDestination::getEligible).map(VmDestination::getHost)
+        .collect(Collectors.joining(", ")));
+    destinations.stream().filter(each -> !each.getEligible())
+        .forEach(each -> details.add("not to " + each.getHost(), Output.oneLine(each.getReason())));
   }
 
   /** Empty: not known. */

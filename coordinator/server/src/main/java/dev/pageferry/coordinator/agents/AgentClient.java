@@ -9,6 +9,7 @@ import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
@@ -17,6 +18,7 @@ import dev.pageferry.proto.agent.v1.SavedStateProgress;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import java.time.Duration;
 import java.util.List;
@@ -27,6 +29,12 @@ import java.util.function.Consumer;
  * those that take as long as the work takes (create, digest, verify, watch) end by an interrupt.
  */
 public interface AgentClient extends AutoCloseable {
+  /** Has the host complete the specification of a VM that is to be created there; may take as long as to start a few programs. */
+  ResolveSpecResponse resolveSpec(String address, VmSpec spec) throws AgentException;
+
+  /** Whether the host has what a VM needs that is to come there, disks and free memory apart; refused with the reason. */
+  void checkArrival(String address, VmSpec spec) throws AgentException;
+
   VmStatus createVm(String address, CreateVmRequest request) throws AgentException;
 
   void destroyVm(String address, String vmId, long epoch) throws AgentException;

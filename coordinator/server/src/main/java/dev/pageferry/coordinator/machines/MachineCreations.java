@@ -15,12 +15,16 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.QemuMachine;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
@@ -32,6 +36,7 @@ final class MachineCreations {
   /** With a version, so that it is the same machine wherever it goes. */
   private static final String DEFAULT_MACHINE = "pc-i440fx-10.0";
   private static final String DEFAULT_CPU = "qemu64";
+  private static final String AUTO = "auto";
   private static final OwnershipEpoch FIRST = new OwnershipEpoch(1);
 
   /** How long a creation that was begun before is waited for. */
@@ -70,10 +75,11 @@ final class MachineCreations {
    */
   Vm create(CreateVmRequest request, VmId id) throws RequestException {
     Host host = eligibility.usableHost(request.getHost());
-    VmSpec spec = spec(request, id).toBuilder().addAllDisks(disks.forNewVm(host, request.getDisksList())).build();
+    ResolveSpecResponse resolved = resolve(host, withDisks(host, spec(request, id), request));
+    VmSpec spec = resolved.getSpec();
     Eligibility.requireRoom(host, spec, "choose another host or less memory");
     return busy.exclusively(id, spec.getName(), () -> {
-      record(spec, host);
+      record(resolved, host);
       try {
         return starts.boot(spec, host, FIRST, new MachineStarts.Manner(request.getPaused(), false));
       } catch (RequestException e) {
@@ -84,11 +90,38 @@ final class MachineCreations {
     });
   }
 
+  /** Its CD-ROMs are disks, too, after the others. */
+  private VmSpec withDisks(Host host, VmSpec spec, CreateVmRequest request) throws RequestException {
+    List<String> names = new ArrayList<>(request.getDisksList());
+    names.addAll(request.getQemu().getCdromsList());
+    List<Disk> found = disks.forNewVm(host, names);
+    VmSpec.Builder with = spec.toBuilder().addAllDisks(found);
+    if (spec.hasQemu()) {
+      // As the host names them: a path may be called in several ways.
+      with.getQemuBuilder().addAllCdroms(
+          found.subList(request.getDisksCount(), found.size()).stream().map(Disk::getName).toList());
+    }
+    return with.build();
+  }
+
+  /** What is left to the host it chooses before anything is recorded, as the row has what the VM will always be. */
+  private ResolveSpecResponse resolve(Host host, VmSpec spec) throws RequestException {
+    return spec.hasQemu()
+        ? withDevices(AgentQuestions.ask(host, () -> agents.resolveSpec(host.record().getAddress(), spec)), spec)
+        : ResolveSpecResponse.newBuilder().setSpec(spec).build();
+  }
+
+  private static ResolveSpecResponse withDevices(ResolveSpecResponse said, VmSpec asked) {
+    return said.toBuilder().setSpec(Disks.withDevices(said.getSpec(), asked)).build();
+  }
+
   /** The row first: what is not recorded is not built. */
-  private void record(VmSpec spec, Host host) throws RequestException {
+  private void record(ResolveSpecResponse resolved, Host host) throws RequestException {
+    VmSpec spec = resolved.getSpec();
     VmRecord record = VmRecord.newBuilder().setSpec(spec).setPhase(VmRecord.Phase.CREATING)
         .setOwnerHost(host.id().value()).setOwnerIncarnation(host.incarnation().value()).setEpoch(FIRST.value())
-        .setStorageId(MachineStarts.storageOf(host, spec)).setCreatedAtMillis(scheduler.wallMillis()).build();
+        .setStorageId(MachineStarts.storageOf(host, spec)).setCreatedAtMillis(scheduler.wallMillis())
+        .setAccelReason(resolved.getAccelReason()).build();
     synchronized (naming) {
       RequestedCards.requireFree(ledger, spec.getNicsList());
       // Again: another VM may have been recorded since, under another name of a device.
@@ -137,7 +170,8 @@ final class MachineCreations {
     QemuMachine.Builder machine = QemuMachine.newBuilder()
         .setMachine(asked.getMachine().isEmpty() ? DEFAULT_MACHINE : asked.getMachine())
         .setCpu(asked.getCpu().isEmpty() ? DEFAULT_CPU : asked.getCpu()).setKernel(asked.getKernel())
-        .setAppend(asked.getAppend());
+        .setAppend(asked.getAppend()).setAccel(asked.getAccel().isEmpty() ? AUTO : asked.getAccel())
+        .addAllArguments(asked.getArgumentsList());
     if (asked.hasInitrd()) {
       machine.setInitrd(asked.getInitrd());
     }

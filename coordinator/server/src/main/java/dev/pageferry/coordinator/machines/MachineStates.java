@@ -11,6 +11,7 @@ import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.NetworkCard;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.QemuMachine;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
@@ -20,6 +21,9 @@ import java.util.function.Predicate;
 
 /** The state of a VM from its row and from what its owner reported. */
 public final class MachineStates {
+  /** What specifications of machines of QEMU leave out. */
+  private static final String EMULATION = "tcg";
+
   private final HostInventory inventory;
   private final Predicate<VmId> moves;
 
@@ -69,6 +73,9 @@ public final class MachineStates {
     if (spec.hasMemoryImageSha256()) {
       vm.setMemoryImageSha256(spec.getMemoryImageSha256());
     }
+    if (spec.hasQemu()) {
+      vm.setQemu(qemu(spec.getQemu(), record.getAccelReason()));
+    }
     if (!judgement.reason().isEmpty()) {
       vm.setReason(judgement.reason());
     }
@@ -76,6 +83,20 @@ public final class MachineStates {
       vm.setCreatedAt(timestamp(record.getCreatedAtMillis()));
     }
     return vm.build();
+  }
+
+  private static QemuMachine qemu(dev.pageferry.proto.agent.v1.QemuMachine recorded, String accelReason) {
+    QemuMachine.Builder machine = QemuMachine.newBuilder().setMachine(recorded.getMachine()).setCpu(recorded.getCpu())
+        .setKernel(recorded.getKernel()).setAppend(recorded.getAppend())
+        .setAccel(recorded.getAccel().isEmpty() ? EMULATION : recorded.getAccel())
+        .addAllCdroms(recorded.getCdromsList()).addAllArguments(recorded.getArgumentsList());
+    if (recorded.hasInitrd()) {
+      machine.setInitrd(recorded.getInitrd());
+    }
+    if (!accelReason.isEmpty()) {
+      machine.setAccelReason(accelReason);
+    }
+    return machine.build();
   }
 
   private static Timestamp timestamp(long millis) {

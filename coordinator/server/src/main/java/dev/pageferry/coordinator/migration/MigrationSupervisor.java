@@ -25,6 +25,7 @@ import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.VmDestination;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.time.Duration;
@@ -216,6 +217,16 @@ public final class MigrationSupervisor implements AutoCloseable {
       MigrationId id = new MigrationId(ended.get(i).getId());
       documents.remove(id);
       ledger.forgetDocument(id);
+    }
+  }
+
+  /** Where a VM could be moved right now, and why not elsewhere; its other hosts are asked. */
+  public List<VmDestination> destinations(String vm) throws RequestException {
+    try {
+      return new Destinations(inventory, agents, eligibility, prerequisites, scheduler).of(eligibility.row(vm));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new RequestException(Kind.FAILED, "this coordinator is shutting down; try again");
     }
   }
 

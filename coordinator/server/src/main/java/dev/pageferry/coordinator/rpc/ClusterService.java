@@ -189,7 +189,12 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void getVm(GetVmRequest request, StreamObserver<Vm> observer) {
-    CoordinatorReplies.answer(observer, () -> machines.show(request.getName()));
+    CoordinatorReplies.answer(observer, () -> {
+      Vm vm = machines.show(request.getName());
+      return request.getDestinations()
+          ? vm.toBuilder().addAllDestinations(migrations.destinations(request.getName())).build()
+          : vm;
+    });
   }
 
   @Override

@@ -12,6 +12,7 @@ import dev.pageferry.proto.agent.v1.DiskLease;
 import dev.pageferry.proto.agent.v1.GetIncomingResponse;
 import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.SaveVmRequest;
@@ -43,6 +44,26 @@ public final class FakeAgents implements AgentClient {
 
   public FakeAgent at(String address) {
     return agents.computeIfAbsent(address, key -> new FakeAgent());
+  }
+
+  /** Chooses as a host that has no KVM. */
+  @Override
+  public ResolveSpecResponse resolveSpec(String address, VmSpec spec) throws AgentException {
+    at(address).called("resolveSpec", spec);
+    VmSpec.Builder resolved = spec.toBuilder();
+    resolved.getDisksBuilderList().forEach(Disk.Builder::clearDevice);
+    if (spec.getQemu().getMachine().equals("pc")) {
+      resolved.getQemuBuilder().setMachine("pc-i440fx-10.0");
+    }
+    boolean isAuto = spec.getQemu().getAccel().equals("auto");
+    resolved.getQemuBuilder().setAccel(isAuto ? "" : spec.getQemu().getAccel());
+    return ResolveSpecResponse.newBuilder().setSpec(resolved).setAccelReason(isAuto ? "there is no /dev/kvm" : "")
+        .build();
+  }
+
+  @Override
+  public void checkArrival(String address, VmSpec spec) throws AgentException {
+    at(address).called("checkArrival", spec);
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
+import dev.pageferry.proto.agent.v1.CheckArrivalRequest;
 import dev.pageferry.proto.agent.v1.ConsoleOutput;
 import dev.pageferry.proto.agent.v1.CreateDiskRequest;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
@@ -27,6 +28,8 @@ import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PauseVmRequest;
 import dev.pageferry.proto.agent.v1.PowerDownVmRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
+import dev.pageferry.proto.agent.v1.ResolveSpecRequest;
+import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
 import dev.pageferry.proto.agent.v1.RestoreVmRequest;
 import dev.pageferry.proto.agent.v1.RestoreVmUpdate;
 import dev.pageferry.proto.agent.v1.ResumeVmRequest;
@@ -37,6 +40,7 @@ import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.UseConsoleRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
 import dev.pageferry.proto.registry.v1.RecordsStamp;
@@ -50,6 +54,7 @@ import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.ProtoUtils;
@@ -108,6 +113,18 @@ public final class GrpcAgentClient implements AgentClient {
         };
       }
     };
+  }
+
+  @Override
+  public ResolveSpecResponse resolveSpec(String address, VmSpec spec) throws AgentException {
+    ResolveSpecRequest request = ResolveSpecRequest.newBuilder().setSpec(spec).build();
+    return ask(address, stub -> stub.withDeadlineAfter(PREPARE_SECONDS, TimeUnit.SECONDS).resolveSpec(request));
+  }
+
+  @Override
+  public void checkArrival(String address, VmSpec spec) throws AgentException {
+    CheckArrivalRequest request = CheckArrivalRequest.newBuilder().setSpec(spec).build();
+    ask(address, stub -> stub.withDeadlineAfter(PREPARE_SECONDS, TimeUnit.SECONDS).checkArrival(request));
   }
 
   @Override
@@ -286,6 +303,9 @@ public final class GrpcAgentClient implements AgentClient {
         channel.resetConnectBackoff();
         throw new AgentException(Kind.UNREACHABLE, "its agent does not answer (%s)".formatted(e.getStatus().getCode()),
             e);
+      }
+      if (e.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
+        throw new AgentException(Kind.REFUSED, "its agent is of an older version, which cannot do this; upgrade it", e);
       }
       String description = e.getStatus().getDescription();
       throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);

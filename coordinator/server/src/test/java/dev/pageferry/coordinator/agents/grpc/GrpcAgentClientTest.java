@@ -14,6 +14,7 @@ import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.PrepareIncomingResponse;
 import dev.pageferry.proto.agent.v1.VerifyVmRequest;
 import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
+import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
 import dev.pageferry.proto.registry.v1.RecordsStamp;
@@ -120,6 +121,14 @@ class GrpcAgentClientTest {
     assertThat(refusal).hasMessage(kind == Kind.UNREACHABLE
         ? "its agent does not answer (%s)".formatted(code)
         : "because");
+  }
+
+  @Test
+  void anAgentOfAnOlderVersionIsToBeUpgradedForWhatItDoesNotKnow() {
+    AgentException refusal = catchThrowableOfType(AgentException.class,
+        () -> client.resolveSpec(address, VmSpec.getDefaultInstance()));
+    assertThat(refusal.kind()).isEqualTo(Kind.REFUSED);
+    assertThat(refusal).hasMessage("its agent is of an older version, which cannot do this; upgrade it");
   }
 
   @Test

@@ -1,0 +1,130 @@
+package dev.pageferry.agent.guest.qemu;
+
+import dev.pageferry.agent.guest.ResolvedSpec;
+import dev.pageferry.common.concurrent.Mutex;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.proto.agent.v1.QemuMachine;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import java.io.IOException;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What machines of QEMU can be on this host. It is asked when it is needed first, and once in the life of an agent, but for types and
+ * models that were not there: QEMU may have been upgraded since.
+ */
+final class QemuAbilities {
+  private static final Logger log = LoggerFactory.getLogger(QemuAbilities.class);
+
+  private final QemuProbe probe;
+  /** Held while QEMU is asked, as one answer is enough. */
+  private final Mutex asking;
+  /** Inside {@link #asking} only, as the one below. */
+  private final Map<Accelerator, QemuProbe.Answer> answers = new EnumMap<>(Accelerator.class);
+  /** Null: not tried yet; empty: none. */
+  private @Nullable Optional<String> troubleWithKvm;
+
+  QemuAbilities(QemuPaths paths, Scheduler scheduler) {
+    this(new QemuProbe(paths.binary(), paths.ramDirectory()), scheduler);
+  }
+
+  QemuAbilities(QemuProbe probe, Scheduler scheduler) {
+    this.probe = probe;
+    this.asking = scheduler.newMutex();
+  }
+
+  /** As {@link dev.pageferry.agent.guest.GuestKind#resolve}. */
+  ResolvedSpec resolve(VmSpec message) throws IOException, InterruptedException {
+    QemuMachine asked = message.getQemu();
+    boolean isAuto = asked.getAccel().equals(Accelerator.AUTO);
+    Optional<String> trouble = isAuto ? troubleWithKvm() : Optional.empty();
+    Accelerator accelerator = isAuto
+        ? trouble.isPresent() ? Accelerator.TCG : Accelerator.KVM
+        : Accelerator.of(asked.getAccel());
+    QemuMachine chosen = asked.toBuilder().setAccel(accelerator.toMessage())
+        .setMachine(versioned(accelerator, asked.getMachine())).build();
+    VmSpec resolved = message.toBuilder().setQemu(chosen).build();
+    check(QemuSpec.of(resolved));
+    return new ResolvedSpec(resolved, trouble.orElse(""));
+  }
+
+  private String versioned(Accelerator accelerator, String type) throws IOException, InterruptedException {
+    if (QemuSpec.isVersioned(type)) {
+      return type;
+    }
+    requireUsable(accelerator);
+    return answer(accelerator, known -> known.aliases().containsKey(type)).aliases().getOrDefault(type, type);
+  }
+
+  /** @throws IOException if such a machine cannot be started here, with the reason and what can */
+  void check(QemuSpec spec) throws IOException, InterruptedException {
+    requireUsable(spec.accelerator());
+    QemuProbe.Answer known = answer(spec.accelerator(),
+        it -> it.types().contains(spec.machine()) && it.cpus().containsKey(spec.cpu()));
+    if (!known.version().isAtLeast(QemuVersion.OLDEST)) {
+      throw new IOException("QEMU here is %s, which cannot move a running machine safely; %s is needed".formatted(
+          known.version(), QemuVersion.OLDEST));
+    }
+    if (!known.types().contains(spec.machine())) {
+      throw new IOException("QEMU %s here has no machine type '%s'; the newest that it has are %s".formatted(
+          known.version(), spec.machine(), String.join(" and ", new TreeSet<>(known.aliases().values()))));
+    }
+    List<String> missing = known.cpus().get(spec.cpu());
+    if (missing == null) {
+      throw new IOException("QEMU %s here has no CPU model '%s'; qemu64 is one".formatted(known.version(), spec.cpu()));
+    }
+    if (!missing.isEmpty()) {
+      throw new IOException("CPU model '%s' needs %s, which %s does not have here".formatted(spec.cpu(),
+          String.join(", ", missing), spec.accelerator().option()));
+    }
+  }
+
+  private void requireUsable(Accelerator accelerator) throws IOException, InterruptedException {
+    if (accelerator == Accelerator.KVM) {
+      Optional<String> trouble = troubleWithKvm();
+      if (trouble.isPresent()) {
+        throw new IOException("this host has no KVM for guests: " + trouble.get());
+      }
+    }
+  }
+
+  private Optional<String> troubleWithKvm() throws InterruptedException {
+    return asking.<Optional<String>, RuntimeException>alone(() -> {
+      Optional<String> known = troubleWithKvm;
+      if (known == null) {
+        known = probe.troubleWithKvm();
+        troubleWithKvm = known;
+        if (known.isPresent()) {
+          log.warn(
+              "no KVM for guests, they are emulated unless they ask for it: {}; it is tried again by the next agent",
+              known.get());
+        } else {
+          log.info("KVM runs guests here");
+        }
+      }
+      return known;
+    });
+  }
+
+  /** What was looked for in an answer. */
+  private interface Looked {
+    boolean isIn(QemuProbe.Answer answer);
+  }
+
+  private QemuProbe.Answer answer(Accelerator accelerator, Looked looked) throws IOException, InterruptedException {
+    return asking.<QemuProbe.Answer, IOException>alone(() -> {
+      QemuProbe.Answer known = answers.get(accelerator);
+      if (known == null || !looked.isIn(known)) {
+        known = probe.ask(accelerator);
+        answers.put(accelerator, known);
+      }
+      return known;
+    });
+  }
+}
