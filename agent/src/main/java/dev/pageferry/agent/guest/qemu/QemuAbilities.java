@@ -101,8 +101,7 @@ final class QemuAbilities {
         known = probe.troubleWithKvm();
         troubleWithKvm = known;
         if (known.isPresent()) {
-          log.warn(
-              "no KVM for guests, they are emulated unless they ask for it: {}; it is tried again by the next agent",
+          log.warn("KVM runs no guests here, so '--accel auto' is tcg: {}; the next start of this agent tries again",
               known.get());
         } else {
           log.info("KVM runs guests here");

@@ -74,7 +74,8 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
     if (Files.isDirectory(ramDirectory)) {
       try (DirectoryStream<Path> left = Files.newDirectoryStream(ramDirectory, PREFIX + host + "-*")) {
         for (Path each : left) {
-          if (isOwn(each)) {
+          // Another program's file may have such a name, too.
+          if (Files.isDirectory(each) && isOwn(each)) {
             own.add(each);
           }
         }
