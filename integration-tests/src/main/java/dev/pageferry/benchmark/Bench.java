@@ -34,8 +34,13 @@ record Bench(Progress progress, Children children, CleanUp cleanUp, boolean quic
 
   /** Waits until hosts have tidied up after a move. */
   void settle() {
+    pass(SETTLING);
+  }
+
+  /** Lets time pass. */
+  void pass(Duration time) {
     try {
-      Thread.sleep(SETTLING);
+      Thread.sleep(time);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new BenchmarkException("interrupted", e);

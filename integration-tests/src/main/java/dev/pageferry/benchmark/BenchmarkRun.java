@@ -27,6 +27,10 @@ final class BenchmarkRun {
       description = "RAM of the VMs that are measured most (default ${DEFAULT-VALUE}).")
   private long memoryBytes;
 
+  @Option(names = "--port-base", order = 4, paramLabel = "P", defaultValue = "7600",
+      description = "First port of the cluster (default ${DEFAULT-VALUE}).")
+  private int portBase;
+
   @Option(names = {"-h", "--help"}, order = 100, usageHelp = true, description = "Prints this and ends.")
   @SuppressWarnings("unused") // picocli reads it
   private boolean help;
@@ -46,6 +50,10 @@ final class BenchmarkRun {
         throw new TypeConversionException(e.getMessage());
       }
     }
+  }
+
+  boolean isQuick() {
+    return quick;
   }
 
   long memoryBytes() {
@@ -70,8 +78,14 @@ final class BenchmarkRun {
 
   /** Starts a coordinator and two agents, and measures on them. */
   void onCluster(long hostMemoryBytes, Consumer<Bench> measurements) {
-    progress.say("starting a coordinator and two agents");
-    try (Cluster cluster = new Cluster(children, cleanUp, DIRECTORY.resolve("cluster"), hostMemoryBytes)) {
+    onCluster(2, hostMemoryBytes, List.of(), measurements);
+  }
+
+  /** As {@link #onCluster(long, Consumer)}, with so many agents. @param environment of all programs, {@code K=V} */
+  void onCluster(int hosts, long hostMemoryBytes, List<String> environment, Consumer<Bench> measurements) {
+    progress.say("starting a coordinator and %d agents", hosts);
+    try (Cluster cluster = new Cluster(children, cleanUp,
+        new Cluster.Settings(DIRECTORY.resolve("cluster"), portBase, hosts, hostMemoryBytes, environment))) {
       measurements.accept(bench(cluster));
       progress.say("stopping the coordinator and the agents");
     } catch (BenchmarkException e) {
@@ -91,6 +105,12 @@ final class BenchmarkRun {
       progress.say("%s: failed: %s", scenario.outcome().id(), message);
       scenario.outcome().fault(message);
     }
+  }
+
+  /** Notes what cannot be measured here, and why. */
+  void skip(Outcome outcome, String why) {
+    outcomes.add(outcome);
+    outcome.skip(why);
   }
 
   /**

@@ -20,7 +20,6 @@ import java.util.stream.Stream;
 final class Cluster implements AutoCloseable {
   /** This checkout, in which the benchmarks run. */
   static final Path HERE = Path.of("");
-  private static final int PORT_BASE = 7600;
   private static final Duration UP_LIMIT = Duration.ofMinutes(5);
   private static final Duration COMMAND_LIMIT = Duration.ofMinutes(1);
   private static final Duration MOVE_LIMIT = Duration.ofMinutes(10);
@@ -30,19 +29,33 @@ final class Cluster implements AutoCloseable {
   private final Children children;
   private final Path directory;
   private final CleanUp.Owned owned;
+  private final int portBase;
+
+  /**
+   * What a cluster is like.
+   *
+   * @param environment of its programs, {@code K=V}, beside this one's
+   */
+  record Settings(Path directory, int portBase, int hosts, long hostMemoryBytes, List<String> environment) {
+  }
 
   /** Starts it, with nothing left in it of an earlier one. */
-  Cluster(Children children, CleanUp cleanUp, Path directory, long hostMemoryBytes) {
+  Cluster(Children children, CleanUp cleanUp, Settings settings) {
     this.children = children;
-    this.directory = directory;
+    this.directory = settings.directory();
+    this.portBase = settings.portBase();
     if (Files.exists(directory)) {
       devCluster(COMMAND_LIMIT, "down");
       deleteTree(directory);
     }
     // Owned before it is up: an up that fails half-way has started programs too.
     owned = cleanUp.own(() -> devCluster(COMMAND_LIMIT, "down"));
-    Children.Result up = devCluster(UP_LIMIT, "up", "--hosts", "2", "--memory", size(hostMemoryBytes), "--port-base",
-        Integer.toString(PORT_BASE));
+    List<String> words = new ArrayList<>(List.of("env"));
+    words.addAll(settings.environment());
+    words.addAll(List.of("scripts/dev-cluster", "up", "--dir", directory.toString(), "--hosts",
+        Integer.toString(settings.hosts()), "--memory", size(settings.hostMemoryBytes()), "--port-base",
+        Integer.toString(portBase)));
+    Children.Result up = children.run(UP_LIMIT, words);
     if (up.exitCode() != 0) {
       owned.close();
       throw new BenchmarkException("dev-cluster up: " + up.complaint());
@@ -231,6 +244,21 @@ final class Cluster implements AutoCloseable {
     }
   }
 
+  /** The operator's command of this checkout. */
+  Operator operator() {
+    return new Operator(children, List.of(HERE.resolve("scripts/ferry").toString(), "--coordinator", address()));
+  }
+
+  /** Where its coordinator answers. */
+  String address() {
+    return "127.0.0.1:" + portBase;
+  }
+
+  /** Where an agent's pid, its log and its failpoints are. */
+  Path directoryOf(String host) {
+    return directory.resolve(host);
+  }
+
   @Override
   public void close() {
     owned.close();
@@ -258,15 +286,13 @@ final class Cluster implements AutoCloseable {
 
   private Children.Result run(Path checkout, Duration limit, List<String> words) {
     List<String> all = new ArrayList<>(
-        List.of(checkout.resolve("scripts/ferry").toString(), "--coordinator", "127.0.0.1:" + PORT_BASE, "-o", "json"));
+        List.of(checkout.resolve("scripts/ferry").toString(), "--coordinator", address(), "-o", "json"));
     all.addAll(words);
     return children.run(limit, all);
   }
 
-  private Children.Result devCluster(Duration limit, String command, String... words) {
-    List<String> all = new ArrayList<>(List.of("scripts/dev-cluster", command, "--dir", directory.toString()));
-    all.addAll(List.of(words));
-    return children.run(limit, all);
+  private Children.Result devCluster(Duration limit, String command) {
+    return children.run(limit, List.of("scripts/dev-cluster", command, "--dir", directory.toString()));
   }
 
   private static JsonObject parse(Children.Result result, String what) {

@@ -17,7 +17,8 @@ final class QemuMachine implements AutoCloseable {
   static final String PROGRAM = "qemu-system-x86_64";
   private static final Duration START_LIMIT = Duration.ofMinutes(2);
   private static final long UNLIMITED_BYTES_PER_SECOND = 1_000_000_000_000L;
-  private static final int DOWNTIME_LIMIT_MILLIS = 300;
+  /** QEMU's own default. */
+  static final int DOWNTIME_LIMIT_MILLIS = 300;
 
   private final Children.Running running;
   private final Path directory;
@@ -30,9 +31,16 @@ final class QemuMachine implements AutoCloseable {
   /** Starts it and waits until all its RAM is populated, which QEMU does before it answers. */
   QemuMachine(Children children, GuestMemoryFile memory, long memoryBytes, Mode mode)
       throws IOException, InterruptedException {
+    this(children, words(memory, memoryBytes, mode));
+  }
+
+  /** @param words that start it, but for its monitor */
+  QemuMachine(Children children, List<String> words) throws IOException, InterruptedException {
     directory = Files.createTempDirectory("pageferry-bench-");
     Path socket = directory.resolve("qmp");
-    running = children.start(words(memory, memoryBytes, mode, socket));
+    List<String> all = new ArrayList<>(words);
+    all.addAll(List.of("-qmp", "unix:" + socket + ",server=on,wait=off"));
+    running = children.start(all);
     try {
       qmp = Qmp.connect(socket, START_LIMIT, running.process()::isAlive);
     } catch (IOException e) {
@@ -51,6 +59,11 @@ final class QemuMachine implements AutoCloseable {
    * Asks for the events of migration, no limit of bandwidth, and so many streams beside the main one.
    */
   void configureMigration(int multifdChannels) throws IOException, InterruptedException {
+    configureMigration(multifdChannels, DOWNTIME_LIMIT_MILLIS);
+  }
+
+  /** As {@link #configureMigration(int)}, with the longest pause that QEMU is to aim at. */
+  void configureMigration(int multifdChannels, int downtimeLimitMillis) throws IOException, InterruptedException {
     JsonArray capabilities = new JsonArray();
     capabilities.add(capability("events", true));
     capabilities.add(capability("multifd", multifdChannels > 0));
@@ -59,7 +72,7 @@ final class QemuMachine implements AutoCloseable {
     qmp.execute("migrate-set-capabilities", set);
     JsonObject parameters = new JsonObject();
     parameters.addProperty("max-bandwidth", UNLIMITED_BYTES_PER_SECOND);
-    parameters.addProperty("downtime-limit", DOWNTIME_LIMIT_MILLIS);
+    parameters.addProperty("downtime-limit", downtimeLimitMillis);
     if (multifdChannels > 0) {
       parameters.addProperty("multifd-channels", multifdChannels);
     }
@@ -75,13 +88,13 @@ final class QemuMachine implements AutoCloseable {
     }
   }
 
-  private static List<String> words(GuestMemoryFile memory, long memoryBytes, Mode mode, Path socket) {
+  private static List<String> words(GuestMemoryFile memory, long memoryBytes, Mode mode) {
     int threads = Runtime.getRuntime().availableProcessors();
     List<String> words = new ArrayList<>(List.of(PROGRAM, "-machine", "q35,accel=tcg,memory-backend=ram", "-m",
         memoryBytes + "B", "-object",
         "memory-backend-file,id=ram,size=" + memoryBytes + ",mem-path=" + memory.path() + ",share=on,prealloc=on"
             + ",prealloc-threads=" + threads,
-        "-nodefaults", "-no-user-config", "-display", "none", "-qmp", "unix:" + socket + ",server=on,wait=off"));
+        "-nodefaults", "-no-user-config", "-display", "none"));
     if (!mode.cpuRuns()) {
       words.add("-S");
     }

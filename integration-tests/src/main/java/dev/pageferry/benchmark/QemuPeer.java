@@ -102,7 +102,7 @@ final class QemuPeer implements AutoCloseable {
     source.awaitMigrationCompleted(MIGRATION_LIMIT);
     double seconds = (System.nanoTime() - start) / 1e9;
     destination.awaitMigrationCompleted(MIGRATION_LIMIT);
-    awaitFigures(source);
+    awaitFigures(source, FIGURES_LIMIT);
     JsonObject report = source.execute("query-migrate", new JsonObject());
     JsonObject ram = report.getAsJsonObject("ram");
     Run run = new Run(variant, seconds, report.get("total-time").getAsLong(), report.get("downtime").getAsLong(),
@@ -117,11 +117,11 @@ final class QemuPeer implements AutoCloseable {
    * QEMU says completed before it works out its figures; it has them once the machine is in the state
    * postmigrate.
    */
-  private static void awaitFigures(Qmp source) throws IOException, InterruptedException {
-    long deadline = System.nanoTime() + FIGURES_LIMIT.toNanos();
+  static void awaitFigures(Qmp source, Duration limit) throws IOException, InterruptedException {
+    long deadline = System.nanoTime() + limit.toNanos();
     while (!"postmigrate".equals(source.execute("query-status", new JsonObject()).get("status").getAsString())) {
       if (System.nanoTime() - deadline > 0) {
-        throw new BenchmarkException("QEMU: not in the state postmigrate after " + FIGURES_LIMIT.toSeconds() + " s");
+        throw new BenchmarkException("QEMU: not in the state postmigrate after " + limit.toSeconds() + " s");
       }
       Thread.sleep(BETWEEN_LOOKS);
     }

@@ -98,6 +98,29 @@ final class Qmp implements AutoCloseable {
     }
   }
 
+  /** Forgets what it has told so far. */
+  void forgetEvents() {
+    events.clear();
+    // What is not read yet is no answer: nobody asks now.
+    received.removeIf(each -> each.has("event"));
+  }
+
+  /**
+   * Waits for an event, and passes over those before it.
+   *
+   * @return when QEMU says that it happened, in microseconds since 1970-01-01 UTC
+   */
+  long awaitEvent(String name, Duration limit) throws InterruptedException {
+    long deadline = System.nanoTime() + limit.toNanos();
+    while (true) {
+      JsonObject message = events.isEmpty() ? next(deadline, name) : events.remove();
+      if (message.has("event") && name.equals(message.get("event").getAsString())) {
+        JsonObject time = message.getAsJsonObject("timestamp");
+        return time.get("seconds").getAsLong() * 1_000_000 + time.get("microseconds").getAsLong();
+      }
+    }
+  }
+
   @Override
   public void close() throws IOException {
     channel.close();
