@@ -11,6 +11,7 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -29,6 +30,8 @@ import org.jspecify.annotations.Nullable;
 final class Qmp implements AutoCloseable {
   /** A machine that does not answer for so long hangs; no command waits for a disk or a network longer. */
   private static final Duration ANSWER = Duration.ofSeconds(20);
+  private static final Duration LISTENS = Duration.ofSeconds(2);
+  private static final Duration BETWEEN_ATTEMPTS = Duration.ofMillis(5);
   private static final int LONGEST_LINE = 16 << 20;
 
   /** QEMU has refused a command. */
@@ -71,15 +74,36 @@ final class Qmp implements AutoCloseable {
    */
   static Qmp connect(Path socket, Scheduler scheduler, Consumer<JsonObject> events)
       throws IOException, InterruptedException {
-    SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+    SocketChannel channel = connected(socket, scheduler);
     try {
-      channel.connect(UnixDomainSocketAddress.of(socket));
       Qmp qmp = new Qmp(channel, scheduler, events);
       JsonObject unused = qmp.execute("qmp_capabilities", new JsonObject());
       return qmp;
     } catch (IOException | InterruptedException | RuntimeException | Error e) {
       channel.close();
       throw e;
+    }
+  }
+
+  /** A socket is there a moment before its owner listens, and refuses until then. Source: {@code bind(2)}, {@code listen(2)}. */
+  private static SocketChannel connected(Path socket, Scheduler scheduler) throws IOException, InterruptedException {
+    long end = scheduler.nanos() + LISTENS.toNanos();
+    while (true) {
+      SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+      boolean isConnected = false;
+      try {
+        isConnected = channel.connect(UnixDomainSocketAddress.of(socket));
+        return channel;
+      } catch (ConnectException e) {
+        if (scheduler.nanos() > end) {
+          throw e;
+        }
+      } finally {
+        if (!isConnected) {
+          channel.close();
+        }
+      }
+      scheduler.sleep(BETWEEN_ATTEMPTS);
     }
   }
 

@@ -15,11 +15,15 @@ import java.nio.channels.Channels;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -56,12 +60,16 @@ class QmpTest {
         () -> Qmp.connect(socket, Scheduler.SYSTEM, event -> events.add(event.get("event").getAsString())));
     SocketChannel channel = server.accept();
     qemu = new Played(channel, new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8)));
+    monitor = greet(connecting);
+  }
+
+  private Qmp greet(CompletableFuture<Qmp> connecting) throws Exception {
     qemu.says(
         "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 10, \"minor\": 0, \"micro\": 2}}, \"capabilities\": [\"oob\"]}}");
     JsonObject first = qemu.hears();
     assertThat(first.get("execute").getAsString()).isEqualTo("qmp_capabilities");
     qemu.says("{\"return\": {}, \"id\": %s}".formatted(first.get("id")));
-    monitor = connecting.get();
+    return connecting.get();
   }
 
   @AfterEach
@@ -85,6 +93,27 @@ class QmpTest {
       }
     });
     return result;
+  }
+
+  @Test
+  void aMonitorThatIsThereAndDoesNotListenYetIsWaitedFor() throws Exception {
+    Path socket = directory.resolve("late");
+    try (SocketChannel bound = SocketChannel.open(StandardProtocolFamily.UNIX);
+        ServerSocketChannel late = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      var _ = bound.bind(UnixDomainSocketAddress.of(socket));
+      CompletableFuture<Qmp> connecting = later(() -> Qmp.connect(socket, Scheduler.SYSTEM, event -> {
+      }));
+      // It is refused meanwhile.
+      assertThatThrownBy(() -> connecting.get(100, TimeUnit.MILLISECONDS)).isInstanceOf(TimeoutException.class);
+      late.bind(UnixDomainSocketAddress.of(directory.resolve("listening")));
+      Files.move(directory.resolve("listening"), socket, StandardCopyOption.ATOMIC_MOVE);
+      qemu.channel().close();
+      SocketChannel channel = late.accept();
+      qemu = new Played(channel, new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8)));
+      try (Qmp there = greet(connecting)) {
+        assertThat(there.version()).hasToString("10.0.2");
+      }
+    }
   }
 
   @Test
