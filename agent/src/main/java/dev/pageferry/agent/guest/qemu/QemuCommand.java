@@ -21,7 +21,8 @@ final class QemuCommand {
    */
   static List<String> of(QemuSpec spec, MachineFiles files, boolean isIncoming) {
     List<String> argv = new ArrayList<>(List.of("-nodefaults", "-no-user-config", "-display", "none",
-        "-name", spec.name() + ",process=qemu-" + spec.name(),
+        // Threads have names, so that what a guest uses can be told from what QEMU does.
+        "-name", spec.name() + ",process=qemu-" + spec.name() + ",debug-threads=on",
         "-uuid", uuid(spec.id().value()),
         "-sandbox", "on,spawn=deny",
         "-accel", spec.accelerator().option(),
