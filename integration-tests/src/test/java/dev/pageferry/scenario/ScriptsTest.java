@@ -220,7 +220,8 @@ class ScriptsTest {
 
     assertThat(demo.exitCode()).as("%s%n%s", demo.output(), demo.errors()).isZero();
     assertThat(demo.output()).contains("Moving it live to host-b").contains("Moving it back quickly")
-        .contains("Verified after both moves");
+        .contains("Verified after both moves")
+        .containsPattern("What it wrote to its console|Not shown: a Linux guest in QEMU, because");
     assertThat(run("scripts/dev-cluster", "status", "--dir", cluster).output()).contains("no cluster in");
     assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(ScriptsTest::isFree);
   }

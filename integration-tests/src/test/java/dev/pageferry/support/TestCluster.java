@@ -324,9 +324,7 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
 
   /** Brings back what a scenario has killed, frozen or held, and removes its VMs: the next one finds hosts as they were. */
   public void heal() throws IOException, InterruptedException {
-    for (String host : agents.keySet()) {
-      Failpoint.releaseAll(directory.resolve(host));
-    }
+    releaseAll();
     atOnce(agents.values(), agent -> {
       if (agent.isAlive()) {
         agent.thaw();
@@ -342,6 +340,13 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
       Awaitility.await(host + " is free").atMost(PATIENCE).ignoreException(StatusRuntimeException.class)
           .until(() -> host(host).getState() == Host.State.UP
               && host(host).getMemoryFreeBytes() == host(host).getMemoryBytes());
+    }
+  }
+
+  /** Lets all agents go on wherever they are held. */
+  public void releaseAll() throws IOException {
+    for (String host : agents.keySet()) {
+      Failpoint.releaseAll(directory.resolve(host));
     }
   }
 

@@ -25,8 +25,19 @@ public final class TickingGuest {
   private static final int SIGNATURE_OFFSET = 510;
 
   private static final int CD_SECTOR_BYTES = 2048;
+  /** Where a PC's BIOS counts the timer's ticks, 32 bits. */
+  private static final long TICKS_OFFSET = 0x46c;
 
   private TickingGuest() {
+  }
+
+  /** How often its timer has ticked since it booted, as its RAM says. */
+  public static long ticks(Path ram) throws IOException {
+    ByteBuffer count = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    try (FileChannel memory = FileChannel.open(ram, StandardOpenOption.READ)) {
+      int unused = memory.read(count, TICKS_OFFSET);
+    }
+    return Integer.toUnsignedLong(count.getInt(0));
   }
 
   /** Puts it onto a disk of zeros. */
