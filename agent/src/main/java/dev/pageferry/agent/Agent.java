@@ -108,7 +108,8 @@ final class Agent implements AutoCloseable {
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
     QemuKind qemu = new QemuKind(memory, disks, hostNetwork, new QemuPaths(config.hostId().value(), config.qemu(),
-        config.ramDirectory(), config.allowedPaths(), config.allowedQemuOptions()), incarnation, config.keepGuests(), Scheduler.SYSTEM);
+        config.ramDirectory(), config.allowedPaths(), config.allowedQemuOptions()), incarnation, config.keepGuests(),
+        Scheduler.SYSTEM);
     GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());

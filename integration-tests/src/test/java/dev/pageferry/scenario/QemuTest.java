@@ -11,6 +11,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.CommandResult;
 import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.LinuxGuest;
+import dev.pageferry.support.MachineOnHost;
 import dev.pageferry.support.TestCluster;
 import dev.pageferry.support.TickingGuest;
 import java.io.IOException;
@@ -253,10 +254,8 @@ class QemuTest {
   }
 
   private static ProcessHandle qemuOf(String vm) {
-    String id = cluster.vm(vm).getId();
-    return ProcessHandle.allProcesses()
-        .filter(each -> each.info().arguments().filter(it -> String.join(" ", it).contains(id)).isPresent())
-        .findFirst().orElseThrow();
+    Vm now = cluster.vm(vm);
+    return MachineOnHost.of(now, now.getHost()).qemu().orElseThrow();
   }
 
   @Test

@@ -75,9 +75,17 @@ public final class TakingOver implements AutoCloseable {
       found.leave();
       scheduler.current().interrupt();
     } catch (RuntimeException | Error e) {
-      // It may run, and has neither disks nor network; its memory is not to stay for ever.
-      found.fail(e.toString());
       log.error("vm={} was not taken over", vm, e);
+      fail(found, e.toString());
+    }
+  }
+
+  /** Its memory is not to stay for ever. */
+  private void fail(LeftGuest found, String reason) {
+    if (guests.has(found.guest())) {
+      found.fail(reason);
+    } else {
+      found.end();
     }
   }
 
@@ -107,7 +115,7 @@ public final class TakingOver implements AutoCloseable {
     } catch (IOException e) {
       String reason = IoFailure.sentence(e);
       log.error("vm={} was not taken over: {}", name, reason);
-      found.fail(reason);
+      fail(found, reason);
       return;
     }
     guests.connect(vm);

@@ -12,10 +12,11 @@ package dev.pageferry.agent.migration;
  * @param commit ownership asked and answered
  * @param network half a round trip, for GO
  * @param resume from GO to the first guest step
+ * @param verify all of RAM hashed on both sides, where that was asked for
  */
 public record BlackoutReport(double pause, double lastPages, double state, double digest, double storage, double commit,
-    double network, double resume) {
+    double network, double resume, double verify) {
   public double total() {
-    return pause + lastPages + state + digest + storage + commit + network + resume;
+    return pause + lastPages + state + digest + storage + commit + network + resume + verify;
   }
 }

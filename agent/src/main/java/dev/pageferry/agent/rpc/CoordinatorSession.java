@@ -148,7 +148,9 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     try {
       if (!registered) {
         register();
-      } else {
+      }
+      if (registered) {
+        // Right after it was taken in, too: what it is about to have is not to seem lost meanwhile.
         heartbeat();
         if (!registered) {
           // Not known any more: its VMs are not heard before that is clear, so it is asked at once.

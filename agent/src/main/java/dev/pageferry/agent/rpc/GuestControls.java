@@ -44,8 +44,9 @@ final class GuestControls {
    */
   static VerifyVmUpdate verify(Guest guest, Consumer<VerifyVmUpdate> updates) throws Exception {
     Replayable replayable = guest.replayable().orElseThrow(() -> new IllegalStateException(
-        "VM %s is a real machine, which cannot be replayed; 'ferry vm digest' hashes its RAM".formatted(
-            guest.spec().name())));
+        "VM %s is a real machine, which cannot be replayed; 'ferry vm digest' and 'ferry migrate live --verify-ram' hash its RAM"
+            .formatted(
+                guest.spec().name())));
     Replayable.Result result = replayable.verify((steps, total) -> updates.accept(VerifyVmUpdate
         .newBuilder().setReplayedSteps(steps).setTotalSteps(total).build()));
     VerifyVmResult.Builder message = VerifyVmResult.newBuilder().setSteps(result.steps())

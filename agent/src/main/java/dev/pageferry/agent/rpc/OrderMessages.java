@@ -51,6 +51,7 @@ final class OrderMessages {
     };
     return new SourceOptions(Duration.ofMillis(options.getDowntimeLimitMillis()),
         options.getMaxBandwidthBytesPerSecond(),
-        options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()));
+        options.getStreams(), onStall, Duration.ofMillis(options.getTimeoutMillis()),
+        options.getVerifyRam());
   }
 }

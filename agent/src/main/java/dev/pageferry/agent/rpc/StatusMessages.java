@@ -102,6 +102,6 @@ final class StatusMessages {
     return Blackout.newBuilder().setPauseSeconds(blackout.pause()).setLastPagesSeconds(blackout.lastPages())
         .setStateSeconds(blackout.state()).setDigestSeconds(blackout.digest()).setStorageSeconds(blackout.storage())
         .setCommitSeconds(blackout.commit()).setNetworkSeconds(blackout.network()).setResumeSeconds(blackout.resume())
-        .build();
+        .setVerifySeconds(blackout.verify()).build();
   }
 }

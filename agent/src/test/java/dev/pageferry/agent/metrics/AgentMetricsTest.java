@@ -151,7 +151,7 @@ final class AgentMetricsTest {
     OptionalDouble unknown = OptionalDouble.empty();
     return new SourceStatus(state, MigrationStage.NETWORK_CLEANUP, Optional.empty(),
         new SourceStatus.Progress(1, 0, 0, unknown, 0, 1), 1, 4,
-        Optional.of(new BlackoutReport(0.001, 0.001, 0, 0, 0, 0.002, 0, 0.001)), unknown, 4096, 4096,
+        Optional.of(new BlackoutReport(0.001, 0.001, 0, 0, 0, 0.002, 0, 0.001, 0)), unknown, 4096, 4096,
         new SourceStatus.GuestSpeed(unknown, unknown, unknown), List.of(), Optional.empty());
   }
 

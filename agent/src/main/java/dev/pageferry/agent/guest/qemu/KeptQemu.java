@@ -21,9 +21,14 @@ import org.slf4j.LoggerFactory;
 /**
  * A QEMU and its keeper ({@code keep.sh}), a small process that is its parent whatever becomes of this one: it ends QEMU once no
  * agent has been there for as long as it was told, and QEMU ends with it. This agent is there while it has its end of a pipe open.
+ * What was left alone for a moment is stopped (SIGSTOP), until an agent knows whose it is.
  */
 final class KeptQemu {
   private static final String SCRIPT = "keep.sh";
+  /** What the keeper understands. */
+  private static final String HERE = "here";
+  private static final String GO = "go";
+  private static final String END = "end";
   private static final Duration STARTS = Duration.ofSeconds(10);
   private static final Duration KEEPER_ENDS = Duration.ofSeconds(1);
   private static final Duration UNBOUNDED = Duration.ofDays(365);
@@ -70,7 +75,7 @@ final class KeptQemu {
     try {
       long end = scheduler.nanos() + STARTS.toNanos();
       // A process that is just becoming another program has no command line for a moment.
-      for (Optional<KeptQemu> kept = found(files, scheduler);; kept = found(files, scheduler)) {
+      for (Optional<KeptQemu> kept = living(files, scheduler, GO);; kept = living(files, scheduler, GO)) {
         if (kept.isPresent()) {
           isKept = true;
           return kept.get();
@@ -94,8 +99,13 @@ final class KeptQemu {
     }
   }
 
-  /** The one that lives in a directory; from here on an agent is there. */
+  /** The one that lives in a directory, and was left by an agent: from here on one is there, and it is stopped until {@link #goOn}. */
   static Optional<KeptQemu> found(MachineFiles files, Scheduler scheduler) throws IOException {
+    return living(files, scheduler, HERE);
+  }
+
+  private static Optional<KeptQemu> living(MachineFiles files, Scheduler scheduler, String firstWord)
+      throws IOException {
     List<OsProcess> both = processes(files);
     if (both.size() < 2) {
       return Optional.empty();
@@ -104,7 +114,7 @@ final class KeptQemu {
     KeptQemu kept = new KeptQemu(both.get(0), both.get(1), files, leash, scheduler);
     boolean isHeld = false;
     try {
-      kept.tell("here");
+      kept.tell(firstWord);
       isHeld = true;
     } finally {
       if (!isHeld) {
@@ -144,6 +154,11 @@ final class KeptQemu {
     leash.write((word + "\n").getBytes(StandardCharsets.US_ASCII));
   }
 
+  /** The VM is this host's: QEMU runs, its machine as it was. */
+  void goOn() throws IOException {
+    tell(GO);
+  }
+
   boolean isAlive() {
     return qemu.isAlive();
   }
@@ -159,7 +174,7 @@ final class KeptQemu {
   /** QEMU has ended: its keeper, which waits for this agent, is told. */
   private void endKeeper() {
     try {
-      tell("end");
+      tell(END);
     } catch (IOException e) {
       log.debug("a keeper was not told: {}", e.toString());
     }

@@ -33,6 +33,7 @@ final class LeftMachine implements LeftGuest {
   public void attach() throws IOException, InterruptedException {
     boolean isAttached = false;
     try {
+      qemu.goOn();
       guest.attach(qemu);
       isAttached = true;
     } catch (IOException e) {

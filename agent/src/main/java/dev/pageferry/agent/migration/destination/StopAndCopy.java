@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.RamDigest;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.common.failure.IoFailure;
@@ -55,6 +56,9 @@ final class StopAndCopy {
     long stateStart = ticker.nanos();
     load(state);
     double stateSeconds = ticker.secondsSince(stateStart);
+    long verifyStart = ticker.nanos();
+    String ram = state.getHashRam() ? RamDigest.of(vm.ram()) : "";
+    double verifySeconds = ticker.secondsSince(verifyStart);
     // The source's word that a write was safe is this host's from READY on.
     double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
@@ -63,7 +67,7 @@ final class StopAndCopy {
     }
     return Optional.of(Ready.newBuilder().setDigestSeconds(digestSeconds).setStateSeconds(stateSeconds)
         .setStorageSeconds(storageSeconds).setBytesReceived(session.link().bytesReceived())
-        .setReceiveSeconds(placement.receiveSeconds()).build());
+        .setReceiveSeconds(placement.receiveSeconds()).setRamSha256(ram).setVerifySeconds(verifySeconds).build());
   }
 
   private boolean awaitLastPages(int lastRound, Deadline deadline) throws MigrationFailure, InterruptedException {

@@ -13,6 +13,7 @@ final class BlackoutClock {
     LAST_PAGES,
     STATE,
     DIGEST,
+    VERIFY,
     STORAGE,
     COMMIT
   }
@@ -59,7 +60,7 @@ final class BlackoutClock {
   BlackoutReport report(double resumeSeconds) {
     double roundTripSeconds = Math.max(0, ticker.secondsSince(lapNanos) - resumeSeconds);
     return new BlackoutReport(of(Part.PAUSE), of(Part.LAST_PAGES), of(Part.STATE), of(Part.DIGEST), of(Part.STORAGE),
-        of(Part.COMMIT), roundTripSeconds / 2, resumeSeconds);
+        of(Part.COMMIT), roundTripSeconds / 2, resumeSeconds, of(Part.VERIFY));
   }
 
   private double of(Part part) {

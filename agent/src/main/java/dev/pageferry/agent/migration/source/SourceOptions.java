@@ -10,9 +10,15 @@ import java.time.Duration;
  * @param maxBytesPerSecond page frames over all streams; 0: unlimited
  * @param streams data streams, 1 to {@link MigrationLimits#MAX_STREAMS}
  * @param timeout the attempt ends if commit has not been asked by then
+ * @param verifyRam whether both hosts hash all of RAM, and compare, while the guest is paused
  */
 public record SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int streams, OnStall onStall,
-    Duration timeout) {
+    Duration timeout, boolean verifyRam) {
+  /** Pages are compared as they were sent, and RAM is not hashed besides. */
+  public SourceOptions(Duration downtimeLimit, long maxBytesPerSecond, int streams, OnStall onStall,
+      Duration timeout) {
+    this(downtimeLimit, maxBytesPerSecond, streams, onStall, timeout, false);
+  }
 
   /** What to do when rounds no longer shrink the rest and the expected blackout exceeds the limit. */
   public enum OnStall {

@@ -2,6 +2,7 @@ package dev.pageferry.agent.migration.source;
 
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.PauseReason;
+import dev.pageferry.agent.guest.RamDigest;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.migration.source.BlackoutClock.Part;
@@ -80,8 +81,10 @@ final class StopAndCopy {
       return End.PAUSED_TOO_LONG;
     }
     session.link.send(StateMessages.toProto(guestState(), session.rounds.lastRound(), session.checksums.digest(),
-        session.guest.isPausedFor(PauseReason.OPERATOR)));
+        session.guest.isPausedFor(PauseReason.OPERATOR)).toBuilder().setHashRam(session.options.verifyRam()).build());
     session.failpoints.at("source.stop-and-copy.state-sent");
+    // While the destination does the same.
+    String ram = session.options.verifyRam() ? RamDigest.of(session.guest.ram()) : "";
     if (!isAnsweredBy(pauseEnd)) {
       session.link.send(BackToPreCopy.getDefaultInstance());
       runAgain("the destination was not ready");
@@ -93,6 +96,8 @@ final class StopAndCopy {
     session.blackout.reassign(Part.LAST_PAGES, Part.DIGEST, ready.getDigestSeconds());
     session.blackout.reassign(Part.LAST_PAGES, Part.STATE, ready.getStateSeconds());
     session.blackout.reassign(Part.LAST_PAGES, Part.STORAGE, ready.getStorageSeconds());
+    session.blackout.reassign(Part.LAST_PAGES, Part.VERIFY, ready.getVerifySeconds());
+    requireSame(ram, ready.getRamSha256());
     session.journal.received(ready.getBytesReceived(),
         throughput(ready));
     session.failpoints.at("source.stop-and-copy.ready");
@@ -110,6 +115,16 @@ final class StopAndCopy {
     session.guest.runOn(session.dialogue.neverAsked());
     awaitBack(false);
     return End.COORDINATOR_SILENT;
+  }
+
+  /** The guest has not run since, here or there: what the destination has would be another guest. */
+  private static void requireSame(String here, String there) throws MigrationFailure {
+    if (!here.equals(there)) {
+      throw new MigrationFailure.Stopped(FailureCode.DATA_CORRUPTED, there.isEmpty()
+          ? "the destination did not hash the guest's RAM: its agent is of a version that cannot"
+          : "the guest's RAM is not the same on both hosts: sha256=%s here, %s at the destination".formatted(here,
+              there));
+    }
   }
 
   private GuestState guestState() throws MigrationFailure, InterruptedException {
@@ -132,7 +147,7 @@ final class StopAndCopy {
   private Deadline pauseEnd() {
     Deadline attempt = session.attempt.deadline();
     SourceOptions options = session.options;
-    if (options.onStall() == OnStall.SWITCH) {
+    if (options.onStall() == OnStall.SWITCH || options.verifyRam()) {
       return attempt;
     }
     if (options.downtimeLimit().compareTo(options.timeout().dividedBy(LONGEST_PAUSE_LIMITS)) >= 0) {

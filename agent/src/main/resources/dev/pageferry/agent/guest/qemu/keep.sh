@@ -1,7 +1,10 @@
 #!/bin/sh
 # The parent of one QEMU for as long as that lives, whatever becomes of the agent. The agent has the other end of the pipe
-# "leash"; once nobody has had it for so many seconds, QEMU is ended, and its memory is given back. QEMU ends with this
-# process, too, however that ends.
+# "leash". Once nobody has had it for 4 s, QEMU is stopped: its VM may be started elsewhere soon. After so many seconds it is ended,
+# and its memory is given back. QEMU ends with this process, too, however that ends.
+#
+# An agent that has just come says "here", and QEMU waits until it knows that the VM is its own, and says "go". With "end" it is
+# over.
 #
 # sh keep DIRECTORY SECONDS QEMU ARGUMENT...
 directory=$1
@@ -20,10 +23,15 @@ while kill -0 "$qemu" 2>/dev/null; do
   # Waits while somebody has the other end, and fails at once while nobody has.
   if read -r word <&3; then
     away=0
-    [ "$word" = here ] || break
+    case $word in
+      here) kill -STOP "$qemu" ;;
+      go) kill -CONT "$qemu" ;;
+      *) break ;;
+    esac
   elif [ "$away" -lt "$patience" ]; then
     sleep 1
     away=$((away + 1))
+    [ "$away" -ne 4 ] || kill -STOP "$qemu"
   else
     rm -f "$directory/ram"
     echo "no agent of this host was there for $patience s"

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.qemu.v1.KeptMachine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,9 +79,13 @@ class QemuPathsTest {
   }
 
   @Test
-  void aFileOfAnotherProgramIsNotSweptAndDoesNotKeepAnAgentFromStarting() throws IOException {
-    Path file = Files.createFile(directory.resolve("pageferry-bench.console"));
-    paths("qemu").sweep();
+  void onlyDirectoriesOfThisHostsMachinesAreLookedAt() throws IOException {
+    Path file = Files.createFile(directory.resolve("pageferry-host-a-bench.console"));
+    Path own = Files.createDirectory(directory.resolve("pageferry-host-a-vm-1"));
+    Path anothers = Files.createDirectory(directory.resolve("pageferry-host-a-b-vm-1"));
+    Files.write(MachineFiles.recordOf(anothers),
+        KeptMachine.newBuilder().setSpec(spec("rtc=base=localtime").toMessage()).build().toByteArray());
+    assertThat(paths("qemu").directories()).containsExactly(own);
     assertThat(file).exists();
   }
 

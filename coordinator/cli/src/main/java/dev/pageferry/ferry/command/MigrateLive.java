@@ -45,6 +45,11 @@ public final class MigrateLive implements Callable<Integer> {
       description = "Copies the VM's disks too: for hosts that do not share the storage that they are on.")
   private boolean sharedNothing;
 
+  @Option(names = "--verify-ram", order = 7,
+      description = "Hashes all of the guest's RAM on both hosts while it is paused, and compares; that prolongs the"
+          + " blackout, by about a second for each GiB.")
+  private boolean verifyRam;
+
   @Option(names = "--probe", order = 54,
       description = "With --watch: pings the VM every millisecond meanwhile, as 'ferry vm ping' does, and shows the"
           + " outage that a client saw.")
@@ -79,7 +84,7 @@ public final class MigrateLive implements Callable<Integer> {
 
   private MigrateLiveRequest.Builder request() {
     MigrateLiveRequest.Builder request = MigrateLiveRequest.newBuilder().setName(common.name()).setTo(common.to())
-        .setOnStall(onStall).setSharedNothing(sharedNothing);
+        .setOnStall(onStall).setSharedNothing(sharedNothing).setVerifyRam(verifyRam);
     if (downtimeLimitMillis != null) {
       request.setDowntimeLimitMillis(downtimeLimitMillis);
     }

@@ -84,6 +84,9 @@ public final class MigrationReportText {
         .add("  digest", millis(blackout.getDigestSeconds()))
         .add("  storage", millis(blackout.getStorageSeconds())).add("  commit", millis(blackout.getCommitSeconds()))
         .add("  network", millis(blackout.getNetworkSeconds())).add("  resume", millis(blackout.getResumeSeconds()));
+    if (blackout.getVerifySeconds() > 0) {
+      details.add("  verify RAM", millis(blackout.getVerifySeconds()));
+    }
   }
 
   /** Empty where the VM was not paused, or nobody lived to measure it. */

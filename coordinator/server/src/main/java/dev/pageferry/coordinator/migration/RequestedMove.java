@@ -54,7 +54,8 @@ record RequestedMove(String vm, String to, Optional<String> requestId, Migration
           "downtime limit %d ms, time-out %d ms or bandwidth %d B/s is out of range", limit, timeout, bandwidth);
     }
     return OutgoingOptions.newBuilder().setDowntimeLimitMillis(limit).setMaxBandwidthBytesPerSecond(bandwidth)
-        .setStreams(streams).setOnStall(onStall(request)).setTimeoutMillis(timeout).build();
+        .setStreams(streams).setOnStall(onStall(request)).setTimeoutMillis(timeout)
+        .setVerifyRam(request.getVerifyRam()).build();
   }
 
   private static OutgoingOptions.OnStall onStall(MigrateLiveRequest request) throws RequestException {
