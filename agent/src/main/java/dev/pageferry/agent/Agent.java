@@ -199,7 +199,7 @@ final class Agent implements AutoCloseable {
         LockSupport.parkNanos(LOG_FLUSH.toNanos());
         Runtime.getRuntime().halt(EXIT_SHUT_OUT);
       });
-      log.error("this agent ends, and all its guests with it: {}", reason);
+      log.error("this agent ends, and all its guests with it, but for machines of QEMU, which stop: {}", reason);
       if (LoggerFactory.getILoggerFactory() instanceof LoggerContext logging) {
         logging.stop();
       }

@@ -4,9 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
-import dev.pageferry.support.HeldMigration;
 import dev.pageferry.support.LinuxGuest;
 import dev.pageferry.support.MachineOnHost;
 import dev.pageferry.support.QemuProcesses;
@@ -21,8 +19,6 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** QEMU guests whose agent ends, is killed or frozen, or whose keeper is. */
 class QemuTakeOverTest {
@@ -191,35 +187,5 @@ class QemuTakeOverTest {
     assertRecorded("moved", "vhd");
     assertThat(cluster.vm("moved").getHost()).isEqualTo("host-b");
     cluster.delete("moved");
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"source.pre-copy.round-done", "source.stop-and-copy.paused",
-      "source.storage-handoff.released"})
-  void aGuestWhoseAgentDiesInTheMiddleOfAMoveRunsOnWhereItWas(String place) throws Exception {
-    String vm = "leaves-" + place.replace('.', '-');
-    MachineOnHost machine = bootTicking(vm, "host-a");
-    HeldMigration held = cluster.holdMigration("host-a", place, () -> cluster.migrate(vm, "host-b"));
-    held.kill("host-a");
-    cluster.restart("host-a");
-    assertThat(held.end().getState()).isEqualTo(Migration.State.FAILED);
-    cluster.awaitVm(vm, Vm.State.RUNNING, "host-a");
-    awaitTicking(vm);
-    assertThat(machine.qemu()).isPresent();
-    assertThat(cluster.migrateAndWait(vm, "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
-    awaitTicking(vm);
-    cluster.delete(vm);
-  }
-
-  @Test
-  void aGuestWhoseDestinationDiesBetweenTheCommitAndItsFirstStepRunsThere() throws Exception {
-    bootTicking("comes", "host-a");
-    HeldMigration held = cluster.holdMigration("host-b", "destination.activation.before-resume",
-        () -> cluster.migrate("comes", "host-b"));
-    held.kill("host-b");
-    cluster.restart("host-b");
-    cluster.awaitVm("comes", Vm.State.RUNNING, "host-b");
-    awaitTicking("comes");
-    cluster.delete("comes");
   }
 }

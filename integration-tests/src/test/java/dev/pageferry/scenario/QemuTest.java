@@ -183,21 +183,6 @@ class QemuTest {
   }
 
   @Test
-  void aGuestWhoseDestinationDiesRunsOnWhereItWas() throws Exception {
-    bootFromDisk("stays", "host-a");
-    for (String place : List.of("destination.setup.configured", "destination.stop-and-copy.last-page",
-        "destination.stop-and-copy.before-ready")) {
-      HeldMigration held = cluster.holdMigration("host-b", place, () -> cluster.migrate("stays", "host-b"));
-      held.kill("host-b");
-      assertThat(cluster.awaitEnd(held.id()).getState()).as(place).isEqualTo(Migration.State.FAILED);
-      cluster.restart("host-b");
-      assertThat(cluster.vm("stays").getHost()).isEqualTo("host-a");
-      awaitTicking("stays");
-    }
-    cluster.delete("stays");
-  }
-
-  @Test
   void aGuestIsFailedOnceItsQemuDiesAndIsStartedAnew() throws Exception {
     bootFromDisk("crash", "host-b");
     assertThat(qemuOf("crash").destroyForcibly()).isTrue();

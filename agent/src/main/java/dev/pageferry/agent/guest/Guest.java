@@ -5,6 +5,7 @@ import dev.pageferry.agent.disk.WriteTracking;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.ownership.LeaveToRun;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
@@ -161,6 +162,10 @@ public interface Guest extends AutoCloseable {
   /** Ends the guest, lets go of its disks, and gives the memory back once nobody borrows it. Idempotent. */
   @Override
   void close();
+
+  /** This host has it under that epoch from now on. */
+  default void ownedUnder(OwnershipEpoch epoch) {
+  }
 
   /**
    * This agent ends, and another one of its host may be there soon: leaves the guest to it where that can be, else ends it.

@@ -76,6 +76,7 @@ public final class HostedGuests implements HostedCopies {
   }
 
   private void connect(Guest vm, OwnershipEpoch epoch) {
+    vm.ownedUnder(epoch);
     vm.connect(() -> find(vm.spec().id()).filter(each -> each.vm() == vm && each.epoch().equals(epoch)).isPresent());
   }
 

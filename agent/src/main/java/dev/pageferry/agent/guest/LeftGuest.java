@@ -12,11 +12,14 @@ public interface LeftGuest {
   /** Incarnations of this host that have had it, one after the other. */
   List<Incarnation> agents();
 
+  /** Under which this host had it last; 0: it was on its way. */
+  long epoch();
+
   /**
    * It is this host's, and its disks are open: it has them, its network cards and its console again. It stays as it is, running or
    * not, until it is {@linkplain Guest#runOn let run}.
    *
-   * @throws IOException if that fails; it is ended then, and its condition tells why
+   * @throws IOException if that fails
    */
   void attach() throws IOException, InterruptedException;
 

@@ -91,9 +91,11 @@ public final class TakingOver implements AutoCloseable {
 
   private Ruling.Final ask(LeftGuest found) throws InterruptedException {
     String vm = found.guest().spec().name();
-    OwnershipDialogue dialogue = OwnershipDialogue.ofHeir(line, found.guest().spec().id(), new DialogueLog(
-        reason -> log.warn("vm={} runs here without disks and network until it is known whose it is: {}", vm, reason),
-        ruling -> log.info("vm={} was left by the agent before: {}", vm, ruling)));
+    OwnershipDialogue dialogue = OwnershipDialogue.ofHeir(line, found.guest().spec().id(), found.epoch(),
+        new DialogueLog(
+            reason -> log.warn("vm={} runs here without disks and network until it is known whose it is: {}", vm,
+                reason),
+            ruling -> log.info("vm={} was left by the agent before: {}", vm, ruling)));
     return dialogue.takeOver(found.agents());
   }
 
@@ -103,15 +105,17 @@ public final class TakingOver implements AutoCloseable {
     // Ahead of all else: orders and heartbeats find it.
     guests.adopt(vm, ours.epoch());
     failpoints.at("take-over.ruled");
-    // The answer may have taken its time: who was frozen meanwhile finds its lease over.
-    lease.awaitLive();
     try {
       openDisks(vm, DiskClaim.afterSilence(vm.spec().id().value(), ours.epoch().value(), false));
+      // All that may have taken its time: who was frozen meanwhile finds its lease over.
+      lease.awaitLive();
+      if (guests.has(vm)) {
+        found.attach();
+      }
       if (!guests.has(vm)) {
         found.end();
         return;
       }
-      found.attach();
     } catch (IOException e) {
       String reason = IoFailure.sentence(e);
       log.error("vm={} was not taken over: {}", name, reason);

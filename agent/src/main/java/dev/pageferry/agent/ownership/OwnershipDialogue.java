@@ -119,9 +119,14 @@ public final class OwnershipDialogue {
     return new OwnershipDialogue(line, Side.BUILDER, vm, NO_OPERATION, epoch, listener);
   }
 
-  /** For a guest that was found running: under which epoch this host has it, or not, the answer says. */
-  public static OwnershipDialogue ofHeir(Line line, VmId vm, Listener listener) {
-    return new OwnershipDialogue(line, Side.HEIR, vm, NO_OPERATION, EARLIEST, listener);
+  /**
+   * For a guest that was found: under which epoch this host has it, or not, the answer says.
+   *
+   * @param epoch under which this host had it last; 0 if that is not known
+   */
+  public static OwnershipDialogue ofHeir(Line line, VmId vm, long epoch, Listener listener) {
+    return new OwnershipDialogue(line, Side.HEIR, vm, NO_OPERATION, epoch > 0 ? new OwnershipEpoch(epoch) : EARLIEST,
+        listener);
   }
 
   /** What the coordinator says of the VM, unasked: it ends a doubt about an operation that its records do not know. Any thread. */

@@ -168,7 +168,7 @@ final class KeptQemu {
     qemu.kill();
     boolean _ = await(() -> !qemu.isAlive(), UNBOUNDED);
     endKeeper();
-    letGo();
+    abandon();
   }
 
   /** QEMU has ended: its keeper, which waits for this agent, is told. */
@@ -194,8 +194,17 @@ final class KeptQemu {
     }
   }
 
-  /** This agent is not there any more, and another one may be soon. Idempotent. */
-  void letGo() {
+  /** This agent ends soon: until the next one has it QEMU is stopped. That counts from the end of this process, which may take its time. */
+  void rest() {
+    try {
+      tell(HERE);
+    } catch (IOException e) {
+      log.debug("a keeper was not told: {}", e.toString());
+    }
+  }
+
+  /** For its keeper no agent is there any more. Idempotent. */
+  void abandon() {
     try {
       leash.close();
     } catch (IOException e) {

@@ -2,7 +2,6 @@ package dev.pageferry.agent.guest.qemu;
 
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.LeftGuest;
-import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.Incarnation;
 import java.io.IOException;
 import java.util.List;
@@ -11,12 +10,12 @@ import java.util.List;
 final class LeftMachine implements LeftGuest {
   private final QemuGuest guest;
   private final KeptQemu qemu;
-  private final List<Incarnation> agents;
+  private final MachineRecord record;
 
-  LeftMachine(QemuGuest guest, KeptQemu qemu, List<Incarnation> agents) {
+  LeftMachine(QemuGuest guest, KeptQemu qemu, MachineRecord record) {
     this.guest = guest;
     this.qemu = qemu;
-    this.agents = agents;
+    this.record = record;
   }
 
   @Override
@@ -26,24 +25,18 @@ final class LeftMachine implements LeftGuest {
 
   @Override
   public List<Incarnation> agents() {
-    return agents;
+    return record.agents();
+  }
+
+  @Override
+  public long epoch() {
+    return record.epoch();
   }
 
   @Override
   public void attach() throws IOException, InterruptedException {
-    boolean isAttached = false;
-    try {
-      qemu.goOn();
-      guest.attach(qemu);
-      isAttached = true;
-    } catch (IOException e) {
-      fail(IoFailure.sentence(e));
-      throw e;
-    } finally {
-      if (!isAttached) {
-        qemu.kill();
-      }
-    }
+    qemu.goOn();
+    guest.attach(qemu);
   }
 
   @Override
@@ -60,7 +53,11 @@ final class LeftMachine implements LeftGuest {
 
   @Override
   public void leave() {
-    guest.detach();
-    qemu.letGo();
+    if (guest.isKept()) {
+      guest.detach();
+      qemu.rest();
+    } else {
+      end();
+    }
   }
 }

@@ -6,6 +6,7 @@ import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.agent.guest.PushedPages;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
@@ -32,16 +33,17 @@ final class Machine implements AutoCloseable {
   /** The condition, or whether it runs. */
   private final Signal changed;
   private final MachineCondition condition;
-  /** Whether QEMU has said that it goes on; inside {@link #commands}, as the three below. */
+  /** Whether QEMU has said that it goes on; inside {@link #commands}, as the one below. */
   private boolean running;
   /** Whether it has said that it stopped; neither is known while it has not answered. */
   private boolean stopped;
-  private @Nullable Departure departure;
-  private @Nullable PushedPages pages;
+  private final Leaving leaving;
   private volatile @Nullable QemuProcess process;
   /** On the scheduler's clock; 0: not since it came. */
   private volatile long runsSince;
   private volatile boolean closed;
+  /** Under which this host has it; 0: it is on its way. */
+  private volatile long epoch;
 
   /**
    * @param mayRun whether there is no reason to pause it; {@link #settle} acts on it
@@ -59,6 +61,22 @@ final class Machine implements AutoCloseable {
     this.scheduler = scheduler;
     this.commands = new OneAtATime(spec.name(), scheduler);
     this.changed = scheduler.newSignal();
+    this.leaving = new Leaving(spec.name(), files, commands, new Leaving.Current() {
+      @Override
+      public Qmp monitor() throws IOException {
+        return Machine.this.monitor();
+      }
+
+      @Override
+      public boolean isGone() {
+        return Machine.this.isGone();
+      }
+
+      @Override
+      public boolean isStopped() {
+        return stopped;
+      }
+    }, scheduler);
     this.condition = new MachineCondition(spec.name(), onDiskError, changed);
   }
 
@@ -95,6 +113,7 @@ final class Machine implements AutoCloseable {
    */
   void attach(KeptQemu found) throws IOException, InterruptedException {
     commands.run(() -> {
+      requireOpen();
       QemuProcess now = adopt(QemuProcess.of(found, files, scheduler, condition::hear));
       now.loads();
       Departure.endLeftOver(now.monitor(), scheduler);
@@ -117,6 +136,24 @@ final class Machine implements AutoCloseable {
     condition.become(new GuestCondition(GuestCondition.Kind.FAILED, reason));
   }
 
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
+    }
+  }
+
+  /** From now on this host has it under that epoch. */
+  void ownedUnder(OwnershipEpoch now) {
+    epoch = now.value();
+    try {
+      if (Files.exists(files.record())) {
+        MachineRecord.read(files.record()).under(now).write(files);
+      }
+    } catch (IOException e) {
+      log.warn("vm={} under which epoch it is here is not known to the next agent: {}", spec.name(), e.toString());
+    }
+  }
+
   private QemuProcess adopt(QemuProcess next) throws IOException {
     process = next;
     next.onEnd(() -> ended(next));
@@ -125,9 +162,7 @@ final class Machine implements AutoCloseable {
   }
 
   private QemuProcess start(boolean isIncoming) throws IOException, InterruptedException {
-    if (closed) {
-      throw new IllegalStateException("VM %s is gone from this host".formatted(spec.name()));
-    }
+    requireOpen();
     QemuProcess before = process;
     process = null;
     if (before != null) {
@@ -138,7 +173,17 @@ final class Machine implements AutoCloseable {
     runsSince = 0;
     condition.become(GuestCondition.FINE);
     Files.deleteIfExists(files.monitor());
-    return adopt(QemuProcess.of(starter.start(spec, files, isIncoming), files, scheduler, condition::hear));
+    KeptQemu started = starter.start(spec, files, isIncoming, epoch);
+    boolean isThere = false;
+    try {
+      QemuProcess there = adopt(QemuProcess.of(started, files, scheduler, condition::hear));
+      isThere = true;
+      return there;
+    } finally {
+      if (!isThere) {
+        started.kill();
+      }
+    }
   }
 
   private Qmp monitor() throws IOException {
@@ -237,12 +282,7 @@ final class Machine implements AutoCloseable {
   }
 
   private void goOn() throws IOException, InterruptedException {
-    PushedPages wanted = pages;
-    // What was sent of the stopped machine was its end: the next one begins with all of its memory.
-    endDeparture();
-    if (wanted != null) {
-      wanted.runsAgain();
-    }
+    PushedPages wanted = leaving.runsAgain();
     stopped = false;
     // Ahead of it: what stops it again is told at once.
     condition.goesOn();
@@ -254,15 +294,7 @@ final class Machine implements AutoCloseable {
     runsSince = scheduler.nanos();
     changed.raise();
     if (wanted != null) {
-      leave(wanted);
-    }
-  }
-
-  private void leave(PushedPages wanted) throws InterruptedException {
-    try {
-      departure = Departure.begin(monitor(), files.stream(), scheduler, wanted);
-    } catch (IOException e) {
-      wanted.failed(e);
+      leaving.begin(wanted);
     }
   }
 
@@ -272,77 +304,9 @@ final class Machine implements AutoCloseable {
     return runsSince;
   }
 
-  /** Has it push its pages, for one migration, until they are closed. */
-  PushedPages openPages(long pageCount) throws IOException, InterruptedException {
-    return commands.call(() -> {
-      // Of a save that was given up while the guest stayed paused.
-      endDeparture();
-      PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
-      departure = Departure.begin(monitor(), files.stream(), scheduler, opened);
-      pages = opened;
-      return opened;
-    });
-  }
-
-  private void staysHere() {
-    boolean _ = commands.anyway(() -> commands.run(() -> {
-      pages = null;
-      endDeparture();
-    }), "its migration was not ended well");
-  }
-
-  private void endDeparture() throws InterruptedException {
-    Departure ends = departure;
-    departure = null;
-    if (ends != null) {
-      try {
-        ends.close(!isGone());
-      } catch (IOException e) {
-        log.warn("vm={} its migration was not ended well: {}", spec.name(), e.getMessage());
-      }
-    }
-  }
-
-  /** All that it is but its RAM, while it is stopped. */
-  MachineImage image() throws IOException, InterruptedException {
-    return commands.call(() -> {
-      Departure leaving = departure;
-      if (leaving == null) {
-        leaving = Departure.beginWithoutRam(monitor(), files.stream(), scheduler);
-        departure = leaving;
-      }
-      boolean isWhole = false;
-      try {
-        MachineImage image = leaving.image();
-        isWhole = true;
-        return image;
-      } finally {
-        if (!isWhole) {
-          endDeparture();
-        }
-      }
-    });
-  }
-
-  /** Has QEMU let go of the machine that leaves; only {@link #settle} brings it back. */
-  void letGo() throws IOException, InterruptedException {
-    commands.run(() -> {
-      Departure leaving = departure;
-      if (leaving == null) {
-        throw new IOException("VM %s is not leaving: its QEMU has nothing to let go of".formatted(spec.name()));
-      }
-      leaving.letGo();
-    });
-  }
-
-  /** Holds it back while it leaves and runs; a stopped one that goes on begins anew, and is not held back. */
-  void throttle(int percent) {
-    boolean _ = commands.anyway(() -> commands.run(() -> {
-      Departure leaving = departure;
-      if (leaving != null && !stopped) {
-        leaving.throttle(percent);
-      }
-    }), "it is not held back");
+  /** Its pages, its state, and its end here. */
+  Leaving leaving() {
+    return leaving;
   }
 
   /**
@@ -370,7 +334,7 @@ final class Machine implements AutoCloseable {
   /** Leaves its QEMU to the next agent, as it is. Idempotent. */
   void leave() {
     end(each -> {
-      endDeparture();
+      leaving.end();
       each.letGo();
     });
   }
@@ -387,7 +351,7 @@ final class Machine implements AutoCloseable {
       if (ends != null) {
         end.of(ends);
       }
-      endDeparture();
+      leaving.end();
     }), "was not ended well");
   }
 }

@@ -45,6 +45,7 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
   private volatile @Nullable SocketChannel socket;
   private volatile @Nullable Promise<Boolean> taken;
   private volatile boolean closed;
+  private volatile boolean wasConnected;
 
   MachineConsole(String vm, MachineFiles files, Scheduler scheduler) throws IOException {
     this.vm = vm;
@@ -63,6 +64,7 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
       channel.connect(UnixDomainSocketAddress.of(files.console()));
       channel.configureBlocking(false);
       isConnected = connected.add(channel);
+      wasConnected = true;
     } finally {
       if (!isConnected) {
         channel.close();
@@ -168,6 +170,9 @@ final class MachineConsole implements GuestConsole, AutoCloseable {
 
   /** Keeps it for the next agent of this machine. */
   void keep() {
+    if (!wasConnected) {
+      return;
+    }
     Output all = buffer.from(0, KEPT_BYTES);
     try {
       Files.write(files.keptConsole(),

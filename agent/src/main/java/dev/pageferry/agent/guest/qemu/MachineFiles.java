@@ -177,11 +177,15 @@ final class MachineFiles implements AutoCloseable {
     return Files.exists(paused());
   }
 
-  void notePaused(boolean isPaused) throws IOException {
-    if (isPaused) {
-      Files.write(paused(), new byte[0]);
-    } else {
-      Files.deleteIfExists(paused());
+  void notePaused(boolean isPaused) {
+    try {
+      if (isPaused) {
+        Files.write(paused(), new byte[0]);
+      } else {
+        Files.deleteIfExists(paused());
+      }
+    } catch (IOException e) {
+      log.warn("whether the machine in {} is paused is not known to the next agent: {}", directory, e.toString());
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest.qemu;
 
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.proto.qemu.v1.KeptMachine;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,8 +14,9 @@ import java.util.List;
  * What an agent that finds a QEMU has to know of it.
  *
  * @param agents incarnations of this host that have had it, one after the other, or were about to
+ * @param epoch under which this host had it last; 0: it was on its way
  */
-record MachineRecord(QemuSpec spec, List<Incarnation> agents) {
+record MachineRecord(QemuSpec spec, List<Incarnation> agents, long epoch) {
   MachineRecord {
     agents = List.copyOf(agents);
   }
@@ -24,7 +26,7 @@ record MachineRecord(QemuSpec spec, List<Incarnation> agents) {
     try {
       KeptMachine message = KeptMachine.parseFrom(Files.readAllBytes(file));
       return new MachineRecord(QemuSpec.of(message.getSpec()),
-          message.getIncarnationsList().stream().map(Incarnation::new).toList());
+          message.getIncarnationsList().stream().map(Incarnation::new).toList(), message.getEpoch());
     } catch (IllegalArgumentException e) {
       throw new IOException("%s is not a machine's: %s".formatted(file, e.getMessage()), e);
     }
@@ -34,7 +36,7 @@ record MachineRecord(QemuSpec spec, List<Incarnation> agents) {
   void write(MachineFiles files) throws IOException {
     Path next = files.record().resolveSibling("record.new");
     Files.write(next, KeptMachine.newBuilder().setSpec(spec.toMessage())
-        .addAllIncarnations(agents.stream().map(Incarnation::value).toList()).build().toByteArray());
+        .addAllIncarnations(agents.stream().map(Incarnation::value).toList()).setEpoch(epoch).build().toByteArray());
     Files.move(next, files.record(), StandardCopyOption.ATOMIC_MOVE);
   }
 
@@ -44,6 +46,10 @@ record MachineRecord(QemuSpec spec, List<Incarnation> agents) {
     if (!all.contains(next)) {
       all.add(next);
     }
-    return new MachineRecord(spec, all);
+    return new MachineRecord(spec, all, epoch);
+  }
+
+  MachineRecord under(OwnershipEpoch next) {
+    return new MachineRecord(spec, agents, next.value());
   }
 }

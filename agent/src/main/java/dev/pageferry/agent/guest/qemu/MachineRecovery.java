@@ -1,7 +1,9 @@
 package dev.pageferry.agent.guest.qemu;
 
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -44,6 +46,31 @@ final class MachineRecovery {
           busy.set(false);
         }
       }
+    }
+  }
+
+  /** Stops the machine; one that does not answer is not known to be stopped, and is ended. */
+  void stop() throws InterruptedException {
+    try {
+      machine.settle();
+    } catch (IOException e) {
+      log.error("a machine does not pause, and is ended: {}", e.getMessage());
+      machine.kill();
+    }
+  }
+
+  /** As {@link #stop}, soon: another command may be under way, and its QEMU hung, which is not waited for. */
+  void stopSoon() throws InterruptedException {
+    Task stopping = scheduler.start("fence", () -> {
+      try {
+        stop();
+      } catch (InterruptedException e) {
+        scheduler.current().interrupt();
+      }
+    });
+    if (!stopping.join(Guest.LONGEST_DRAIN)) {
+      log.error("a machine does not pause within {} s, and is ended", Guest.LONGEST_DRAIN.toSeconds());
+      machine.kill();
     }
   }
 

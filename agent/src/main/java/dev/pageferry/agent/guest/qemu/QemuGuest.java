@@ -19,12 +19,12 @@ import dev.pageferry.agent.network.PluggedCards;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +47,7 @@ final class QemuGuest implements IncomingGuest {
   private final MachineRecovery recovery;
   private final PauseReasons reasons = new PauseReasons(PauseReason.MIGRATION);
   private final boolean isKept;
+  private final AtomicBoolean detached = new AtomicBoolean();
 
   /** @param ram which the machine's file is mapped to; ends with the guest, as the files do */
   QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, ServedDisks disks, MachineCards cards,
@@ -94,11 +95,24 @@ final class QemuGuest implements IncomingGuest {
 
   /** Goes on with a QEMU that was found, and whose disks are open: as after {@link #load}, but that it may be running. */
   void attach(KeptQemu found) throws IOException, InterruptedException {
-    pausedFor(files.isPaused() ? EnumSet.of(PauseReason.OPERATOR) : EnumSet.noneOf(PauseReason.class));
+    if (files.isPaused()) {
+      // Beside what has come up meanwhile.
+      boolean _ = reasons.add(PauseReason.OPERATOR);
+    }
     disks.serve();
     console.goOn();
     machine.attach(found);
     cards.plugIn();
+  }
+
+  /** Whether its QEMU may outlive this agent. */
+  boolean isKept() {
+    return isKept;
+  }
+
+  @Override
+  public void ownedUnder(OwnershipEpoch epoch) {
+    machine.ownedUnder(epoch);
   }
 
   void failed(String reason) {
@@ -121,12 +135,8 @@ final class QemuGuest implements IncomingGuest {
   }
 
   /** For the next agent of this machine. */
-  private void notePaused() {
-    try {
-      files.notePaused(isPausedFor(PauseReason.OPERATOR));
-    } catch (IOException e) {
-      log.warn("vm={} whether it is paused is not known to the next agent of this host: {}", spec.name(), e.toString());
-    }
+  private synchronized void notePaused() {
+    files.notePaused(isPausedFor(PauseReason.OPERATOR));
   }
 
   @Override
@@ -155,39 +165,16 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public PageSource openPages() throws IOException, InterruptedException {
-    return machine.openPages(ram.pageCount());
+    return machine.leaving().openPages(ram.pageCount());
   }
 
   @Override
   public void pause(PauseReason reason) throws InterruptedException {
     boolean _ = addReason(reason);
     if (reason == PauseReason.FENCE) {
-      // Another command may be under way, and its QEMU hung: that is not waited for.
-      Task pausing = scheduler.start("fence-" + spec.name(), this::stopOrEnd);
-      if (!pausing.join(LONGEST_DRAIN)) {
-        log.error("vm={} does not pause within {} s, and is ended", spec.name(), LONGEST_DRAIN.toSeconds());
-        machine.kill();
-      }
+      recovery.stopSoon();
     } else {
-      settleOrEnd();
-    }
-  }
-
-  private void stopOrEnd() {
-    try {
-      settleOrEnd();
-    } catch (InterruptedException e) {
-      scheduler.current().interrupt();
-    }
-  }
-
-  private void settleOrEnd() throws InterruptedException {
-    try {
-      machine.settle();
-    } catch (IOException e) {
-      // It must not run, and a QEMU that does not answer is not known to be stopped.
-      log.error("vm={} does not pause, and is ended: {}", spec.name(), e.getMessage());
-      machine.kill();
+      recovery.stop();
     }
   }
 
@@ -247,7 +234,9 @@ final class QemuGuest implements IncomingGuest {
     if (reason == PauseReason.MIGRATION) {
       cards.leaves(false);
     }
-    boolean _ = reasons.remove(reason);
+    if (reasons.remove(reason) && reason == PauseReason.OPERATOR) {
+      notePaused();
+    }
     if (!machine.settleAnyway()) {
       recovery.begin();
     }
@@ -280,7 +269,7 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public GuestState state() throws IOException, InterruptedException {
-    return machine.image().with(console.carried()).toState();
+    return machine.leaving().image().with(console.carried()).toState();
   }
 
   @Override
@@ -298,7 +287,7 @@ final class QemuGuest implements IncomingGuest {
   public void releaseDisks(String migration) throws IOException {
     if (!migration.isEmpty()) {
       try {
-        machine.letGo();
+        machine.leaving().letGo();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new IOException("interrupted while QEMU let go", e);
@@ -360,7 +349,7 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void throttle(int percent) {
-    machine.throttle(percent);
+    machine.leaving().throttle(percent);
   }
 
   @Override
@@ -373,6 +362,9 @@ final class QemuGuest implements IncomingGuest {
   public void detach() {
     if (!isKept || machine.condition().isOver()) {
       close();
+      return;
+    }
+    if (detached.getAndSet(true)) {
       return;
     }
     console.keep();

@@ -118,25 +118,38 @@ public final class QemuKind implements GuestKind {
   }
 
   private Optional<LeftGuest> found(MachineFiles files) throws IOException, InterruptedException {
-    Optional<KeptQemu> qemu = KeptQemu.found(files, scheduler);
+    Optional<KeptQemu> qemu = Optional.empty();
     boolean isTaken = false;
     try {
+      qemu = KeptQemu.found(files, scheduler);
       if (qemu.isEmpty()) {
+        KeptQemu.endAll(files, scheduler);
+        isTaken = true;
+        files.close();
         return Optional.empty();
       }
       MachineRecord record = MachineRecord.read(files.record()).of(starter.agent());
-      record.write(files);
+      write(record, files);
       QemuGuest guest = guest(record.spec(), files,
           memory.adoptShared(record.spec().memoryBytes(), files.ram()));
       isTaken = true;
       log.info("vm={} runs here, and was left by the agent before", record.spec().name());
-      return Optional.of(new LeftMachine(guest, qemu.get(), record.agents()));
+      return Optional.of(new LeftMachine(guest, qemu.get(), record));
     } finally {
       if (!isTaken) {
-        qemu.ifPresent(KeptQemu::kill);
-        KeptQemu.endAll(files, scheduler);
-        files.close();
+        // Its keeper ends it, unless another agent can do better.
+        qemu.ifPresent(KeptQemu::abandon);
+        files.leave();
       }
+    }
+  }
+
+  /** Without it a guest is lost only if this agent is not told whose it is, and ends. */
+  private static void write(MachineRecord record, MachineFiles files) {
+    try {
+      record.write(files);
+    } catch (IOException e) {
+      log.warn("vm={} that this agent is about to have it could not be noted: {}", record.spec().name(), e.toString());
     }
   }
 

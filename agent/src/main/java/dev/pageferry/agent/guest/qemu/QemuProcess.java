@@ -32,11 +32,10 @@ final class QemuProcess implements AutoCloseable {
   /**
    * Waits for the monitor of one that was just started, or found.
    *
-   * @throws IOException with what it said, if it ends at once; it is ended then anyway
+   * @throws IOException with what it said, if it ends at once, or is too old
    */
   static QemuProcess of(KeptQemu qemu, MachineFiles files, Scheduler scheduler, Consumer<JsonObject> events)
       throws IOException, InterruptedException {
-    boolean isOurs = false;
     try {
       long end = scheduler.nanos() + START.toNanos();
       while (!Files.exists(files.monitor())) {
@@ -54,15 +53,10 @@ final class QemuProcess implements AutoCloseable {
         throw new IOException("QEMU here is %s, which cannot move a running machine safely; %s is needed".formatted(
             monitor.version(), QemuVersion.OLDEST));
       }
-      isOurs = true;
       return new QemuProcess(qemu, monitor, files, scheduler);
     } catch (IOException e) {
       // A socket of one that is just ending is there, and refuses.
       throw endsSoon(qemu, scheduler) ? new IOException("QEMU did not start: " + files.saidLast(), e) : e;
-    } finally {
-      if (!isOurs) {
-        qemu.kill();
-      }
     }
   }
 
@@ -122,7 +116,7 @@ final class QemuProcess implements AutoCloseable {
   void letGo() {
     released = true;
     closeMonitor();
-    qemu.letGo();
+    qemu.rest();
   }
 
   private void closeMonitor() {

@@ -18,12 +18,14 @@ record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, Schedu
    * Starts one.
    *
    * @param isIncoming whether it waits for a state
+   * @param epoch under which this host has it; 0: it is on its way
    * @throws IOException also where this host does not allow it
    */
-  KeptQemu start(QemuSpec spec, MachineFiles files, boolean isIncoming) throws IOException, InterruptedException {
+  KeptQemu start(QemuSpec spec, MachineFiles files, boolean isIncoming, long epoch)
+      throws IOException, InterruptedException {
     paths.check(spec);
     // Ahead of it: one that is found without a record is ended.
-    new MachineRecord(spec, List.of(agent)).write(files);
+    new MachineRecord(spec, List.of(agent), epoch).write(files);
     List<String> command = new ArrayList<>(List.of(paths.binary()));
     command.addAll(QemuCommand.of(spec, files, isIncoming));
     return KeptQemu.start(command, files, patience, scheduler);

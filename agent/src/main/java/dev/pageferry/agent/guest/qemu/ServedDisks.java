@@ -239,7 +239,11 @@ final class ServedDisks implements AutoCloseable {
       }
     }
     try {
-      held.release("");
+      if (lostWrites == null) {
+        unlessWritesAreLost(() -> held.release(""));
+      } else {
+        held.release("");
+      }
     } catch (IOException e) {
       log.warn("vm={} its disks were not released well: {}", spec.name(), IoFailure.sentence(e));
     }

@@ -14,7 +14,9 @@ trap '' HUP INT QUIT TERM
 mkfifo -m 600 "$directory/leash" || exit 1
 # For a moment both ends are open here: else this would wait for the agent, and be there for ever if that ended now.
 exec 4<>"$directory/leash" 3<"$directory/leash" 4>&-
-setpriv --pdeathsig KILL -- "$@" 3<&- </dev/null &
+# If this process ends before that is set, nobody tells QEMU any more: so it is not begun then.
+# shellcheck disable=SC2016 # the inner shell replaces these
+setpriv --pdeathsig KILL -- sh -c '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"' sh "$$" "$@" 3<&- </dev/null &
 qemu=$!
 echo "$$ $qemu" >"$directory/pids.new" && mv "$directory/pids.new" "$directory/pids"
 # Less than nothing: the agent takes a moment until it has its end.
