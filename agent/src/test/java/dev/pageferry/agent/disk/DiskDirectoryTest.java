@@ -52,7 +52,7 @@ final class DiskDirectoryTest {
   }
 
   @ParameterizedTest
-  @EnumSource(DiskFormat.class)
+  @EnumSource(value = DiskFormat.class, names = {"RAW", "VHD"})
   void aNewDiskIsListedAndFullOfZeros(DiskFormat format) throws IOException {
     DiskDescription made = disks.create("data", format, 3 * MEBIBYTE);
 
@@ -73,7 +73,7 @@ final class DiskDirectoryTest {
   }
 
   @ParameterizedTest
-  @EnumSource(DiskFormat.class)
+  @EnumSource(value = DiskFormat.class, names = {"RAW", "VHD"})
   void whatIsWrittenIsReadAfterReopening(DiskFormat format) throws IOException {
     disks.create("data", format, MEBIBYTE);
     ByteBuffer sector = ByteBuffer.wrap("x".repeat(512).getBytes(StandardCharsets.US_ASCII));
@@ -92,7 +92,7 @@ final class DiskDirectoryTest {
   }
 
   @ParameterizedTest
-  @EnumSource(DiskFormat.class)
+  @EnumSource(value = DiskFormat.class, names = {"RAW", "VHD"})
   void nothingBeyondTheEndIsReached(DiskFormat format) throws IOException {
     disks.create("data", format, MEBIBYTE);
     try (OpenDisk disk = disks.open("data")) {
