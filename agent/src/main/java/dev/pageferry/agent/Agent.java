@@ -107,9 +107,7 @@ final class Agent implements AutoCloseable {
       hostNetwork.useInterface(config.uplink().get());
       log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
-    QemuKind qemu = new QemuKind(memory, disks, hostNetwork, new QemuPaths(config.hostId().value(), config.qemu(),
-        config.ramDirectory(), config.allowedPaths(), config.allowedQemuOptions()), incarnation, config.keepGuests(),
-        Scheduler.SYSTEM);
+    QemuKind qemu = machinesOfQemu(config, incarnation, memory, disks, hostNetwork);
     GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
@@ -121,7 +119,8 @@ final class Agent implements AutoCloseable {
     outgoing = new OutgoingMigrations(departures, claims, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    takingOver = new TakingOver(qemu.left(), guests, claims, line, () -> lease.join().awaitLive(), failpoints);
+    takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive(),
+        failpoints);
     incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
@@ -151,6 +150,13 @@ final class Agent implements AutoCloseable {
       MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(),
           () -> outgoing.isEmpty() && incoming.isEmpty());
     }
+  }
+
+  private static QemuKind machinesOfQemu(AgentConfig config, Incarnation incarnation, HostMemory memory,
+      GuestDisks disks, HostNetwork network) {
+    QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
+        config.allowedPaths(), config.allowedQemuOptions());
+    return new QemuKind(memory, disks, network, paths, incarnation, config.keepGuests(), Scheduler.SYSTEM);
   }
 
   /** Agents on one machine that were told nothing do not get into each other's way. */

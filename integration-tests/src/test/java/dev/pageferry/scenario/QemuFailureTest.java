@@ -46,12 +46,9 @@ class QemuFailureTest {
   private static final List<String> AFTER_COMMIT = List.of("source.storage-handoff.decided",
       "source.activation.go-sent", "destination.activation.before-resume");
 
-  /** What is done in every run: one or two of each kind of place. */
-  private static final Set<String> ALWAYS = Set.of("CANCEL source.pre-copy.round-done",
-      "CANCEL destination.stop-and-copy.before-ready", "CANCEL source.storage-handoff.released",
-      "KILL_DESTINATION source.stop-and-copy.ready", "KILL_DESTINATION destination.activation.before-resume",
-      "KILL_SOURCE source.stop-and-copy.state-sent", "KILL_SOURCE source.storage-handoff.before-commit",
-      "KILL_SOURCE source.activation.go-sent");
+  /** What is done in every run, which is to end soon: one of each kind. */
+  private static final Set<String> ALWAYS = Set.of("CANCEL source.storage-handoff.released",
+      "KILL_DESTINATION source.stop-and-copy.ready", "KILL_SOURCE source.storage-handoff.before-commit");
 
   private enum Blow {
     CANCEL,

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -101,10 +102,14 @@ public final class QemuKind implements GuestKind {
     }
   }
 
-  /** Machines that an agent of this host left running; whatever else agents left of machines is removed. */
-  public List<LeftGuest> left() throws IOException, InterruptedException {
+  /**
+   * Machines that agents of this host left running; whatever else they left of machines is removed.
+   *
+   * @param ended these agents, which are known to have ended
+   */
+  public List<LeftGuest> left(Collection<Incarnation> ended) throws IOException, InterruptedException {
     List<LeftGuest> left = new ArrayList<>();
-    for (Path directory : paths.directories()) {
+    for (Path directory : paths.directories(ended)) {
       try {
         Optional<MachineFiles> files = MachineFiles.found(directory);
         if (files.isPresent()) {

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest.qemu;
 
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -8,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -68,14 +71,18 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
     }
   }
 
-  /** Of machines that agents of this host have left, but for those of a host whose name begins with this one's. */
-  List<Path> directories() throws IOException {
+  /**
+   * Of machines that agents before this one have left.
+   *
+   * @param ended which these were; another cluster may have a host of this name on this machine, or one whose name begins so
+   */
+  List<Path> directories(Collection<Incarnation> ended) throws IOException {
     List<Path> own = new ArrayList<>();
     if (Files.isDirectory(ramDirectory)) {
       try (DirectoryStream<Path> left = Files.newDirectoryStream(ramDirectory, PREFIX + host + "-*")) {
         for (Path each : left) {
           // Another program's file may have such a name, too.
-          if (Files.isDirectory(each) && isOwn(each)) {
+          if (Files.isDirectory(each) && isOwn(each, ended)) {
             own.add(each);
           }
         }
@@ -85,9 +92,9 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
   }
 
   /** One without a record has no QEMU, and is anybody's to remove. */
-  private boolean isOwn(Path directory) {
+  private static boolean isOwn(Path directory, Collection<Incarnation> ended) {
     try {
-      return directoryOf(MachineRecord.read(MachineFiles.recordOf(directory)).spec().id()).equals(directory);
+      return !Collections.disjoint(MachineRecord.read(MachineFiles.recordOf(directory)).agents(), ended);
     } catch (IOException e) {
       return true;
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.qemu.v1.KeptMachine;
@@ -79,14 +80,22 @@ class QemuPathsTest {
   }
 
   @Test
-  void onlyDirectoriesOfThisHostsMachinesAreLookedAt() throws IOException {
+  void onlyMachinesOfAgentsThatAreKnownToHaveEndedAreLookedAt() throws IOException {
     Path file = Files.createFile(directory.resolve("pageferry-host-a-bench.console"));
-    Path own = Files.createDirectory(directory.resolve("pageferry-host-a-vm-1"));
-    Path anothers = Files.createDirectory(directory.resolve("pageferry-host-a-b-vm-1"));
-    Files.write(MachineFiles.recordOf(anothers),
-        KeptMachine.newBuilder().setSpec(spec("rtc=base=localtime").toMessage()).build().toByteArray());
-    assertThat(paths("qemu").directories()).containsExactly(own);
+    Path nobodys = Files.createDirectory(directory.resolve("pageferry-host-a-vm-1"));
+    Path own = machineOf("pageferry-host-a-vm-2", "agent-1");
+    Path ofAnotherCluster = machineOf("pageferry-host-a-vm-3", "agent-of-another");
+    assertThat(paths("qemu").directories(List.of(new Incarnation("agent-0"), new Incarnation("agent-1"))))
+        .containsExactlyInAnyOrder(nobodys, own);
     assertThat(file).exists();
+    assertThat(ofAnotherCluster).exists();
+  }
+
+  private Path machineOf(String name, String agent) throws IOException {
+    Path machine = Files.createDirectory(directory.resolve(name));
+    Files.write(MachineFiles.recordOf(machine), KeptMachine.newBuilder()
+        .setSpec(spec("rtc=base=localtime").toMessage()).addIncarnations(agent).build().toByteArray());
+    return machine;
   }
 
   @Test
