@@ -103,10 +103,7 @@ final class Agent implements AutoCloseable {
     HostNetwork hostNetwork = new HostNetwork(config.hostId().value(), ticker);
     network = hostNetwork;
     HostPort vxlan = listenForVxlan(config, hostNetwork);
-    if (config.uplink().isPresent()) {
-      hostNetwork.useInterface(config.uplink().get());
-      log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
-    }
+    useInterface(config, hostNetwork);
     QemuKind qemu = machinesOfQemu(config, incarnation, memory, disks, hostNetwork);
     GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
@@ -119,8 +116,7 @@ final class Agent implements AutoCloseable {
     outgoing = new OutgoingMigrations(departures, claims, metrics);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
-    takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive(),
-        failpoints);
+    takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive());
     incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
@@ -149,6 +145,14 @@ final class Agent implements AutoCloseable {
     if (config.rehearse()) {
       MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(),
           () -> outgoing.isEmpty() && incoming.isEmpty());
+    }
+  }
+
+  private static void useInterface(AgentConfig config, HostNetwork hostNetwork)
+      throws IOException, InterruptedException {
+    if (config.uplink().isPresent()) {
+      hostNetwork.useInterface(config.uplink().get());
+      log.info("network {} is on interface {}", config.uplink().get().vni(), config.uplink().get().networkInterface());
     }
   }
 

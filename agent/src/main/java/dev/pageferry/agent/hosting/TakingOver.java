@@ -7,7 +7,6 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.LeftGuest;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.DialogueLog;
-import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.common.concurrent.Scheduler;
@@ -33,7 +32,6 @@ public final class TakingOver implements AutoCloseable {
   private final HostedGuests guests;
   private final OwnershipDialogue.Line line;
   private final ActivationLease lease;
-  private final Failpoints failpoints;
   private final Scheduler scheduler;
   private final List<Claimed> left = new ArrayList<>();
   private final List<Task> tasks = new ArrayList<>();
@@ -43,11 +41,10 @@ public final class TakingOver implements AutoCloseable {
   }
 
   public TakingOver(List<LeftGuest> found, HostedGuests guests, GuestClaims claims, OwnershipDialogue.Line line,
-      ActivationLease lease, Failpoints failpoints) {
+      ActivationLease lease) {
     this.guests = guests;
     this.line = line;
     this.lease = lease;
-    this.failpoints = failpoints;
     this.scheduler = line.scheduler();
     found.forEach(each -> left.add(
         new Claimed(each, claims.takeToBuild(each.guest().spec().id(), "being taken over from the agent before"))));
@@ -104,7 +101,6 @@ public final class TakingOver implements AutoCloseable {
     String name = vm.spec().name();
     // Ahead of all else: orders and heartbeats find it.
     guests.adopt(vm, ours.epoch());
-    failpoints.at("take-over.ruled");
     try {
       openDisks(vm, DiskClaim.afterSilence(vm.spec().id().value(), ours.epoch().value(), false));
       // All that may have taken its time: who was frozen meanwhile finds its lease over.
