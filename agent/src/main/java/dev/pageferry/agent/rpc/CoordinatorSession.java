@@ -148,9 +148,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     try {
       if (!registered) {
         register();
-      }
-      if (registered) {
-        // Right after it was taken in, too: what it is about to have is not to seem lost meanwhile.
+      } else {
         heartbeat();
         if (!registered) {
           // Not known any more: its VMs are not heard before that is clear, so it is asked at once.
