@@ -88,9 +88,8 @@ public final class AgentMain extends ServerProgram {
   @Nullable
   String ramDir;
   @Option(names = "--keep-guests", paramLabel = "TIME",
-      description = "How long machines of QEMU live on when this agent has ended, such as 60s, for the%n"
-          + "next one to take them over: without disks and network, which come back with it.%n"
-          + "0: they end with this agent. Default 60s.")
+      description = "How long machines of QEMU wait, stopped, once this agent has ended, such as 60s, for%n"
+          + "the next one to take them over. 0: they end with this agent. Default 60s.")
   @Nullable
   String keepGuests;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)

@@ -3,7 +3,7 @@ package dev.pageferry.agent.guest;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Why a guest is paused: it runs while there is no reason not to. Any thread. */
+/** Why a guest is paused; it runs while there is none. Any thread. */
 public final class PauseReasons {
   private final Set<PauseReason> reasons;
 

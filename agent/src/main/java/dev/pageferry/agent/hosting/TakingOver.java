@@ -90,7 +90,9 @@ public final class TakingOver implements AutoCloseable {
     String vm = found.guest().spec().name();
     OwnershipDialogue dialogue = OwnershipDialogue.ofHeir(line, found.guest().spec().id(), found.epoch(),
         new DialogueLog(
-            reason -> log.warn("vm={} runs here without disks and network until it is known whose it is: {}", vm,
+            reason -> log.warn(
+                "vm={} was left here by the agent before, and is stopped until the coordinator says whose it is: {}",
+                vm,
                 reason),
             ruling -> log.info("vm={} was left by the agent before: {}", vm, ruling)));
     return dialogue.takeOver(found.agents());

@@ -39,7 +39,7 @@ public record OsProcess(long pid, long startTicks) {
     }
   }
 
-  /** Whether it has not ended. One that has is no more, even if its parent has not asked for its end. */
+  /** Whether it is still running or stopped; a zombie is not alive. */
   public boolean isAlive() {
     return stat(pid).filter(each -> each.isAlive() && each.startTicks() == startTicks).isPresent();
   }

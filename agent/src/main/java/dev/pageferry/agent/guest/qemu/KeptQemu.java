@@ -14,6 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +37,8 @@ final class KeptQemu {
   private static final Duration LOOK = Duration.ofMillis(1);
   /** What a shell adds to the number of the signal that ended a process. */
   private static final int SIGNALLED = 128;
+  /** Left to the next agent. What nobody refers to is closed by the garbage collector, and its keeper would count too soon. */
+  private static final Set<KeptQemu> RESTING = ConcurrentHashMap.newKeySet();
   private static final Logger log = LoggerFactory.getLogger(KeptQemu.class);
 
   private final OsProcess keeper;
@@ -196,6 +200,7 @@ final class KeptQemu {
 
   /** This agent ends soon: until the next one has it QEMU is stopped. That counts from the end of this process, which may take its time. */
   void rest() {
+    boolean _ = RESTING.add(this);
     try {
       tell(HERE);
     } catch (IOException e) {

@@ -126,7 +126,7 @@ final class QemuProbe {
     return new Answer(version, types, aliases, cpus);
   }
 
-  /** Why KVM runs no guests here; empty: it has just run one. That it can be opened is no proof. */
+  /** Why KVM does not run guests here; empty: it has just run one. That {@code /dev/kvm} can be opened proves nothing. */
   Optional<String> troubleWithKvm() throws InterruptedException {
     if (!Files.exists(kvm)) {
       return Optional.of("there is no %s".formatted(kvm));

@@ -67,8 +67,8 @@ public final class VmCreate implements Callable<Integer> {
   private String cpu = "";
 
   @Option(names = "--machine", paramLabel = "TYPE",
-      description = "qemu: the machine type (default pc-i440fx-10.0). An alias, such as q35, becomes the type with a%n"
-          + "version that it stands for on the host.")
+      description = "qemu: the machine type (default pc-i440fx-10.0). An alias, such as q35, is%n"
+          + "resolved on the host.")
   private String machine = "";
 
   @Option(names = "--accel", paramLabel = "auto|kvm|tcg", converter = Converters.Accelerator.class,
@@ -77,7 +77,7 @@ public final class VmCreate implements Callable<Integer> {
   private String accel = "";
 
   @Option(names = "--firmware", paramLabel = "bios", converter = Converters.Firmware.class,
-      description = "qemu: what boots it where there is no --kernel (default bios; there is no uefi yet).")
+      description = "qemu: what boots it where there is no --kernel (default bios; uefi is refused).")
   private String firmware = "";
 
   @Option(names = "--cdrom", paramLabel = "NAME",
