@@ -58,7 +58,7 @@ final class StopAndCopy {
     double stateSeconds = ticker.secondsSince(stateStart);
     long verifyStart = ticker.nanos();
     String ram = state.getHashRam() ? RamDigest.of(vm.ram()) : "";
-    double verifySeconds = ticker.secondsSince(verifyStart);
+    double verifySeconds = state.getHashRam() ? ticker.secondsSince(verifyStart) : 0;
     // The source's word that a write was safe is this host's from READY on.
     double storageSeconds = placement.flushDisks();
     session.environment().failpoints().at("destination.stop-and-copy.before-ready");
