@@ -77,7 +77,8 @@ final class Destinations {
   private void ask(Host host, Row row, Map<String, String> refusals) {
     try {
       agents.checkArrival(host.record().getAddress(), row.record().getSpec());
-    } catch (AgentException e) {
+    } catch (AgentException | RuntimeException e) {
+      // Whatever goes wrong, it has not said yes.
       refusals.put(host.id().value(), "host %s: %s".formatted(host.id(), e.getMessage()));
     }
   }
