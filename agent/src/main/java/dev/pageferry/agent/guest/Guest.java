@@ -8,6 +8,7 @@ import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
@@ -69,6 +70,16 @@ public interface Guest extends AutoCloseable {
 
   /** Whether there is a reason to pause. Does not wait for a pause that is under way. */
   boolean isPaused();
+
+  /**
+   * Parts of the state that a guest has already which still runs, to be sent ahead of its pause; {@link #state} leaves out what was told
+   * here. Asked for now and then in a live migration; empty where there is nothing new.
+   *
+   * @throws IOException if the machine does not give it
+   */
+  default List<GuestState> stateAhead() throws IOException, InterruptedException {
+    return List.of();
+  }
 
   /**
    * The state beside RAM, while paused. In a live migration it is asked for once {@link PageSource#harvestRest} has handed over

@@ -20,7 +20,17 @@ public interface IncomingGuest extends Guest {
   }
 
   /**
-   * Gives the guest a state, in place of any that it has and under which it has not run; its pages are in {@link #ram()}. It
+   * Takes a part of the state that is to come, while the guest runs elsewhere and its pages are still on their way.
+   *
+   * @throws IllegalArgumentException if it is no part of this guest's state
+   * @throws IOException if the machine does not take it
+   */
+  default void takeAhead(GuestState part) throws IOException, InterruptedException {
+    throw new IllegalArgumentException("a guest of this kind has no part of its state ahead of the rest");
+  }
+
+  /**
+   * Gives the guest a state, or the rest of it, in place of any that it has and under which it has not run; its pages are in {@link #ram()}. It
    * stays paused for {@link PauseReason#MIGRATION}, until {@link #runOn} says that it may run here. Once this returns the guest
    * only waits to be let run.
    *
@@ -42,11 +52,19 @@ public interface IncomingGuest extends Guest {
   void boot(DiskClaim claim, Set<PauseReason> reasons) throws IOException, InterruptedException;
 
   /**
-   * Whether the guest, which has its state and its disks, can be let run; asked while it may still be another host's to run.
+   * The guest has its state: does now what else takes time and can be done before it is known whether it is to run here.
+   *
+   * @throws IOException if that fails
+   */
+  default void settleIn() throws IOException, InterruptedException {
+  }
+
+  /**
+   * Whether the guest, which has its state and its disks, can be let run, as far as that is known; asked while it may still be another host's to run.
    *
    * @throws IOException if it cannot; then nothing of it runs here, nor ever will
    */
-  default void requireReady() throws IOException, InterruptedException {
+  default void requireReady() throws IOException {
   }
 
   /**

@@ -6,6 +6,7 @@ import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.proto.migration.v1.OpaqueState;
 import dev.pageferry.proto.migration.v1.SavedStateHeader;
+import dev.pageferry.proto.migration.v1.StateAhead;
 import dev.pageferry.proto.migration.v1.Vcpu;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -43,6 +44,15 @@ public final class StateMessages {
       message.setState(opaque(state));
     }
     return message.build();
+  }
+
+  /** A part of a state, of a machine that has such parts. */
+  public static StateAhead toAhead(GuestState part) {
+    return StateAhead.newBuilder().setState(opaque(part)).build();
+  }
+
+  public static GuestState fromAhead(StateAhead message) {
+    return state(message.getState());
   }
 
   /** @throws IllegalArgumentException if a register file is not one */

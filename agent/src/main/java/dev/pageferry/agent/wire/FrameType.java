@@ -17,6 +17,8 @@ import dev.pageferry.proto.migration.v1.RoundAck;
 import dev.pageferry.proto.migration.v1.RoundEnd;
 import dev.pageferry.proto.migration.v1.Running;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
+import dev.pageferry.proto.migration.v1.StateAhead;
+import dev.pageferry.proto.migration.v1.StateAheadTaken;
 import dev.pageferry.proto.migration.v1.StateSaved;
 import dev.pageferry.proto.migration.v1.StreamHello;
 import dev.pageferry.proto.migration.v1.StreamWelcome;
@@ -68,6 +70,10 @@ public enum FrameType {
   FLUSH_DISKS(19, FlushDisks.getDefaultInstance()),
   /** Destination: it is. */
   DISKS_FLUSHED(20, DisksFlushed.getDefaultInstance()),
+  /** Source: a part of the state, while the guest still runs. */
+  STATE_AHEAD(21, StateAhead.getDefaultInstance()),
+  /** Destination: it has it. */
+  STATE_AHEAD_TAKEN(22, StateAheadTaken.getDefaultInstance()),
   /** Neighbouring pages. */
   PAGE_RUN(32, null),
   /** Scattered pages. */

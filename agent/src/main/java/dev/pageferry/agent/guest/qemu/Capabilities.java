@@ -7,7 +7,9 @@ import java.util.List;
 
 /** What QEMU's migration is to do beside what it always does. */
 final class Capabilities {
-  private static final List<String> OURS = List.of("return-path", "switchover-ack", "auto-converge",
+  /** It tells how far it is. */
+  static final String EVENTS = "events";
+  private static final List<String> OURS = List.of("return-path", "switchover-ack", "auto-converge", EVENTS,
       StreamFormat.IGNORE_SHARED);
 
   private Capabilities() {

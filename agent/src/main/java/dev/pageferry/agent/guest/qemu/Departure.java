@@ -9,7 +9,6 @@ import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -25,7 +24,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A machine that leaves: QEMU sends its stream to a socket of ours, round after round, until it is stopped. It asks for leave to
  * switch over, which it is never given: so it is us who decide, and a machine that was stopped needs none. Then it sends what is
- * left and its devices, and waits. Nothing is given up until {@link #letGo}.
+ * left and its devices, and waits for a word that it never gets: it stays as it is, to go on here or to end. It has its disks and cards
+ * from its agent, so that there is nothing else that it would have to give up.
  */
 final class Departure {
   private static final Logger log = LoggerFactory.getLogger(Departure.class);
@@ -35,8 +35,6 @@ final class Departure {
   private static final Duration ENDED = Duration.ofSeconds(10);
   private static final Duration SOON = Duration.ofMillis(1);
   private static final int LEAST_THROTTLE = 1;
-  /** Return path: "shut", 4 bytes, no error. Source: QEMU's {@code migration/migration.c}, MIG_RP_MSG_SHUT. */
-  private static final byte[] SHUT = {0, 1, 0, 4, 0, 0, 0, 0};
 
   /** Of a migration that does nothing any more. Source: QEMU's {@code qapi/migration.json}, MigrationStatus. */
   private static final Set<String> OVER = Set.of("cancelled", "failed", "completed", "none");
@@ -45,9 +43,9 @@ final class Departure {
   private final Scheduler scheduler;
   private final PushedPages pages;
   private final SocketChannel channel;
+  private final StreamReader stream;
   private final Promise<MachineImage> image;
   private volatile boolean over;
-  private volatile boolean completed;
   private @Nullable Task reader;
   private @Nullable Task watcher;
 
@@ -57,6 +55,19 @@ final class Departure {
     this.pages = pages;
     this.channel = channel;
     this.image = scheduler.newPromise();
+    this.stream = new StreamReader(channel, QemuCommand.RAM_BLOCK, new StreamReader.Sink() {
+      @Override
+      public boolean pages(long first, long count) throws InterruptedException {
+        return !over && pages.push(first, count);
+      }
+
+      @Override
+      public void restPushed() {
+        if (!over) {
+          pages.restPushed();
+        }
+      }
+    });
   }
 
   /**
@@ -133,19 +144,7 @@ final class Departure {
 
   private void read() {
     try {
-      image.complete(new StreamReader(channel, QemuCommand.RAM_BLOCK, new StreamReader.Sink() {
-        @Override
-        public boolean pages(long first, long count) throws InterruptedException {
-          return !over && pages.push(first, count);
-        }
-
-        @Override
-        public void restPushed() {
-          if (!over) {
-            pages.restPushed();
-          }
-        }
-      }).read());
+      image.complete(stream.read());
     } catch (IOException e) {
       failed(e);
     } catch (InterruptedException e) {
@@ -187,6 +186,9 @@ final class Departure {
       pages.figures(ram.get("remaining").getAsLong() / PageSize.BYTES, rate > 0 ? rate : Double.POSITIVE_INFINITY);
       long begun = ram.get("dirty-sync-count").getAsLong();
       if (begun > passes + 1) {
+        if (passes == 0) {
+          stream.wantAhead();
+        }
         pages.passOver();
       }
       return begun - 1;
@@ -205,7 +207,12 @@ final class Departure {
     return said.has("status") ? said.get("status").getAsString() : "none";
   }
 
-  /** All that the stopped machine is but its RAM. */
+  /** What the blocks beside RAM held after the first pass, once; {@link #image} is what came since. */
+  Optional<MachineImage> ahead() {
+    return stream.takeAhead();
+  }
+
+  /** All that the stopped machine is but its RAM, and but what was told {@link #ahead}. */
   MachineImage image() throws IOException, InterruptedException {
     Optional<MachineImage> all = image.await(ALL_SENT);
     if (all.isEmpty()) {
@@ -226,21 +233,6 @@ final class Departure {
     parameters.addProperty("max-cpu-throttle", Math.max(LEAST_THROTTLE, percent));
     parameters.addProperty("cpu-throttle-increment", Math.max(LEAST_THROTTLE, percent));
     JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
-  }
-
-  /**
-   * Lets the machine end its migration: from then on it has let go of its disks, and only {@code cont} brings it back.
-   *
-   * @throws IOException if it does not say that it has
-   */
-  void letGo() throws IOException, InterruptedException {
-    MachineImage _ = image();
-    ByteBuffer shut = ByteBuffer.wrap(SHUT);
-    while (shut.hasRemaining()) {
-      int _ = channel.write(shut);
-    }
-    awaitStatus(monitor, scheduler, Set.of("completed"));
-    completed = true;
   }
 
   /** Ends what an agent that has ended began: its stream leads nowhere. */
@@ -266,7 +258,7 @@ final class Departure {
   }
 
   /**
-   * Ends it; unless it was let go the machine is as it was. Nothing is told of its pages any more once this returns. Idempotent.
+   * Ends it; the machine is as it was. Nothing is told of its pages any more once this returns. Idempotent.
    *
    * @param isAlive whether there is a QEMU that can be asked to end it
    */
@@ -278,7 +270,7 @@ final class Departure {
     // First: a stopped machine answers nobody while it waits for us to read what is left of its memory.
     channel.close();
     try {
-      if (isAlive && !completed) {
+      if (isAlive) {
         JsonObject _ = monitor.execute("migrate_cancel");
       }
     } finally {
@@ -289,7 +281,7 @@ final class Departure {
       // Not interrupted: that would close the monitor's socket. It looks whether it is over after each answer.
       awaitEnd(watcher);
     }
-    if (isAlive && !completed) {
+    if (isAlive) {
       awaitStatus(monitor, scheduler, OVER);
     }
   }

@@ -3,6 +3,7 @@ package dev.pageferry.agent.guest.qemu;
 import dev.pageferry.agent.guest.PushedPages;
 import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -115,14 +116,11 @@ final class Leaving {
     });
   }
 
-  /** Has QEMU let go of the machine that leaves; only {@link #settle} brings it back. */
-  void letGo() throws IOException, InterruptedException {
-    commands.run(() -> {
+  /** What can be told of the running machine; {@link #image} leaves it out from then on. */
+  Optional<MachineImage> ahead() throws IOException, InterruptedException {
+    return commands.call(() -> {
       Departure leaving = departure;
-      if (leaving == null) {
-        throw new IOException("VM %s is not leaving: its QEMU has nothing to let go of".formatted(vm));
-      }
-      leaving.letGo();
+      return leaving == null ? Optional.<MachineImage>empty() : leaving.ahead();
     });
   }
 

@@ -10,6 +10,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -33,7 +34,10 @@ final class Machine implements AutoCloseable {
   /** The condition, or whether it runs. */
   private final Signal changed;
   private final MachineCondition condition;
-  /** Whether QEMU has said that it goes on; inside {@link #commands}, as the one below. */
+  private final MigrationNews news;
+  /** Of a machine whose state is coming; inside {@link #commands}, as the two below. */
+  private @Nullable Arrival arrival;
+  /** Whether QEMU has said that it goes on. */
   private boolean running;
   /** Whether it has said that it stopped; neither is known while it has not answered. */
   private boolean stopped;
@@ -78,6 +82,7 @@ final class Machine implements AutoCloseable {
       }
     }, scheduler);
     this.condition = new MachineCondition(spec.name(), onDiskError, changed);
+    this.news = new MigrationNews(changed, () -> condition.isOver());
   }
 
   /** Switches it on; it is paused ahead of its first instruction. */
@@ -92,18 +97,39 @@ final class Machine implements AutoCloseable {
     commands.run(() -> Arrival.prepare(start(true).monitor()));
   }
 
-  /** Gives it a state, whose RAM is filled already; it is paused. */
+  /** Gives it a part of a state, whose rest and RAM are on their way. */
+  void take(MachineImage part) throws IOException, InterruptedException {
+    commands.run(() -> arriving(part).take(part));
+  }
+
+  /** Gives it a state, or the rest of it, whose RAM is filled already; it is paused. */
   void load(MachineImage image) throws IOException, InterruptedException {
     commands.run(() -> {
+      try (Arrival arriving = arriving(image)) {
+        arrival = null;
+        Objects.requireNonNull(process).loads();
+        arriving.finish(image);
+      }
+    });
+  }
+
+  private Arrival arriving(MachineImage image) throws IOException, InterruptedException {
+    Arrival begun = arrival;
+    if (begun == null) {
       QemuProcess waiting = process;
       if (waiting == null || waiting.isLoaded()) {
         waiting = start(true);
         Arrival.prepare(waiting.monitor());
       }
-      waiting.loads();
-      Arrival.load(waiting.monitor(), image, files.state(), scheduler);
-      condition.ask(waiting.monitor());
-    });
+      begun = Arrival.begin(waiting.monitor(), news, files.arrival(), image.memory(), scheduler);
+      arrival = begun;
+    }
+    return begun;
+  }
+
+  /** Asks what became of a machine that was loaded: its guest may be off, or have crashed. */
+  void askCondition() throws IOException, InterruptedException {
+    commands.run(() -> condition.ask(monitor()));
   }
 
   /**
@@ -114,7 +140,7 @@ final class Machine implements AutoCloseable {
   void attach(KeptQemu found) throws IOException, InterruptedException {
     commands.run(() -> {
       requireOpen();
-      QemuProcess now = adopt(QemuProcess.of(found, files, scheduler, condition::hear));
+      QemuProcess now = adopt(QemuProcess.of(found, files, scheduler, this::hear));
       now.loads();
       Departure.endLeftOver(now.monitor(), scheduler);
       String status = RunState.of(now.monitor());
@@ -134,6 +160,11 @@ final class Machine implements AutoCloseable {
   /** It cannot be had any more. */
   void failed(String reason) {
     condition.become(new GuestCondition(GuestCondition.Kind.FAILED, reason));
+  }
+
+  private void hear(JsonObject event) {
+    news.hear(event);
+    condition.hear(event);
   }
 
   private void requireOpen() {
@@ -163,6 +194,7 @@ final class Machine implements AutoCloseable {
 
   private QemuProcess start(boolean isIncoming) throws IOException, InterruptedException {
     requireOpen();
+    endArrival();
     QemuProcess before = process;
     process = null;
     if (before != null) {
@@ -176,7 +208,7 @@ final class Machine implements AutoCloseable {
     KeptQemu started = starter.start(spec, files, isIncoming, epoch);
     boolean isThere = false;
     try {
-      QemuProcess there = adopt(QemuProcess.of(started, files, scheduler, condition::hear));
+      QemuProcess there = adopt(QemuProcess.of(started, files, scheduler, this::hear));
       isThere = true;
       return there;
     } finally {
@@ -192,6 +224,14 @@ final class Machine implements AutoCloseable {
       throw new IOException("VM %s has no QEMU".formatted(spec.name()));
     }
     return now.monitor();
+  }
+
+  private void endArrival() throws IOException {
+    Arrival begun = arrival;
+    arrival = null;
+    if (begun != null) {
+      begun.close();
+    }
   }
 
   /** A QEMU that is not wanted any more has ended well. */
@@ -233,9 +273,11 @@ final class Machine implements AutoCloseable {
     });
   }
 
-  /** @throws IOException if its QEMU is gone, or does not answer */
-  void requireAnswer() throws IOException, InterruptedException {
-    String _ = status();
+  /** @throws IOException if its QEMU is gone */
+  void requireThere() throws IOException {
+    if (isGone()) {
+      throw new IOException("VM %s has no QEMU any more".formatted(spec.name()));
+    }
   }
 
   private String status() throws IOException, InterruptedException {
@@ -346,6 +388,7 @@ final class Machine implements AutoCloseable {
   private void end(End end) {
     boolean _ = commands.anyway(() -> commands.run(() -> {
       closed = true;
+      endArrival();
       QemuProcess ends = process;
       process = null;
       if (ends != null) {

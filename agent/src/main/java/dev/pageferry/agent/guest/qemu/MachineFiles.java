@@ -232,9 +232,9 @@ final class MachineFiles implements AutoCloseable {
     return directory.resolve(STREAM);
   }
 
-  /** Where a machine that comes finds its state. */
-  Path state() {
-    return directory.resolve("state");
+  /** Where a machine that comes is given its state. */
+  Path arrival() {
+    return directory.resolve("arrival");
   }
 
   /** What QEMU says. */

@@ -22,6 +22,7 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -83,6 +84,11 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
+  public void takeAhead(GuestState part) throws IOException, InterruptedException {
+    machine.take(MachineImage.of(part, QemuCommand.RAM_BLOCK));
+  }
+
+  @Override
   public void load(GuestState state, Set<PauseReason> also) throws IOException, InterruptedException {
     MachineImage image = MachineImage.of(state, QemuCommand.RAM_BLOCK);
     disks.serve();
@@ -120,13 +126,13 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
-  public void requireReady() throws IOException, InterruptedException {
-    try {
-      machine.requireAnswer();
-    } catch (IOException e) {
-      machine.kill();
-      throw e;
-    }
+  public void settleIn() throws IOException, InterruptedException {
+    machine.askCondition();
+  }
+
+  @Override
+  public void requireReady() throws IOException {
+    machine.requireThere();
   }
 
   private void pausedFor(Set<PauseReason> also) {
@@ -268,6 +274,12 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
+  public List<GuestState> stateAhead() throws IOException, InterruptedException {
+    return machine.leaving().ahead().stream().flatMap(each -> each.parts().stream()).map(MachineImage::toState)
+        .toList();
+  }
+
+  @Override
   public GuestState state() throws IOException, InterruptedException {
     return machine.leaving().image().with(console.carried()).toState();
   }
@@ -285,14 +297,6 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void releaseDisks(String migration) throws IOException {
-    if (!migration.isEmpty()) {
-      try {
-        machine.leaving().letGo();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IOException("interrupted while QEMU let go", e);
-      }
-    }
     disks.release(migration);
   }
 

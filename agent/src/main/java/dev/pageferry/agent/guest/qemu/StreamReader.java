@@ -9,10 +9,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads the stream of a machine that leaves: the numbers of the pages of RAM as they come, everything else as it is. Not for
@@ -22,6 +24,8 @@ import java.util.Map;
 final class StreamReader {
   static final int MOST_BYTES = 64 << 20;
   private static final int CHUNK_BYTES = 1 << 20;
+  /** Its type and its length. */
+  private static final int DESCRIPTION_HEADER = 1 + Integer.BYTES;
   private static final int OFFSET_BITS = 12;
 
   /** Hears of the pages of RAM. */
@@ -42,6 +46,10 @@ final class StreamReader {
   private final Sink sink;
   private final ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK_BYTES).flip();
   private final Map<String, MachineBlock> blocks = new LinkedHashMap<>();
+  /** All blocks but RAM. */
+  private final Map<String, SmallBlock> small = new LinkedHashMap<>();
+  private final AtomicReference<@Nullable MachineImage> ahead = new AtomicReference<>();
+  private volatile boolean aheadWanted;
   private final List<StreamCommand> commands = new ArrayList<>();
   private String machine = "";
   private long ramTotal;
@@ -72,11 +80,40 @@ final class StreamReader {
     expect(StreamFormat.VERSION, readInt(), "version");
     while (!readSection()) {
       tell();
+      if (aheadWanted && ramSection >= 0) {
+        aheadWanted = false;
+        ahead.set(MachineImage.ahead(memory(), takeUntold()));
+      }
     }
     tell();
     sink.restPushed();
-    return new MachineImage(machine, ramTotal, ramSection, List.copyOf(blocks.values()), List.copyOf(commands),
-        readToEnd());
+    byte[] devices = readToEnd();
+    MachineImage rest = MachineImage.whole(memory(), takeUntold(), List.copyOf(commands), devices);
+    MachineImage untold = ahead.getAndSet(null);
+    return untold == null ? rest : rest.behind(untold);
+  }
+
+  /**
+   * Has it put together once, at the end of the section that it reads, what the blocks beside RAM hold so far, for {@link #takeAhead}; what
+   * it returns at its end is what came since. Any thread may call.
+   */
+  void wantAhead() {
+    aheadWanted = true;
+  }
+
+  /** What is there ahead of the end; who has taken it has to tell of it, and gets it once. Any thread may call. */
+  Optional<MachineImage> takeAhead() {
+    return Optional.ofNullable(ahead.getAndSet(null));
+  }
+
+  private MachineImage.Memory memory() {
+    return new MachineImage.Memory(machine, ramTotal, ramSection, List.copyOf(blocks.values()));
+  }
+
+  private List<BlockContent> takeUntold() {
+    List<BlockContent> untold = new ArrayList<>();
+    small.values().forEach(each -> untold.addAll(each.takeUntold()));
+    return untold;
   }
 
   /** @return whether that was the last one of RAM */
@@ -158,27 +195,30 @@ final class StreamReader {
     while (left > 0) {
       String name = readText(readByte());
       long length = readLong();
-      if (length <= 0 || length > left || length % PageSize.BYTES != 0) {
+      if (length <= 0 || length > left || length % PageSize.BYTES != 0 || blocks.containsKey(name)) {
         throw new IOException("block %s of %d bytes, with %d left".formatted(name, length, left));
       }
       if (leavesOutRam) {
         long _ = readLong(); // its address
       }
       left -= length;
-      blocks.put(name, new MachineBlock(name, length, name.equals(ramBlock) ? new byte[0] : content(name, length)));
+      if (!name.equals(ramBlock)) {
+        small.put(name, smallBlock(name, length));
+      }
+      blocks.put(name, new MachineBlock(name, length));
     }
     if (!blocks.containsKey(ramBlock)) {
       throw new IOException("the machine has no block %s, but %s".formatted(ramBlock, blocks.keySet()));
     }
   }
 
-  private byte[] content(String name, long length) throws IOException {
-    long kept = blocks.values().stream().mapToLong(each -> each.content().length).sum();
+  private SmallBlock smallBlock(String name, long length) throws IOException {
+    long kept = small.values().stream().mapToLong(SmallBlock::length).sum();
     if (length + kept > MOST_BYTES) {
       throw new IOException("the machine has memory beside its RAM (%s, %d bytes) that cannot be moved"
           .formatted(name, length));
     }
-    return new byte[(int) length];
+    return new SmallBlock(blocks.size(), (int) length);
   }
 
   private void readPage(long offset, int flags) throws IOException, InterruptedException {
@@ -189,24 +229,24 @@ final class StreamReader {
     if (block == null || offset + PageSize.BYTES > block.length()) {
       throw new IOException("a page at %d of block '%s'".formatted(offset, lastBlock));
     }
-    boolean isRam = lastBlock.equals(ramBlock);
+    SmallBlock kept = small.get(lastBlock);
     switch (flags & ~StreamFormat.SAME_BLOCK) {
       case StreamFormat.PAGE_FILL -> {
         byte fill = (byte) readByte();
-        if (!isRam) {
-          Arrays.fill(block.content(), (int) offset, (int) offset + PageSize.BYTES, fill);
+        if (kept != null) {
+          kept.fill((int) offset, fill);
         }
       }
       case StreamFormat.PAGE -> {
-        if (isRam) {
+        if (kept == null) {
           skip(PageSize.BYTES);
         } else {
-          System.arraycopy(readBytes(PageSize.BYTES), 0, block.content(), (int) offset, PageSize.BYTES);
+          kept.put((int) offset, readBytes(PageSize.BYTES));
         }
       }
       default -> throw new IOException("a page with flags 0x%x".formatted(flags));
     }
-    if (isRam) {
+    if (kept == null) {
       note(offset >>> OFFSET_BITS);
     }
   }
@@ -229,14 +269,21 @@ final class StreamReader {
     }
   }
 
-  /** Devices, of which only their QEMU knows where one ends; a description, which has a length, is the last. */
+  /**
+   * Devices, of which only their QEMU knows where one ends; a description, which has a length, is the last. It is for people, and most of the
+   * bytes: an empty one is as good to QEMU. Source: {@code qemu_loadvm_state} in QEMU's {@code migration/savevm.c}.
+   */
   private byte[] readToEnd() throws IOException {
     ByteArrayOutputStream rest = new ByteArrayOutputStream();
     while (true) {
       byte[] chunk = readBytes(buffer.remaining());
       rest.writeBytes(chunk);
-      if (chunk.length > 0 && chunk[chunk.length - 1] == '}' && endsWithDescription(rest.toByteArray())) {
-        return rest.toByteArray();
+      if (chunk.length > 0 && chunk[chunk.length - 1] == '}') {
+        byte[] all = rest.toByteArray();
+        int description = descriptionOf(all);
+        if (description >= 0) {
+          return ByteBuffer.allocate(description + DESCRIPTION_HEADER).put(all, 0, description + 1).array();
+        }
       }
       if (rest.size() > MOST_BYTES) {
         throw new IOException("the devices' state has more than %d bytes".formatted(MOST_BYTES));
@@ -245,15 +292,16 @@ final class StreamReader {
     }
   }
 
-  static boolean endsWithDescription(byte[] bytes) {
+  /** Where the description begins that these bytes end with; -1: they do not. */
+  private static int descriptionOf(byte[] bytes) {
     ByteBuffer all = ByteBuffer.wrap(bytes);
     for (int i = bytes.length - 8; i >= 0; i--) {
       if (bytes[i] == StreamFormat.EOF && bytes[i + 1] == StreamFormat.DESCRIPTION && bytes[i + 6] == '{'
           && all.getInt(i + 2) == bytes.length - i - 6) {
-        return true;
+        return i + 1;
       }
     }
-    return false;
+    return -1;
   }
 
   private static void expect(int expected, int found, String what) throws IOException {

@@ -9,6 +9,8 @@ import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
+import dev.pageferry.proto.migration.v1.StateAhead;
+import dev.pageferry.proto.migration.v1.StateAheadTaken;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -46,12 +48,20 @@ final class ArrivingPages implements Contents {
   private GuestState receiveState() throws MigrationFailure, InterruptedException {
     while (true) {
       MessageLite message = session.link().receiveAny(Deadline.after(STATE_TIMEOUT, session.environment().ticker()),
-          GuestState.class, FlushDisks.class);
-      if (message instanceof GuestState state) {
-        return state;
+          GuestState.class, FlushDisks.class, StateAhead.class);
+      switch (message) {
+        case GuestState state -> {
+          return state;
+        }
+        case StateAhead part -> {
+          stopAndCopy.takeAhead(part);
+          session.link().send(StateAheadTaken.getDefaultInstance());
+        }
+        default -> {
+          placement.flushDisksAhead();
+          session.link().send(DisksFlushed.getDefaultInstance());
+        }
       }
-      placement.flushDisksAhead();
-      session.link().send(DisksFlushed.getDefaultInstance());
     }
   }
 

@@ -12,6 +12,7 @@ import dev.pageferry.common.time.Ticker;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Ready;
+import dev.pageferry.proto.migration.v1.StateAhead;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.EnumSet;
@@ -24,16 +25,29 @@ final class StopAndCopy {
   /** How soon a source that goes back is noticed; the last page is noticed at once. */
   private static final Duration NEWS_CHECK = Duration.ofMillis(20);
 
+  /** A machine has some ten of them, and goes back to pre-copy a few times. */
+  private static final int MAX_PARTS_AHEAD = 1024;
+
   private final DestinationSession session;
   private final IncomingGuest vm;
   private final PagePlacement placement;
   /** That of the state before; each switchover that was put off was followed by further rounds. */
   private int lastRoundBefore = -1;
+  private int partsAhead;
 
   StopAndCopy(DestinationSession session, IncomingGuest vm, PagePlacement placement) {
     this.session = session;
     this.vm = vm;
     this.placement = placement;
+  }
+
+  /** Gives the guest a part of its state while it still runs at the source. */
+  void takeAhead(StateAhead part) throws MigrationFailure, InterruptedException {
+    if (++partsAhead > MAX_PARTS_AHEAD) {
+      throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION,
+          "%d parts of the guest's state came ahead of it, expected at most %d".formatted(partsAhead, MAX_PARTS_AHEAD));
+    }
+    load(() -> vm.takeAhead(StateMessages.fromAhead(part)));
   }
 
   /** @return what the source is to be told, and has not been yet; empty if it has gone back to pre-copy, and its guest runs */
@@ -54,7 +68,10 @@ final class StopAndCopy {
     compareDigest(state);
     double digestSeconds = ticker.secondsSince(digestStart);
     long stateStart = ticker.nanos();
-    load(state);
+    Set<PauseReason> reasons = state.getOperatorPaused()
+        ? EnumSet.of(PauseReason.OPERATOR)
+        : EnumSet.noneOf(PauseReason.class);
+    load(() -> vm.load(StateMessages.fromProto(state), reasons));
     double stateSeconds = ticker.secondsSince(stateStart);
     long verifyStart = ticker.nanos();
     String ram = state.getHashRam() ? RamDigest.of(vm.ram()) : "";
@@ -101,12 +118,13 @@ final class StopAndCopy {
     }
   }
 
-  private void load(GuestState state) throws MigrationFailure, InterruptedException {
-    Set<PauseReason> reasons = state.getOperatorPaused()
-        ? EnumSet.of(PauseReason.OPERATOR)
-        : EnumSet.noneOf(PauseReason.class);
+  private interface Loading {
+    void run() throws IOException, InterruptedException;
+  }
+
+  private static void load(Loading loading) throws MigrationFailure, InterruptedException {
     try {
-      vm.load(StateMessages.fromProto(state), reasons);
+      loading.run();
     } catch (IllegalArgumentException e) {
       throw new MigrationFailure.PeerAtFault(FailureCode.PROTOCOL_VIOLATION, "guest state: " + e.getMessage());
     } catch (IOException e) {

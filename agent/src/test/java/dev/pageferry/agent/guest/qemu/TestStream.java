@@ -13,7 +13,11 @@ final class TestStream {
   static final long RAM_BYTES = 16 * PageSize.BYTES;
   static final int BIOS_BYTES = 2 * PageSize.BYTES;
   static final int RAM_SECTION = 2;
-  static final byte[] DEVICES = bytes("\4\0\0\0\3some device\176\0\0\0\3\0\6\0\0\0\22{\"page_size\":4096}");
+  private static final String SOME_DEVICE = "\4\0\0\0\3some device\176\0\0\0\3\0";
+  /** With a description behind them, as QEMU sends it. */
+  static final byte[] DEVICES = bytes(SOME_DEVICE + "\6\0\0\0\22{\"page_size\":4096}");
+  /** With an empty one. */
+  static final byte[] BARE_DEVICES = bytes(SOME_DEVICE + "\6\0\0\0\0");
 
   private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
 
