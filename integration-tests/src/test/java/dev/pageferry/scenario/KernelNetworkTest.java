@@ -57,18 +57,10 @@ class KernelNetworkTest {
   void aLinuxHostWithTheKernelsVxlanDeviceReachesTheVmBeforeDuringAndAfterMoves() throws Exception {
     try (NamespaceLab lab = new NamespaceLab()) {
       createVm(lab);
-      done(lab.ferry("vtep", "add", "client", "--address", NamespaceLab.address("client") + ":4789", "--vni", "7"));
-      lab.in("client", "ip", "link", "add", "vx7", "type", "vxlan", "id", "7", "dstport", "4789", "local",
-          NamespaceLab.address("client"));
-      for (String host : new String[]{"host-a", "host-b"}) {
-        lab.in("client", "bridge", "fdb", "append", "00:00:00:00:00:00", "dev", "vx7", "dst",
-            NamespaceLab.address(host));
-      }
-      lab.in("client", "ip", "addr", "add", "10.98.0.9/24", "dev", "vx7");
-      lab.in("client", "ip", "link", "set", "vx7", "up");
+      lab.joinByVxlan("client", 7, "10.98.0.9/24");
 
       assertThatPingGoesOnThroughMoves(lab, "host-b", "host-a");
-      assertThat(lab.in("client", "bridge", "fdb", "show", "dev", "vx7"))
+      assertThat(lab.in("client", "bridge", "fdb", "show", "dev", "vx"))
           .contains(MAC + " dst " + NamespaceLab.address("host-a"));
     }
   }

@@ -47,8 +47,13 @@ public record LinuxGuest(Path kernel, Path initrd) {
 
   /** What {@code ferry vm create NAME} needs for it, and these. */
   public String[] create(String name, String host, String... more) {
+    return createOf("128MiB", name, host, more);
+  }
+
+  /** As {@link #create}, with that much memory. */
+  public String[] createOf(String memory, String name, String host, String... more) {
     List<String> arguments = new ArrayList<>(List.of("vm", "create", name, "--host", host, "--hypervisor", "qemu",
-        "--memory", "128MiB", "--accel", "tcg", "--kernel", kernel.toString(), "--initrd", initrd.toString(), "-o",
+        "--memory", memory, "--accel", "tcg", "--kernel", kernel.toString(), "--initrd", initrd.toString(), "-o",
         "json"));
     arguments.addAll(List.of(more));
     return arguments.toArray(String[]::new);

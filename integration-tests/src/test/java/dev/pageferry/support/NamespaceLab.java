@@ -28,6 +28,7 @@ public final class NamespaceLab implements AutoCloseable {
 
   private final String prefix = "pf" + ProcessHandle.current().pid() + "-";
   private final Path directory;
+  private final String memory;
   private final Map<String, ServerProcess> processes = new LinkedHashMap<>();
 
   /** Why there can be no lab here; empty if there can. */
@@ -35,7 +36,7 @@ public final class NamespaceLab implements AutoCloseable {
     if (!"root".equals(System.getProperty("user.name"))) {
       return Optional.of("network namespaces need root");
     }
-    for (String each : List.of("ip", "bridge", "ping")) {
+    for (String each : List.of("ip", "bridge", "ping", "ethtool")) {
       if (CommandResult.of(List.of("bash", "-c", "command -v " + each), Map.of()).exitCode() != 0) {
         return Optional.of("the command %s is not installed".formatted(each));
       }
@@ -64,6 +65,19 @@ public final class NamespaceLab implements AutoCloseable {
 
   /** @param agentOptions of both agents, beside where they listen */
   public NamespaceLab(String... agentOptions) throws IOException, InterruptedException {
+    this("512MiB", List.of(agentOptions));
+  }
+
+  /** With storage that both hosts share, and machines of QEMU from where {@link LinuxGuest} keeps them. */
+  public static NamespaceLab forMachines(String memory) throws IOException, InterruptedException {
+    Path storage = Files.createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")),
+        "namespaces-storage-");
+    return new NamespaceLab(memory,
+        List.of("--storage", storage.toString(), "--allow-path", LinuxGuest.DIRECTORY.toString()));
+  }
+
+  private NamespaceLab(String memory, List<String> agentOptions) throws IOException, InterruptedException {
+    this.memory = memory;
     directory = Files.createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")),
         "namespaces-");
     try {
@@ -98,13 +112,13 @@ public final class NamespaceLab implements AutoCloseable {
     }
   }
 
-  private void startAgent(String host, String... options) throws IOException {
+  private void startAgent(String host, List<String> options) throws IOException {
     String address = address(host);
     List<String> arguments = new ArrayList<>(List.of("--host-id", host, "--coordinator", COORDINATOR + ":7400",
         "--listen", address + ":7410", "--migration-listen", address + ":7420", "--vxlan-listen", address + ":4789",
-        "--http", "127.0.0.1:0", "--memory", "512MiB", "--rehearse", "false", "--run-dir",
+        "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--run-dir",
         directory.resolve("run-of-" + host).toString()));
-    arguments.addAll(List.of(options));
+    arguments.addAll(options);
     start(host, "ferry-agent", REGISTERED, arguments.toArray(String[]::new));
   }
 
@@ -128,6 +142,31 @@ public final class NamespaceLab implements AutoCloseable {
         Distribution.PRESENT.program("ferry").toString()));
     command.addAll(List.of(arguments));
     return CommandResult.of(command, Map.of("FERRY_COORDINATOR", COORDINATOR + ":7400"));
+  }
+
+  /** A host of the kernel's own on the network of VMs with that number, whose card there is called {@code vx}. */
+  public void joinByVxlan(String machine, int vni, String addressWithBits) throws IOException, InterruptedException {
+    CommandResult known = ferry("vtep", "add", machine, "--address", address(machine) + ":4789", "--vni",
+        String.valueOf(vni));
+    if (known.exitCode() != 0) {
+      throw new IllegalStateException(known.errors());
+    }
+    in(machine, "ip", "link", "add", "vx", "type", "vxlan", "id", String.valueOf(vni), "dstport", "4789", "local",
+        address(machine));
+    for (String host : List.of("host-a", "host-b")) {
+      in(machine, "bridge", "fdb", "append", "00:00:00:00:00:00", "dev", "vx", "dst", address(host));
+    }
+    // The kernel leaves checksums of TCP to the card below, and a pair of virtual ones never computes them.
+    in(machine, "ethtool", "-K", "vx", "tx", "off");
+    in(machine, "ip", "addr", "add", addressWithBits, "dev", "vx");
+    in(machine, "ip", "link", "set", "vx", "up");
+  }
+
+  /** Starts a program there; the caller ends it. */
+  public Process startIn(String machine, List<String> program) throws IOException {
+    List<String> command = new ArrayList<>(List.of("ip", "netns", "exec", prefix + machine));
+    command.addAll(program);
+    return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 
   /** Runs a command on a machine, or where the bridge is, and requires that it succeeds. */
