@@ -159,7 +159,7 @@ final class Agent implements AutoCloseable {
   private static QemuKind machinesOfQemu(AgentConfig config, Incarnation incarnation, HostMemory memory,
       GuestDisks disks, HostNetwork network) {
     QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
-        config.allowedPaths(), config.allowedQemuOptions());
+        config.allowedPaths(), config.allowedQemuOptions(), QemuPaths.FIRMWARE);
     return new QemuKind(memory, disks, network, paths, incarnation, config.keepGuests(), Scheduler.SYSTEM);
   }
 

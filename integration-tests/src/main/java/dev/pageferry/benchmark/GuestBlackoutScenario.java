@@ -62,7 +62,11 @@ final class GuestBlackoutScenario implements Scenario {
         }
         bench.pass(HEARD_AGAIN);
         ourSigns.begin();
-        double millis = ours.move().blackoutSeconds() * 1e3;
+        Move move = ours.move();
+        double millis = move.blackoutSeconds() * 1e3;
+        move.blackoutParts()
+            .forEach((part, seconds) -> outcome.add("%s: of Pageferry's blackout, %s".formatted(kind, part),
+                Metric.MILLISECONDS, seconds * 1e3));
         add(kind, "Pageferry", millis, ourSigns.longestMillis(), Goal.medianAtMost(25), Goal.maxAtMost(100));
         ours.pause();
         plain.resume();

@@ -3,6 +3,7 @@ package dev.pageferry.scenario;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonObject;
 import dev.pageferry.proto.cluster.v1.Disk;
@@ -223,6 +224,31 @@ class QemuTest {
       awaitTicking("cd");
     }
     cluster.delete("cd");
+  }
+
+  /** Its firmware is in flash memory, which goes ahead of the rest where the guest runs, and is more than fits into one message where it does not. */
+  @Test
+  void aMachineWithUefiMovesAndIsSavedWithItsFlashMemory() throws Exception {
+    assumeTrue(Files.exists(Path.of("/usr/share/OVMF/OVMF_CODE_4M.fd")),
+        "UEFI firmware (ovmf) is not installed: its machines are not tested");
+    cluster.ferryJson(linux.createOf("256MiB", "efi", "host-a", "--firmware", "uefi", "--append", "console=ttyS0"));
+    awaitCounting("efi", "host-a");
+    assertThat(console("efi", "host-a")).contains("booted by UEFI");
+    assertThat(
+        cluster.ferryJson("vm", "show", "efi", "-o", "json").getAsJsonObject("qemu").get("firmware").getAsString())
+        .isEqualTo("uefi");
+    for (String kind : List.of("live", "quick")) {
+      String to = kind.equals("live") ? "host-b" : "host-a";
+      assertThat(cluster.ferryJson("migrate", kind, "efi", "--to", to, "-o", "json").get("state").getAsString())
+          .isEqualTo("COMPLETED");
+      awaitCounting("efi", to);
+    }
+    cluster.ferryJson("vm", "pause", "efi", "-o", "json");
+    assertThat(cluster.migrateAndWait("efi", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
+    cluster.ferryJson("vm", "resume", "efi", "-o", "json");
+    awaitCounting("efi", "host-b");
+    assertConsecutive(counts("efi", "host-b"));
+    cluster.delete("efi");
   }
 
   private static void awaitTicking(String vm) {

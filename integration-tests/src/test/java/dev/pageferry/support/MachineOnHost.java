@@ -42,7 +42,16 @@ public record MachineOnHost(Path directory) {
 
   /** @param signal such as STOP */
   public void signalKeeper(String signal) throws IOException, InterruptedException {
-    long pid = keeper().orElseThrow().pid();
+    signal(keeper(), signal);
+  }
+
+  /** @param signal such as STOP */
+  public void signalQemu(String signal) throws IOException, InterruptedException {
+    signal(qemu(), signal);
+  }
+
+  private static void signal(Optional<ProcessHandle> process, String signal) throws IOException, InterruptedException {
+    long pid = process.orElseThrow().pid();
     CommandResult sent = CommandResult.of(List.of("kill", "-" + signal, String.valueOf(pid)),
         Map.of());
     if (sent.exitCode() != 0) {

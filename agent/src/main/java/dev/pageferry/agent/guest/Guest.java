@@ -73,7 +73,8 @@ public interface Guest extends AutoCloseable {
 
   /**
    * Parts of the state that a guest has already which still runs, to be sent ahead of its pause; {@link #state} leaves out what was told
-   * here. Asked for now and then in a live migration; empty where there is nothing new.
+   * here. Asked for now and then in a live migration, and behind {@link #state}, which may leave out what is too large; empty where there is
+   * nothing new.
    *
    * @throws IOException if the machine does not give it
    */

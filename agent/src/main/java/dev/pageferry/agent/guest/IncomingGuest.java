@@ -2,6 +2,7 @@ package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
+import dev.pageferry.agent.ownership.LeaveToRun;
 import java.io.IOException;
 import java.util.Set;
 
@@ -65,6 +66,15 @@ public interface IncomingGuest extends Guest {
    * @throws IOException if it cannot; then nothing of it runs here, nor ever will
    */
   default void requireReady() throws IOException {
+  }
+
+  /**
+   * Has a guest go on that may not do so when it is told to, ahead of {@link #runOn}: it is this host's, and could still go back. Guests that
+   * always do wait for that.
+   *
+   * @throws IOException if it does not go on; then nothing of it runs here, nor ever will, as after any exception
+   */
+  default void tryToRun(LeaveToRun leave) throws IOException, InterruptedException {
   }
 
   /**

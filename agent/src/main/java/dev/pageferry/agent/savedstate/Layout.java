@@ -36,7 +36,8 @@ final class Layout {
   static final int PAGE_COUNT_AT = 16;
   static final int PAGE_BYTES_AT = 24;
   static final int HEADER_CHECKSUM_AT = 28;
-  static final int MAX_METADATA_BYTES = 1 << 20;
+  /** A machine of QEMU has its firmware there. */
+  static final int MAX_METADATA_BYTES = 32 << 20;
 
   static final int BLOCK_MAGIC = 0x4B424650;
   static final int BLOCK_HEADER_BYTES = 24;

@@ -14,10 +14,12 @@ import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.Go;
 import dev.pageferry.proto.migration.v1.GuestState;
+import dev.pageferry.proto.migration.v1.OpaqueState;
 import dev.pageferry.proto.migration.v1.Ping;
 import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.Refusal;
 import dev.pageferry.proto.migration.v1.SetupAccepted;
+import dev.pageferry.proto.migration.v1.StateAhead;
 import dev.pageferry.proto.migration.v1.Vcpu;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import dev.pageferry.proto.migration.v1.Welcome;
@@ -345,6 +347,15 @@ class HostileControlStreamTest {
     }
     source.control.send(FlushDisks.getDefaultInstance());
     source.control.expectRefusal("PROTOCOL_VIOLATION", "disks were to be flushed more than 256 times");
+    fixture.awaitState(State.DISCARDED);
+  }
+
+  @Test
+  void aPartOfAStateThatTheGuestDoesNotHaveIsRefused() throws Exception {
+    RawSource source = fixture.source().accepted();
+    source.control
+        .send(StateAhead.newBuilder().setState(OpaqueState.newBuilder().setKind("qemu").setVersion(1)).build());
+    source.control.expectRefusal("PROTOCOL_VIOLATION", "has no part of its state ahead of the rest");
     fixture.awaitState(State.DISCARDED);
   }
 

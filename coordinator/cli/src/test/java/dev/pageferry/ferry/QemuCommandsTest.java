@@ -33,13 +33,14 @@ class QemuCommandsTest extends CommandFixture {
   void createSendsWhatTheMachineIsToBe() {
     cluster.answer("CreateVm", VM);
 
-    assertThat(create("--machine", "q35", "--accel", "auto", "--firmware", "bios", "--disk", "root", "--cdrom", "iso",
+    assertThat(create("--machine", "q35", "--accel", "auto", "--firmware", "uefi", "--disk", "root", "--cdrom", "iso",
         "--qemu-arg", "rtc=base=localtime", "--qemu-arg", "no-hpet")).isZero();
 
     CreateVmRequest request = cluster.onlyRequest(CreateVmRequest.class);
     assertThat(request.getDisksList()).containsExactly("root");
-    assertThat(request.getQemu()).isEqualTo(QemuMachine.newBuilder().setMachine("q35").setAccel("auto").addCdroms("iso")
-        .addArguments("rtc=base=localtime").addArguments("no-hpet").build());
+    assertThat(request.getQemu())
+        .isEqualTo(QemuMachine.newBuilder().setMachine("q35").setAccel("auto").setFirmware("uefi").addCdroms("iso")
+            .addArguments("rtc=base=localtime").addArguments("no-hpet").build());
   }
 
   @Test
@@ -52,8 +53,8 @@ class QemuCommandsTest extends CommandFixture {
 
   @Test
   void whatThereIsNotIsRefusedByName() {
-    assertThat(create("--cdrom", "iso", "--firmware", "uefi")).isEqualTo(ExitCode.USAGE);
-    assertThat(ferry.err()).hasLineCount(1).contains("uefi is not there yet");
+    assertThat(create("--cdrom", "iso", "--firmware", "coreboot")).isEqualTo(ExitCode.USAGE);
+    assertThat(ferry.err()).hasLineCount(1).contains("'coreboot' is not bios or uefi");
     assertThat(create("--cdrom", "iso", "--accel", "hvf")).isEqualTo(ExitCode.USAGE);
     assertThat(ferry.err()).hasLineCount(1).contains("'hvf' is not auto, kvm or tcg");
     assertThat(cluster.requests()).isEmpty();

@@ -44,12 +44,18 @@ final class Departure {
   private final PushedPages pages;
   private final SocketChannel channel;
   private final StreamReader stream;
+  /** Whether parts of the state may be told ahead of the rest. */
+  private final boolean hasParts;
+  /** What is too large for the rest, and was not told yet. */
+  private @Nullable MachineImage large;
+  private boolean told;
   private final Promise<MachineImage> image;
   private volatile boolean over;
   private @Nullable Task reader;
   private @Nullable Task watcher;
 
-  private Departure(Qmp monitor, Scheduler scheduler, PushedPages pages, SocketChannel channel) {
+  private Departure(Qmp monitor, Scheduler scheduler, PushedPages pages, SocketChannel channel, boolean hasParts) {
+    this.hasParts = hasParts;
     this.monitor = monitor;
     this.scheduler = scheduler;
     this.pages = pages;
@@ -78,7 +84,7 @@ final class Departure {
    */
   static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages)
       throws IOException, InterruptedException {
-    return begin(monitor, socket, scheduler, pages, List.of("return-path", "switchover-ack", "auto-converge"));
+    return begin(monitor, socket, scheduler, pages, true, List.of("return-path", "switchover-ack", "auto-converge"));
   }
 
   /** As {@link #begin}, of a stopped machine whose RAM is read from its file: no page is pushed. */
@@ -86,11 +92,11 @@ final class Departure {
       throws IOException, InterruptedException {
     PushedPages none = new PushedPages(1, scheduler, () -> {
     });
-    return begin(monitor, socket, scheduler, none,
+    return begin(monitor, socket, scheduler, none, false,
         List.of("return-path", "switchover-ack", StreamFormat.IGNORE_SHARED));
   }
 
-  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages,
+  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages, boolean hasParts,
       List<String> capabilities) throws IOException, InterruptedException {
     prepare(monitor, capabilities);
     Files.deleteIfExists(socket);
@@ -99,7 +105,7 @@ final class Departure {
       JsonObject target = new JsonObject();
       target.addProperty("uri", "unix:" + socket);
       JsonObject _ = monitor.execute("migrate", target);
-      Departure departure = new Departure(monitor, scheduler, pages, accept(server, scheduler));
+      Departure departure = new Departure(monitor, scheduler, pages, accept(server, scheduler), hasParts);
       departure.start();
       return departure;
     } finally {
@@ -207,9 +213,14 @@ final class Departure {
     return said.has("status") ? said.get("status").getAsString() : "none";
   }
 
-  /** What the blocks beside RAM held after the first pass, once; {@link #image} is what came since. */
+  /**
+   * What the blocks beside RAM held after the first pass, once; {@link #image} is what came since. After that again what it has too much of
+   * to be told at once.
+   */
   Optional<MachineImage> ahead() {
-    return stream.takeAhead();
+    MachineImage left = large;
+    large = null;
+    return left == null ? stream.takeAhead() : Optional.of(left);
   }
 
   /** All that the stopped machine is but its RAM, and but what was told {@link #ahead}. */
@@ -219,7 +230,15 @@ final class Departure {
       throw new IOException("QEMU does not give its state: %s".formatted(
           image.failure().map(Throwable::getMessage).orElse("it did not end within " + ALL_SENT.toSeconds() + " s")));
     }
-    return all.get();
+    MachineImage whole = all.get();
+    if (!hasParts || whole.parts().size() == 1) {
+      return whole;
+    }
+    if (!told) {
+      told = true;
+      large = MachineImage.ahead(whole.memory(), whole.contents());
+    }
+    return new MachineImage(whole.memory(), List.of(), whole.commands(), whole.devices(), whole.console());
   }
 
   /**

@@ -156,6 +156,10 @@ final class MachineFiles implements AutoCloseable {
 
   /** QEMU's exit code. */
   Path ended() {
+    return endedOf(directory);
+  }
+
+  static Path endedOf(Path directory) {
     return directory.resolve("ended");
   }
 
@@ -225,6 +229,11 @@ final class MachineFiles implements AutoCloseable {
 
   Path monitor() {
     return directory.resolve("qmp");
+  }
+
+  /** What a machine's UEFI has in its variables. */
+  Path variables() {
+    return directory.resolve("variables");
   }
 
   /** Where a machine that leaves is received. */

@@ -106,6 +106,14 @@ record MachineImage(Memory memory, List<BlockContent> contents, List<StreamComma
       throw new IllegalArgumentException("a state that cannot be read: " + e.getMessage(), e);
     }
     List<MachineBlock> blocks = blocks(message, ramBlock);
+    // A few bytes may name many pages of zeros.
+    long named = message.getContentsList().stream()
+        .mapToLong(each -> Math.min(each.getLength(), StreamReader.MOST_BYTES))
+        .sum();
+    if (named > StreamReader.MOST_BYTES) {
+      throw new IllegalArgumentException("contents of %d bytes or more, of blocks that have at most %d".formatted(named,
+          StreamReader.MOST_BYTES));
+    }
     for (MachineState.Command each : message.getCommandsList()) {
       if (each.getNumber() < 0 || each.getNumber() > StreamFormat.MAX_SHORT
           || each.getData().size() > StreamFormat.MAX_SHORT) {

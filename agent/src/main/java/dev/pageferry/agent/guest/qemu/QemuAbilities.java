@@ -23,6 +23,7 @@ final class QemuAbilities {
   private static final Logger log = LoggerFactory.getLogger(QemuAbilities.class);
 
   private final QemuProbe probe;
+  private final QemuPaths paths;
   /** Held while QEMU is asked, as one answer is enough. */
   private final Mutex asking;
   /** Inside {@link #asking} only, as the one below. */
@@ -31,11 +32,12 @@ final class QemuAbilities {
   private @Nullable Optional<String> troubleWithKvm;
 
   QemuAbilities(QemuPaths paths, Scheduler scheduler) {
-    this(new QemuProbe(paths.binary(), paths.ramDirectory()), scheduler);
+    this(new QemuProbe(paths.binary(), paths.ramDirectory()), paths, scheduler);
   }
 
-  QemuAbilities(QemuProbe probe, Scheduler scheduler) {
+  QemuAbilities(QemuProbe probe, QemuPaths paths, Scheduler scheduler) {
     this.probe = probe;
+    this.paths = paths;
     this.asking = scheduler.newMutex();
   }
 
@@ -47,8 +49,12 @@ final class QemuAbilities {
     Accelerator accelerator = isAuto
         ? trouble.isPresent() ? Accelerator.TCG : Accelerator.KVM
         : Accelerator.of(asked.getAccel());
-    QemuMachine chosen = asked.toBuilder().setAccel(accelerator.toMessage())
-        .setMachine(versioned(accelerator, asked.getMachine())).build();
+    QemuMachine.Builder chosen = asked.toBuilder().setAccel(accelerator.toMessage())
+        .setMachine(versioned(accelerator, asked.getMachine()));
+    if (asked.hasUefi()) {
+      UefiFirmware firmware = paths.firmwareFor(chosen.getMachine()).sizes();
+      chosen.getUefiBuilder().setCodeBytes(firmware.codeBytes()).setVariablesBytes(firmware.variablesBytes());
+    }
     VmSpec resolved = message.toBuilder().setQemu(chosen).build();
     check(QemuSpec.of(resolved));
     return new ResolvedSpec(resolved, trouble.orElse(""));

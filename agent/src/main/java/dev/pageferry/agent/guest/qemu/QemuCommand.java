@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest.qemu;
 
+import com.google.gson.JsonObject;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,6 +50,21 @@ final class QemuCommand {
       argv.addAll(List.of("-incoming", "defer"));
     }
     return argv;
+  }
+
+  /** Arguments of a machine with UEFI. Options of -machine may come in several parts. */
+  static List<String> flash(Path code, Path variables) {
+    return List.of("-blockdev", flash("firmware", code, true).toString(), "-blockdev",
+        flash("variables", variables, false).toString(), "-machine", "pflash0=firmware,pflash1=variables");
+  }
+
+  private static JsonObject flash(String name, Path file, boolean isReadOnly) {
+    JsonObject node = new JsonObject();
+    node.addProperty("driver", "file");
+    node.addProperty("node-name", name);
+    node.addProperty("filename", file.toString());
+    node.addProperty("read-only", isReadOnly);
+    return node;
   }
 
   /** A comma ends a value, and two are one in it. */

@@ -10,14 +10,12 @@ import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.PauseReasons;
-import dev.pageferry.agent.guest.RamDigest;
 import dev.pageferry.agent.guest.VmDigest;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
 import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.PluggedCards;
 import dev.pageferry.agent.ownership.LeaveToRun;
-import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
@@ -41,10 +39,8 @@ final class QemuGuest implements IncomingGuest {
   private final ServedDisks disks;
   private final MachineCards cards;
   private final MachineConsole console;
-  private final Scheduler scheduler;
   private final AtomicPageBitmap written;
-  /** One at a time: a reason to pause cannot count those who have it. */
-  private final Mutex digests;
+  private final MachineDigest digest;
   private final MachineRecovery recovery;
   private final PauseReasons reasons = new PauseReasons(PauseReason.MIGRATION);
   private final boolean isKept;
@@ -59,10 +55,9 @@ final class QemuGuest implements IncomingGuest {
     this.disks = disks;
     this.cards = cards;
     this.console = console;
-    this.scheduler = scheduler;
     this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), this::recover, scheduler);
     this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
-    this.digests = scheduler.newMutex();
+    this.digest = new MachineDigest(this, scheduler);
     this.isKept = !starter.patience().isZero();
     this.written = new AtomicPageBitmap(ram.pageCount());
   }
@@ -236,6 +231,21 @@ final class QemuGuest implements IncomingGuest {
     endPause(PauseReason.MIGRATION);
   }
 
+  @Override
+  public void tryToRun(LeaveToRun leave) throws IOException, InterruptedException {
+    cards.leaves(false);
+    boolean _ = reasons.remove(PauseReason.MIGRATION);
+    boolean isDone = false;
+    try {
+      machine.settle();
+      isDone = true;
+    } finally {
+      if (!isDone) {
+        machine.kill();
+      }
+    }
+  }
+
   private void endPause(PauseReason reason) {
     if (reason == PauseReason.MIGRATION) {
       cards.leaves(false);
@@ -328,22 +338,9 @@ final class QemuGuest implements IncomingGuest {
     return cards.plugged().map(each -> new NetworkArrival(each.firstFrameSeconds(), each.reachedBy()));
   }
 
-  /** Of RAM alone: the rest of the machine's state has clocks in it. */
   @Override
   public VmDigest digest() throws IOException, InterruptedException {
-    return digests.<VmDigest, IOException>alone(() -> {
-      ram.borrow();
-      try {
-        pauseOrRunOn(PauseReason.DIGEST);
-        try {
-          return new VmDigest(0, RamDigest.of(ram), "");
-        } finally {
-          resume(PauseReason.DIGEST);
-        }
-      } finally {
-        ram.giveBack();
-      }
-    });
+    return digest.take();
   }
 
   @Override

@@ -108,6 +108,7 @@ public final class QemuKind implements GuestKind {
    * @param ended these agents, which are known to have ended
    */
   public List<LeftGuest> left(Collection<Incarnation> ended) throws IOException, InterruptedException {
+    removeEnded();
     List<LeftGuest> left = new ArrayList<>();
     for (Path directory : paths.directories(ended)) {
       try {
@@ -120,6 +121,20 @@ public final class QemuKind implements GuestKind {
       }
     }
     return left;
+  }
+
+  /** Small files of machines that nobody can take over; those of an agent that lives are locked. */
+  private void removeEnded() throws IOException {
+    for (Path directory : paths.ended()) {
+      try {
+        Optional<MachineFiles> files = MachineFiles.found(directory);
+        if (files.isPresent()) {
+          files.get().close();
+        }
+      } catch (IOException e) {
+        log.debug("{} is another user's, or cannot be removed: {}", directory, e.toString());
+      }
+    }
   }
 
   private Optional<LeftGuest> found(MachineFiles files) throws IOException, InterruptedException {

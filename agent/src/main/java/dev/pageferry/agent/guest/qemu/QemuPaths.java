@@ -23,8 +23,13 @@ import java.util.TreeSet;
  * @param ramDirectory a tmpfs, where each machine has a directory of its own: its memory and its sockets
  * @param allowed directories that operators may name files of
  * @param allowedOptions of QEMU, which operators may add to machines
+ * @param firmware directories of descriptions of firmware; of two with one name that of the later directory counts
  */
-public record QemuPaths(String host, String binary, Path ramDirectory, List<Path> allowed, Set<String> allowedOptions) {
+public record QemuPaths(String host, String binary, Path ramDirectory, List<Path> allowed, Set<String> allowedOptions,
+    List<Path> firmware) {
+  /** Of packages, and what the machine's administrator puts in their place. Source: QEMU's {@code docs/interop/firmware.json}. */
+  public static final List<Path> FIRMWARE = List.of(Path.of("/usr/share/qemu/firmware"),
+      Path.of("/etc/qemu/firmware"));
   private static final String PREFIX = "pageferry-";
   /** Of a socket's path, with its end. Source: {@code unix(7)}. */
   private static final int LONGEST_SOCKET_PATH = 107;
@@ -32,6 +37,7 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
   public QemuPaths {
     allowed = List.copyOf(allowed);
     allowedOptions = Set.copyOf(allowedOptions);
+    firmware = List.copyOf(firmware);
   }
 
   Path directoryOf(VmId vm) {
@@ -52,6 +58,29 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
     for (QemuArgument each : spec.arguments()) {
       requireAllowed(each);
     }
+    if (spec.uefi().isPresent()) {
+      FirmwareFiles _ = firmwareOf(spec);
+    }
+  }
+
+  /** @throws IOException if this host has none that fits into the machine */
+  FirmwareFiles firmwareOf(QemuSpec spec) throws IOException {
+    FirmwareFiles found = firmwareFor(spec.machine());
+    UefiFirmware sizes = spec.uefi().orElseThrow();
+    if (!found.sizes().equals(sizes)) {
+      throw new IOException("VM %s has UEFI firmware of %d bytes with %d bytes of variables, and %s here has %d and %d"
+          .formatted(spec.name(), sizes.codeBytes(), sizes.variablesBytes(), found.code(), found.sizes().codeBytes(),
+              found.sizes().variablesBytes()));
+    }
+    return found;
+  }
+
+  /** @throws IOException if this host has none */
+  FirmwareFiles firmwareFor(String machine) throws IOException {
+    return FirmwareFiles.find(firmware, machine).orElseThrow(
+        () -> new IOException(
+            "this host has no UEFI firmware for machine type '%s' (looked at what is described in %s); install ovmf"
+                .formatted(machine, firmware)));
   }
 
   private void requireAllowed(QemuArgument argument) throws IOException {
@@ -89,6 +118,21 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
       }
     }
     return own;
+  }
+
+  /** Of machines whose QEMU has ended, whosever they were. */
+  List<Path> ended() throws IOException {
+    List<Path> ended = new ArrayList<>();
+    if (Files.isDirectory(ramDirectory)) {
+      try (DirectoryStream<Path> all = Files.newDirectoryStream(ramDirectory, PREFIX + "*")) {
+        for (Path each : all) {
+          if (Files.exists(MachineFiles.endedOf(each))) {
+            ended.add(each);
+          }
+        }
+      }
+    }
+    return ended;
   }
 
   /** One without a record has no QEMU, and is anybody's to remove. */

@@ -23,13 +23,15 @@ import java.util.regex.Pattern;
  * @param memoryBytes RAM, a multiple of 1 MiB
  * @param machine its type, with a version
  * @param cpu model
+ * @param uefi empty: a BIOS
  * @param boots empty: its firmware looks for something on its disks
  * @param disks in the order in which the guest sees them
  * @param cdroms names of those of its disks that are CD-ROMs
  * @param arguments further options of QEMU
  */
 record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machine, String cpu, Accelerator accelerator,
-    Optional<DirectKernel> boots, List<DiskDescription> disks, List<String> cdroms, List<NetworkCard> nics,
+    Optional<UefiFirmware> uefi, Optional<DirectKernel> boots, List<DiskDescription> disks, List<String> cdroms,
+    List<NetworkCard> nics,
     List<QemuArgument> arguments) implements GuestSpec {
   /** The state of more may not fit into one message. */
   static final int MAX_VCPUS = 16;
@@ -119,10 +121,16 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
     QemuMachine machine = message.getQemu();
     return new QemuSpec(new VmId(message.getId()), Names.check("VM name", message.getName()),
         message.getMemoryBytes(), message.getVcpus(), machine.getMachine(), machine.getCpu(),
-        Accelerator.of(machine.getAccel()), bootOf(machine),
+        Accelerator.of(machine.getAccel()), uefiOf(machine), bootOf(machine),
         message.getDisksList().stream().map(SpecMessages::fromProto).toList(), machine.getCdromsList(),
         message.getNicsList().stream().map(SpecMessages::fromProto).toList(),
         machine.getArgumentsList().stream().map(QemuArgument::parse).toList());
+  }
+
+  private static Optional<UefiFirmware> uefiOf(QemuMachine machine) {
+    return machine.hasUefi()
+        ? Optional.of(new UefiFirmware(machine.getUefi().getCodeBytes(), machine.getUefi().getVariablesBytes()))
+        : Optional.empty();
   }
 
   private static Optional<DirectKernel> bootOf(QemuMachine machine) {
@@ -145,6 +153,8 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
   public VmSpec toMessage() {
     QemuMachine.Builder own = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setAccel(accelerator.toMessage())
         .addAllCdroms(cdroms).addAllArguments(arguments.stream().map(QemuArgument::toString).toList());
+    uefi.ifPresent(each -> own.setUefi(dev.pageferry.proto.agent.v1.UefiFirmware.newBuilder()
+        .setCodeBytes(each.codeBytes()).setVariablesBytes(each.variablesBytes())));
     boots.ifPresent(boot -> {
       own.setKernel(boot.kernel().toString()).setAppend(boot.append());
       boot.initrd().ifPresent(each -> own.setInitrd(each.toString()));

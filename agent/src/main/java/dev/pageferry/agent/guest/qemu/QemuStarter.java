@@ -3,6 +3,9 @@ package dev.pageferry.agent.guest.qemu;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.Incarnation;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,6 +31,16 @@ record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, Schedu
     new MachineRecord(spec, List.of(agent), epoch).write(files);
     List<String> command = new ArrayList<>(List.of(paths.binary()));
     command.addAll(QemuCommand.of(spec, files, isIncoming));
+    if (spec.uefi().isPresent()) {
+      command.addAll(uefi(paths.firmwareOf(spec), files));
+    }
     return KeptQemu.start(command, files, patience, scheduler);
+  }
+
+  /** Variables begin as the firmware's package has them, unless the machine's state, in which flash memory is, has others. */
+  private static List<String> uefi(FirmwareFiles firmware, MachineFiles files) throws IOException {
+    Files.copy(firmware.variables(), files.variables(), StandardCopyOption.REPLACE_EXISTING);
+    Files.setPosixFilePermissions(files.variables(), PosixFilePermissions.fromString("rw-------"));
+    return QemuCommand.flash(firmware.code(), files.variables());
   }
 }

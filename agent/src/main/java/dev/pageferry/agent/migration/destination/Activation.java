@@ -121,7 +121,17 @@ final class Activation {
     if (dialogue.lastWord().isOver(epoch)) {
       throw new IOException("the coordinator has said meanwhile that the VM is not to run here");
     }
-    session.environment().activeGuests().adopt(guest, epoch);
+    guest.tryToRun(owned.ruling());
+    boolean isKnown = false;
+    try {
+      session.environment().activeGuests().adopt(guest, epoch);
+      isKnown = true;
+    } finally {
+      if (!isKnown) {
+        // Nobody would end it, and it could be given back.
+        guest.close();
+      }
+    }
   }
 
   /** Nothing here may fail in a way that has the guest given back: it runs. */

@@ -1,17 +1,11 @@
 package dev.pageferry.agent.migration.source;
 
-import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.migration.MigrationFailure;
-import dev.pageferry.agent.migration.StateMessages;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
 import dev.pageferry.agent.migration.source.Convergence.NextStep;
-import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
-import dev.pageferry.proto.migration.v1.StateAheadTaken;
-import java.io.IOException;
-import java.util.List;
 
 /** Stage 2: copies memory in rounds while the guest runs, until the rest is small enough. */
 final class PreCopy {
@@ -43,7 +37,7 @@ final class PreCopy {
     while (true) {
       long restBefore = session.rounds.restBytes();
       copyPass();
-      sendStateAhead();
+      StateParts.send(session, session.attempt.deadline());
       Measurement measured = new Measurement(session.rounds.lastPass(), restBefore, session.rounds.restBytes(),
           session.rounds.bytesPerSecond(),
           2 * session.link.roundTripSeconds() + coordinator.seconds() + RESUME_SECONDS);
@@ -74,21 +68,6 @@ final class PreCopy {
       isOver = session.rounds.transfer(throttlePercent);
       session.failpoints.at("source.pre-copy.round-done");
     } while (!isOver);
-  }
-
-  private void sendStateAhead() throws MigrationFailure, InterruptedException {
-    List<GuestState> parts;
-    try {
-      parts = session.guest.stateAhead();
-    } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.STATE_UNAVAILABLE,
-          "the machine does not give a part of its state: " + IoFailure.sentence(e));
-    }
-    for (GuestState part : parts) {
-      session.link.send(StateMessages.toAhead(part));
-      // One at a time: they are large, and a destination takes so much and no more.
-      session.link.receive(StateAheadTaken.class, session.attempt.deadline());
-    }
   }
 
   /**

@@ -80,7 +80,9 @@ final class StopAndCopy {
     if (!session.rounds.transferLast(pauseEnd, () -> runAgain("the last pages were still being sent"))) {
       return End.PAUSED_TOO_LONG;
     }
-    session.link.send(StateMessages.toProto(guestState(), session.rounds.lastRound(), session.checksums.digest(),
+    GuestState state = guestState();
+    StateParts.send(session, session.attempt.deadline());
+    session.link.send(StateMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
         session.guest.isPausedFor(PauseReason.OPERATOR)).toBuilder().setHashRam(session.options.verifyRam()).build());
     session.failpoints.at("source.stop-and-copy.state-sent");
     // While the destination does the same.

@@ -7,11 +7,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pageferry.agent.guest.ResolvedSpec;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.proto.agent.v1.QemuMachine;
+import dev.pageferry.proto.agent.v1.UefiFirmware;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,7 +52,13 @@ class QemuAbilitiesTest {
             """
             .formatted(log, underKvm));
     Files.setPosixFilePermissions(qemu, PosixFilePermissions.fromString("rwx------"));
-    return new QemuAbilities(new QemuProbe(qemu.toString(), directory, kvm), Scheduler.SYSTEM);
+    return new QemuAbilities(new QemuProbe(qemu.toString(), directory, kvm),
+        paths(qemu.toString()),
+        Scheduler.SYSTEM);
+  }
+
+  private QemuPaths paths(String binary) {
+    return new QemuPaths("host-a", binary, directory, List.of(), Set.of(), List.of(directory.resolve("firmware")));
   }
 
   private static VmSpec asked(String type, String cpu, String accel) {
@@ -127,8 +136,23 @@ class QemuAbilitiesTest {
 
   @Test
   void aQemuThatSaysNothingIsNamed() throws Exception {
-    QemuAbilities silent = new QemuAbilities(new QemuProbe("/bin/true", directory, directory), Scheduler.SYSTEM);
+    QemuAbilities silent = new QemuAbilities(new QemuProbe("/bin/true", directory, directory), paths("/bin/true"),
+        Scheduler.SYSTEM);
     assertThatThrownBy(() -> silent.check(spec("pc-q35-10.0", "qemu64", "tcg")))
         .hasMessageContaining("/bin/true does not tell what it can do: exit code 0");
+  }
+
+  @Test
+  void aMachineWithUefiGetsFlashMemoryOfTheSizeThatThisHostHas() throws Exception {
+    QemuAbilities abilities = abilities("exit 1");
+    VmSpec uefi = asked("q35", "qemu64", "tcg").toBuilder().setQemu(asked("q35", "qemu64", "tcg").getQemu().toBuilder()
+        .setUefi(UefiFirmware.getDefaultInstance())).build();
+    assertThatThrownBy(() -> abilities.resolve(uefi)).isInstanceOf(IOException.class)
+        .hasMessageContaining("no UEFI firmware for machine type 'pc-q35-10.0'").hasMessageContaining("install ovmf");
+
+    FirmwareFilesTest.describe(directory, "60-plain.json", "pc-q35-*", "");
+
+    assertThat(abilities.resolve(uefi).message().getQemu().getUefi())
+        .isEqualTo(UefiFirmware.newBuilder().setCodeBytes(3).setVariablesBytes(2).build());
   }
 }

@@ -31,7 +31,7 @@ class QemuPathsTest {
   }
 
   private QemuPaths paths(String binary, Path... directories) {
-    return new QemuPaths("host-a", binary, directory, List.of(directories), Set.of("rtc"));
+    return new QemuPaths("host-a", binary, directory, List.of(directories), Set.of("rtc"), List.of());
   }
 
   @Test

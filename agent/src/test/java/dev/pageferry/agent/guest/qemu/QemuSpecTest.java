@@ -8,6 +8,7 @@ import dev.pageferry.agent.guest.SpecMessages;
 import dev.pageferry.common.packet.NetworkCard;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.QemuMachine;
+import dev.pageferry.proto.agent.v1.UefiFirmware;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -44,6 +45,9 @@ class QemuSpecTest {
         .addArguments("rtc=base=localtime").addArguments("no-hpet"))
         .addDisks(Disk.newBuilder().setName("iso").setFormat(Disk.Format.RAW).setSizeBytes(1 << 20)).build();
     assertThat(QemuSpec.of(chosen).toMessage()).isEqualTo(chosen);
+    VmSpec uefi = full.toBuilder().setQemu(machine().setUefi(
+        UefiFirmware.newBuilder().setCodeBytes(3653632).setVariablesBytes(540672))).build();
+    assertThat(QemuSpec.of(uefi).toMessage()).isEqualTo(uefi);
     VmSpec fromDisk = full.toBuilder().setQemu(machine().clearKernel().clearAppend()).build();
     assertThat(QemuSpec.of(fromDisk).toMessage()).isEqualTo(fromDisk);
   }

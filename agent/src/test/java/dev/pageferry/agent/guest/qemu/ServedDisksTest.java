@@ -40,6 +40,7 @@ class ServedDisksTest {
     storage = new TestStorage(root);
     DiskDescription disk = storage.createDisk("data", 1 << 20);
     spec = new QemuSpec(new VmId("vm-1"), "tux", 1 << 20, 1, "pc-i440fx-10.0", "qemu64", Accelerator.TCG,
+        Optional.empty(),
         Optional.empty(), List.of(disk), List.of(), List.of(), List.of());
     files = MachineFiles.create(machines.resolve("vm-1"));
     disks = new ServedDisks(spec, files, storage.host("a"), Scheduler.SYSTEM);

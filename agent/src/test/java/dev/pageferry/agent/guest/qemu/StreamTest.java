@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest.qemu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
@@ -197,6 +198,19 @@ class StreamTest {
           () -> MachineImage.of(MachineImage.ahead(memory, List.of(wrong)).toState(), TestStream.RAM))
           .as("%s", wrong).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("of block");
     }
+  }
+
+  @Test
+  void aStateThatNamesMoreThanItsBlocksHaveIsRefused() {
+    long length = 32 << 20;
+    Memory memory = new Memory("pc", 2 * length, 1,
+        List.of(new MachineBlock(TestStream.RAM, length), new MachineBlock("x", length)));
+    BlockContent zeros = new BlockContent(1, 0, length, new byte[0]);
+
+    assertThatCode(() -> MachineImage.of(MachineImage.ahead(memory, List.of(zeros, zeros)).toState(), TestStream.RAM))
+        .doesNotThrowAnyException();
+    assertThatThrownBy(() -> MachineImage.of(MachineImage.ahead(memory, List.of(zeros, zeros, zeros)).toState(),
+        TestStream.RAM)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("or more");
   }
 
   @Test

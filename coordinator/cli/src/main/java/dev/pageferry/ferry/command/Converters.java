@@ -73,13 +73,10 @@ final class Converters {
   static final class Firmware implements ITypeConverter<String> {
     @Override
     public String convert(String text) {
-      if (text.equals("uefi")) {
-        throw new TypeConversionException("uefi is not there yet: its variables would be lost by a move; leave it out");
-      }
-      if (!text.equals("bios")) {
-        throw new TypeConversionException("'%s' is not bios".formatted(text));
-      }
-      return text;
+      return switch (text) {
+        case "bios", "uefi" -> text;
+        default -> throw new TypeConversionException("'%s' is not bios or uefi".formatted(text));
+      };
     }
   }
 

@@ -76,8 +76,9 @@ public final class VmCreate implements Callable<Integer> {
           + "it. The VM keeps it, and moves to hosts that have it.")
   private String accel = "";
 
-  @Option(names = "--firmware", paramLabel = "bios", converter = Converters.Firmware.class,
-      description = "qemu: what boots it where there is no --kernel (default bios; uefi is refused).")
+  @Option(names = "--firmware", paramLabel = "bios|uefi", converter = Converters.Firmware.class,
+      description = "qemu: what boots it (default bios). What a guest stores in UEFI variables moves and is saved with the%n"
+          + "VM, and is lost when the VM is stopped.")
   private String firmware = "";
 
   @Option(names = "--cdrom", paramLabel = "NAME",
@@ -155,7 +156,7 @@ public final class VmCreate implements Callable<Integer> {
           : "--initrd and --append need --kernel FILE");
     }
     QemuMachine.Builder asked = QemuMachine.newBuilder().setMachine(machine).setCpu(cpu).setAppend(append)
-        .setAccel(accel).addAllCdroms(cdroms).addAllArguments(qemuArgs);
+        .setAccel(accel).setFirmware(firmware).addAllCdroms(cdroms).addAllArguments(qemuArgs);
     if (kernel != null) {
       asked.setKernel(kernel);
     }

@@ -58,7 +58,8 @@ public final class VmText {
         machine.hasAccelReason()
             ? "%s (%s)".formatted(machine.getAccel(), Output.oneLine(machine.getAccelReason()))
             : machine.getAccel())
-        .add("kernel", machine.getKernel()).add("initrd", machine.getInitrd()).add("append", machine.getAppend())
+        .add("firmware", machine.getFirmware()).add("kernel", machine.getKernel()).add("initrd", machine.getInitrd())
+        .add("append", machine.getAppend())
         .add("cdroms", String.join(", ", machine.getCdromsList()))
         .add("qemu args", String.join(" ", machine.getArgumentsList()));
   }

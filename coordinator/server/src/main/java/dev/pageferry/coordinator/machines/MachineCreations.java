@@ -18,6 +18,7 @@ import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.Disk;
 import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.ResolveSpecResponse;
+import dev.pageferry.proto.agent.v1.UefiFirmware;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -174,6 +175,13 @@ final class MachineCreations {
         .addAllArguments(asked.getArgumentsList());
     if (asked.hasInitrd()) {
       machine.setInitrd(asked.getInitrd());
+    }
+    switch (asked.getFirmware()) {
+      case "", "bios" -> {
+      }
+      // Which it is, its host says.
+      case "uefi" -> machine.setUefi(UefiFirmware.getDefaultInstance());
+      default -> throw new IllegalArgumentException("firmware '%s' is not bios or uefi".formatted(asked.getFirmware()));
     }
     return machine.build();
   }

@@ -90,6 +90,7 @@ public final class MachineStates {
         .setKernel(recorded.getKernel()).setAppend(recorded.getAppend())
         .setAccel(recorded.getAccel().isEmpty() ? EMULATION : recorded.getAccel())
         .addAllCdroms(recorded.getCdromsList()).addAllArguments(recorded.getArgumentsList());
+    machine.setFirmware(recorded.hasUefi() ? "uefi" : "bios");
     if (recorded.hasInitrd()) {
       machine.setInitrd(recorded.getInitrd());
     }

@@ -45,6 +45,17 @@ class QemuCreationsTest extends MachinesFixture {
   }
 
   @Test
+  void aMachineHasABiosUnlessItIsToHaveUefi() throws RequestException {
+    assertThat(machines.create(request(QemuMachine.newBuilder())).getQemu().getFirmware()).isEqualTo("bios");
+    machines.delete("tux", true);
+    assertThat(machines.create(request(QemuMachine.newBuilder().setFirmware("uefi"))).getQemu().getFirmware())
+        .isEqualTo("uefi");
+    machines.delete("tux", true);
+    refused(Kind.INVALID, () -> machines.create(request(QemuMachine.newBuilder().setFirmware("coreboot"))),
+        "firmware 'coreboot' is not bios or uefi");
+  }
+
+  @Test
   void whatTheHostDoesNotHaveIsRefusedBeforeAnythingIsRecorded() {
     site.agent("a").refuse("resolveSpec", AgentException.Kind.REFUSED, "this host has no KVM for guests");
     refused(Kind.REFUSED, () -> machines.create(request(QemuMachine.newBuilder().setAccel("kvm"))),
