@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 /** Two stacks of Linux talk over TCP while one of them moves: that of this kernel, through its VXLAN device, and that of another guest. */
 class QemuConnectionsTest {
   /** Less than the 256 that the promise is about: most of such a run's time is the download. */
-  private static final int FILE_MIB = Integer.getInteger("pageferry.qemu.download", 48);
+  private static final int FILE_MIB = Integer.getInteger("pageferry.qemu.download", 24);
   private static final int BYTES_PER_SECOND = 10 << 20;
   private static final Duration BOOT = Duration.ofMinutes(3);
   private static final Duration END = Duration.ofMinutes(4);
