@@ -2,7 +2,6 @@ package dev.pageferry.agent.guest;
 
 import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.memory.AtomicPageBitmap;
-import dev.pageferry.agent.ownership.LeaveToRun;
 import java.io.IOException;
 import java.util.Set;
 
@@ -53,28 +52,11 @@ public interface IncomingGuest extends Guest {
   void boot(DiskClaim claim, Set<PauseReason> reasons) throws IOException, InterruptedException;
 
   /**
-   * The guest has its state: does now what else takes time and can be done before it is known whether it is to run here.
-   *
-   * @throws IOException if that fails
-   */
-  default void settleIn() throws IOException, InterruptedException {
-  }
-
-  /**
-   * Whether the guest, which has its state and its disks, can be let run, as far as that is known; asked while it may still be another host's to run.
+   * Whether the guest, which has its state and its disks, can be let run; asked while it may still be another host's to run.
    *
    * @throws IOException if it cannot; then nothing of it runs here, nor ever will
    */
-  default void requireReady() throws IOException {
-  }
-
-  /**
-   * Has a guest go on that may not do so when it is told to, ahead of {@link #runOn}: it is this host's, and could still go back. Guests that
-   * always do wait for that.
-   *
-   * @throws IOException if it does not go on; then nothing of it runs here, nor ever will, as after any exception
-   */
-  default void tryToRun(LeaveToRun leave) throws IOException, InterruptedException {
+  default void requireReady() throws IOException, InterruptedException {
   }
 
   /**

@@ -67,8 +67,16 @@ final class Arrival implements AutoCloseable {
       }
       JsonObject _ = monitor.execute("migrate-incoming", source);
       Arrival arrival = new Arrival(monitor, news, connected(socket), scheduler, memory);
-      arrival.write(StreamWriter.head(memory));
-      return arrival;
+      boolean hasBegun = false;
+      try {
+        arrival.write(StreamWriter.head(memory));
+        hasBegun = true;
+        return arrival;
+      } finally {
+        if (!hasBegun) {
+          arrival.close();
+        }
+      }
     } finally {
       Files.deleteIfExists(socket);
     }
@@ -77,15 +85,16 @@ final class Arrival implements AutoCloseable {
   @SuppressWarnings("MustBeClosedChecker") // the arrival's
   private static SocketChannel connected(Path socket) throws IOException {
     SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-    boolean isConnected = false;
+    boolean isReady = false;
     try {
-      isConnected = channel.connect(UnixDomainSocketAddress.of(socket));
+      boolean _ = channel.connect(UnixDomainSocketAddress.of(socket));
       channel.setOption(StandardSocketOptions.SO_SNDBUF, ALL_DEVICES);
       // Written to without waiting, so that a QEMU that hangs holds nobody for ever.
       channel.configureBlocking(false);
+      isReady = true;
       return channel;
     } finally {
-      if (!isConnected) {
+      if (!isReady) {
         channel.close();
       }
     }

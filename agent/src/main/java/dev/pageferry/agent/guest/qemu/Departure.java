@@ -48,7 +48,8 @@ final class Departure {
   private final boolean hasParts;
   /** What is too large for the rest, and was not told yet. */
   private @Nullable MachineImage large;
-  private boolean told;
+  private @Nullable MachineImage toldAhead;
+  private boolean wasAsked;
   private final Promise<MachineImage> image;
   private volatile boolean over;
   private @Nullable Task reader;
@@ -219,8 +220,13 @@ final class Departure {
    */
   Optional<MachineImage> ahead() {
     MachineImage left = large;
-    large = null;
-    return left == null ? stream.takeAhead() : Optional.of(left);
+    if (left != null) {
+      large = null;
+      return Optional.of(left);
+    }
+    Optional<MachineImage> first = stream.takeAhead();
+    first.ifPresent(each -> toldAhead = each);
+    return first;
   }
 
   /** All that the stopped machine is but its RAM, and but what was told {@link #ahead}. */
@@ -230,14 +236,15 @@ final class Departure {
       throw new IOException("QEMU does not give its state: %s".formatted(
           image.failure().map(Throwable::getMessage).orElse("it did not end within " + ALL_SENT.toSeconds() + " s")));
     }
-    MachineImage whole = all.get();
+    MachineImage rest = all.get();
+    // Asked again, of a machine that did not run in between: whoever takes it has begun anew, and has nothing of what was told before.
+    MachineImage told = wasAsked ? toldAhead : null;
+    wasAsked = true;
+    MachineImage whole = told == null ? rest : rest.behind(told);
     if (!hasParts || whole.parts().size() == 1) {
       return whole;
     }
-    if (!told) {
-      told = true;
-      large = MachineImage.ahead(whole.memory(), whole.contents());
-    }
+    large = MachineImage.ahead(whole.memory(), whole.contents());
     return new MachineImage(whole.memory(), List.of(), whole.commands(), whole.devices(), whole.console());
   }
 

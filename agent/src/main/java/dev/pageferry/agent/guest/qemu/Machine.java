@@ -10,7 +10,6 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
-import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -54,8 +53,7 @@ final class Machine implements AutoCloseable {
    * @param onDiskError run when a request to a disk has failed, and may have stopped the machine
    */
   Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, MachineCards cards, MachineConsole console,
-      BooleanSupplier mayRun,
-      Runnable onDiskError, Scheduler scheduler) {
+      BooleanSupplier mayRun, Runnable onDiskError, Scheduler scheduler) {
     this.spec = spec;
     this.files = files;
     this.starter = starter;
@@ -107,7 +105,6 @@ final class Machine implements AutoCloseable {
     commands.run(() -> {
       try (Arrival arriving = arriving(image)) {
         arrival = null;
-        Objects.requireNonNull(process).loads();
         arriving.finish(image);
       }
     });
@@ -121,13 +118,19 @@ final class Machine implements AutoCloseable {
         waiting = start(true);
         Arrival.prepare(waiting.monitor());
       }
+      // It takes one state, whatever becomes of this one.
+      waiting.loads();
       begun = Arrival.begin(waiting.monitor(), news, files.arrival(), image.memory(), scheduler);
       arrival = begun;
     }
     return begun;
   }
 
-  /** Asks what became of a machine that was loaded: its guest may be off, or have crashed. */
+  /**
+   * Asks what became of a machine that was loaded: its guest may be off, or have crashed.
+   *
+   * @throws IOException if its QEMU is gone, or does not answer
+   */
   void askCondition() throws IOException, InterruptedException {
     commands.run(() -> condition.ask(monitor()));
   }
@@ -273,21 +276,10 @@ final class Machine implements AutoCloseable {
     });
   }
 
-  /** @throws IOException if its QEMU is gone */
-  void requireThere() throws IOException {
-    if (isGone()) {
-      throw new IOException("VM %s has no QEMU any more".formatted(spec.name()));
-    }
-  }
-
-  private String status() throws IOException, InterruptedException {
-    return commands.call(() -> RunState.of(monitor()));
-  }
-
   /** Whether a request to a disk has stopped it; it is halted then. */
   boolean isStoppedByDisk(ServedDisks.Failure failure) throws InterruptedException {
     try {
-      boolean isStopped = status().equals(RunState.DISK_FAILED);
+      boolean isStopped = commands.call(() -> RunState.of(monitor())).equals(RunState.DISK_FAILED);
       if (isStopped) {
         condition.halted(failure);
       }

@@ -22,7 +22,7 @@ import java.util.List;
 record MachineImage(Memory memory, List<BlockContent> contents, List<StreamCommand> commands, byte[] devices,
     Output console) {
   static final String KIND = "qemu";
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   /** Bytes of one part's contents: its message has at most 1 MiB. */
   private static final int LONGEST_PART = 512 << 10;
   private static final Output NOTHING = new Output(0, new byte[0]);

@@ -121,13 +121,13 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
-  public void settleIn() throws IOException, InterruptedException {
-    machine.askCondition();
-  }
-
-  @Override
-  public void requireReady() throws IOException {
-    machine.requireThere();
+  public void requireReady() throws IOException, InterruptedException {
+    try {
+      machine.askCondition();
+    } catch (IOException e) {
+      machine.kill();
+      throw e;
+    }
   }
 
   private void pausedFor(Set<PauseReason> also) {
@@ -229,21 +229,6 @@ final class QemuGuest implements IncomingGuest {
   @Override
   public void runOn(LeaveToRun leave) {
     endPause(PauseReason.MIGRATION);
-  }
-
-  @Override
-  public void tryToRun(LeaveToRun leave) throws IOException, InterruptedException {
-    cards.leaves(false);
-    boolean _ = reasons.remove(PauseReason.MIGRATION);
-    boolean isDone = false;
-    try {
-      machine.settle();
-      isDone = true;
-    } finally {
-      if (!isDone) {
-        machine.kill();
-      }
-    }
   }
 
   private void endPause(PauseReason reason) {

@@ -128,8 +128,10 @@ public final class QemuKind implements GuestKind {
     for (Path directory : paths.ended()) {
       try {
         Optional<MachineFiles> files = MachineFiles.found(directory);
-        if (files.isPresent()) {
+        if (files.isPresent() && KeptQemu.processes(files.get()).isEmpty()) {
           files.get().close();
+        } else if (files.isPresent()) {
+          files.get().leave();
         }
       } catch (IOException e) {
         log.debug("{} is another user's, or cannot be removed: {}", directory, e.toString());

@@ -32,6 +32,8 @@ final class Activation {
   private final Supplier<Ending> ending;
   private final long startNanos;
   private boolean entered;
+  /** It was to go back, and is this host's all the same. */
+  private boolean isLeftHere;
   /** Why it could not run when that was tried last; it is tried for as long as it takes, and said when it changes. */
   private String trouble = "";
 
@@ -77,6 +79,7 @@ final class Activation {
         if (dialogue.giveBack() instanceof Ruling.NotOurs notOurs) {
           return Optional.of(notOurs);
         }
+        isLeftHere = true;
         dialogue.cannotRun(trouble);
         session.environment().scheduler().sleep(backoff.next());
       } catch (InterruptedException e) {
@@ -112,8 +115,8 @@ final class Activation {
       owned.disks().get().promote();
     }
     guest.openDisks(DiskClaim.orderly(session.spec().id().value(), epoch.value()));
-    // One that is over already, and was not taken back, stays here for an operator to see.
-    if (!guest.condition().isOver()) {
+    // One that is over, and was not taken back, stays here for an operator to see.
+    if (!isLeftHere || !guest.condition().isOver()) {
       guest.requireReady();
     }
     // Disks may have taken their time: who was frozen meanwhile finds its lease over.
@@ -121,17 +124,7 @@ final class Activation {
     if (dialogue.lastWord().isOver(epoch)) {
       throw new IOException("the coordinator has said meanwhile that the VM is not to run here");
     }
-    guest.tryToRun(owned.ruling());
-    boolean isKnown = false;
-    try {
-      session.environment().activeGuests().adopt(guest, epoch);
-      isKnown = true;
-    } finally {
-      if (!isKnown) {
-        // Nobody would end it, and it could be given back.
-        guest.close();
-      }
-    }
+    session.environment().activeGuests().adopt(guest, epoch);
   }
 
   /** Nothing here may fail in a way that has the guest given back: it runs. */

@@ -20,7 +20,6 @@ import dev.pageferry.agent.ownership.Ruling;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.migration.MigrationStage;
 import dev.pageferry.common.migration.StateFiles;
@@ -30,7 +29,6 @@ import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.Go;
 import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.Refusal;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -181,7 +179,6 @@ final class DestinationMigration {
   private Reception hearSource(InDoubt inDoubt, Ready ready) throws MigrationFailure, InterruptedException {
     session.link().send(ready);
     session.enter(MigrationStage.STORAGE_HANDOFF);
-    settleIn(inDoubt);
     MessageLite message = session.link().receiveAny(Deadline.after(GO_TIMEOUT, session.environment().ticker()),
         Go.class, BackToPreCopy.class);
     if (message instanceof Go go) {
@@ -194,15 +191,6 @@ final class DestinationMigration {
     // The source sends no page before it has read this: streams may be faster than the control stream.
     session.link().send(BackToPreCopy.getDefaultInstance());
     return again;
-  }
-
-  /** While the source asks the row, so that it takes nothing of the blackout. What fails here is found again before the guest runs. */
-  private void settleIn(InDoubt inDoubt) throws InterruptedException {
-    try {
-      inDoubt.guest().settleIn();
-    } catch (IOException e) {
-      log.warn("the guest does not settle in: {}", IoFailure.sentence(e));
-    }
   }
 
   private Reception askRow(InDoubt inDoubt, String reason) {

@@ -80,10 +80,6 @@ sealed interface Reception {
       this.arrived = arrived;
     }
 
-    IncomingGuest guest() {
-      return arrived.guest();
-    }
-
     /** The source has said that it did not ask for the commit, and goes on copying. */
     Receiving backToPreCopy() throws MigrationFailure {
       if (arrived.contents().isPresent()) {

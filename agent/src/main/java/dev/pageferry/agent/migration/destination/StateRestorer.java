@@ -41,7 +41,7 @@ final class StateRestorer {
           ? EnumSet.of(PauseReason.OPERATOR)
           : EnumSet.noneOf(PauseReason.class);
       vm.load(StateMessages.fromHeader(header), reasons);
-      vm.settleIn();
+      vm.requireReady();
     } catch (RuntimeException e) {
       // Whatever the bytes were, they are the file's fault.
       throw new IOException("saved state %s: %s".formatted(fileName, IoFailure.sentence(e)), e);

@@ -81,7 +81,7 @@ final class StopAndCopy {
       return End.PAUSED_TOO_LONG;
     }
     GuestState state = guestState();
-    StateParts.send(session, session.attempt.deadline());
+    StateParts.send(session, pauseEnd);
     session.link.send(StateMessages.toProto(state, session.rounds.lastRound(), session.checksums.digest(),
         session.guest.isPausedFor(PauseReason.OPERATOR)).toBuilder().setHashRam(session.options.verifyRam()).build());
     session.failpoints.at("source.stop-and-copy.state-sent");
