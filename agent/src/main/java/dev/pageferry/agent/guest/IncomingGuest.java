@@ -22,7 +22,7 @@ public interface IncomingGuest extends Guest {
   /**
    * Takes a part of the state that is to come, while the guest runs elsewhere and its pages are still on their way.
    *
-   * @throws IllegalArgumentException if it is no part of this guest's state
+   * @throws IllegalArgumentException if it is not a part of this guest's state
    * @throws IOException if the machine does not take it
    */
   default void takeAhead(GuestState part) throws IOException, InterruptedException {

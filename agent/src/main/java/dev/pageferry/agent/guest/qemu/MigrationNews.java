@@ -43,7 +43,7 @@ final class MigrationNews {
     return OVER.contains(status);
   }
 
-  /** Waits until it is over, or nothing more will be told. @return how it stands then */
+  /** Waits until it is over, or nothing more will be told. @return its status then */
   String awaitEnd(Duration atMost) throws InterruptedException {
     boolean _ = changed.await(() -> isOver() || isGone.getAsBoolean(), atMost);
     return status;
