@@ -84,6 +84,7 @@ final class Agent implements AutoCloseable {
   private final MigrationServer migrationServer;
   private final CoordinatorSession session;
   private final TakingOver takingOver;
+  private final HostMemory memory;
   private @Nullable SharedStorage sharedStorage;
   private final ObservabilityServer observability;
   private @Nullable Thread recovery;
@@ -96,7 +97,7 @@ final class Agent implements AutoCloseable {
     CompilerThreads.stepBack();
     Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
-    HostMemory memory = new HostMemory(config.memoryBytes());
+    memory = new HostMemory(config.memoryBytes());
     Optional<SharedStorage> storage = openStorage(config, incarnation);
     GuestDisks disks = new GuestDisks(storage);
     Optional<SavedStates> savedStates = storage.map(shared -> new SavedStates(shared.savedStates()));
@@ -249,6 +250,7 @@ final class Agent implements AutoCloseable {
       // The lease of the host goes last, when no disk is open here any more.
       sharedStorage.close();
     }
+    memory.close();
     lock.close();
   }
 }

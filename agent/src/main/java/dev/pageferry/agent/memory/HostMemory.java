@@ -14,6 +14,8 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The memory that the operator lets this host give to guests. Every page store of a guest comes from here.
@@ -22,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * fresh memory takes longer than to receive a guest over a fast network. It counts as free, goes back to the kernel as
  * soon as another guest needs the room, and never makes the host hold more than its capacity.
  */
-public final class HostMemory {
+public final class HostMemory implements AutoCloseable {
   private static final Path MEMINFO = Path.of("/proc/meminfo");
+  private static final Logger log = LoggerFactory.getLogger(HostMemory.class);
   private static final Duration KEPT = Duration.ofMinutes(1);
 
   private final long capacityBytes;
@@ -36,6 +39,8 @@ public final class HostMemory {
   private final Deque<SpareMapping> spares = new ArrayDeque<>();
   /** Guarded by this. */
   private long spareBytes;
+  /** Guarded by this: nothing is kept any more. */
+  private boolean closed;
 
   public HostMemory(long capacityBytes) {
     this(capacityBytes, KEPT);
@@ -58,7 +63,7 @@ public final class HostMemory {
   public PageStore allocate(long bytes) throws OutOfMemoryException, InterruptedException {
     PageStore.checkSize(bytes);
     List<SpareMapping> inTheWay = new ArrayList<>();
-    SpareMapping spare = reserve(bytes, true, inTheWay);
+    SpareMapping spare = reserve(bytes, false, inTheWay);
     try {
       inTheWay.forEach(SpareMapping::unmap);
       return store(spare == null ? Mapping.allocate(bytes) : spare.takeWiped(), this::takeBack);
@@ -78,14 +83,49 @@ public final class HostMemory {
       throws IOException, OutOfMemoryException, InterruptedException {
     PageStore.checkSize(bytes);
     List<SpareMapping> inTheWay = new ArrayList<>();
-    SpareMapping _ = reserve(bytes, false, inTheWay);
+    SpareMapping spare = reserve(bytes, true, inTheWay);
     try {
       inTheWay.forEach(SpareMapping::unmap);
-      return store(Mapping.ofFile(file, bytes), this::unmapShared);
+      return store(shared(spare, file, bytes), this::unmapShared);
     } catch (IOException | OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
       unreserve(bytes);
       throw e;
     }
+  }
+
+  private Mapping shared(@Nullable SpareMapping spare, Path file, long bytes)
+      throws IOException, OutOfMemoryException, InterruptedException {
+    if (spare != null) {
+      try {
+        return spare.takeWipedAs(file);
+      } catch (IOException | RuntimeException e) {
+        log.warn("memory that was kept in a file is of no use: {}", e.toString());
+      }
+    }
+    return freshShared(file, bytes);
+  }
+
+  private Mapping freshShared(Path file, long bytes) throws IOException, OutOfMemoryException, InterruptedException {
+    try {
+      return Mapping.ofFile(file, bytes);
+    } catch (OutOfMemoryException e) {
+      // The file system may be full of what is kept.
+      if (!unmapSharedSpares()) {
+        throw e;
+      }
+      return Mapping.ofFile(file, bytes);
+    }
+  }
+
+  /**
+   * Closes memory in a file, and keeps it for the next guest of that size once nobody borrows it.
+   *
+   * @param store which no other process has mapped any more: the caller knows
+   * @param place where its file is; closed when it is not kept any more
+   * @return false if the store was closed before; the place is the caller's then
+   */
+  public boolean closeShared(PageStore store, SharedPlace place) {
+    return store.close(mapping -> takeBack(new SpareMapping(mapping, place)));
   }
 
   /**
@@ -112,11 +152,11 @@ public final class HostMemory {
   /**
    * Sets memory aside.
    *
-   * @param fromSpares whether one of that size serves
+   * @param isShared whether it is to be in a file
    * @param inTheWay receives the spares that must be unmapped first
-   * @return a spare of that size, where there is one
+   * @return a spare that serves, where there is one
    */
-  private synchronized @Nullable SpareMapping reserve(long bytes, boolean fromSpares, List<SpareMapping> inTheWay)
+  private synchronized @Nullable SpareMapping reserve(long bytes, boolean isShared, List<SpareMapping> inTheWay)
       throws OutOfMemoryException {
     if (bytes > freeBytes()) {
       throw new OutOfMemoryException("not enough memory left for guests", bytes, freeBytes());
@@ -125,7 +165,7 @@ public final class HostMemory {
     if (bytes > available && bytes - available > spareBytes) {
       throw new OutOfMemoryException("the kernel has too little memory left", bytes, available + spareBytes);
     }
-    SpareMapping fitting = fromSpares ? removeSpareOf(bytes) : null;
+    SpareMapping fitting = removeSpareOf(bytes, isShared);
     reservedBytes += bytes;
     long freshBytes = fitting == null ? bytes : 0;
     while (!spares.isEmpty() && (spareBytes > freeBytes() || freshBytes > available)) {
@@ -137,10 +177,10 @@ public final class HostMemory {
     return fitting;
   }
 
-  private @Nullable SpareMapping removeSpareOf(long bytes) {
+  private @Nullable SpareMapping removeSpareOf(long bytes, boolean isShared) {
     for (Iterator<SpareMapping> each = spares.iterator(); each.hasNext();) {
       SpareMapping spare = each.next();
-      if (spare.bytes() == bytes) {
+      if (spare.bytes() == bytes && spare.isShared() == isShared) {
         each.remove();
         spareBytes -= bytes;
         return spare;
@@ -164,14 +204,22 @@ public final class HostMemory {
   }
 
   private void takeBack(Mapping mapping) {
-    SpareMapping spare = new SpareMapping(mapping);
+    takeBack(new SpareMapping(mapping, null));
+  }
+
+  private void takeBack(SpareMapping spare) {
     synchronized (this) {
-      reservedBytes -= mapping.bytes();
-      spareBytes += mapping.bytes();
-      spares.addFirst(spare);
+      reservedBytes -= spare.bytes();
+      // After a take-over guests may have more than this host is to give by now.
+      if (!closed && spareBytes + spare.bytes() <= freeBytes()) {
+        spareBytes += spare.bytes();
+        spares.addFirst(spare);
+        cleaner.execute(spare::wipe);
+        cleaner.schedule(() -> expire(spare), kept.toMillis(), TimeUnit.MILLISECONDS);
+        return;
+      }
     }
-    cleaner.execute(spare::wipe);
-    cleaner.schedule(() -> expire(spare), kept.toMillis(), TimeUnit.MILLISECONDS);
+    spare.unmap();
   }
 
   private void expire(SpareMapping spare) {
@@ -182,6 +230,32 @@ public final class HostMemory {
       spareBytes -= spare.bytes();
     }
     spare.unmap();
+  }
+
+  /** @return whether there was one in a file */
+  private boolean unmapSharedSpares() {
+    List<SpareMapping> unwanted;
+    synchronized (this) {
+      unwanted = spares.stream().filter(SpareMapping::isShared).toList();
+      spares.removeAll(unwanted);
+      spareBytes -= unwanted.stream().mapToLong(SpareMapping::bytes).sum();
+    }
+    unwanted.forEach(SpareMapping::unmap);
+    return !unwanted.isEmpty();
+  }
+
+  /**
+   * This process ends: from now on nothing is kept, and files of what was are removed. The memory itself goes with the process,
+   * which is not to wait for that.
+   */
+  @Override
+  public void close() {
+    List<SpareMapping> left;
+    synchronized (this) {
+      closed = true;
+      left = List.copyOf(spares);
+    }
+    left.forEach(SpareMapping::removeFile);
   }
 
   public long capacityBytes() {

@@ -28,7 +28,8 @@ public final class PageStore implements AutoCloseable {
   private final MemorySegment ram;
   private final long pageCount;
   private final Mapping mapping;
-  private final Consumer<Mapping> onReleased;
+  /** The owner's until it has closed this; then the last holder's. */
+  private volatile Consumer<Mapping> onReleased;
   /** Borrowers plus one for the owner; released at zero. */
   private final AtomicLong holders = new AtomicLong(1);
   private volatile boolean closed;
@@ -163,13 +164,24 @@ public final class PageStore implements AutoCloseable {
   /** Releases the memory as soon as nobody borrows it. Idempotent, does not wait. */
   @Override
   public void close() {
+    boolean _ = close(onReleased);
+  }
+
+  /**
+   * As {@link #close()}, the memory going elsewhere than was thought.
+   *
+   * @return false if it was closed before, and the memory goes where it went then
+   */
+  boolean close(Consumer<Mapping> then) {
     synchronized (arena) {
       if (closed) {
-        return;
+        return false;
       }
       closed = true;
+      onReleased = then;
     }
     release();
+    return true;
   }
 
   private void release() {

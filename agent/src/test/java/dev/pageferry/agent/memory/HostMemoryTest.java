@@ -6,18 +6,23 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 final class HostMemoryTest {
   private static final long MEBIBYTE = 1 << 20;
 
   private final HostMemory memory = new HostMemory(10 * MEBIBYTE);
+  private final Set<Path> places = ConcurrentHashMap.newKeySet();
 
   @Test
   void whatAGuestHasIsNotFree() throws Exception {
@@ -137,6 +142,97 @@ final class HostMemoryTest {
 
     Awaitility.await().until(() -> hasty.spareBytes() == 0 && !isMapped(address));
     assertThat(hasty.freeBytes()).isEqualTo(10 * MEBIBYTE);
+  }
+
+  @Test
+  void memoryInAFileServesTheNextGuestUnderAnotherNameAndHasNothingOfTheOneBefore(@TempDir Path directory)
+      throws Exception {
+    PageStore first = memory.allocateShared(4 * MEBIBYTE, directory.resolve("first"));
+    first.putLong(4 * MEBIBYTE - Long.BYTES, -1);
+    Object inode = Files.getAttribute(directory.resolve("first"), "unix:ino");
+    // Open, or its number could be that of a file that is made after it.
+    FileChannel opened = FileChannel.open(directory.resolve("first"));
+    first.borrow();
+    assertThat(memory.closeShared(first, moved(directory.resolve("first")))).isTrue();
+    assertThat(memory.spareBytes()).isZero();
+    first.giveBack();
+    assertThat(memory.spareBytes()).isEqualTo(4 * MEBIBYTE);
+    assertThat(memory.freeBytes()).isEqualTo(10 * MEBIBYTE);
+
+    try (opened;
+        PageStore inNoFile = memory.allocate(4 * MEBIBYTE);
+        PageStore second = memory.allocateShared(4 * MEBIBYTE, directory.resolve("second"))) {
+      assertThat(inNoFile.isZero(0)).isTrue();
+      assertThat(memory.spareBytes()).isZero();
+      assertThat(Files.getAttribute(directory.resolve("second"), "unix:ino")).isEqualTo(inode);
+      for (long page = 0; page < second.pageCount(); page++) {
+        assertThat(second.isZero(page)).as("page %d", page).isTrue();
+      }
+      assertThat(places).isEmpty();
+    }
+    assertThat(memory.spareBytes()).as("memory in a file that its guest still has").isEqualTo(4 * MEBIBYTE);
+  }
+
+  @Test
+  void memoryInAFileThatNobodyIsKnownToHaveLeftIsNotKept(@TempDir Path directory) throws Exception {
+    memory.allocateShared(4 * MEBIBYTE, directory.resolve("ram")).close();
+    assertThat(memory.spareBytes()).isZero();
+    assertThat(memory.freeBytes()).isEqualTo(10 * MEBIBYTE);
+  }
+
+  @Test
+  void memoryThatWasClosedIsNotKept(@TempDir Path directory) throws Exception {
+    PageStore guest = memory.allocateShared(4 * MEBIBYTE, directory.resolve("ram"));
+    guest.close();
+    assertThat(memory.closeShared(guest, moved(directory.resolve("ram")))).isFalse();
+    assertThat(memory.spareBytes()).isZero();
+    assertThat(places).as("is the caller's").hasSize(1);
+  }
+
+  @Test
+  void keptMemoryWhoseFileSomebodyRemovedIsNoReasonToRefuseAGuest(@TempDir Path directory) throws Exception {
+    PageStore before = memory.allocateShared(8 * MEBIBYTE, directory.resolve("before"));
+    memory.closeShared(before, moved(directory.resolve("before")));
+    Files.delete(directory.resolve("before-kept"));
+    try (PageStore after = memory.allocateShared(8 * MEBIBYTE, directory.resolve("after"))) {
+      assertThat(after.isZero(0)).isTrue();
+      assertThat(Files.size(directory.resolve("after"))).isEqualTo(8 * MEBIBYTE);
+      assertThat(memory.freeBytes()).isEqualTo(2 * MEBIBYTE);
+      assertThat(places).isEmpty();
+    }
+  }
+
+  @Test
+  void theEndOfTheHostRemovesTheFilesOfSpareMemoryAndOfWhatIsLeftAfterIt(@TempDir Path directory) throws Exception {
+    PageStore before = memory.allocateShared(4 * MEBIBYTE, directory.resolve("before"));
+    PageStore after = memory.allocateShared(4 * MEBIBYTE, directory.resolve("after"));
+    memory.closeShared(before, moved(directory.resolve("before")));
+    assertThat(places).hasSize(1);
+
+    memory.close();
+    memory.closeShared(after, moved(directory.resolve("after")));
+
+    assertThat(places).isEmpty();
+    assertThat(directory).isEmptyDirectory();
+    assertThat(memory.freeBytes()).isEqualTo(10 * MEBIBYTE);
+  }
+
+  private SharedPlace moved(Path file) throws IOException {
+    Path place = file.resolveSibling(file.getFileName() + "-kept");
+    Files.move(file, place);
+    places.add(place);
+    return new SharedPlace() {
+      @Override
+      public Path file() {
+        return place;
+      }
+
+      @Override
+      public void close() throws IOException {
+        Files.deleteIfExists(place);
+        places.remove(place);
+      }
+    };
   }
 
   /** Whether an address belongs to a mapping of this process (proc(5), /proc/pid/maps). */

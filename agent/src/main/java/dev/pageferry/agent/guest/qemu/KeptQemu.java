@@ -93,6 +93,7 @@ final class KeptQemu {
       if (!isKept) {
         // And QEMU with it.
         started.destroyForcibly();
+        files.noteUnsure();
       }
     }
   }
@@ -184,6 +185,11 @@ final class KeptQemu {
     }
     if (!await(() -> !keeper.isAlive(), KEEPER_ENDS)) {
       keeper.kill();
+      // So that it says nothing of the next one.
+      boolean _ = await(() -> !keeper.isAlive(), KEEPER_ENDS);
+    }
+    if (!Files.exists(files.ended())) {
+      files.noteUnsure();
     }
   }
 

@@ -32,6 +32,8 @@ final class MachineFiles implements AutoCloseable {
   private final Path directory;
   private final FileChannel lock;
   private final AtomicBoolean closed = new AtomicBoolean();
+  /** A QEMU that was started here is not known to have ended. */
+  private volatile boolean unsure;
 
   private MachineFiles(Path directory, FileChannel lock) {
     this.directory = directory;
@@ -161,6 +163,16 @@ final class MachineFiles implements AutoCloseable {
 
   static Path endedOf(Path directory) {
     return directory.resolve("ended");
+  }
+
+  /** One that was started here may be alive for a while. */
+  void noteUnsure() {
+    unsure = true;
+  }
+
+  /** Whether every QEMU that this agent has had here is known to be over with: no thread of it runs, and its memory is let go. */
+  boolean isOver() {
+    return !unsure && Files.exists(ended());
   }
 
   /** What the next agent has to know. */

@@ -33,6 +33,7 @@ final class QemuGuest implements IncomingGuest {
   private static final Logger log = LoggerFactory.getLogger(QemuGuest.class);
 
   private final QemuSpec spec;
+  private final MachineMemory memory;
   private final PageStore ram;
   private final MachineFiles files;
   private final Machine machine;
@@ -46,11 +47,12 @@ final class QemuGuest implements IncomingGuest {
   private final boolean isKept;
   private final AtomicBoolean detached = new AtomicBoolean();
 
-  /** @param ram which the machine's file is mapped to; ends with the guest, as the files do */
-  QemuGuest(QemuSpec spec, PageStore ram, MachineFiles files, ServedDisks disks, MachineCards cards,
+  /** @param memory in one of the files; ends with the guest, as they do */
+  QemuGuest(QemuSpec spec, MachineMemory memory, MachineFiles files, ServedDisks disks, MachineCards cards,
       MachineConsole console, QemuStarter starter, Scheduler scheduler) {
     this.spec = spec;
-    this.ram = ram;
+    this.memory = memory;
+    this.ram = memory.ram();
     this.files = files;
     this.disks = disks;
     this.cards = cards;
@@ -363,13 +365,18 @@ final class QemuGuest implements IncomingGuest {
     } catch (IOException e) {
       log.error("vm={} was not left well: {}", spec.name(), e.toString());
     }
-    ram.close();
+    memory.close();
+  }
+
+  private interface Ending extends AutoCloseable {
+    @Override
+    void close();
   }
 
   @Override
   public void close() {
     // Frames first, as nothing is to be sent any more; the files last, in which sockets of the others are.
-    try (ram; files; disks; console; machine; cards) {
+    try (memory; files; Ending _ = memory::keepForNext; disks; console; machine; cards) {
       log.debug("vm={} ends", spec.name());
     } catch (IOException e) {
       log.error("vm={} its files were not removed: {}", spec.name(), e.getMessage());

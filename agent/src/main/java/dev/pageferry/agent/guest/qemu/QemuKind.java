@@ -7,7 +7,6 @@ import dev.pageferry.agent.guest.LeftGuest;
 import dev.pageferry.agent.guest.ResolvedSpec;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.memory.OutOfMemoryException;
-import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.Incarnation;
@@ -19,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +33,7 @@ public final class QemuKind implements GuestKind {
   private final QemuStarter starter;
   private final Scheduler scheduler;
   private final QemuAbilities abilities;
+  private final AtomicLong spares = new AtomicLong();
 
   /**
    * @param agent of this host, which has these machines
@@ -80,7 +81,7 @@ public final class QemuKind implements GuestKind {
     try {
       MachineFiles files = MachineFiles.create(paths.directoryOf(own.id()));
       try {
-        return guest(own, files, memory.allocateShared(own.memoryBytes(), files.ram()));
+        return guest(own, files, MachineMemory.allocate(memory, own, files, this::newSpare));
       } catch (IOException | OutOfMemoryException | InterruptedException | RuntimeException | Error e) {
         files.close();
         throw e;
@@ -90,7 +91,11 @@ public final class QemuKind implements GuestKind {
     }
   }
 
-  private QemuGuest guest(QemuSpec spec, MachineFiles files, PageStore ram) throws IOException {
+  private Path newSpare() {
+    return paths.spare(starter.agent(), spares.incrementAndGet());
+  }
+
+  private QemuGuest guest(QemuSpec spec, MachineFiles files, MachineMemory ram) throws IOException {
     try {
       ServedDisks served = new ServedDisks(spec, files, disks, scheduler);
       return new QemuGuest(spec, ram, files, served,
@@ -153,7 +158,7 @@ public final class QemuKind implements GuestKind {
       MachineRecord record = MachineRecord.read(files.record()).of(starter.agent());
       write(record, files);
       QemuGuest guest = guest(record.spec(), files,
-          memory.adoptShared(record.spec().memoryBytes(), files.ram()));
+          MachineMemory.adopt(memory, record.spec(), files, this::newSpare));
       isTaken = true;
       log.info("vm={} runs here, and was left by the agent before", record.spec().name());
       return Optional.of(new LeftMachine(guest, qemu.get(), record));

@@ -31,6 +31,7 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
   public static final List<Path> FIRMWARE = List.of(Path.of("/usr/share/qemu/firmware"),
       Path.of("/etc/qemu/firmware"));
   private static final String PREFIX = "pageferry-";
+  private static final String SPARE = "spare-";
   /** Of a socket's path, with its end. Source: {@code unix(7)}. */
   private static final int LONGEST_SOCKET_PATH = 107;
 
@@ -42,6 +43,11 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
 
   Path directoryOf(VmId vm) {
     return ramDirectory.resolve(PREFIX + host + "-" + vm.value());
+  }
+
+  /** For memory that no machine has: a directory of that agent's. */
+  Path spare(Incarnation agent, long number) {
+    return ramDirectory.resolve("%s%s-%s%s-%d".formatted(PREFIX, host, SPARE, agent.value(), number));
   }
 
   /** @throws IOException naming what this host lacks for the machine, or does not allow */
