@@ -12,8 +12,13 @@ public final class RamDigest {
   private RamDigest() {
   }
 
-  /** SHA-256 of RAM in address order, lower-case hex; of a guest that is paused. */
+  /**
+   * SHA-256 of RAM in address order, lower-case hex; of a guest that is paused.
+   *
+   * @throws IllegalStateException if the page store is closed
+   */
   public static String of(PageStore ram) {
+    ram.borrow();
     try {
       MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
       for (long page = 0; page < ram.pageCount(); page += WINDOW_PAGES) {
@@ -22,6 +27,8 @@ public final class RamDigest {
       return HexFormat.of().formatHex(sha256.digest());
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every Java has SHA-256", e);
+    } finally {
+      ram.giveBack();
     }
   }
 }

@@ -20,16 +20,11 @@ final class MachineDigest {
 
   VmDigest take() throws IOException, InterruptedException {
     return mutex.<VmDigest, IOException>alone(() -> {
-      guest.ram().borrow();
+      guest.pauseOrRunOn(PauseReason.DIGEST);
       try {
-        guest.pauseOrRunOn(PauseReason.DIGEST);
-        try {
-          return new VmDigest(0, RamDigest.of(guest.ram()), "");
-        } finally {
-          guest.resume(PauseReason.DIGEST);
-        }
+        return new VmDigest(0, RamDigest.of(guest.ram()), "");
       } finally {
-        guest.ram().giveBack();
+        guest.resume(PauseReason.DIGEST);
       }
     });
   }
