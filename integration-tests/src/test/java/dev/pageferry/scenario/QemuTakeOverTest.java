@@ -301,20 +301,27 @@ class QemuTakeOverTest {
         "SKIPPED: it waits until a host counts as down; with -Dpageferry.qemu.failpoints=all it does");
     bootRecording("frozen", "host-a", "vhd");
     MachineOnHost old = MachineOnHost.of(cluster.vm("frozen"), "host-a");
-    old.signalKeeper("STOP");
-    cluster.agent("host-a").freeze();
-    await().atMost(SOON).until(() -> cluster.vm("frozen").getState() == Vm.State.UNKNOWN);
-    cluster.assertRefused(4, "host-a", "vm", "start", "frozen", "--host", "host-b");
+    try {
+      old.signalKeeper("STOP");
+      cluster.agent("host-a").freeze();
+      await().atMost(SOON).until(() -> cluster.vm("frozen").getState() == Vm.State.UNKNOWN);
+      cluster.assertRefused(4, "host-a", "vm", "start", "frozen", "--host", "host-b");
 
-    cluster.agent("host-a").kill();
-    cluster.ferryJson("host", "confirm-dead", "host-a", "--yes", "-o", "json");
-    cluster.startVm("frozen", "host-b");
-    awaitCounting("frozen");
-    assertThat(QemuProcesses.of(cluster.vm("frozen").getId())).as("nobody has stopped the old one")
-        .filteredOn(each -> each.host().equals("host-a")).noneMatch(Qemu::isStopped).hasSize(1);
-    assertRecorded("frozen", "vhd");
-    cluster.restart("host-a");
-    old.awaitGone();
+      cluster.agent("host-a").kill();
+      cluster.ferryJson("host", "confirm-dead", "host-a", "--yes", "-o", "json");
+      cluster.startVm("frozen", "host-b");
+      awaitCounting("frozen");
+      assertThat(QemuProcesses.of(cluster.vm("frozen").getId())).as("nobody has stopped the old one")
+          .filteredOn(each -> each.host().equals("host-a")).noneMatch(Qemu::isStopped).hasSize(1);
+      assertRecorded("frozen", "vhd");
+      cluster.restart("host-a");
+      old.awaitGone();
+    } finally {
+      if (old.keeper().isPresent()) {
+        // Or nobody would ever end it.
+        old.signalKeeper("CONT");
+      }
+    }
     awaitCounting("frozen");
     assertRecorded("frozen", "vhd");
     assertThat(cluster.vm("frozen").getHost()).isEqualTo("host-b");
