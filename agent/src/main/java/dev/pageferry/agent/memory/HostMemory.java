@@ -219,7 +219,9 @@ public final class HostMemory implements AutoCloseable {
         return;
       }
     }
-    spare.unmap();
+    // Ahead of the rest, which takes its time: the caller may be an event loop, or this process about to end.
+    spare.removeFile();
+    cleaner.execute(spare::unmap);
   }
 
   private void expire(SpareMapping spare) {

@@ -190,7 +190,7 @@ final class HostMemoryTest {
   }
 
   @Test
-  void keptMemoryWhoseFileSomebodyRemovedIsNoReasonToRefuseAGuest(@TempDir Path directory) throws Exception {
+  void aGuestIsNotRefusedBecauseSomebodyRemovedTheFileOfKeptMemory(@TempDir Path directory) throws Exception {
     PageStore before = memory.allocateShared(8 * MEBIBYTE, directory.resolve("before"));
     memory.closeShared(before, moved(directory.resolve("before")));
     Files.delete(directory.resolve("before-kept"));

@@ -8,7 +8,9 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
 import java.util.Set;
@@ -175,6 +177,25 @@ final class MachineFiles implements AutoCloseable {
     return !unsure && Files.exists(ended());
   }
 
+  /**
+   * Moves RAM, unless these files are somebody else's by now, or RAM is.
+   *
+   * @param key of the file that is meant, as {@link #ramKey} gave it
+   * @return whether it was moved
+   */
+  synchronized boolean moveRam(MachineFiles place, String key) throws IOException {
+    if (closed.get() || !ramKey().equals(key)) {
+      return false;
+    }
+    Files.move(ram(), place.ram(), StandardCopyOption.ATOMIC_MOVE);
+    return true;
+  }
+
+  /** What tells the file of RAM from another one of that name. */
+  String ramKey() throws IOException {
+    return String.valueOf(Files.readAttributes(ram(), BasicFileAttributes.class).fileKey());
+  }
+
   /** What the next agent has to know. */
   Path record() {
     return recordOf(directory);
@@ -282,7 +303,7 @@ final class MachineFiles implements AutoCloseable {
   }
 
   /** Leaves it to the next agent, once, unless it was removed. */
-  void leave() throws IOException {
+  synchronized void leave() throws IOException {
     if (closed.compareAndSet(false, true)) {
       try {
         lock.close();
@@ -294,7 +315,7 @@ final class MachineFiles implements AutoCloseable {
 
   /** Removes all of it, once; what is mapped or open stays until it is not. */
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
     if (!closed.compareAndSet(false, true)) {
       // By now it may be the directory of the VM's next machine here.
       return;

@@ -7,8 +7,6 @@ import dev.pageferry.agent.memory.SharedPlace;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -27,14 +25,15 @@ final class MachineMemory implements AutoCloseable {
   private final String key;
   private final AtomicBoolean over = new AtomicBoolean();
 
-  private MachineMemory(HostMemory memory, PageStore ram, QemuSpec spec, MachineFiles files, Supplier<Path> places) {
+  private MachineMemory(HostMemory memory, PageStore ram, QemuSpec spec, MachineFiles files, Supplier<Path> places)
+      throws IOException {
     this.memory = memory;
     this.ram = ram;
     this.files = files;
     this.places = places;
     // Devices that an operator added may share memory with other programs, such as those of vhost-user.
     this.mayBeKept = spec.arguments().isEmpty();
-    this.key = key(files);
+    this.key = files.ramKey();
   }
 
   /**
@@ -44,20 +43,22 @@ final class MachineMemory implements AutoCloseable {
    */
   static MachineMemory allocate(HostMemory memory, QemuSpec spec, MachineFiles files, Supplier<Path> places)
       throws IOException, OutOfMemoryException, InterruptedException {
-    return new MachineMemory(memory, memory.allocateShared(spec.memoryBytes(), files.ram()), spec, files, places);
+    return of(memory, memory.allocateShared(spec.memoryBytes(), files.ram()), spec, files, places);
   }
 
   /** As {@link #allocate}, of a machine that is there. */
   static MachineMemory adopt(HostMemory memory, QemuSpec spec, MachineFiles files, Supplier<Path> places)
       throws IOException {
-    return new MachineMemory(memory, memory.adoptShared(spec.memoryBytes(), files.ram()), spec, files, places);
+    return of(memory, memory.adoptShared(spec.memoryBytes(), files.ram()), spec, files, places);
   }
 
-  private static String key(MachineFiles files) {
+  private static MachineMemory of(HostMemory memory, PageStore ram, QemuSpec spec, MachineFiles files,
+      Supplier<Path> places) throws IOException {
     try {
-      return String.valueOf(Files.readAttributes(files.ram(), BasicFileAttributes.class).fileKey());
+      return new MachineMemory(memory, ram, spec, files, places);
     } catch (IOException e) {
-      return "none: " + e;
+      ram.close();
+      throw e;
     }
   }
 
@@ -72,17 +73,12 @@ final class MachineMemory implements AutoCloseable {
       return;
     }
     try {
-      if (!key(files).equals(key)) {
-        // Somebody has removed it, and QEMU has made another one.
-        return;
-      }
       MachineFiles place = MachineFiles.create(places.get());
       boolean isKept = false;
       try {
         // So that any agent removes it, should this one not come to it.
         Files.createFile(place.ended());
-        Files.move(files.ram(), place.ram(), StandardCopyOption.ATOMIC_MOVE);
-        isKept = memory.closeShared(ram, new Place(place));
+        isKept = files.moveRam(place, key) && memory.closeShared(ram, new Place(place));
       } finally {
         if (!isKept) {
           place.close();
