@@ -24,6 +24,8 @@ final class HostEntry {
   private long beats;
   private List<InDoubt> doubts = List.of();
   private Set<VmId> coming = Set.of();
+  /** Whether this incarnation has said what it has. */
+  private boolean hasReported;
   /** The records' revision at the last two heartbeats of this incarnation; 0: there were none. */
   private long lastBeatRevision;
   private long beatBeforeRevision;
@@ -62,6 +64,7 @@ final class HostEntry {
     answers.clear();
     doubts = List.of();
     coming = Set.of();
+    hasReported = false;
     lastBeatRevision = 0;
     beatBeforeRevision = 0;
   }
@@ -78,6 +81,7 @@ final class HostEntry {
     vms = next;
     doubts = List.copyOf(content.doubts());
     coming = Set.copyOf(content.coming());
+    hasReported = true;
     beats++;
     // The first heartbeat after an answer may have been made before it; the second was made after the first was answered.
     answers.values().removeIf(each -> beats - each.beatsBefore() >= 2);
@@ -119,7 +123,7 @@ final class HostEntry {
 
   HostInventory.Host host(long nowNanos, Duration timeout) {
     return new HostInventory.Host(record, isHeard && !isSilent(nowNanos, timeout), memoryFreeBytes, Map.copyOf(vms),
-        doubts, coming, beatBeforeRevision);
+        doubts, coming, hasReported, beatBeforeRevision);
   }
 
   Incarnation incarnation() {

@@ -53,11 +53,12 @@ public final class HostInventory {
    * @param vms what its last heartbeat said
    * @param doubts copies that it keeps paused because it does not know whose they are
    * @param coming VMs that were being received, restored or built there, and were not among the others yet
+   * @param hasReported whether its present incarnation has said what it has
    * @param reportedRevision rows that this revision of the records had, or an earlier one, are older than its last two
    *     heartbeats; 0: there were fewer
    */
   public record Host(HostRecord record, boolean isUp, long memoryFreeBytes, Map<VmId, VmStatus> vms,
-      List<InDoubt> doubts, Set<VmId> coming, long reportedRevision) {
+      List<InDoubt> doubts, Set<VmId> coming, boolean hasReported, long reportedRevision) {
     public HostId id() {
       return new HostId(record.getId());
     }

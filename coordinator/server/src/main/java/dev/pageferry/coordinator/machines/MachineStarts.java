@@ -114,8 +114,8 @@ final class MachineStarts {
     Vm vm = states.vm(row, states.lastTold(row.record()));
     if (vm.getState() == Vm.State.UNKNOWN) {
       throw new RequestException(Kind.REFUSED,
-          "VM %s is UNKNOWN and may still run on host %s: host %s is DOWN, no heartbeat; see that its agent runs, or, if it is off, 'ferry host confirm-dead %s'",
-          vm.getName(), vm.getHost(), vm.getHost(), vm.getHost());
+          "VM %s is UNKNOWN and may still run on host %s: %s; try again once its agent is heard, or, if the host is off, 'ferry host confirm-dead %s'",
+          vm.getName(), vm.getHost(), vm.getReason(), vm.getHost());
     }
     if (vm.getState() != Vm.State.STOPPED && vm.getState() != Vm.State.FAILED) {
       throw new RequestException(Kind.REFUSED, "VM %s is %s; only a stopped or failed VM can be started", vm.getName(),

@@ -22,6 +22,7 @@ import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.agent.v1.PrepareIncomingRequest;
 import dev.pageferry.proto.agent.v1.StartOutgoingRequest;
 import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
@@ -318,7 +319,7 @@ final class MigrationRun {
 
   /** The VM belongs to the destination: it is done once it runs there. */
   private boolean concludeCommitted(long epoch) throws InterruptedException {
-    if (!inventory.isCurrent(destination, destinationIncarnation)) {
+    if (isDownAtDestination()) {
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
               "host %s restarted or was confirmed dead after the commit, and the VM, its own by then, is down; start it"
@@ -335,7 +336,7 @@ final class MigrationRun {
       });
       return true;
     }
-    boolean silent = inventory.isLost(destination, destinationIncarnation);
+    boolean silent = isDestinationSilent();
     if (silent && !document.now().hasFailure()) {
       // It may be frozen or cut off, and come back running the VM: only its next incarnation would say that the VM is down.
       document.update(
@@ -348,12 +349,30 @@ final class MigrationRun {
     return false;
   }
 
+  /** Its agent ended, and the one that followed it, if there is one, has not taken the VM over. */
+  private boolean isDownAtDestination() {
+    if (inventory.isCurrent(destination, destinationIncarnation)) {
+      return false;
+    }
+    Optional<Host> next = inventory.find(destination).filter(host -> !host.isConfirmedDead());
+    return next.isEmpty() || next.get().hasReported() && !next.get().coming().contains(vm)
+        && Optional.ofNullable(next.get().vms().get(vm))
+            .filter(there -> there.getState() != VmStatus.State.FAILED).isEmpty();
+  }
+
+  private boolean isDestinationSilent() {
+    return inventory.isCurrent(destination, destinationIncarnation)
+        ? inventory.isLost(destination, destinationIncarnation)
+        : inventory.find(destination).filter(Host::isUp).isEmpty();
+  }
+
   private boolean isRunningAtDestination(long epoch) {
     Optional<Host> host = inventory.find(destination);
     if (host.isEmpty()) {
       return false;
     }
-    if (host.get().vms().containsKey(vm) && host.get().vms().get(vm).getEpoch() >= epoch) {
+    VmStatus there = host.get().vms().get(vm);
+    if (there != null && there.getEpoch() >= epoch && !host.get().coming().contains(vm)) {
       return true;
     }
     try {

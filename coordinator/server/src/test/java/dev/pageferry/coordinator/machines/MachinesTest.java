@@ -88,7 +88,7 @@ class MachinesTest extends MachinesFixture {
     site.timeOutAllBut("b");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.UNKNOWN);
     assertThat(machines.show("db").getReason()).contains("host a is not heard");
-    refused(Kind.REFUSED, () -> machines.start("db", "", false), "host a is DOWN");
+    refused(Kind.REFUSED, () -> machines.start("db", "", false), "host a is not heard");
     refused(Kind.REFUSED, () -> machines.start("db", "b", false), "may still run on host a");
     refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is UNKNOWN: host a is not heard");
     assertThat(site.owner("db")).containsExactly("a", 1L);
@@ -102,6 +102,7 @@ class MachinesTest extends MachinesFixture {
   void aVmWhoseHostRestartedHasFailed() throws RequestException {
     site.createVm("db", "a");
     site.register("a");
+    site.heartbeat("a");
     assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
     assertThat(machines.show("db").getReason()).contains("the agent of host a ended");
     refused(Kind.REFUSED, () -> machines.pause("db"), "VM db is FAILED; start it first");
@@ -110,6 +111,19 @@ class MachinesTest extends MachinesFixture {
     assertThat(started.getState()).isEqualTo(Vm.State.RUNNING);
     assertThat(started.getEpoch()).isEqualTo(2);
     assertThat(site.row("db").getOwnerIncarnation()).isEqualTo(site.incarnation("a").value());
+  }
+
+  @Test
+  void whatBecameOfAVmIsUnknownUntilTheNextAgentOfItsHostHasSaidWhatItTakesOver() throws RequestException {
+    site.createVm("db", "a");
+    site.register("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.UNKNOWN);
+    assertThat(machines.show("db").getReason()).contains("has not said yet what it takes over");
+    refused(Kind.REFUSED, () -> machines.start("db", "", false),
+        "VM db is UNKNOWN and may still run on host a: the agent of host a ended");
+
+    site.heartbeat("a");
+    assertThat(machines.show("db").getState()).isEqualTo(Vm.State.FAILED);
   }
 
   @Test

@@ -61,6 +61,8 @@ class MigrationAcceptanceTest extends SiteFixture {
     refused(Kind.REFUSED, request("db", "b"), "VM db is STOPPED; there is nothing to move, start it first");
     site.machines().start("db", "", false);
     site.register("a");
+    refused(Kind.REFUSED, request("db", "b"), "VM db is UNKNOWN: the agent of host a ended");
+    site.heartbeat("a");
     refused(Kind.REFUSED, request("db", "b"), "VM db is FAILED; there is nothing to move, start it first");
   }
 

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.Reports;
 import dev.pageferry.coordinator.fakes.SiteFixture;
+import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
 import dev.pageferry.coordinator.request.RequestException;
@@ -19,6 +23,7 @@ import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.report.v1.MigrationStage;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.BeforeEach;
@@ -233,12 +238,39 @@ class MigrationSupervisorTest extends SiteFixture {
     site.agent("a").goSilent();
     await().until(() -> site.agent("b").count("incomingState") >= 1);
     site.register("b");
+    site.heartbeat("b");
     Migration ended = site.ended(accepted);
 
     assertThat(ended.getState()).isEqualTo(Migration.State.FAILED);
     assertThat(ended.getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
     assertThat(site.owner("db")).containsExactly("b", 2L);
     assertThat(site.machines().show("db").getState()).isEqualTo(Vm.State.FAILED);
+  }
+
+  @Test
+  void aDestinationWhoseNextAgentTakesTheVmOverCompletesTheMigration() throws RequestException {
+    Migration accepted = site.migrate("db", "b");
+    await().until(() -> site.agent("a").count("watchOutgoing") == 1);
+    commit(accepted);
+    site.agent("b").goSilent();
+    site.agent("a").goSilent();
+    Incarnation before = site.incarnation("b");
+    site.register("b");
+    HostId b = new HostId("b");
+    site.inventory().heartbeat(b, site.incarnation("b"), 0,
+        new HostInventory.Content(List.of(), List.of(), Set.of(site.vmId("db"))));
+    long asked = site.agent("b").count("incomingState");
+    await().until(() -> site.agent("b").count("incomingState") > asked + 1);
+    assertThat(site.migrations().show(accepted.getId()).getState()).isNotEqualTo(Migration.State.FAILED);
+
+    Decision taken = site.ledger().takeOver(site.vmId("db"),
+        new OwnershipEvent.TakeOver(b, site.incarnation("b"), Set.of(before)), site.inventory()::isAlive);
+    assertThat(taken.outcome()).isEqualTo(Outcome.COMMITTED);
+    site.hosts("b", "db", vm -> vm.setEpoch(3));
+    site.heartbeat("b");
+    assertThat(site.ended(accepted).getState()).isEqualTo(Migration.State.COMPLETED);
+    assertThat(site.ended(accepted).hasFailure()).isFalse();
+    assertThat(site.machines().show("db").getState()).isEqualTo(Vm.State.RUNNING);
   }
 
   @Test
@@ -252,6 +284,7 @@ class MigrationSupervisorTest extends SiteFixture {
     await().until(() -> site.migrations().show(accepted.getId()).hasFailure());
     assertThat(site.migrations().show(accepted.getId()).getState()).isEqualTo(Migration.State.IN_DOUBT);
     site.register("b");
+    site.heartbeat("b");
     assertThat(site.ended(accepted).getFailure().getCode()).isEqualTo("LOST_AFTER_COMMIT");
     assertThat(site.owner("db")).containsExactly("b", 2L);
   }
