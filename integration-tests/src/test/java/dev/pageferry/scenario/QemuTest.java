@@ -248,6 +248,12 @@ class QemuTest {
     cluster.ferryJson("vm", "resume", "efi", "-o", "json");
     awaitCounting("efi", "host-b");
     assertConsecutive(counts("efi", "host-b"));
+    assertThat(console("efi", "host-b")).contains("booted by UEFI, time 1");
+    cluster.ferryJson("vm", "stop", "efi", "--force", "-o", "json");
+    // Where it has not been stopped: what it has in its variables is on the storage of both.
+    cluster.ferryJson("vm", "start", "efi", "--host", "host-a", "-o", "json");
+    awaitCounting("efi", "host-a");
+    assertThat(console("efi", "host-a")).contains("booted by UEFI, time 2");
     cluster.delete("efi");
   }
 

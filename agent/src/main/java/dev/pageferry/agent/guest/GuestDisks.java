@@ -6,6 +6,7 @@ import dev.pageferry.agent.disk.IncomingDisks;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /** Where guests of this host find their disks. */
@@ -66,6 +67,11 @@ public final class GuestDisks {
   /** Removes the disks of a VM that has them elsewhere now, as far as they were not opened after an epoch. */
   public void retire(GuestSpec spec, OwnershipEpoch upTo) throws IOException {
     storageFor(spec).copies().retire(spec.disks(), spec.id(), upTo);
+  }
+
+  /** Where files of VMs that do not run are; empty: this host has no shared storage. */
+  public Optional<Path> savedStates() {
+    return storage.map(SharedStorage::savedStates);
   }
 
   /** @throws IOException if this host has no shared storage */

@@ -338,6 +338,11 @@ final class Machine implements AutoCloseable {
     return runsSince;
   }
 
+  /** Whether its QEMU of now has run here. */
+  boolean hasRun() {
+    return runsSince != 0;
+  }
+
   /** Its pages, its state, and its end here. */
   Leaving leaving() {
     return leaving;

@@ -40,6 +40,7 @@ final class QemuGuest implements IncomingGuest {
   private final ServedDisks disks;
   private final MachineCards cards;
   private final MachineConsole console;
+  private final FlashMemory flash;
   private final AtomicPageBitmap written;
   private final MachineDigest digest;
   private final MachineRecovery recovery;
@@ -49,7 +50,7 @@ final class QemuGuest implements IncomingGuest {
 
   /** @param memory in one of the files; ends with the guest, as they do */
   QemuGuest(QemuSpec spec, MachineMemory memory, MachineFiles files, ServedDisks disks, MachineCards cards,
-      MachineConsole console, QemuStarter starter, Scheduler scheduler) {
+      MachineConsole console, Optional<UefiVariables> variables, QemuStarter starter, Scheduler scheduler) {
     this.spec = spec;
     this.memory = memory;
     this.ram = memory.ram();
@@ -58,6 +59,7 @@ final class QemuGuest implements IncomingGuest {
     this.cards = cards;
     this.console = console;
     this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), this::recover, scheduler);
+    this.flash = new FlashMemory(spec.name(), variables, files, machine::hasRun, scheduler);
     this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
     this.digest = new MachineDigest(this, scheduler);
     this.isKept = !starter.patience().isZero();
@@ -68,6 +70,7 @@ final class QemuGuest implements IncomingGuest {
   public void boot(DiskClaim claim, Set<PauseReason> also) throws IOException, InterruptedException {
     openDisks(claim);
     disks.serve();
+    flash.bring(claim.epoch());
     machine.boot();
     cards.plugIn();
     pausedFor(also);
@@ -116,6 +119,7 @@ final class QemuGuest implements IncomingGuest {
   @Override
   public void ownedUnder(OwnershipEpoch epoch) {
     machine.ownedUnder(epoch);
+    flash.ownedUnder(epoch);
   }
 
   void failed(String reason) {
@@ -376,7 +380,7 @@ final class QemuGuest implements IncomingGuest {
   @Override
   public void close() {
     // Frames first, as nothing is to be sent any more; the files last, in which sockets of the others are.
-    try (memory; files; Ending _ = memory::keepForNext; disks; console; machine; cards) {
+    try (memory; files; flash; Ending _ = memory::keepForNext; disks; console; machine; cards) {
       log.debug("vm={} ends", spec.name());
     } catch (IOException e) {
       log.error("vm={} its files were not removed: {}", spec.name(), e.getMessage());

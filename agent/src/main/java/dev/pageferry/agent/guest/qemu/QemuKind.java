@@ -100,11 +100,16 @@ public final class QemuKind implements GuestKind {
       ServedDisks served = new ServedDisks(spec, files, disks, scheduler);
       return new QemuGuest(spec, ram, files, served,
           new MachineCards(spec, files, network, served.held()::isPermitted, scheduler),
-          new MachineConsole(spec.name(), files, scheduler), starter, scheduler);
+          new MachineConsole(spec.name(), files, scheduler), variables(spec), starter, scheduler);
     } catch (IOException | RuntimeException | Error e) {
       ram.close();
       throw e;
     }
+  }
+
+  private Optional<UefiVariables> variables(QemuSpec spec) {
+    return spec.uefi().flatMap(flash -> disks.savedStates()
+        .map(directory -> new UefiVariables(spec.id(), directory, flash.variablesBytes())));
   }
 
   /**

@@ -4,7 +4,6 @@ import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.Incarnation;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -37,9 +36,14 @@ record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, Schedu
     return KeptQemu.start(command, files, patience, scheduler);
   }
 
-  /** Variables begin as the firmware's package has them, unless the machine's state, in which flash memory is, has others. */
+  /**
+   * Variables begin as the firmware's package has them, unless the machine has some, or its state, in which flash memory is, brings
+   * others.
+   */
   private static List<String> uefi(FirmwareFiles firmware, MachineFiles files) throws IOException {
-    Files.copy(firmware.variables(), files.variables(), StandardCopyOption.REPLACE_EXISTING);
+    if (!Files.exists(files.variables())) {
+      Files.copy(firmware.variables(), files.variables());
+    }
     Files.setPosixFilePermissions(files.variables(), PosixFilePermissions.fromString("rw-------"));
     return QemuCommand.flash(firmware.code(), files.variables());
   }
