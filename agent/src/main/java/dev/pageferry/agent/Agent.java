@@ -161,7 +161,8 @@ final class Agent implements AutoCloseable {
       GuestDisks disks, HostNetwork network) {
     QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
         config.allowedPaths(), config.allowedQemuOptions(), QemuPaths.FIRMWARE);
-    return new QemuKind(memory, disks, network, paths, incarnation, config.keepGuests(), Scheduler.SYSTEM);
+    return new QemuKind(memory, disks, network, paths, incarnation, config.keepGuests(),
+        config.writtenPages(), Scheduler.SYSTEM);
   }
 
   /** Agents on one machine that were told nothing do not get into each other's way. */

@@ -1,6 +1,7 @@
 package dev.pageferry.agent;
 
 import dev.pageferry.agent.guest.qemu.QemuArgument;
+import dev.pageferry.agent.guest.qemu.WrittenPagesFrom;
 import dev.pageferry.agent.network.InterfaceUplink;
 import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.common.config.HostPort;
@@ -36,6 +37,7 @@ import java.util.Set;
  * @param allowedQemuOptions names of options of QEMU that operators may add to machines
  * @param ramDirectory a tmpfs, for the memory of machines of QEMU
  * @param keepGuests how long machines of QEMU wait for the next agent of this host once this one has ended
+ * @param writtenPages who tells which pages machines of QEMU write
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
@@ -43,11 +45,13 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
     Optional<Path> runDirectory, String qemu,
     List<Path> allowedPaths, Set<String> allowedQemuOptions, Path ramDirectory, Duration keepGuests,
+    WrittenPagesFrom writtenPages,
     Optional<Path> failpointDirectory) {
   private static final Duration MOST_PATIENCE = Duration.ofHours(1);
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
       "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "qemu",
-      "allow-path", "allow-qemu-arg", "ram-dir", "keep-guests", "failpoint-dir");
+      "allow-path", "allow-qemu-arg", "ram-dir", "keep-guests", "written-pages",
+      "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
@@ -67,6 +71,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("allow-qemu-arg", Set.of(), QemuArgument::parseAllowed),
         settings.optional("ram-dir", Path.of("/dev/shm"), Path::of),
         settings.optional("keep-guests", Duration.ofSeconds(60), AgentConfig::patience),
+        settings.optional("written-pages", WrittenPagesFrom.AUTO, WrittenPagesFrom::parse),
         settings.maybe("failpoint-dir", Path::of));
     if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard()
         || config.vxlanListen().filter(HostPort::isWildcard).isPresent())) {

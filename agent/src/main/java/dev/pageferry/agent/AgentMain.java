@@ -92,6 +92,11 @@ public final class AgentMain extends ServerProgram {
           + "the next one to take them over. 0: they end with this agent. Default 60s.")
   @Nullable
   String keepGuests;
+  @Option(names = "--written-pages", paramLabel = "auto|kernel|stream",
+      description = "Who tells which pages of a machine of QEMU are written while it moves: the kernel,%n"
+          + "where it can, or QEMU, in its stream. Default auto: the kernel, but not under KVM.")
+  @Nullable
+  String writtenPages;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
   @Nullable
   String failpointDir;

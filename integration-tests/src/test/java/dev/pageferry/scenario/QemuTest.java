@@ -222,6 +222,7 @@ class QemuTest {
       assertThat(cluster.ferryJson("migrate", kind, "cd", "--to", to, "-o", "json").get("state").getAsString())
           .isEqualTo("COMPLETED");
       awaitTicking("cd");
+      cluster.agent("host-a").awaitLog(Pattern.compile("vm=cd written pages come from QEMU's stream.* --qemu-arg"));
     }
     cluster.delete("cd");
   }

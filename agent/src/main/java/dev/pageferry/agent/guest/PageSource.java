@@ -9,8 +9,8 @@ import java.io.IOException;
  *
  * <p><b>Why no write is lost.</b> A page that is written after it was handed over here is handed over again, and the store of a
  * write whose page is handed over is visible to whoever reads RAM afterwards. So of each page the last contents are sent, or
- * it is still to be handed over. How a machine keeps that is its own matter: the built-in one lets its dirty log be harvested,
- * others push what they find ({@link PushedPages}).
+ * it is still to be handed over. How a machine keeps that is its own matter: the built-in one lets its dirty log be harvested;
+ * of others the kernel knows what they wrote, or they push what they find ({@link PushedPages}).
  *
  * <p>A round of the wire is what was handed over since the one before; it has each page once. A <i>pass</i> is over when all that
  * had been written by the beginning of the pass was handed over: only then do figures tell whether the rest shrinks. Where we

@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 import dev.pageferry.agent.guest.PushedPages;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
@@ -34,29 +35,57 @@ final class Departure {
   private static final Duration ALL_SENT = Duration.ofSeconds(60);
   private static final Duration ENDED = Duration.ofSeconds(10);
   private static final Duration SOON = Duration.ofMillis(1);
+  /** QEMU takes some seconds to decide on it, and longer for its first pass over much memory. */
+  private static final Duration THROTTLED = Duration.ofSeconds(10);
   private static final int LEAST_THROTTLE = 1;
 
   /** Of a migration that does nothing any more. Source: QEMU's {@code qapi/migration.json}, MigrationStatus. */
   private static final Set<String> OVER = Set.of("cancelled", "failed", "completed", "none");
 
+  private enum Kind {
+    /** RAM and all: its pages are told, or the guest can be held back. */
+    WITH_RAM("auto-converge"),
+    /** All else, as far as it is there while the guest runs, and then the rest. */
+    BESIDE_RAM(StreamFormat.IGNORE_SHARED),
+    /** All else, of a machine that is stopped already. */
+    AT_ONCE(StreamFormat.IGNORE_SHARED);
+
+    private final List<String> capabilities;
+
+    Kind(String own) {
+      this.capabilities = List.of("return-path", "switchover-ack", own);
+    }
+  }
+
   private final Qmp monitor;
   private final Scheduler scheduler;
-  private final PushedPages pages;
+  /** Told of the pages of RAM; none: nobody asks for them. */
+  private final @Nullable PushedPages pages;
   private final SocketChannel channel;
   private final StreamReader stream;
-  /** Whether parts of the state may be told ahead of the rest. */
-  private final boolean hasParts;
+  private final Kind kind;
   /** What is too large for the rest, and was not told yet. */
   private @Nullable MachineImage large;
   private @Nullable MachineImage toldAhead;
   private boolean wasAsked;
+  private final Signal changed;
+  private volatile boolean isHeld;
+  /** Of {@link #watch}: over all of RAM, as far as QEMU has told. */
+  private long passesOver;
+  /** How much the guest is held back, and is to be, in percent; on the scheduler's clock until when that is waited for. */
+  private volatile int throttled;
+  private volatile int wantedThrottle;
+  private volatile long throttledBy;
   private final Promise<MachineImage> image;
   private volatile boolean over;
   private @Nullable Task reader;
   private @Nullable Task watcher;
 
-  private Departure(Qmp monitor, Scheduler scheduler, PushedPages pages, SocketChannel channel, boolean hasParts) {
-    this.hasParts = hasParts;
+  private Departure(Qmp monitor, Scheduler scheduler, @Nullable PushedPages pages, SocketChannel channel,
+      Kind kind) {
+    this.kind = kind;
+    this.isHeld = kind == Kind.BESIDE_RAM;
+    this.changed = scheduler.newSignal();
     this.monitor = monitor;
     this.scheduler = scheduler;
     this.pages = pages;
@@ -65,14 +94,19 @@ final class Departure {
     this.stream = new StreamReader(channel, QemuCommand.RAM_BLOCK, new StreamReader.Sink() {
       @Override
       public boolean pages(long first, long count) throws InterruptedException {
-        return !over && pages.push(first, count);
+        return !over && (pages == null || pages.push(first, count));
       }
 
       @Override
       public void restPushed() {
-        if (!over) {
+        if (!over && pages != null) {
           pages.restPushed();
         }
+      }
+
+      @Override
+      public void smallBlocksRead() throws InterruptedException {
+        changed.await(() -> !isHeld || over);
       }
     });
   }
@@ -81,32 +115,38 @@ final class Departure {
    * Has the machine begin.
    *
    * @param socket where its stream comes
-   * @param pages told what is to be sent
+   * @param pages told what is to be sent; none: that is known from elsewhere
    */
-  static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages)
+  static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, @Nullable PushedPages pages)
       throws IOException, InterruptedException {
-    return begin(monitor, socket, scheduler, pages, true, List.of("return-path", "switchover-ack", "auto-converge"));
+    return begin(monitor, socket, scheduler, pages, Kind.WITH_RAM);
   }
 
-  /** As {@link #begin}, of a stopped machine whose RAM is read from its file: no page is pushed. */
+  /**
+   * As {@link #begin}, without RAM. Once the blocks beside it are read nothing more is, until {@link #readOn}: a QEMU with nothing to send
+   * would go round and round, and hold its lock, while one that cannot send waits outside of it.
+   */
+  static Departure beginBesideRam(Qmp monitor, Path socket, Scheduler scheduler)
+      throws IOException, InterruptedException {
+    return begin(monitor, socket, scheduler, null, Kind.BESIDE_RAM);
+  }
+
+  /** As {@link #begin}, of a stopped machine without its RAM, all at once. */
   static Departure beginWithoutRam(Qmp monitor, Path socket, Scheduler scheduler)
       throws IOException, InterruptedException {
-    PushedPages none = new PushedPages(1, scheduler, () -> {
-    });
-    return begin(monitor, socket, scheduler, none, false,
-        List.of("return-path", "switchover-ack", StreamFormat.IGNORE_SHARED));
+    return begin(monitor, socket, scheduler, null, Kind.AT_ONCE);
   }
 
-  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, PushedPages pages, boolean hasParts,
-      List<String> capabilities) throws IOException, InterruptedException {
-    prepare(monitor, capabilities);
+  private static Departure begin(Qmp monitor, Path socket, Scheduler scheduler, @Nullable PushedPages pages,
+      Kind kind) throws IOException, InterruptedException {
+    prepare(monitor, kind.capabilities);
     Files.deleteIfExists(socket);
     try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       server.bind(UnixDomainSocketAddress.of(socket), 1);
       JsonObject target = new JsonObject();
       target.addProperty("uri", "unix:" + socket);
       JsonObject _ = monitor.execute("migrate", target);
-      Departure departure = new Departure(monitor, scheduler, pages, accept(server, scheduler), hasParts);
+      Departure departure = new Departure(monitor, scheduler, pages, accept(server, scheduler), kind);
       departure.start();
       return departure;
     } finally {
@@ -146,7 +186,15 @@ final class Departure {
 
   private void start() {
     reader = scheduler.startBlocking("qemu-stream", this::read);
-    watcher = scheduler.start("qemu-figures", this::watch);
+    if (kind == Kind.WITH_RAM) {
+      watcher = scheduler.start("qemu-figures", this::watch);
+    }
+  }
+
+  /** The machine is stopped, so that QEMU comes to an end, or is soon; for that it holds its lock until all is read. Any thread. */
+  void readOn() {
+    isHeld = false;
+    changed.raise();
   }
 
   private void read() {
@@ -164,17 +212,16 @@ final class Departure {
 
   private void failed(IOException cause) {
     image.fail(cause);
-    if (!over) {
+    if (!over && pages != null) {
       pages.failed(new IOException("QEMU's stream: " + cause.getMessage(), cause));
     }
   }
 
   /** Tells how far QEMU is, as far as it knows. */
   private void watch() {
-    long passes = 0;
     try {
       while (!over && !image.isSettled()) {
-        passes = Math.max(passes, look(passes));
+        look();
         scheduler.sleep(LOOK);
       }
     } catch (InterruptedException e) {
@@ -182,26 +229,29 @@ final class Departure {
     }
   }
 
-  /** @return how many passes are over, or what was known before where it does not tell: then it is asked again */
-  private long look(long passes) throws InterruptedException {
+  /** Where it does not tell it is asked again. */
+  private void look() throws InterruptedException {
     try {
-      JsonObject ram = query().getAsJsonObject("ram");
+      JsonObject said = query();
+      JsonObject ram = said.getAsJsonObject("ram");
       if (ram == null || over) {
-        return passes;
+        return;
       }
       double rate = ram.get("pages-per-second").getAsDouble();
-      pages.figures(ram.get("remaining").getAsLong() / PageSize.BYTES, rate > 0 ? rate : Double.POSITIVE_INFINITY);
-      long begun = ram.get("dirty-sync-count").getAsLong();
-      if (begun > passes + 1) {
-        if (passes == 0) {
-          stream.wantAhead();
+      long rest = ram.get("remaining").getAsLong() / PageSize.BYTES;
+      long passes = ram.get("dirty-sync-count").getAsLong() - 1;
+      boolean isPassOver = passes > passesOver;
+      passesOver = Math.max(passesOver, passes);
+      if (pages != null) {
+        pages.figures(rest, rate > 0 ? rate : Double.POSITIVE_INFINITY);
+        if (isPassOver) {
+          pages.passOver();
         }
-        pages.passOver();
       }
-      return begun - 1;
+      throttled = said.has("cpu-throttle-percentage") ? said.get("cpu-throttle-percentage").getAsInt() : 0;
+      changed.raise();
     } catch (IOException | RuntimeException e) {
       log.debug("QEMU does not tell how far it is: {}", e.toString());
-      return passes;
     }
   }
 
@@ -215,7 +265,7 @@ final class Departure {
   }
 
   /**
-   * What the blocks beside RAM held after the first pass, once; {@link #image} is what came since. After that again what it has too much of
+   * What the blocks beside RAM held when all of them had come, once; {@link #image} is what came since. After that again what it has too much of
    * to be told at once.
    */
   Optional<MachineImage> ahead() {
@@ -241,11 +291,22 @@ final class Departure {
     MachineImage told = wasAsked ? toldAhead : null;
     wasAsked = true;
     MachineImage whole = told == null ? rest : rest.behind(told);
-    if (!hasParts || whole.parts().size() == 1) {
+    if (kind == Kind.AT_ONCE || whole.parts().size() == 1) {
       return whole;
     }
     large = MachineImage.ahead(whole.memory(), whole.contents());
     return new MachineImage(whole.memory(), List.of(), whole.commands(), whole.devices(), whole.console());
+  }
+
+  /** Whether {@link #throttle} is of use. */
+  boolean mayThrottle() {
+    return kind == Kind.WITH_RAM;
+  }
+
+  /** Waits until the guest is held back as it is to be, if it writes so much that QEMU does that. @return whether it is so */
+  boolean awaitThrottled(Duration atMost) throws InterruptedException {
+    return changed.await(
+        () -> throttled >= wantedThrottle || scheduler.nanos() > throttledBy || over || image.isSettled(), atMost);
   }
 
   /**
@@ -256,9 +317,12 @@ final class Departure {
    */
   void throttle(int percent) throws IOException, InterruptedException {
     JsonObject parameters = new JsonObject();
-    parameters.addProperty("max-cpu-throttle", Math.max(LEAST_THROTTLE, percent));
-    parameters.addProperty("cpu-throttle-increment", Math.max(LEAST_THROTTLE, percent));
+    for (String each : List.of("max-cpu-throttle", "cpu-throttle-initial", "cpu-throttle-increment")) {
+      parameters.addProperty(each, Math.max(LEAST_THROTTLE, percent));
+    }
     JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
+    throttledBy = scheduler.nanos() + THROTTLED.toNanos();
+    wantedThrottle = percent;
   }
 
   /** Ends what an agent that has ended began: its stream leads nowhere. */
@@ -293,6 +357,7 @@ final class Departure {
       return;
     }
     over = true;
+    changed.raise();
     // First: a stopped machine answers nobody while it waits for us to read what is left of its memory.
     channel.close();
     try {

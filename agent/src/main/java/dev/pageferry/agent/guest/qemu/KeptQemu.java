@@ -164,6 +164,10 @@ final class KeptQemu {
     tell(GO);
   }
 
+  OsProcess process() {
+    return qemu;
+  }
+
   boolean isAlive() {
     return qemu.isAlive();
   }

@@ -1,8 +1,12 @@
 package dev.pageferry.agent.guest.qemu;
 
+import com.google.gson.JsonObject;
+import dev.pageferry.agent.guest.PageSource;
 import dev.pageferry.agent.guest.PushedPages;
+import dev.pageferry.agent.os.WrittenPages;
 import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -17,9 +21,14 @@ final class Leaving {
   private final OneAtATime commands;
   private final Current current;
   private final Scheduler scheduler;
-  /** Inside {@link #commands}, as the one below. */
-  private @Nullable Departure departure;
-  private @Nullable PushedPages pages;
+  private final PageTracking tracking;
+  /** Changed inside {@link #commands}. */
+  private volatile @Nullable Departure departure;
+  /** Whether its vCPUs run, as QEMU tells it. */
+  private volatile boolean runs;
+  /** Inside {@link #commands}, as the one below: who tells its pages in the migration that is under way. */
+  private @Nullable PushedPages pushed;
+  private boolean isTracked;
 
   /** The machine's QEMU of now. */
   interface Current {
@@ -32,7 +41,9 @@ final class Leaving {
     boolean isStopped();
   }
 
-  Leaving(String vm, MachineFiles files, OneAtATime commands, Current current, Scheduler scheduler) {
+  Leaving(String vm, MachineFiles files, OneAtATime commands, Current current, PageTracking tracking,
+      Scheduler scheduler) {
+    this.tracking = tracking;
     this.vm = vm;
     this.files = files;
     this.commands = commands;
@@ -40,45 +51,105 @@ final class Leaving {
     this.scheduler = scheduler;
   }
 
+  /** What QEMU tells, on the thread that hears it. Source: QEMU's {@code qapi/run-state.json}. */
+  void hear(JsonObject event) {
+    switch (event.get("event").getAsString()) {
+      case "STOP" -> runs(false);
+      case "RESUME" -> runs(true);
+      default -> {
+      }
+    }
+  }
+
+  /** Whether the machine's vCPUs run, whoever wanted that. */
+  void runs(boolean now) {
+    runs = now;
+    Departure leaving = departure;
+    if (!now && leaving != null) {
+      leaving.readOn();
+    }
+  }
+
   /**
    * The machine is about to run again, inside its commands. What was sent of the stopped one was its end: the next one begins with all
    * of its memory.
-   *
-   * @return for which it is to begin then
    */
-  @Nullable
-  PushedPages runsAgain() throws InterruptedException {
-    PushedPages wanted = pages;
+  void goesOn() throws InterruptedException {
     end();
+    PushedPages wanted = pushed;
     if (wanted != null) {
       wanted.runsAgain();
     }
-    return wanted;
   }
 
-  void begin(PushedPages wanted) throws InterruptedException {
+  /** It runs again; the next one begins. */
+  void wentOn() throws InterruptedException {
+    PushedPages wanted = pushed;
     try {
-      departure = Departure.begin(current.monitor(), files.stream(), scheduler, wanted);
+      if (wanted != null) {
+        departure = Departure.begin(current.monitor(), files.stream(), scheduler, wanted);
+      } else if (isTracked) {
+        beginBesideRam();
+      }
     } catch (IOException e) {
-      wanted.failed(e);
+      if (wanted != null) {
+        wanted.failed(e);
+      } else {
+        log.warn("vm={} nothing of its state can go ahead of it: {}", vm, e.getMessage());
+      }
     }
   }
 
-  /** Has it push its pages, for one migration, until they are closed. */
-  PushedPages openPages(long pageCount) throws IOException, InterruptedException {
-    return commands.call(() -> {
+  private Departure beginBesideRam() throws IOException, InterruptedException {
+    Departure begun = Departure.beginBesideRam(current.monitor(), files.stream(), scheduler);
+    departure = begun;
+    // Behind that: who hears of a stop from here on finds it.
+    if (!runs) {
+      begun.readOn();
+    }
+    return begun;
+  }
+
+  /** Has its pages told, for one migration, until they are closed. */
+  PageSource openPages(long pageCount) throws IOException, InterruptedException {
+    return commands.<PageSource>call(() -> {
       // Of a save that was given up while the guest stayed paused.
       end();
-      PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
-      departure = Departure.begin(current.monitor(), files.stream(), scheduler, opened);
-      pages = opened;
-      return opened;
+      Optional<WrittenPages> written = tracking.open();
+      return written.isPresent() ? openTracked(written.get(), pageCount) : openPushed(pageCount);
     });
+  }
+
+  private PageSource openTracked(WrittenPages written, long pageCount) throws IOException, InterruptedException {
+    boolean isOpen = false;
+    try {
+      Departure _ = beginBesideRam();
+      isTracked = true;
+      isOpen = true;
+      return new TrackedPages(written, pageCount, this::awaitThrottled, this::staysHere);
+    } finally {
+      if (!isOpen) {
+        written.close();
+      }
+    }
+  }
+
+  private boolean awaitThrottled(Duration atMost) throws InterruptedException {
+    Departure leaving = departure;
+    return leaving == null || leaving.awaitThrottled(atMost);
+  }
+
+  private PageSource openPushed(long pageCount) throws IOException, InterruptedException {
+    PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
+    departure = Departure.begin(current.monitor(), files.stream(), scheduler, opened);
+    pushed = opened;
+    return opened;
   }
 
   private void staysHere() {
     boolean _ = commands.anyway(() -> commands.run(() -> {
-      pages = null;
+      pushed = null;
+      isTracked = false;
       end();
     }), "its migration was not ended well");
   }
@@ -100,9 +171,12 @@ final class Leaving {
     return commands.call(() -> {
       Departure leaving = departure;
       if (leaving == null) {
-        leaving = Departure.beginWithoutRam(current.monitor(), files.stream(), scheduler);
+        leaving = isTracked
+            ? beginBesideRam()
+            : Departure.beginWithoutRam(current.monitor(), files.stream(), scheduler);
         departure = leaving;
       }
+      leaving.readOn();
       boolean isWhole = false;
       try {
         MachineImage image = leaving.image();
@@ -124,11 +198,22 @@ final class Leaving {
     });
   }
 
-  /** Holds it back while it leaves and runs; a stopped one that goes on begins anew, and is not held back. */
+  /**
+   * Holds it back while it leaves and runs; a stopped one that goes on begins anew, and is not held back. QEMU does that between two
+   * passes over RAM: where its pages are told without those it begins with them.
+   */
   void throttle(int percent) {
     boolean _ = commands.anyway(() -> commands.run(() -> {
       Departure leaving = departure;
-      if (leaving != null && !current.isStopped()) {
+      if (leaving == null || current.isStopped()) {
+        return;
+      }
+      if (!leaving.mayThrottle() && percent > 0) {
+        end();
+        leaving = Departure.begin(current.monitor(), files.stream(), scheduler, null);
+        departure = leaving;
+      }
+      if (leaving.mayThrottle()) {
         leaving.throttle(percent);
       }
     }), "it is not held back");

@@ -3,7 +3,6 @@ package dev.pageferry.agent.guest.qemu;
 import com.google.gson.JsonObject;
 import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestCondition;
-import dev.pageferry.agent.guest.PushedPages;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -40,6 +39,7 @@ final class Machine implements AutoCloseable {
   private boolean running;
   /** Whether it has said that it stopped; neither is known while it has not answered. */
   private boolean stopped;
+  private final PageTracking tracking;
   private final Leaving leaving;
   private volatile @Nullable QemuProcess process;
   /** On the scheduler's clock; 0: not since it came. */
@@ -63,6 +63,7 @@ final class Machine implements AutoCloseable {
     this.scheduler = scheduler;
     this.commands = new OneAtATime(spec.name(), scheduler);
     this.changed = scheduler.newSignal();
+    this.tracking = new PageTracking(spec, files, starter.writtenPages(), scheduler);
     this.leaving = new Leaving(spec.name(), files, commands, new Leaving.Current() {
       @Override
       public Qmp monitor() throws IOException {
@@ -78,7 +79,7 @@ final class Machine implements AutoCloseable {
       public boolean isStopped() {
         return stopped;
       }
-    }, scheduler);
+    }, tracking, scheduler);
     this.condition = new MachineCondition(spec.name(), onDiskError, changed);
     this.news = new MigrationNews(changed, () -> condition.isOver());
   }
@@ -151,8 +152,10 @@ final class Machine implements AutoCloseable {
         throw new IOException("it had no state yet");
       }
       condition.ask(now.monitor());
+      tracking.found(found.process());
       running = status.equals(RunState.RUNNING);
       stopped = !running;
+      leaving.runs(running);
       if (running) {
         cards.passFrames();
         runsSince = scheduler.nanos();
@@ -167,6 +170,7 @@ final class Machine implements AutoCloseable {
 
   private void hear(JsonObject event) {
     news.hear(event);
+    leaving.hear(event);
     condition.hear(event);
   }
 
@@ -180,9 +184,7 @@ final class Machine implements AutoCloseable {
   void ownedUnder(OwnershipEpoch now) {
     epoch = now.value();
     try {
-      if (Files.exists(files.record())) {
-        MachineRecord.read(files.record()).under(now).write(files);
-      }
+      MachineRecord.change(files, each -> each.under(now));
     } catch (IOException e) {
       log.warn("vm={} under which epoch it is here is not known to the next agent: {}", spec.name(), e.toString());
     }
@@ -206,12 +208,14 @@ final class Machine implements AutoCloseable {
     running = false;
     stopped = true;
     runsSince = 0;
+    leaving.runs(false);
     condition.become(GuestCondition.FINE);
     Files.deleteIfExists(files.monitor());
     KeptQemu started = starter.start(spec, files, isIncoming, epoch);
     boolean isThere = false;
     try {
       QemuProcess there = adopt(QemuProcess.of(started, files, scheduler, this::hear));
+      tracking.prepare(started.process());
       isThere = true;
       return there;
     } finally {
@@ -316,7 +320,7 @@ final class Machine implements AutoCloseable {
   }
 
   private void goOn() throws IOException, InterruptedException {
-    PushedPages wanted = leaving.runsAgain();
+    leaving.goesOn();
     stopped = false;
     // Ahead of it: what stops it again is told at once.
     condition.goesOn();
@@ -327,9 +331,7 @@ final class Machine implements AutoCloseable {
     running = true;
     runsSince = scheduler.nanos();
     changed.raise();
-    if (wanted != null) {
-      leaving.begin(wanted);
-    }
+    leaving.wentOn();
   }
 
   /** @return when it went on last, on the scheduler's clock, or 0 if it did not in time */

@@ -38,14 +38,15 @@ public final class QemuKind implements GuestKind {
   /**
    * @param agent of this host, which has these machines
    * @param patience how long they live without an agent of this host, once this one has ended
+   * @param writtenPages who tells which pages they write
    */
   public QemuKind(HostMemory memory, GuestDisks disks, HostNetwork network, QemuPaths paths, Incarnation agent,
-      Duration patience, Scheduler scheduler) {
+      Duration patience, WrittenPagesFrom writtenPages, Scheduler scheduler) {
     this.memory = memory;
     this.disks = disks;
     this.network = network;
     this.paths = paths;
-    this.starter = new QemuStarter(paths, agent, patience, scheduler);
+    this.starter = new QemuStarter(paths, agent, patience, writtenPages, scheduler);
     this.scheduler = scheduler;
     this.abilities = new QemuAbilities(paths, scheduler);
   }

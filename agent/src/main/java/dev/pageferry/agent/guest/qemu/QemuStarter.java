@@ -8,14 +8,17 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * Starts QEMUs.
  *
  * @param agent of this host, which has them
  * @param patience how long they live without an agent of this host
+ * @param writtenPages who tells which pages they write
  */
-record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, Scheduler scheduler) {
+record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, WrittenPagesFrom writtenPages,
+    Scheduler scheduler) {
   /**
    * Starts one.
    *
@@ -27,7 +30,7 @@ record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, Schedu
       throws IOException, InterruptedException {
     paths.check(spec);
     // Ahead of it: one that is found without a record is ended.
-    new MachineRecord(spec, List.of(agent), epoch).write(files);
+    new MachineRecord(spec, List.of(agent), epoch, OptionalInt.empty()).write(files);
     List<String> command = new ArrayList<>(List.of(paths.binary()));
     command.addAll(QemuCommand.of(spec, files, isIncoming));
     if (spec.uefi().isPresent()) {

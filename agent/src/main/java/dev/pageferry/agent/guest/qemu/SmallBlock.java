@@ -15,6 +15,7 @@ final class SmallBlock {
   private final int place;
   private final byte[] content;
   private final BitSet untold = new BitSet();
+  private final BitSet read = new BitSet();
 
   /** @param place among the machine's blocks */
   SmallBlock(int place, int length) {
@@ -24,12 +25,22 @@ final class SmallBlock {
 
   void fill(int offset, byte value) {
     Arrays.fill(content, offset, offset + PageSize.BYTES, value);
-    untold.set(offset / PageSize.BYTES);
+    note(offset / PageSize.BYTES);
   }
 
   void put(int offset, byte[] page) {
     System.arraycopy(page, 0, content, offset, PageSize.BYTES);
-    untold.set(offset / PageSize.BYTES);
+    note(offset / PageSize.BYTES);
+  }
+
+  private void note(int page) {
+    untold.set(page);
+    read.set(page);
+  }
+
+  /** Whether each of its pages came once. */
+  boolean isWhole() {
+    return read.cardinality() == content.length / PageSize.BYTES;
   }
 
   int length() {

@@ -39,6 +39,10 @@ final class StreamReader {
 
     /** The machine is paused, and all pages that were written were told of. */
     void restPushed();
+
+    /** All of the blocks beside RAM was read once: {@link #takeAhead} has it. Nothing more is read until this returns. */
+    default void smallBlocksRead() throws InterruptedException {
+    }
   }
 
   private final ReadableByteChannel channel;
@@ -49,7 +53,7 @@ final class StreamReader {
   /** All blocks but RAM. */
   private final Map<String, SmallBlock> small = new LinkedHashMap<>();
   private final AtomicReference<@Nullable MachineImage> ahead = new AtomicReference<>();
-  private volatile boolean aheadWanted;
+  private boolean isAheadTold;
   private final List<StreamCommand> commands = new ArrayList<>();
   private String machine = "";
   private long ramTotal;
@@ -80,9 +84,10 @@ final class StreamReader {
     expect(StreamFormat.VERSION, readInt(), "version");
     while (!readSection()) {
       tell();
-      if (aheadWanted && ramSection >= 0) {
-        aheadWanted = false;
+      if (!isAheadTold && ramSection >= 0 && small.values().stream().allMatch(SmallBlock::isWhole)) {
+        isAheadTold = true;
         ahead.set(MachineImage.ahead(memory(), takeUntold()));
+        sink.smallBlocksRead();
       }
     }
     tell();
@@ -94,14 +99,9 @@ final class StreamReader {
   }
 
   /**
-   * Has it put together once, at the end of the section that it reads, what the blocks beside RAM hold so far, for {@link #takeAhead}; what
-   * it returns at its end is what came since. Any thread may call.
+   * What the blocks beside RAM held when all of them had been read, once: who has taken it has to tell of it, and what is returned at
+   * the end is what came since. Any thread may call.
    */
-  void wantAhead() {
-    aheadWanted = true;
-  }
-
-  /** What is there ahead of the end; who has taken it has to tell of it, and gets it once. Any thread may call. */
   Optional<MachineImage> takeAhead() {
     return Optional.ofNullable(ahead.getAndSet(null));
   }
