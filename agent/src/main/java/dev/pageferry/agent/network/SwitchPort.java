@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a VM's network card is plugged into the switch. The card's thread sends and takes; the switch's loop does the rest.
- * Both queues are bounded; a frame that does not fit is dropped and counted.
+ * Both queues are bounded; a frame that does not fit is dropped and counted. A card that can wait asks for room first.
  */
 public final class SwitchPort {
   /** Frames that each direction holds. */
@@ -46,6 +46,8 @@ public final class SwitchPort {
   private final AtomicBoolean scheduled = new AtomicBoolean();
   /** Written by the loop. */
   private volatile State state = State.STANDBY;
+  /** The card's thread waits until the switch has forwarded some of what it sent. */
+  private volatile boolean roomWanted;
   private volatile Runnable reader = () -> {
   };
 
@@ -74,9 +76,19 @@ public final class SwitchPort {
     return card;
   }
 
-  /** Names what is run when a frame comes, by the switch's loop; it must not block, and may be run for nothing. */
+  /** Names what is run when a frame comes, or room that was missed, by the switch's loop; it must not block, and may be run for nothing. */
   public void wakes(Runnable reader) {
     this.reader = reader;
+  }
+
+  /** Whether {@link #send} keeps a frame. If not, the one that {@link #wakes} names is run once there is room again. */
+  public boolean hasRoom() {
+    if (toSwitch.remainingCapacity() > 0) {
+      return true;
+    }
+    roomWanted = true;
+    // The loop may have been here before it could see that.
+    return toSwitch.remainingCapacity() > 0;
   }
 
   /** Sends a frame, or drops it where the switch does not keep up. The array is the switch's from then on. */
@@ -158,6 +170,10 @@ public final class SwitchPort {
 
   /** The loop is done with the port for now. @return whether it is to be served again at once */
   boolean isServedAgain() {
+    if (roomWanted) {
+      roomWanted = false;
+      reader.run();
+    }
     if (!toSwitch.isEmpty()) {
       return true;
     }

@@ -8,7 +8,6 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import java.util.function.Consumer;
 
 /**
  * QEMU's end of a network card: frames, each with its length in four bytes ahead, big-endian. Source: QEMU's {@code net/stream.c}.
@@ -24,6 +23,15 @@ final class CardSocket implements AutoCloseable {
   private final SocketChannel channel;
   private final ByteBuffer in = ByteBuffer.allocate(LENGTH_BYTES + MOST_FRAME_BYTES);
   private ByteBuffer out = ByteBuffer.allocate(0);
+  private boolean heldUp;
+
+  /** Takes frames of the machine. */
+  interface Sink {
+    /** Whether it takes another one. If not, whoever reads is to try again once it does. */
+    boolean hasRoom();
+
+    void take(byte[] frame);
+  }
 
   private CardSocket(SocketChannel channel) {
     this.channel = channel;
@@ -53,34 +61,44 @@ final class CardSocket implements AutoCloseable {
   void await(Selector selector, boolean room) {
     SelectionKey key = channel.keyFor(selector);
     if (key != null && key.isValid()) {
-      SelectionKey _ = key.interestOps(SelectionKey.OP_READ | (room ? SelectionKey.OP_WRITE : 0));
+      SelectionKey _ = key.interestOps((heldUp ? 0 : SelectionKey.OP_READ) | (room ? SelectionKey.OP_WRITE : 0));
     }
   }
 
+  /** Whether the last read ended ahead of a frame for which its sink had no room. Until the next one QEMU has to wait. */
+  boolean isHeldUp() {
+    return heldUp;
+  }
+
   /**
-   * Reads frames that are there, up to some.
+   * Reads frames that are there, up to some, and no more than the sink has room for.
    *
    * @return whether there were any
    * @throws IOException if QEMU is gone, or sends what is not a frame
    */
-  boolean read(Consumer<byte[]> frames) throws IOException {
+  boolean read(Sink sink) throws IOException {
     int count = 0;
-    while (count < FRAMES_AT_ONCE) {
-      int read = channel.read(in);
-      if (read < 0) {
-        throw new IOException("QEMU has closed it");
-      }
-      if (read == 0) {
-        break;
-      }
+    heldUp = false;
+    do {
       in.flip();
-      count += cut(frames);
-      in.compact();
-    }
+      try {
+        count += cut(sink);
+      } finally {
+        in.compact();
+      }
+    } while (count < FRAMES_AT_ONCE && !heldUp && receive());
     return count > 0;
   }
 
-  private int cut(Consumer<byte[]> frames) throws IOException {
+  private boolean receive() throws IOException {
+    int read = channel.read(in);
+    if (read < 0) {
+      throw new IOException("QEMU has closed it");
+    }
+    return read > 0;
+  }
+
+  private int cut(Sink sink) throws IOException {
     int count = 0;
     while (in.remaining() >= LENGTH_BYTES) {
       int length = in.getInt(in.position());
@@ -90,9 +108,13 @@ final class CardSocket implements AutoCloseable {
       if (in.remaining() < LENGTH_BYTES + length) {
         break;
       }
+      if (!sink.hasRoom()) {
+        heldUp = true;
+        break;
+      }
       byte[] frame = new byte[length];
       in.position(in.position() + LENGTH_BYTES).get(frame);
-      frames.accept(frame);
+      sink.take(frame);
       count++;
     }
     return count;

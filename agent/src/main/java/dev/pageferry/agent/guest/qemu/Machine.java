@@ -243,8 +243,8 @@ final class Machine implements AutoCloseable {
 
   /** A QEMU that is not wanted any more has ended well. */
   private void ended(QemuProcess which) {
-    if (which == process && !closed && !condition.isOver()) {
-      condition.become(new GuestCondition(GuestCondition.Kind.FAILED, which.epitaph()));
+    if (which == process && !closed) {
+      condition.ended(which.epitaph());
     }
   }
 

@@ -119,6 +119,19 @@ final class MachineCards implements AutoCloseable {
     }
   }
 
+  /** A guest that sends faster than the switch forwards waits, as it would for a wire. */
+  private record ToSwitch(PluggedCards cards, SwitchPort port) implements CardSocket.Sink {
+    @Override
+    public boolean hasRoom() {
+      return port.hasRoom();
+    }
+
+    @Override
+    public void take(byte[] frame) {
+      cards.send(port, frame);
+    }
+  }
+
   /** Cards that are plugged in. */
   private final class Running {
     private final Selector selector;
@@ -189,7 +202,7 @@ final class MachineCards implements AutoCloseable {
           Promise<Boolean> asked = drained.get();
           takeConnected();
           boolean busy = fromMachine();
-          if (asked != null && !busy) {
+          if (asked != null && !busy && !isHeldUp()) {
             // What a paused machine has sent was there before it said that it is paused.
             cards.awaitSent(() -> closed);
             boolean _ = drained.compareAndSet(asked, null);
@@ -247,12 +260,17 @@ final class MachineCards implements AutoCloseable {
         }
         try {
           SwitchPort port = cards.ports().get(card);
-          any |= socket.read(frame -> cards.send(port, frame));
+          any |= socket.read(new ToSwitch(cards, port));
         } catch (IOException e) {
           lost(card, e);
         }
       }
       return any;
+    }
+
+    /** Whether frames of the machine wait for room in the switch. */
+    private boolean isHeldUp() {
+      return sockets.stream().anyMatch(each -> each != null && each.isHeldUp());
     }
 
     private boolean toMachine(boolean isGiven) {

@@ -4,10 +4,15 @@ import com.google.gson.JsonObject;
 import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.common.concurrent.Signal;
 import java.io.IOException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What became of a machine by itself: as QEMU tells, and as it is asked. Sources: QEMU's {@code qapi/run-state.json}, {@code block-core.json}. */
+/**
+ * What became of a machine by itself: as QEMU tells, and as it is asked. Any thread may call: what is over stays so until the next QEMU,
+ * whoever says at that moment that the machine halts or goes on. Sources: QEMU's {@code qapi/run-state.json}, {@code block-core.json}.
+ */
 final class MachineCondition {
   private static final GuestCondition OFF = new GuestCondition(GuestCondition.Kind.POWERED_OFF,
       "the guest switched itself off");
@@ -18,7 +23,7 @@ final class MachineCondition {
   private final String vm;
   private final Runnable onDiskError;
   private final Signal changed;
-  private volatile GuestCondition now = GuestCondition.FINE;
+  private final AtomicReference<GuestCondition> now = new AtomicReference<>(GuestCondition.FINE);
 
   /**
    * @param onDiskError run when a request to a disk has failed, and may have stopped the machine; must not wait
@@ -31,20 +36,34 @@ final class MachineCondition {
   }
 
   GuestCondition now() {
-    return now;
+    return now.get();
   }
 
   boolean isOver() {
-    return now.isOver();
+    return now().isOver();
   }
 
   boolean isHalted() {
-    return now.kind() == GuestCondition.Kind.HALTED;
+    return now().kind() == GuestCondition.Kind.HALTED;
   }
 
+  /** Whatever it was before. */
   void become(GuestCondition next) {
-    GuestCondition before = now;
-    now = next;
+    change(_ -> next);
+  }
+
+  private void becomeUnlessOver(GuestCondition next) {
+    change(before -> before.isOver() ? before : next);
+  }
+
+  /** In one step: what is heard meanwhile on another thread is neither overlooked nor overwritten. */
+  private void change(UnaryOperator<GuestCondition> change) {
+    GuestCondition before;
+    GuestCondition next;
+    do {
+      before = now.get();
+      next = change.apply(before);
+    } while (!now.compareAndSet(before, next));
     if (!before.equals(next) && next.kind() != GuestCondition.Kind.FINE) {
       log.warn("vm={} {}", vm, next.reason());
     }
@@ -63,16 +82,17 @@ final class MachineCondition {
   }
 
   private void halted(String why, String whatNext) {
-    if (!now.isOver()) {
-      become(new GuestCondition(GuestCondition.Kind.HALTED, why + "; " + whatNext));
-    }
+    becomeUnlessOver(new GuestCondition(GuestCondition.Kind.HALTED, why + "; " + whatNext));
   }
 
   /** It went on. */
   void goesOn() {
-    if (isHalted()) {
-      become(GuestCondition.FINE);
-    }
+    becomeUnlessOver(GuestCondition.FINE);
+  }
+
+  /** Its QEMU has ended. */
+  void ended(String reason) {
+    becomeUnlessOver(new GuestCondition(GuestCondition.Kind.FAILED, reason));
   }
 
   /** What QEMU tells by itself, on the thread that hears it. */
@@ -98,10 +118,10 @@ final class MachineCondition {
 
   /** A state that was loaded may be that of a guest that is off, or has crashed. */
   void ask(Qmp monitor) throws IOException, InterruptedException {
-    become(switch (RunState.of(monitor)) {
-      case "shutdown" -> OFF;
-      case "guest-panicked" -> PANICKED;
-      default -> GuestCondition.FINE;
-    });
+    switch (RunState.of(monitor)) {
+      case "shutdown" -> become(OFF);
+      case "guest-panicked" -> become(PANICKED);
+      default -> becomeUnlessOver(GuestCondition.FINE);
+    }
   }
 }

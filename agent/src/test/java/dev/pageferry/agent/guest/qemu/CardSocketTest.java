@@ -28,6 +28,7 @@ class CardSocketTest {
   private SocketChannel qemu;
   private CardSocket socket;
   private final List<String> frames = new ArrayList<>();
+  private int room = Integer.MAX_VALUE;
 
   @BeforeEach
   void connect() throws IOException {
@@ -49,7 +50,17 @@ class CardSocketTest {
   }
 
   private boolean read() throws IOException {
-    return socket.read(frame -> frames.add(HexFormat.of().formatHex(frame)));
+    return socket.read(new CardSocket.Sink() {
+      @Override
+      public boolean hasRoom() {
+        return frames.size() < room;
+      }
+
+      @Override
+      public void take(byte[] frame) {
+        frames.add(HexFormat.of().formatHex(frame));
+      }
+    });
   }
 
   @Test
@@ -62,6 +73,22 @@ class CardSocketTest {
     says("06");
     assertThat(read()).isTrue();
     assertThat(frames).containsExactly("010203", "0405", "06");
+  }
+
+  @Test
+  void framesForWhichThereIsNoRoomWaitAndComeInOrder() throws IOException {
+    room = 1;
+    says("00000001 01 00000001 02 00000002 03");
+    assertThat(read()).isTrue();
+    assertThat(socket.isHeldUp()).isTrue();
+    assertThat(read()).isFalse();
+    assertThat(frames).containsExactly("01");
+    room = 3;
+    assertThat(read()).isTrue();
+    assertThat(socket.isHeldUp()).as("half a frame waits for its end").isFalse();
+    says("04");
+    assertThat(read()).isTrue();
+    assertThat(frames).containsExactly("01", "02", "0304");
   }
 
   @Test

@@ -60,10 +60,15 @@ final class TestStream {
 
   /** From the magic to the end of the first section, which has both blocks. */
   TestStream start() {
+    return start(BIOS_BYTES);
+  }
+
+  /** As {@link #start()}, with that much firmware. */
+  TestStream start(int biosBytes) {
     return text("QEVM").int32(3).int8(7).int32(14).text("pc-i440fx-10.0")
         .command(1, new byte[0]).command(2, new byte[]{0, 0, 0, 1})
         .int8(1).int32(RAM_SECTION).name("ram").int32(0).int32(4)
-        .int64((RAM_BYTES + BIOS_BYTES) | 4).name(RAM).int64(RAM_BYTES).name(BIOS).int64(BIOS_BYTES).endOfSection();
+        .int64((RAM_BYTES + biosBytes) | 4).name(RAM).int64(RAM_BYTES).name(BIOS).int64(biosBytes).endOfSection();
   }
 
   TestStream command(int number, byte[] data) {
