@@ -52,8 +52,14 @@ final class FlashMemory implements AutoCloseable {
     epoch = now.value();
   }
 
-  /** Keeps what it holds now; may take as long as the storage does. */
-  synchronized void keep() {
+  /** Keeps what it holds now, or in a moment. Does not wait. */
+  void keepSoon() {
+    if (kept.isPresent()) {
+      Task _ = scheduler.startBlocking("uefi-variables", this::keep);
+    }
+  }
+
+  private synchronized void keep() {
     if (!closed && isOwn()) {
       try {
         keep(read());
@@ -63,7 +69,7 @@ final class FlashMemory implements AutoCloseable {
     }
   }
 
-  /** As {@link #keep}, once its QEMU has ended; storage that is away is not waited for. */
+  /** As {@link #keepSoon}, once its QEMU has ended; storage that is away is not waited for. */
   @Override
   public void close() {
     closed = true;

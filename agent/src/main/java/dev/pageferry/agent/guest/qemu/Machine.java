@@ -50,10 +50,9 @@ final class Machine implements AutoCloseable {
 
   /**
    * @param mayRun whether there is no reason to pause it; {@link #settle} acts on it
-   * @param onDiskError run when a request to a disk has failed, and may have stopped the machine
    */
   Machine(QemuSpec spec, MachineFiles files, QemuStarter starter, MachineCards cards, MachineConsole console,
-      BooleanSupplier mayRun, Runnable onDiskError, Scheduler scheduler) {
+      BooleanSupplier mayRun, MachineCondition.Listener listener, Scheduler scheduler) {
     this.spec = spec;
     this.files = files;
     this.starter = starter;
@@ -80,7 +79,7 @@ final class Machine implements AutoCloseable {
         return stopped;
       }
     }, tracking, scheduler);
-    this.condition = new MachineCondition(spec.name(), onDiskError, changed);
+    this.condition = new MachineCondition(spec.name(), listener, changed);
     this.news = new MigrationNews(changed, () -> condition.isOver());
   }
 

@@ -21,17 +21,23 @@ final class MachineCondition {
   private static final Logger log = LoggerFactory.getLogger(MachineCondition.class);
 
   private final String vm;
-  private final Runnable onDiskError;
+  private final Listener listener;
   private final Signal changed;
   private final AtomicReference<GuestCondition> now = new AtomicReference<>(GuestCondition.FINE);
 
-  /**
-   * @param onDiskError run when a request to a disk has failed, and may have stopped the machine; must not wait
-   * @param changed raised whenever this may have changed
-   */
-  MachineCondition(String vm, Runnable onDiskError, Signal changed) {
+  /** Told of what happens to a machine by itself, on the thread that hears it: must not wait. */
+  interface Listener {
+    /** A request to a disk has failed, and may have stopped it. */
+    void diskFailed();
+
+    /** Its guest begins anew, or has switched it off. */
+    void guestEnded();
+  }
+
+  /** @param changed raised whenever this may have changed */
+  MachineCondition(String vm, Listener listener, Signal changed) {
     this.vm = vm;
-    this.onDiskError = onDiskError;
+    this.listener = listener;
     this.changed = changed;
   }
 
@@ -102,16 +108,20 @@ final class MachineCondition {
       case "SHUTDOWN" -> {
         if (data.has("guest") && data.get("guest").getAsBoolean()) {
           become(OFF);
+          listener.guestEnded();
         }
       }
       case "GUEST_PANICKED" -> become(PANICKED);
       case "BLOCK_IO_ERROR" -> {
         if (data.has("action") && data.get("action").getAsString().equals("stop")) {
           // Told late, where errors follow each other: QEMU is asked whether it is stopped for that.
-          onDiskError.run();
+          listener.diskFailed();
         }
       }
-      case "RESET" -> log.info("vm={} was reset", vm);
+      case "RESET" -> {
+        log.info("vm={} was reset", vm);
+        listener.guestEnded();
+      }
       default -> log.debug("vm={} QEMU tells {}", vm, event);
     }
   }

@@ -58,7 +58,7 @@ final class QemuGuest implements IncomingGuest {
     this.disks = disks;
     this.cards = cards;
     this.console = console;
-    this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), this::recover, scheduler);
+    this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), new Listener(), scheduler);
     this.flash = new FlashMemory(spec.name(), variables, files, machine::hasRun, scheduler);
     this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
     this.digest = new MachineDigest(this, scheduler);
@@ -306,9 +306,16 @@ final class QemuGuest implements IncomingGuest {
     return disks.held().track();
   }
 
-  /** A request to a disk has failed, or the machine does not go on. */
-  private void recover() {
-    recovery.begin();
+  private final class Listener implements MachineCondition.Listener {
+    @Override
+    public void diskFailed() {
+      recovery.begin();
+    }
+
+    @Override
+    public void guestEnded() {
+      flash.keepSoon();
+    }
   }
 
   @Override
