@@ -240,15 +240,16 @@ final class Departure {
       double rate = ram.get("pages-per-second").getAsDouble();
       long rest = ram.get("remaining").getAsLong() / PageSize.BYTES;
       long passes = ram.get("dirty-sync-count").getAsLong() - 1;
+      throttled = said.has("cpu-throttle-percentage") ? said.get("cpu-throttle-percentage").getAsInt() : 0;
       boolean isPassOver = passes > passesOver;
       passesOver = Math.max(passesOver, passes);
       if (pages != null) {
         pages.figures(rest, rate > 0 ? rate : Double.POSITIVE_INFINITY);
-        if (isPassOver) {
+        // What the guest wrote before it was held back says nothing of what it writes then.
+        if (isPassOver && isThrottled()) {
           pages.passOver();
         }
       }
-      throttled = said.has("cpu-throttle-percentage") ? said.get("cpu-throttle-percentage").getAsInt() : 0;
       changed.raise();
     } catch (IOException | RuntimeException e) {
       log.debug("QEMU does not tell how far it is: {}", e.toString());
@@ -305,8 +306,12 @@ final class Departure {
 
   /** Waits until the guest is held back as it is to be, if it writes so much that QEMU does that. @return whether it is so */
   boolean awaitThrottled(Duration atMost) throws InterruptedException {
-    return changed.await(
-        () -> throttled >= wantedThrottle || scheduler.nanos() > throttledBy || over || image.isSettled(), atMost);
+    return changed.await(() -> isThrottled() || over || image.isSettled(), atMost);
+  }
+
+  /** Whether it is held back as it is to be, or QEMU has found for long that it need not be. */
+  private boolean isThrottled() {
+    return throttled >= wantedThrottle || scheduler.nanos() > throttledBy;
   }
 
   /**
