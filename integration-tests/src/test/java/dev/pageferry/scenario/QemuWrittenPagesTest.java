@@ -56,7 +56,7 @@ class QemuWrittenPagesTest {
 
   private static void boot(String vm) throws Exception {
     cluster
-        .ferryJson(linux.createOf("128MiB", vm, "host-a", "--accel", "tcg", "--append", "console=ttyS0 ferry.hot=1"));
+        .ferryJson(linux.createOf("128MiB", vm, "host-a", "--append", "console=ttyS0 ferry.hot=1"));
     awaitCounting(vm);
   }
 

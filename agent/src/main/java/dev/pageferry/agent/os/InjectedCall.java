@@ -113,6 +113,14 @@ final class InjectedCall {
 
   private OptionalLong attempt() throws KernelException, IOException, InterruptedException {
     long _ = ptrace("PTRACE_SEIZE", SEIZE, 0, EXITKILL);
+    try {
+      return traced();
+    } catch (KernelException e) {
+      throw new IOException("process %d was lost while it was traced: %s".formatted(process.pid(), e.getMessage()), e);
+    }
+  }
+
+  private OptionalLong traced() throws KernelException, IOException, InterruptedException {
     long _ = ptrace("PTRACE_INTERRUPT", INTERRUPT, 0, 0);
     Stop stop = awaitStop();
     OptionalLong answer = OptionalLong.empty();
