@@ -35,6 +35,8 @@ final class Departure {
   private static final Duration ENDED = Duration.ofSeconds(10);
   private static final Duration SOON = Duration.ofMillis(1);
   private static final int LEAST_THROTTLE = 1;
+  /** QEMU looks once a second, and acts at its second look that finds too much. Source: {@code migration_trigger_throttle} in {@code migration/ram.c}. */
+  static final Duration THROTTLE_DELAY = Duration.ofSeconds(3);
 
   /** Of a migration that does nothing any more. Source: QEMU's {@code qapi/migration.json}, MigrationStatus. */
   private static final Set<String> OVER = Set.of("cancelled", "failed", "completed", "none");

@@ -341,6 +341,11 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
+  public Duration throttleDelay() {
+    return Departure.THROTTLE_DELAY;
+  }
+
+  @Override
   public long awaitFirstSign(long waitMillis) throws InterruptedException {
     return machine.awaitRunning(Duration.ofMillis(waitMillis));
   }
