@@ -29,6 +29,8 @@ class QemuConnectionsTest {
   private static final int BYTES_PER_SECOND = 10 << 20;
   private static final Duration BOOT = Duration.ofMinutes(3);
   private static final Duration END = Duration.ofMinutes(4);
+  /** Each look is a process of its own, which takes the guests' processors. */
+  private static final Duration LOOK = Duration.ofSeconds(1);
   private static final Pattern REPLY = Pattern.compile("(?m)^\\[(\\d+\\.\\d+)\\] \\d+ bytes from");
   private static final Pattern SHA256 = Pattern.compile("(?m)^downloaded ([0-9a-f]{64})\\s*$");
 
@@ -84,11 +86,11 @@ class QemuConnectionsTest {
   }
 
   private static void awaitConsole(NamespaceLab lab, String vm, String text) {
-    await(text).atMost(BOOT).until(() -> console(lab, vm).contains(text));
+    await(text).atMost(BOOT).pollInterval(LOOK).until(() -> console(lab, vm).contains(text));
   }
 
   private static String downloadedByGuest(NamespaceLab lab) {
-    return await("the other guest has the file").atMost(END)
+    return await("the other guest has the file").atMost(END).pollInterval(LOOK)
         .until(() -> SHA256.matcher(console(lab, "reader")).results().map(each -> each.group(1)).findFirst(),
             Optional::isPresent)
         .orElseThrow();

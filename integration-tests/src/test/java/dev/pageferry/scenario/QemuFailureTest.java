@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pageferry.proto.cluster.v1.CancelMigrationRequest;
+import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.HeldMigration;
@@ -65,8 +66,8 @@ class QemuFailureTest {
   static void start() throws Exception {
     LinuxGuest unused = LinuxGuest.orSkip();
     cluster = TestCluster.start("qemu-failure", "512MiB", "host-a", "host-b");
-    cluster.ferryJson("disk", "create", "boot", "--size", "1MiB", "--format", "raw", "-o", "json");
-    TickingGuest.install(cluster.storage().resolve("disks/boot.raw"));
+    cluster.createDisk("boot", Disk.Format.RAW, 1);
+    TickingGuest.install(cluster.disk("boot", Disk.Format.RAW));
     cluster.ferryJson("vm", "create", NAME, "--host", "host-a", "--hypervisor", "qemu", "--memory", "64MiB", "--disk",
         "boot", "-o", "json");
     awaitTicks("host-a", 0);

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.pageferry.proto.cluster.v1.Disk;
+import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.LinuxGuest;
 import dev.pageferry.support.MachineOnHost;
@@ -70,15 +72,13 @@ class QemuTakeOverTest {
 
   /** Boots in a second. */
   private static MachineOnHost bootTicking(String vm, String host) throws Exception {
-    return bootTicking(vm, host, "64MiB");
+    return bootTicking(vm, host, 64);
   }
 
-  private static MachineOnHost bootTicking(String vm, String host, String memory) throws Exception {
-    cluster.ferryJson("disk", "create", "boot-" + vm, "--size", "1MiB", "--format", "raw", "-o", "json");
-    TickingGuest.install(cluster.storage().resolve("disks/boot-" + vm + ".raw"));
-    cluster.ferryJson("vm", "create", vm, "--host", host, "--hypervisor", "qemu", "--memory", memory, "--accel", "tcg",
-        "--disk",
-        "boot-" + vm, "-o", "json");
+  private static MachineOnHost bootTicking(String vm, String host, long memoryMib) throws Exception {
+    cluster.createDisk("boot-" + vm, Disk.Format.RAW, 1);
+    TickingGuest.install(cluster.disk("boot-" + vm, Disk.Format.RAW));
+    Vm _ = cluster.createMachine(vm, host, memoryMib, "boot-" + vm);
     awaitTicking(vm);
     return MachineOnHost.of(cluster.vm(vm), host);
   }
@@ -88,20 +88,20 @@ class QemuTakeOverTest {
     await().atMost(BOOT).ignoreExceptions().until(() -> cluster.console(vm).length() > before + 3);
   }
 
-  private static void bootRecording(String vm, String host, String format) throws Exception {
-    cluster.ferryJson("disk", "create", vm, "--size", "16MiB", "--format", format, "-o", "json");
+  private static void bootRecording(String vm, String host, Disk.Format format) throws Exception {
+    cluster.createDisk(vm, format, 16);
     cluster.ferryJson(linux.create(vm, host, "--append", "console=ttyS0 ferry.record=1", "--disk", vm));
     awaitCounting(vm);
   }
 
   /** Sectors of a qcow2 file are as the guest wrote them, in some order. */
-  private static List<Long> recorded(Path storage, String vm, String format) throws IOException {
-    return numbers(RECORD, Files.readString(storage.resolve("disks").resolve(vm + "." + format), ISO_8859_1)).stream()
+  private static List<Long> recorded(Path storage, String vm, Disk.Format format) throws IOException {
+    return numbers(RECORD, Files.readString(TestCluster.disk(storage, vm, format), ISO_8859_1)).stream()
         .sorted().toList();
   }
 
   /** What it showed was on its disk before. */
-  private static void assertRecorded(String vm, String format) throws Exception {
+  private static void assertRecorded(String vm, Disk.Format format) throws Exception {
     long last = numbers(COUNT, cluster.console(vm)).getLast();
     assertThat(recorded(cluster.storage(), vm, format)).startsWith(1L)
         .containsAll(LongStream.rangeClosed(1, last).boxed().toList());
@@ -109,7 +109,7 @@ class QemuTakeOverTest {
 
   @Test
   void aGuestRunsOnWhenItsAgentIsKilledOrUpgradedAndMovesAfterwards() throws Exception {
-    bootRecording("stays", "host-a", "qcow2");
+    bootRecording("stays", "host-a", Disk.Format.QCOW2);
     MachineOnHost machine = MachineOnHost.of(cluster.vm("stays"), "host-a");
     cluster.agent("host-a").kill();
     cluster.restart("host-a");
@@ -124,12 +124,12 @@ class QemuTakeOverTest {
     awaitCounting("stays");
     assertThat(cluster.console("stays")).as("an agent that ends keeps the console").startsWith(before);
     assertThat(machine.qemu()).as("the same QEMU all the time").isPresent();
-    assertRecorded("stays", "qcow2");
+    assertRecorded("stays", Disk.Format.QCOW2);
 
     assertThat(cluster.ferryJson("migrate", "live", "stays", "--to", "host-b", "--verify-ram", "-o", "json")
         .getAsJsonObject("blackout").get("verifySeconds").getAsDouble()).isPositive();
     awaitCounting("stays");
-    assertRecorded("stays", "qcow2");
+    assertRecorded("stays", Disk.Format.QCOW2);
     machine.awaitGone();
     long shown = numbers(COUNT, cluster.console("stays")).getLast();
     assertThat(cluster.ferry("vm", "stop", "stays", "--force").exitCode()).isZero();
@@ -143,11 +143,11 @@ class QemuTakeOverTest {
   @Test
   void aPausedGuestStaysPausedUnderTheNextAgent() throws Exception {
     MachineOnHost machine = bootTicking("paused", "host-a");
-    cluster.ferryJson("vm", "pause", "paused", "-o", "json");
+    cluster.pause("paused");
     cluster.agent("host-a").kill();
     cluster.restart("host-a");
     cluster.awaitVm("paused", Vm.State.PAUSED, "host-a");
-    cluster.ferryJson("vm", "resume", "paused", "-o", "json");
+    cluster.resume("paused");
     awaitTicking("paused");
     cluster.delete("paused");
     machine.awaitGone();
@@ -193,7 +193,7 @@ class QemuTakeOverTest {
 
   @Test
   void aGuestThatWasStartedElsewhereMeanwhileWritesNothingMoreAndEnds() throws Exception {
-    bootRecording("moved", "host-a", "vhd");
+    bootRecording("moved", "host-a", Disk.Format.VHD);
     MachineOnHost old = MachineOnHost.of(cluster.vm("moved"), "host-a");
     cluster.agent("host-a").kill();
     assertThat(old.qemu()).isPresent();
@@ -206,7 +206,7 @@ class QemuTakeOverTest {
     cluster.restart("host-a");
     old.awaitGone();
     awaitCounting("moved");
-    assertRecorded("moved", "vhd");
+    assertRecorded("moved", Disk.Format.VHD);
     assertThat(cluster.vm("moved").getHost()).isEqualTo("host-b");
     cluster.delete("moved");
   }
@@ -226,14 +226,14 @@ class QemuTakeOverTest {
     return kept;
   }
 
-  private static void move(String vm, String host) throws Exception {
-    cluster.ferryJson("migrate", "live", vm, "--to", host, "-o", "json");
+  private static void move(String vm, String host) {
+    assertThat(cluster.migrateAndWait(vm, host).getState()).isEqualTo(Migration.State.COMPLETED);
   }
 
   @Test
   void theFileOfAGuestsMemoryServesItWhenItComesBackAndEndsWithItsAgent() throws Exception {
     // No other guest has as much.
-    MachineOnHost here = bootTicking("back", "host-a", "72MiB");
+    MachineOnHost here = bootTicking("back", "host-a", 72);
     Object file = inode(here.directory().resolve("ram"));
     move("back", "host-b");
     await().atMost(SOON).until(() -> kept().contains(file));
@@ -273,17 +273,17 @@ class QemuTakeOverTest {
   @MethodSource("secondsAway")
   void aGuestWaitsWhileItsStorageIsAwayAndGoesOnWithAllThatItWrote(int seconds) throws Exception {
     String vm = "away-" + seconds;
-    bootRecording(vm, "host-a", "vhd");
+    bootRecording(vm, "host-a", Disk.Format.VHD);
     MachineOnHost machine = MachineOnHost.of(cluster.vm(vm), "host-a");
     Path away = cluster.storage().resolveSibling("storage-away");
     Files.move(cluster.storage(), away);
     try {
       await().atMost(LEASE.plusSeconds(seconds)).during(Duration.ofSeconds(seconds).minus(LAST_LOOK))
           .until(() -> machine.qemu().isPresent());
-      int before = recorded(away, vm, "vhd").size();
+      int before = recorded(away, vm, Disk.Format.VHD).size();
       await().atMost(LEASE).during(LAST_LOOK).until(() -> machine.qemu().isPresent());
       if (Duration.ofSeconds(seconds).minus(LAST_LOOK).compareTo(LEASE) > 0) {
-        assertThat(recorded(away, vm, "vhd")).as("nothing is written without a lease").hasSize(before);
+        assertThat(recorded(away, vm, Disk.Format.VHD)).as("nothing is written without a lease").hasSize(before);
       }
     } finally {
       Files.move(away, cluster.storage());
@@ -291,7 +291,7 @@ class QemuTakeOverTest {
     cluster.awaitVm(vm, Vm.State.RUNNING, "host-a");
     awaitCounting(vm);
     assertThat(machine.qemu()).as("the same QEMU all the time").isPresent();
-    assertRecorded(vm, "vhd");
+    assertRecorded(vm, Disk.Format.VHD);
     cluster.delete(vm);
   }
 
@@ -299,7 +299,7 @@ class QemuTakeOverTest {
   void aGuestWhoseAgentAndKeeperAreFrozenIsNobodyElsesUntilTheAgentDiesAndWritesNothingAfterThat() throws Exception {
     assumeTrue(isWhole(),
         "SKIPPED: it waits until a host counts as down; with -Dpageferry.qemu.failpoints=all it does");
-    bootRecording("frozen", "host-a", "vhd");
+    bootRecording("frozen", "host-a", Disk.Format.VHD);
     MachineOnHost old = MachineOnHost.of(cluster.vm("frozen"), "host-a");
     try {
       old.signalKeeper("STOP");
@@ -313,7 +313,7 @@ class QemuTakeOverTest {
       awaitCounting("frozen");
       assertThat(QemuProcesses.of(cluster.vm("frozen").getId())).as("nobody has stopped the old one")
           .filteredOn(each -> each.host().equals("host-a")).noneMatch(Qemu::isStopped).hasSize(1);
-      assertRecorded("frozen", "vhd");
+      assertRecorded("frozen", Disk.Format.VHD);
       cluster.restart("host-a");
       old.awaitGone();
     } finally {
@@ -323,7 +323,7 @@ class QemuTakeOverTest {
       }
     }
     awaitCounting("frozen");
-    assertRecorded("frozen", "vhd");
+    assertRecorded("frozen", Disk.Format.VHD);
     assertThat(cluster.vm("frozen").getHost()).isEqualTo("host-b");
     cluster.delete("frozen");
   }

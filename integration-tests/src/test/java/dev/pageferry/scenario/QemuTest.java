@@ -11,6 +11,7 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.support.CommandResult;
 import dev.pageferry.support.HeldMigration;
+import dev.pageferry.support.HeldMove;
 import dev.pageferry.support.LinuxGuest;
 import dev.pageferry.support.MachineOnHost;
 import dev.pageferry.support.TestCluster;
@@ -19,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.LongStream;
@@ -76,9 +78,8 @@ class QemuTest {
   void aGuestCountsOnThroughMovesOfEveryKindAndSwitchesItselfOffWhenItIsAsked() throws Exception {
     cluster.ferryJson(linux.create("tux", "host-a", "--append", "console=ttyS0 ferry.hot=1"));
     awaitCounting("tux", "host-a");
-    for (String to : List.of("host-b", "host-a")) {
-      movesTo(to, "live");
-    }
+    movesTo("host-b", "live", "--streams", "4", "--verify-ram");
+    movesTo("host-a", "live");
     movesTo("host-b", "quick");
 
     cluster.ferryJson("vm", "pause", "tux", "-o", "json");
@@ -112,11 +113,13 @@ class QemuTest {
     assertThat(counts).isEqualTo(LongStream.rangeClosed(counts.getFirst(), counts.getLast()).boxed().toList());
   }
 
-  private static void movesTo(String to, String kind) throws Exception {
+  private static void movesTo(String to, String kind, String... more) throws Exception {
     String from = cluster.vm("tux").getHost();
     long before = counts("tux", from).getLast();
     Path left = directory("tux", from);
-    JsonObject migration = cluster.ferryJson("migrate", kind, "tux", "--to", to, "-o", "json");
+    List<String> command = new ArrayList<>(List.of("migrate", kind, "tux", "--to", to, "-o", "json"));
+    command.addAll(List.of(more));
+    JsonObject migration = cluster.ferryJson(command.toArray(String[]::new));
     assertThat(migration.get("state").getAsString()).isEqualTo("COMPLETED");
     awaitCounting("tux", to);
     List<Long> after = counts("tux", to);
@@ -128,7 +131,7 @@ class QemuTest {
   /** Two guests: one writes each count to its disk before it shows it, the other reads a stream from it over TCP. */
   @Test
   void aGuestsDiskAndItsConnectionsAreThereWhereverItMoves() throws Exception {
-    cluster.ferryJson("disk", "create", "records", "--size", "16MiB", "--format", "vhd", "-o", "json");
+    cluster.createDisk("records", Disk.Format.VHD, 16);
     cluster.ferryJson(linux.create("writes", "host-a", "--append", "console=ttyS0 ferry.ip=10.0.0.1/8 ferry.record=1",
         "--disk", "records", "--nic", "02:00:00:00:00:01"));
     cluster.ferryJson(linux.create("reads", "host-b", "--append",
@@ -191,17 +194,16 @@ class QemuTest {
 
   /** Boots in a second, and needs no kernel. */
   private static void bootFromDisk(String vm, String host) throws Exception {
-    cluster.ferryJson("disk", "create", "boot-" + vm, "--size", "1MiB", "--format", "raw", "-o", "json");
-    TickingGuest.install(cluster.storage().resolve("disks/boot-" + vm + ".raw"));
-    cluster.ferryJson("vm", "create", vm, "--host", host, "--hypervisor", "qemu", "--memory", "64MiB", "--accel", "tcg",
-        "--disk", "boot-" + vm, "-o", "json");
+    cluster.createDisk("boot-" + vm, Disk.Format.RAW, 1);
+    TickingGuest.install(cluster.disk("boot-" + vm, Disk.Format.RAW));
+    Vm _ = cluster.createMachine(vm, host, 64, "boot-" + vm);
     awaitTicking(vm);
   }
 
   /** What is left to the host, too: the type that an alias stands for, and the accelerator. */
   @Test
   void aMachineBootsFromACdromAndMovesWithWhatItsHostChose() throws Exception {
-    cluster.ferryJson("disk", "create", "iso", "--size", "1MiB", "--format", "raw", "-o", "json");
+    cluster.createDisk("iso", Disk.Format.RAW, 1);
     TickingGuest.installOnCd(cluster.disk("iso", Disk.Format.RAW));
     cluster.ferryJson("vm", "create", "cd", "--host", "host-a", "--hypervisor", "qemu", "--memory", "64MiB",
         "--machine",
@@ -217,17 +219,15 @@ class QemuTest {
     assertThat(there.get("eligible").getAsBoolean()).as(there.toString()).isTrue();
     cluster.assertRefused(4, "disk iso is VM cd's", linux.create("none", "host-a", "--cdrom", "iso"));
 
-    for (String kind : List.of("live", "quick")) {
-      String to = kind.equals("live") ? "host-b" : "host-a";
-      assertThat(cluster.ferryJson("migrate", kind, "cd", "--to", to, "-o", "json").get("state").getAsString())
-          .isEqualTo("COMPLETED");
-      awaitTicking("cd");
-      cluster.agent("host-a").awaitLog(Pattern.compile("vm=cd written pages come from QEMU's stream.* --qemu-arg"));
-    }
+    moves("cd", "live", "host-b");
+    cluster.agent("host-a").awaitLog(Pattern.compile("vm=cd written pages come from QEMU's stream.* --qemu-arg"));
+    awaitTicking("cd");
+    moves("cd", "quick", "host-a");
+    awaitTicking("cd");
     cluster.delete("cd");
   }
 
-  /** Its firmware is in flash memory, which goes ahead of the rest where the guest runs, and is more than fits into one message where it does not. */
+  /** Its firmware is in flash memory, which goes ahead of the rest where the guest runs, and is more than fits into one message where it does not, each time. */
   @Test
   void aMachineWithUefiMovesAndIsSavedWithItsFlashMemory() throws Exception {
     assumeTrue(Files.exists(Path.of("/usr/share/OVMF/OVMF_CODE_4M.fd")),
@@ -238,15 +238,13 @@ class QemuTest {
     assertThat(
         cluster.ferryJson("vm", "show", "efi", "-o", "json").getAsJsonObject("qemu").get("firmware").getAsString())
         .isEqualTo("uefi");
-    for (String kind : List.of("live", "quick")) {
-      String to = kind.equals("live") ? "host-b" : "host-a";
-      assertThat(cluster.ferryJson("migrate", kind, "efi", "--to", to, "-o", "json").get("state").getAsString())
-          .isEqualTo("COMPLETED");
-      awaitCounting("efi", to);
-    }
-    cluster.ferryJson("vm", "pause", "efi", "-o", "json");
-    assertThat(cluster.migrateAndWait("efi", "host-b").getState()).isEqualTo(Migration.State.COMPLETED);
-    cluster.ferryJson("vm", "resume", "efi", "-o", "json");
+    moves("efi", "live", "host-b");
+    awaitCounting("efi", "host-b");
+    moves("efi", "quick", "host-a");
+    awaitCounting("efi", "host-a");
+    cluster.pause("efi");
+    HeldMove.afterOneThatWasPutOff(cluster, "efi", "host-b").assertSameRam().complete();
+    cluster.resume("efi");
     awaitCounting("efi", "host-b");
     assertConsecutive(counts("efi", "host-b"));
     assertThat(console("efi", "host-b")).contains("booted by UEFI, time 1");
@@ -256,6 +254,11 @@ class QemuTest {
     awaitCounting("efi", "host-a");
     assertThat(console("efi", "host-a")).contains("booted by UEFI, time 2");
     cluster.delete("efi");
+  }
+
+  private static void moves(String vm, String kind, String to) {
+    Migration begun = kind.equals("live") ? cluster.migrate(vm, to) : cluster.migrateQuickly(vm, to);
+    assertThat(cluster.awaitEnd(begun.getId()).getState()).isEqualTo(Migration.State.COMPLETED);
   }
 
   private static void awaitTicking(String vm) {

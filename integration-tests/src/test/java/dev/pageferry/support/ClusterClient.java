@@ -19,6 +19,9 @@ import dev.pageferry.proto.cluster.v1.ListVmsRequest;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.PauseVmRequest;
+import dev.pageferry.proto.cluster.v1.QemuMachine;
+import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
@@ -81,6 +84,26 @@ public abstract sealed class ClusterClient permits TestCluster {
         .setFormat(Disk.Format.VHD).setHost(host).build());
     return api().createVm(CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20)
         .setVcpus(2).setProgram(program).putAllProgramArgs(programArgs).addDisks(name + "-disk").build());
+  }
+
+  /** Creates a disk that all hosts share. */
+  public void createDisk(String name, Disk.Format format, long mib) {
+    var unused = api()
+        .createDisk(CreateDiskRequest.newBuilder().setName(name).setFormat(format).setSizeBytes(mib << 20).build());
+  }
+
+  /** Creates a machine of QEMU's software emulation, which boots from a disk. Nothing waits for a process of the command. */
+  public Vm createMachine(String name, String host, long memoryMib, String disk) {
+    return api().createVm(CreateVmRequest.newBuilder().setName(name).setHost(host).setMemoryBytes(memoryMib << 20)
+        .setVcpus(1).addDisks(disk).setQemu(QemuMachine.newBuilder().setAccel("tcg")).build());
+  }
+
+  public void pause(String name) {
+    var unused = api().pauseVm(PauseVmRequest.newBuilder().setName(name).build());
+  }
+
+  public void resume(String name) {
+    var unused = api().resumeVm(ResumeVmRequest.newBuilder().setName(name).build());
   }
 
   /** Starts a quick migration and returns at once. */

@@ -28,9 +28,10 @@ public final class QemuProcesses {
    *
    * @param host whose agent started it
    * @param vcpuNanos for which its guest has had a processor
+   * @param vcpuAwakeNanos for which it has had one, or waited for one
    * @param isStopped by SIGSTOP
    */
-  public record Qemu(long pid, String host, long vcpuNanos, boolean isStopped) {
+  public record Qemu(long pid, String host, long vcpuNanos, long vcpuAwakeNanos, boolean isStopped) {
   }
 
   /** All that run now. One that is just ending is none. */
@@ -55,17 +56,20 @@ public final class QemuProcesses {
 
   private static Qemu qemu(Path process, String host) throws IOException {
     long nanos = 0;
+    long waitedNanos = 0;
     try (DirectoryStream<Path> threads = Files.newDirectoryStream(process.resolve("task"))) {
       for (Path each : threads) {
         if (VCPU.matcher(Files.readString(each.resolve("comm")).strip()).matches()) {
-          // Source: schedstats in Linux' Documentation/scheduler/sched-stats.rst, time on the processor first.
-          nanos += Long.parseLong(Files.readString(each.resolve("schedstat")).split(" ")[0]);
+          // Source: schedstats in Linux' Documentation/scheduler/sched-stats.rst, time on the processor, then time waiting for it.
+          String[] times = Files.readString(each.resolve("schedstat")).split(" ");
+          nanos += Long.parseLong(times[0]);
+          waitedNanos += Long.parseLong(times[1]);
         }
       }
     }
     Matcher state = STATE.matcher(Files.readString(process.resolve("stat")));
     boolean isStopped = state.find() && state.group(1).equals("T");
-    return new Qemu(Long.parseLong(String.valueOf(process.getFileName())), host, nanos, isStopped);
+    return new Qemu(Long.parseLong(String.valueOf(process.getFileName())), host, nanos, nanos + waitedNanos, isStopped);
   }
 
   /** The hosts that have a directory of the VM, with its memory. */

@@ -136,6 +136,11 @@ public interface Guest extends AutoCloseable {
   /** Holds the guest back for this percentage of the time, 0 to 99. */
   void throttle(int percent);
 
+  /** How long it may take until a {@link #throttle} that was raised holds the guest back. What it wrote before says nothing about that. */
+  default Duration throttleDelay() {
+    return Duration.ZERO;
+  }
+
   /**
    * The contents at one moment; the guest is paused meanwhile.
    *

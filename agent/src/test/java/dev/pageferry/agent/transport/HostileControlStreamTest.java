@@ -35,10 +35,12 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Control streams that break the protocol at every point: each is told why where it may be, and nothing else suffers. */
+@ExtendWith(PromptWaits.class)
 class HostileControlStreamTest {
   private HostileFixture fixture;
 

@@ -15,12 +15,14 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Data streams that break the protocol. The destination names the reason on the control stream and forgets the VM. */
+@ExtendWith(PromptWaits.class)
 class HostileDataStreamTest {
   private static final byte[] PAGE = RawSource.contents(0x5a);
 

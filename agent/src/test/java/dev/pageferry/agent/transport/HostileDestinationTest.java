@@ -38,11 +38,13 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Destinations that break the protocol, fall silent or hang up: the VM goes on at the source and loses nothing. */
+@ExtendWith(PromptWaits.class)
 class HostileDestinationTest {
   private static final int STREAMS = 2;
   private static final byte[] SESSION_KEY = new byte[32];

@@ -38,6 +38,8 @@ final class Departure {
   /** QEMU takes some seconds to decide on it, and longer for its first pass over much memory. */
   private static final Duration THROTTLED = Duration.ofSeconds(10);
   private static final int LEAST_THROTTLE = 1;
+  /** QEMU looks once a second, and acts at its second look that finds too much. Source: {@code migration_trigger_throttle} in {@code migration/ram.c}. */
+  static final Duration THROTTLE_DELAY = Duration.ofSeconds(3);
 
   /** Of a migration that does nothing any more. Source: QEMU's {@code qapi/migration.json}, MigrationStatus. */
   private static final Set<String> OVER = Set.of("cancelled", "failed", "completed", "none");
@@ -240,16 +242,15 @@ final class Departure {
       double rate = ram.get("pages-per-second").getAsDouble();
       long rest = ram.get("remaining").getAsLong() / PageSize.BYTES;
       long passes = ram.get("dirty-sync-count").getAsLong() - 1;
-      throttled = said.has("cpu-throttle-percentage") ? said.get("cpu-throttle-percentage").getAsInt() : 0;
       boolean isPassOver = passes > passesOver;
       passesOver = Math.max(passesOver, passes);
       if (pages != null) {
         pages.figures(rest, rate > 0 ? rate : Double.POSITIVE_INFINITY);
-        // What the guest wrote before it was held back says nothing of what it writes then.
-        if (isPassOver && isThrottled()) {
+        if (isPassOver) {
           pages.passOver();
         }
       }
+      throttled = said.has("cpu-throttle-percentage") ? said.get("cpu-throttle-percentage").getAsInt() : 0;
       changed.raise();
     } catch (IOException | RuntimeException e) {
       log.debug("QEMU does not tell how far it is: {}", e.toString());
@@ -306,12 +307,8 @@ final class Departure {
 
   /** Waits until the guest is held back as it is to be, if it writes so much that QEMU does that. @return whether it is so */
   boolean awaitThrottled(Duration atMost) throws InterruptedException {
-    return changed.await(() -> isThrottled() || over || image.isSettled(), atMost);
-  }
-
-  /** Whether it is held back as it is to be, or QEMU has found for long that it need not be. */
-  private boolean isThrottled() {
-    return throttled >= wantedThrottle || scheduler.nanos() > throttledBy;
+    return changed.await(
+        () -> throttled >= wantedThrottle || scheduler.nanos() > throttledBy || over || image.isSettled(), atMost);
   }
 
   /**

@@ -26,9 +26,10 @@ final class Leaving {
   private volatile @Nullable Departure departure;
   /** Whether its vCPUs run, as QEMU tells it. */
   private volatile boolean runs;
-  /** Inside {@link #commands}, as the one below: who tells its pages in the migration that is under way. */
+  /** Inside {@link #commands}: who tells its pages in the migration that is under way. */
   private @Nullable PushedPages pushed;
-  private boolean isTracked;
+  /** Whether the kernel does; changed inside {@link #commands}. */
+  private volatile boolean isTracked;
 
   /** The machine's QEMU of now. */
   interface Current {
@@ -196,6 +197,11 @@ final class Leaving {
       Departure leaving = departure;
       return leaving == null ? Optional.<MachineImage>empty() : leaving.ahead();
     });
+  }
+
+  /** Until figures tell what a {@link #throttle} has done; where the kernel tells its pages that is waited for with each pass. */
+  Duration throttleDelay() {
+    return isTracked ? Duration.ZERO : Departure.THROTTLE_DELAY;
   }
 
   /**

@@ -352,6 +352,11 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
+  public Duration throttleDelay() {
+    return machine.leaving().throttleDelay();
+  }
+
+  @Override
   public long awaitFirstSign(long waitMillis) throws InterruptedException {
     return machine.awaitRunning(Duration.ofMillis(waitMillis));
   }

@@ -5,6 +5,7 @@ import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * Decides after every round whether another one is worth it. The downtime limit is a ceiling, not a goal: rounds go on
@@ -69,26 +70,32 @@ final class Convergence {
   }
 
   NextStep decide(Measurement now) {
-    boolean fits = now.expectedBlackoutSeconds() <= downtimeLimit.toNanos() / 1e9;
-    if (fits && now.restBytes() <= FEW_BYTES) {
-      return new NextStep.SwitchOver();
-    }
-    if (now.restBytes() <= FEW_BYTES && now.round() + 1 < MAX_ROUNDS) {
-      // What does not fit is not the rest: another round measures the fixed costs anew, and costs next to nothing.
-      return new NextStep.Continue();
-    }
-    boolean shrinks = now.restBytes() <= now.restBytesBefore() * WORTHWHILE_SHRINKING;
-    if (shrinks && now.round() + 1 < MAX_ROUNDS) {
-      return new NextStep.Continue();
-    }
-    if (fits) {
-      return new NextStep.SwitchOver();
-    }
-    return switch (onStall) {
+    return unlessStalled(now).orElseGet(() -> switch (onStall) {
       case SWITCH -> new NextStep.SwitchOver();
       case ABORT -> new NextStep.GiveUp(figures(now));
       case THROTTLE -> throttleMore(now);
-    };
+    });
+  }
+
+  /** As {@link #decide}, while the last throttle does not hold the guest back yet: whether it is enough is not known. */
+  NextStep decideBeforeThrottleActs(Measurement now) {
+    return unlessStalled(now).orElse(new NextStep.Continue());
+  }
+
+  private Optional<NextStep> unlessStalled(Measurement now) {
+    boolean fits = now.expectedBlackoutSeconds() <= downtimeLimit.toNanos() / 1e9;
+    if (fits && now.restBytes() <= FEW_BYTES) {
+      return Optional.of(new NextStep.SwitchOver());
+    }
+    if (now.restBytes() <= FEW_BYTES && now.round() + 1 < MAX_ROUNDS) {
+      // What does not fit is not the rest: another round measures the fixed costs anew, and costs next to nothing.
+      return Optional.of(new NextStep.Continue());
+    }
+    boolean shrinks = now.restBytes() <= now.restBytesBefore() * WORTHWHILE_SHRINKING;
+    if (shrinks && now.round() + 1 < MAX_ROUNDS) {
+      return Optional.of(new NextStep.Continue());
+    }
+    return fits ? Optional.of(new NextStep.SwitchOver()) : Optional.empty();
   }
 
   private NextStep throttleMore(Measurement now) {

@@ -4,8 +4,10 @@ import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.source.Convergence.Measurement;
 import dev.pageferry.agent.migration.source.Convergence.NextStep;
 import dev.pageferry.common.migration.FailureCode;
+import dev.pageferry.common.time.Deadline;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
+import java.time.Duration;
 
 /** Stage 2: copies memory in rounds while the guest runs, until the rest is small enough. */
 final class PreCopy {
@@ -13,17 +15,22 @@ final class PreCopy {
   private static final double RESUME_SECONDS = 0.001;
   /** Less than this takes no time to flush while the guest is paused. */
   private static final long FEW_DISK_BYTES = 16 << 20;
+  /** Between passes while a throttle does not act yet. */
+  private static final Duration PACE = Duration.ofMillis(500);
 
   private final SourceSession session;
   private final Convergence convergence;
   private final CoordinatorProbe coordinator;
   private boolean started;
   private int throttlePercent;
+  /** When figures tell whether the last throttle is enough. */
+  private Deadline throttleActs;
 
   PreCopy(SourceSession session, CoordinatorProbe coordinator) {
     this.session = session;
     this.coordinator = coordinator;
     this.convergence = new Convergence(session.options.downtimeLimit(), session.options.onStall());
+    this.throttleActs = Deadline.after(Duration.ZERO, session.scheduler);
   }
 
   void run() throws MigrationFailure, InterruptedException {
@@ -41,9 +48,10 @@ final class PreCopy {
       Measurement measured = new Measurement(session.rounds.lastPass(), restBefore, session.rounds.restBytes(),
           session.rounds.bytesPerSecond(),
           2 * session.link.roundTripSeconds() + coordinator.seconds() + RESUME_SECONDS);
-      switch (convergence.decide(measured)) {
-        case NextStep.Continue() -> {
-        }
+      switch (throttleActs.hasPassed()
+          ? convergence.decide(measured)
+          : convergence.decideBeforeThrottleActs(measured)) {
+        case NextStep.Continue() -> awaitThrottle();
         case NextStep.SwitchOver() -> {
           if (!flushFirst(measured.round())) {
             return;
@@ -52,9 +60,17 @@ final class PreCopy {
         case NextStep.Throttle(int percent) -> {
           throttlePercent = percent;
           session.guest.throttle(percent);
+          throttleActs = Deadline.after(session.guest.throttleDelay(), session.scheduler);
         }
         case NextStep.GiveUp(String reason) -> throw new MigrationFailure.Stopped(FailureCode.STALLED, reason);
       }
+    }
+  }
+
+  /** Where nearly all pages are dirty again at their turn a round takes no time, and there may be only so many. */
+  private void awaitThrottle() throws InterruptedException {
+    if (!throttleActs.hasPassed()) {
+      session.scheduler.sleep(Duration.ofNanos(throttleActs.orAfter(PACE).remainingNanos()));
     }
   }
 

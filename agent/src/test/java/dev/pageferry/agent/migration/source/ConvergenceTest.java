@@ -100,6 +100,18 @@ final class ConvergenceTest {
   }
 
   @Test
+  void beforeAThrottleActsAStalledMoveGoesOnAndOneThatFitsSwitchesOver() {
+    Convergence convergence = new Convergence(LIMIT, OnStall.THROTTLE);
+    assertThat(convergence.decide(stalled(3))).isEqualTo(new NextStep.Throttle(20));
+    for (int round = 4; round < 100; round++) {
+      assertThat(convergence.decideBeforeThrottleActs(stalled(round))).isEqualTo(new NextStep.Continue());
+    }
+    assertThat(convergence.decide(stalled(100))).isEqualTo(new NextStep.Throttle(30));
+    assertThat(convergence.decideBeforeThrottleActs(new Measurement(101, 1_000_000, 200_000, RATE, 0.05)))
+        .isEqualTo(new NextStep.SwitchOver());
+  }
+
+  @Test
   void aRateThatWasNotMeasuredYetCountsAsInfinite() {
     Convergence convergence = new Convergence(LIMIT, OnStall.ABORT);
 
