@@ -19,9 +19,9 @@ import java.util.OptionalLong;
  * registers over the instruction that it waits in, and goes on with its own as if nothing had been. Sources: {@code ptrace(2)};
  * {@code user_regs_struct} in {@code sys/user.h}.
  *
- * <p>While its registers are not its own the process cannot be let go: whatever goes wrong then, the end of this process included, is
- * its end (PTRACE_O_EXITKILL). So this is only for a process with which nothing is lost yet. And not for a child of this one: the
- * JVM waits for those, and would take a stop for an end.
+ * <p>Until it has stopped it can be let go at any time. While its registers are not its own it cannot: whatever goes wrong then, the end of this
+ * process included, is its end (PTRACE_O_EXITKILL). So this is only for a process with which nothing is lost yet. And not for a child of this one:
+ * the JVM waits for those, and would take a stop for an end.
  */
 final class InjectedCall {
   private static final Duration STOPS = Duration.ofSeconds(5);
@@ -32,6 +32,7 @@ final class InjectedCall {
   private static final Duration LONGEST = Duration.ofSeconds(60);
 
   private static final int SEIZE = 0x4206;
+  private static final int SETOPTIONS = 0x4200;
   private static final int INTERRUPT = 0x4207;
   private static final int PEEKTEXT = 1;
   private static final int SINGLESTEP = 9;
@@ -39,6 +40,8 @@ final class InjectedCall {
   private static final int SETREGS = 13;
   private static final int DETACH = 17;
   private static final int EXITKILL = 1 << 20;
+  private static final int STEPS = 8;
+  private static final int ETIMEDOUT = 110;
   private static final int WNOHANG_WALL = 1 | 0x40000000;
 
   private static final int REGISTERS = 27;
@@ -70,7 +73,7 @@ final class InjectedCall {
    * Makes it.
    *
    * @return what the kernel answers there; empty if the process was never found waiting
-   * @throws KernelException if it may not be made, or fails; the process is as it was
+   * @throws KernelException if it may not be made, fails, or the process does not stop for it; that is as it was
    * @throws IOException if the process has ended, or does for this
    */
   static OptionalLong make(OsProcess process, int number, long argument, Scheduler scheduler)
@@ -112,31 +115,50 @@ final class InjectedCall {
   }
 
   private OptionalLong attempt() throws KernelException, IOException, InterruptedException {
-    long _ = ptrace("PTRACE_SEIZE", SEIZE, 0, EXITKILL);
-    try {
-      return traced();
-    } catch (KernelException e) {
-      throw new IOException("process %d was lost while it was traced: %s".formatted(process.pid(), e.getMessage()), e);
-    }
-  }
-
-  private OptionalLong traced() throws KernelException, IOException, InterruptedException {
+    long _ = ptrace("PTRACE_SEIZE", SEIZE, 0, 0);
     long _ = ptrace("PTRACE_INTERRUPT", INTERRUPT, 0, 0);
-    Stop stop = awaitStop();
-    OptionalLong answer = OptionalLong.empty();
+    // One that does not stop, or another one of that number by now, goes on with the end of this thread.
+    Stop stop = awaitStop().orElseThrow(() -> new KernelException("PTRACE_INTERRUPT", ETIMEDOUT));
+    requireAlive();
     MemorySegment own = registers();
     if (stop.isInterrupt() && isInCall(own)) {
-      setRegisters(ours(own));
-      long _ = ptrace("PTRACE_SINGLESTEP", SINGLESTEP, 0, 0);
-      stop = awaitStop();
-      MemorySegment after = registers();
-      setRegisters(own);
-      if (stop.isStep() && get(after, RIP) == get(own, RIP)) {
-        answer = OptionalLong.of(get(after, RAX));
+      long _ = ptrace("PTRACE_SETOPTIONS", SETOPTIONS, 0, EXITKILL);
+      try {
+        return stepped(own);
+      } catch (KernelException e) {
+        throw new IOException("process %d was lost while it was traced: %s".formatted(process.pid(), e.getMessage()),
+            e);
       }
     }
     long _ = ptrace("PTRACE_DETACH", DETACH, 0, stop.undelivered());
-    return answer;
+    return OptionalLong.empty();
+  }
+
+  private void requireAlive() throws IOException {
+    if (!process.isAlive()) {
+      throw new IOException("process %d has ended".formatted(process.pid()));
+    }
+  }
+
+  private OptionalLong stepped(MemorySegment own) throws KernelException, IOException, InterruptedException {
+    setRegisters(ours(own));
+    Stop stop;
+    int undelivered = 0;
+    int steps = 0;
+    do {
+      // Again where something else stopped it first, a SIGCONT for one: the trap of the step is not to be left to it.
+      long _ = ptrace("PTRACE_SINGLESTEP", SINGLESTEP, 0, 0);
+      stop = awaitStop().orElseThrow(() -> new IOException(
+          "process %d did not stop within %d s".formatted(process.pid(), STOPS.toSeconds())));
+      undelivered = Math.max(undelivered, stop.undelivered());
+    } while (!stop.isStep() && ++steps < STEPS);
+    MemorySegment after = registers();
+    if (!stop.isStep() || get(after, RIP) != get(own, RIP)) {
+      throw new IOException("process %d did not come out of the call".formatted(process.pid()));
+    }
+    setRegisters(own);
+    long _ = ptrace("PTRACE_DETACH", DETACH, 0, undelivered);
+    return OptionalLong.of(get(after, RAX));
   }
 
   private boolean isInCall(MemorySegment own) throws KernelException {
@@ -213,12 +235,13 @@ final class InjectedCall {
     }
   }
 
-  private Stop awaitStop() throws KernelException, IOException, InterruptedException {
+  /** Empty: it has not in time. */
+  private Optional<Stop> awaitStop() throws KernelException, IOException, InterruptedException {
     MemorySegment status = arena.allocate(JAVA_INT);
     long end = scheduler.nanos() + STOPS.toNanos();
     while (SystemCall.make("wait4", SystemCall.WAIT4, process.pid(), status.address(), WNOHANG_WALL) == 0) {
       if (scheduler.nanos() > end) {
-        throw new IOException("process %d did not stop within %d s".formatted(process.pid(), STOPS.toSeconds()));
+        return Optional.empty();
       }
       scheduler.sleep(LOOK);
     }
@@ -226,6 +249,6 @@ final class InjectedCall {
     if (!stop.isStop()) {
       throw new IOException("process %d has ended".formatted(process.pid()));
     }
-    return stop;
+    return Optional.of(stop);
   }
 }

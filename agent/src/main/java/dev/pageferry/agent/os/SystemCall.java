@@ -15,6 +15,7 @@ import java.util.Arrays;
 /** System calls of Linux on x86-64 by their numbers. Source: the kernel's {@code arch/x86/entry/syscalls/syscall_64.tbl}. */
 final class SystemCall {
   static final int IOCTL = 16;
+  static final int PREAD64 = 17;
   static final int WAIT4 = 61;
   static final int PTRACE = 101;
   static final int USERFAULTFD = 323;

@@ -11,11 +11,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which pages of a file another process writes through its mapping, as the kernel of Linux 6.7 and later tells: it protects them from
+ * Which pages of a file another process writes through its mapping, as the kernel of Linux 6.9 and later tells: it protects them from
  * writing, notes the first write to each and lets it pass by itself, and on demand tells what it has noted and protects that again, in one
  * step for each page. A write that is not told by such a harvest is told by a later one; what was written before a harvest is
  * in the file for whoever reads it after that. A written page is told also if the kernel has unmapped it since. Sources: {@code userfaultfd(2)}, UFFD_FEATURE_WP_ASYNC;
@@ -91,9 +93,9 @@ public final class WrittenPages implements AutoCloseable {
    */
   public static int prepare(OsProcess process, Scheduler scheduler)
       throws UnavailableException, IOException, InterruptedException {
-    Optional<String> obstacle = Support.OBSTACLE;
-    if (obstacle.isPresent()) {
-      throw new UnavailableException(obstacle.get(), null);
+    String obstacle = Support.obstacle();
+    if (!obstacle.isEmpty()) {
+      throw new UnavailableException(obstacle, null);
     }
     try {
       int number = (int) InjectedCall
@@ -140,6 +142,11 @@ public final class WrittenPages implements AutoCloseable {
         WrittenPages pages = new WrittenPages(process, parts, userfaultfd,
             DataExtents.open(directory.resolve("pagemap")));
         isOpen = true;
+        // All of that went by a number, which may be another process's by now.
+        if (!process.isAlive()) {
+          pages.letGo();
+          throw new IOException("process %d has ended".formatted(process.pid()));
+        }
         return pages;
       } finally {
         if (!isOpen) {
@@ -180,7 +187,11 @@ public final class WrittenPages implements AutoCloseable {
     }
   }
 
-  /** Tells which pages were written since they were protected, or told, and protects these again. */
+  /**
+   * Tells which pages were written since they were protected, or told, and protects these again.
+   *
+   * @throws IOException also if the process has ended: of it nothing is told any more
+   */
   public void harvest(Sink sink) throws IOException {
     for (MappedPart each : parts) {
       long end = each.address() + each.bytes();
@@ -192,6 +203,19 @@ public final class WrittenPages implements AutoCloseable {
           sink.pages((first - each.address() + each.offset()) / PageSize.BYTES, (last - first) / PageSize.BYTES);
         }
       }
+    }
+    requireMapped();
+  }
+
+  /** A scan of a process that has let go of its memory finds nothing, and that is no failure; a read of its page map ends at once. */
+  private void requireMapped() throws IOException {
+    long place = parts.getFirst().address() / PageSize.BYTES * Long.BYTES;
+    try {
+      if (SystemCall.make("pread", SystemCall.PREAD64, pagemap, argument.address(), Long.BYTES, place) != Long.BYTES) {
+        throw new IOException("process %d has ended".formatted(process.pid()));
+      }
+    } catch (KernelException e) {
+      throw failed(e);
     }
   }
 
@@ -245,36 +269,76 @@ public final class WrittenPages implements AutoCloseable {
         throw e;
       }
     } finally {
-      DataExtents.close(userfaultfd);
-      DataExtents.close(pagemap);
-      arena.close();
+      letGo();
     }
   }
 
-  /** Whether this kernel can, asked once, of this process. */
-  private static final class Support {
-    static final Optional<String> OBSTACLE = obstacle();
+  private void letGo() {
+    closed = true;
+    DataExtents.close(userfaultfd);
+    DataExtents.close(pagemap);
+    arena.close();
+  }
 
-    private static Optional<String> obstacle() {
+  /** Whether this kernel can, asked of this process until it is known. */
+  private static final class Support {
+    /** Before, it could pass over a page that was just being moved. Source: Linux's "fix uffd-wp confusion in pagemap_scan_pmd_entry()". */
+    private static final int OLDEST_MAJOR = 6;
+    private static final int OLDEST_MINOR = 9;
+    private static final Pattern RELEASE = Pattern.compile("(\\d+)\\.(\\d+).*");
+    /** ENOSYS, EINVAL, ENOTTY: such a kernel does not learn it. */
+    private static final Set<Integer> FOR_GOOD = Set.of(EPERM, 38, 22, 25);
+
+    /** Empty: it can; null: not known yet. */
+    private static volatile @Nullable String known;
+
+    /** Why it cannot; empty: it can. */
+    static String obstacle() {
+      String before = known;
+      if (before != null) {
+        return before;
+      }
       if (!SystemCall.isKnownHere()) {
-        return Optional.of("only Linux on x86-64 is asked");
+        return forGood("only Linux on x86-64 is asked");
+      }
+      if (!isNewEnough(System.getProperty("os.version", ""))) {
+        return forGood("this kernel is older than 6.9");
       }
       try {
-        int userfaultfd = (int) SystemCall.make("userfaultfd", SystemCall.USERFAULTFD,
-            CLOEXEC_NONBLOCK_USER_MODE_ONLY);
-        try (Arena arena = Arena.ofConfined()) {
-          choose(userfaultfd);
-          scanNothing(arena);
-        } finally {
-          DataExtents.close(userfaultfd);
-        }
-        return Optional.empty();
+        ask();
+        return forGood("");
       } catch (KernelException e) {
-        return Optional.of(e.errno() == EPERM
+        String reason = e.errno() == EPERM
             ? "this kernel does not let the agent ask (%s)".formatted(e.getMessage())
-            : "this kernel does not tell it, as 6.7 and later do (%s)".formatted(e.getMessage()));
+            : "this kernel does not tell it (%s)".formatted(e.getMessage());
+        return FOR_GOOD.contains(e.errno()) ? forGood(reason) : reason;
       } catch (IOException e) {
-        return Optional.of("/proc cannot be read: " + e.getMessage());
+        return "/proc cannot be read: " + e.getMessage();
+      }
+    }
+
+    private static String forGood(String obstacle) {
+      known = obstacle;
+      return obstacle;
+    }
+
+    private static boolean isNewEnough(String release) {
+      Matcher version = RELEASE.matcher(release);
+      if (!version.matches()) {
+        return false;
+      }
+      int major = Integer.parseInt(version.group(1));
+      return major > OLDEST_MAJOR || major == OLDEST_MAJOR && Integer.parseInt(version.group(2)) >= OLDEST_MINOR;
+    }
+
+    private static void ask() throws KernelException, IOException {
+      int userfaultfd = (int) SystemCall.make("userfaultfd", SystemCall.USERFAULTFD,
+          CLOEXEC_NONBLOCK_USER_MODE_ONLY);
+      try (Arena arena = Arena.ofConfined()) {
+        choose(userfaultfd);
+        scanNothing(arena);
+      } finally {
+        DataExtents.close(userfaultfd);
       }
     }
 

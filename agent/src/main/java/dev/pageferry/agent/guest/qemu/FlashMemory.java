@@ -7,8 +7,9 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,24 +18,27 @@ final class FlashMemory implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(5);
   private static final Logger log = LoggerFactory.getLogger(FlashMemory.class);
 
+  private static final Duration AT_MOST_EACH = Duration.ofSeconds(1);
+  private static final Duration BETWEEN_LOOKS = Duration.ofMillis(20);
+  private static final int LOOKS = 10;
+
   private final String vm;
   private final Optional<UefiVariables> kept;
   private final MachineFiles files;
-  private final BooleanSupplier hasRun;
   private final Scheduler scheduler;
+  private final AtomicBoolean busy = new AtomicBoolean();
+  private volatile boolean asked;
   /** Under which this host has the machine; 0: it is on its way. */
   private volatile long epoch;
   private volatile boolean closed;
+  /** What was kept last; guarded by this. */
+  private byte[] last = new byte[0];
 
-  /**
-   * @param kept empty: what it holds ends with the machine
-   * @param hasRun whether the machine has run here; what one that has not has in its file is not its own yet
-   */
-  FlashMemory(String vm, Optional<UefiVariables> kept, MachineFiles files, BooleanSupplier hasRun, Scheduler scheduler) {
+  /** @param kept empty: what it holds ends with the machine */
+  FlashMemory(String vm, Optional<UefiVariables> kept, MachineFiles files, Scheduler scheduler) {
     this.vm = vm;
     this.kept = kept;
     this.files = files;
-    this.hasRun = hasRun;
     this.scheduler = scheduler;
   }
 
@@ -52,21 +56,65 @@ final class FlashMemory implements AutoCloseable {
     epoch = now.value();
   }
 
-  /** Keeps what it holds now, or in a moment. Does not wait. */
+  /** Keeps what it holds now, or in a moment. Does not wait; however often a guest asks for it there is one that does it. */
   void keepSoon() {
-    if (kept.isPresent()) {
-      Task _ = scheduler.startBlocking("uefi-variables", this::keep);
+    if (kept.isEmpty()) {
+      return;
+    }
+    asked = true;
+    if (busy.compareAndSet(false, true)) {
+      boolean isStarted = false;
+      try {
+        Task _ = scheduler.startBlocking("uefi-variables", this::keepWhileAsked);
+        isStarted = true;
+      } finally {
+        if (!isStarted) {
+          busy.set(false);
+        }
+      }
     }
   }
 
-  private synchronized void keep() {
-    if (!closed && isOwn()) {
+  private void keepWhileAsked() {
+    do {
       try {
-        keep(read());
-      } catch (IOException e) {
-        notKept(IoFailure.sentence(e));
+        while (asked && !closed) {
+          asked = false;
+          keep();
+          scheduler.sleep(AT_MOST_EACH);
+        }
+      } catch (InterruptedException e) {
+        scheduler.current().interrupt();
+        return;
+      } finally {
+        busy.set(false);
       }
+    } while (asked && !closed && busy.compareAndSet(false, true));
+  }
+
+  private void keep() throws InterruptedException {
+    try {
+      Optional<byte[]> content = isOwn() ? settled() : Optional.empty();
+      if (content.isPresent()) {
+        keep(content.get(), false);
+      }
+    } catch (IOException e) {
+      notKept(IoFailure.sentence(e));
     }
+  }
+
+  /** What it holds at one moment: firmware that begins anew may be writing. Empty: it does not come to rest. */
+  private Optional<byte[]> settled() throws IOException, InterruptedException {
+    byte[] before = read();
+    for (int i = 0; i < LOOKS; i++) {
+      scheduler.sleep(BETWEEN_LOOKS);
+      byte[] now = read();
+      if (Arrays.equals(before, now)) {
+        return Optional.of(now);
+      }
+      before = now;
+    }
+    return Optional.empty();
   }
 
   /** As {@link #keepSoon}, once its QEMU has ended; storage that is away is not waited for. */
@@ -77,37 +125,41 @@ final class FlashMemory implements AutoCloseable {
       return;
     }
     try {
-      byte[] last = read();
-      Task keeping = scheduler.startBlocking("uefi-variables", () -> keepLast(last));
+      byte[] content = read();
+      Task keeping = scheduler.startBlocking("uefi-variables", () -> keepLast(content));
       if (!keeping.join(PATIENCE)) {
         notKept("storage does not answer within %d s".formatted(PATIENCE.toSeconds()));
       }
     } catch (IOException e) {
       notKept(IoFailure.sentence(e));
     } catch (InterruptedException e) {
+      notKept("nobody waits until it is");
       scheduler.current().interrupt();
     }
   }
 
+  /** What the file of a machine that has not run here holds is not the machine's: QEMU writes what came with its state when it goes on. */
   private boolean isOwn() {
-    return kept.isPresent() && epoch > 0 && hasRun.getAsBoolean();
+    return kept.isPresent() && epoch > 0 && files.hasRun();
   }
 
   private byte[] read() throws IOException {
     return Files.readAllBytes(files.variables());
   }
 
-  /** After whatever is being kept now, which is older. */
-  private synchronized void keepLast(byte[] content) {
+  private void keepLast(byte[] content) {
     try {
-      keep(content);
+      keep(content, true);
     } catch (IOException e) {
       notKept(IoFailure.sentence(e));
     }
   }
 
-  private void keep(byte[] content) throws IOException {
-    kept.orElseThrow().keep(content, epoch);
+  private synchronized void keep(byte[] content, boolean isLast) throws IOException {
+    if (closed == isLast && !Arrays.equals(content, last)) {
+      kept.orElseThrow().keep(content, epoch);
+      last = content;
+    }
   }
 
   private void notKept(String why) {

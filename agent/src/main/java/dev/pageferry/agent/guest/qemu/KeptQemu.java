@@ -65,7 +65,7 @@ final class KeptQemu {
    */
   static KeptQemu start(List<String> command, MachineFiles files, Duration patience, Scheduler scheduler)
       throws IOException, InterruptedException {
-    for (Path left : List.of(files.pids(), files.leash(), files.ended())) {
+    for (Path left : List.of(files.pids(), files.leash(), files.ended(), files.run())) {
       Files.deleteIfExists(left);
     }
     Files.write(files.keeper(), script());

@@ -146,15 +146,18 @@ final class Machine implements AutoCloseable {
       QemuProcess now = adopt(QemuProcess.of(found, files, scheduler, this::hear));
       now.loads();
       Departure.endLeftOver(now.monitor(), scheduler);
-      String status = RunState.of(now.monitor());
-      if (status.equals(RunState.INCOMING)) {
+      if (RunState.of(now.monitor()).equals(RunState.INCOMING)) {
         throw new IOException("it had no state yet");
       }
       condition.ask(now.monitor());
       tracking.found(found.process());
-      running = status.equals(RunState.RUNNING);
+      // Ahead of the question: a stop that is heard meanwhile counts.
+      leaving.runs(true);
+      running = RunState.of(now.monitor()).equals(RunState.RUNNING);
       stopped = !running;
-      leaving.runs(running);
+      if (stopped) {
+        leaving.runs(false);
+      }
       if (running) {
         cards.passFrames();
         runsSince = scheduler.nanos();
@@ -330,6 +333,7 @@ final class Machine implements AutoCloseable {
     running = true;
     runsSince = scheduler.nanos();
     changed.raise();
+    files.noteRun();
     leaving.wentOn();
   }
 
@@ -337,11 +341,6 @@ final class Machine implements AutoCloseable {
   long awaitRunning(Duration atMost) throws InterruptedException {
     boolean _ = changed.await(() -> runsSince != 0, atMost);
     return runsSince;
-  }
-
-  /** Whether its QEMU of now has run here. */
-  boolean hasRun() {
-    return runsSince != 0;
   }
 
   /** Its pages, its state, and its end here. */

@@ -25,13 +25,13 @@ final class MachineCondition {
   private final Signal changed;
   private final AtomicReference<GuestCondition> now = new AtomicReference<>(GuestCondition.FINE);
 
-  /** Told of what happens to a machine by itself, on the thread that hears it: must not wait. */
-  interface Listener {
-    /** A request to a disk has failed, and may have stopped it. */
-    void diskFailed();
-
-    /** Its guest begins anew, or has switched it off. */
-    void guestEnded();
+  /**
+   * Told of what happens to a machine by itself, on the thread that hears it: must not wait.
+   *
+   * @param diskFailed run when a request to a disk has failed, and may have stopped it
+   * @param guestEnded run when its guest begins anew, or has switched it off
+   */
+  record Listener(Runnable diskFailed, Runnable guestEnded) {
   }
 
   /** @param changed raised whenever this may have changed */
@@ -108,19 +108,19 @@ final class MachineCondition {
       case "SHUTDOWN" -> {
         if (data.has("guest") && data.get("guest").getAsBoolean()) {
           become(OFF);
-          listener.guestEnded();
+          listener.guestEnded().run();
         }
       }
       case "GUEST_PANICKED" -> become(PANICKED);
       case "BLOCK_IO_ERROR" -> {
         if (data.has("action") && data.get("action").getAsString().equals("stop")) {
           // Told late, where errors follow each other: QEMU is asked whether it is stopped for that.
-          listener.diskFailed();
+          listener.diskFailed().run();
         }
       }
       case "RESET" -> {
         log.info("vm={} was reset", vm);
-        listener.guestEnded();
+        listener.guestEnded().run();
       }
       default -> log.debug("vm={} QEMU tells {}", vm, event);
     }

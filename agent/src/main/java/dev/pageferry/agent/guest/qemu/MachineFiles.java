@@ -215,14 +215,33 @@ final class MachineFiles implements AutoCloseable {
   }
 
   void notePaused(boolean isPaused) {
+    note(paused(), isPaused, "paused");
+  }
+
+  /** There once the QEMU of now has run its guest. */
+  Path run() {
+    return directory.resolve("run");
+  }
+
+  boolean hasRun() {
+    return Files.exists(run());
+  }
+
+  void noteRun() {
+    if (!hasRun()) {
+      note(run(), true, "running");
+    }
+  }
+
+  private void note(Path mark, boolean is, String what) {
     try {
-      if (isPaused) {
-        Files.write(paused(), new byte[0]);
+      if (is) {
+        Files.write(mark, new byte[0]);
       } else {
-        Files.deleteIfExists(paused());
+        Files.deleteIfExists(mark);
       }
     } catch (IOException e) {
-      log.warn("whether the machine in {} is paused is not known to the next agent: {}", directory, e.toString());
+      log.warn("whether the machine in {} is {} is not known to the next agent: {}", directory, what, e.toString());
     }
   }
 

@@ -58,8 +58,9 @@ final class QemuGuest implements IncomingGuest {
     this.disks = disks;
     this.cards = cards;
     this.console = console;
-    this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(), new Listener(), scheduler);
-    this.flash = new FlashMemory(spec.name(), variables, files, machine::hasRun, scheduler);
+    this.machine = new Machine(spec, files, starter, cards, console, () -> !isPaused(),
+        new MachineCondition.Listener(this::diskFailed, this::guestEnded), scheduler);
+    this.flash = new FlashMemory(spec.name(), variables, files, scheduler);
     this.recovery = new MachineRecovery(machine, disks, () -> !isPaused(), scheduler);
     this.digest = new MachineDigest(this, scheduler);
     this.isKept = !starter.patience().isZero();
@@ -306,16 +307,12 @@ final class QemuGuest implements IncomingGuest {
     return disks.held().track();
   }
 
-  private final class Listener implements MachineCondition.Listener {
-    @Override
-    public void diskFailed() {
-      recovery.begin();
-    }
+  private void diskFailed() {
+    recovery.begin();
+  }
 
-    @Override
-    public void guestEnded() {
-      flash.keepSoon();
-    }
+  private void guestEnded() {
+    flash.keepSoon();
   }
 
   @Override
@@ -391,7 +388,7 @@ final class QemuGuest implements IncomingGuest {
 
   @Override
   public void close() {
-    // Frames first, as nothing is to be sent any more; the files last, in which sockets of the others are.
+    // From behind: frames first, as nothing is to be sent any more; the files last, in which the others have sockets and flash memory.
     try (memory; files; flash; Ending _ = memory::keepForNext; disks; console; machine; cards) {
       log.debug("vm={} ends", spec.name());
     } catch (IOException e) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Collection;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -22,6 +23,7 @@ import java.util.regex.Pattern;
  */
 final class UefiVariables {
   private static final String SUFFIX = ".uefi";
+  private static final String UNFINISHED = ".new";
 
   private final VmId vm;
   private final Path directory;
@@ -44,7 +46,7 @@ final class UefiVariables {
    * @return empty if it never was, or had flash memory of another size
    */
   Optional<byte[]> bring(long epoch) throws IOException {
-    TreeMap<Long, Path> kept = kept();
+    TreeMap<Long, Path> kept = kept(SUFFIX);
     Map.Entry<Long, Path> last = kept.floorEntry(epoch);
     if (last == null || Files.size(last.getValue()) != bytes) {
       return Optional.empty();
@@ -53,10 +55,16 @@ final class UefiVariables {
     if (last.getKey() != epoch) {
       keep(content, epoch);
     }
-    for (Path older : kept.headMap(epoch).values()) {
-      Files.deleteIfExists(older);
-    }
+    remove(kept.headMap(epoch).values());
+    // Of hosts that died when they kept theirs.
+    remove(kept(SUFFIX + UNFINISHED).headMap(epoch).values());
     return Optional.of(content);
+  }
+
+  private static void remove(Collection<Path> files) throws IOException {
+    for (Path each : files) {
+      Files.deleteIfExists(each);
+    }
   }
 
   /**
@@ -67,7 +75,7 @@ final class UefiVariables {
   void keep(byte[] content, long epoch) throws IOException {
     Path file = file(epoch);
     // Of this very caller: two hosts have two epochs, and one host keeps one thing after the other.
-    Path next = file.resolveSibling(file.getFileName() + ".new");
+    Path next = file.resolveSibling(file.getFileName() + UNFINISHED);
     try (FileChannel channel = FileChannel.open(next, StandardOpenOption.CREATE, StandardOpenOption.WRITE,
         StandardOpenOption.TRUNCATE_EXISTING)) {
       ByteBuffer left = ByteBuffer.wrap(content);
@@ -84,10 +92,11 @@ final class UefiVariables {
     return directory.resolve(vm.value() + "." + epoch + SUFFIX);
   }
 
-  private TreeMap<Long, Path> kept() throws IOException {
-    Pattern name = Pattern.compile(Pattern.quote(vm.value() + ".") + "(\\d{1,18})" + Pattern.quote(SUFFIX));
+  /** By epoch. */
+  private TreeMap<Long, Path> kept(String suffix) throws IOException {
+    Pattern name = Pattern.compile(Pattern.quote(vm.value() + ".") + "(\\d{1,18})" + Pattern.quote(suffix));
     TreeMap<Long, Path> kept = new TreeMap<>();
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, vm.value() + ".*" + SUFFIX)) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, vm.value() + ".*" + suffix)) {
       for (Path each : files) {
         Matcher matcher = name.matcher(each.getFileName().toString());
         if (matcher.matches()) {

@@ -102,17 +102,10 @@ final class StressedMachine {
   }
 
   private static final class RealCondition implements Condition {
-    private final MachineCondition condition = new MachineCondition("vm", new MachineCondition.Listener() {
-      @Override
-      public void diskFailed() {
-        // Nobody goes on by itself here.
-      }
-
-      @Override
-      public void guestEnded() {
-        // Nothing is kept.
-      }
-    }, Scheduler.SYSTEM.newSignal());
+    private final MachineCondition condition = new MachineCondition("vm",
+        new MachineCondition.Listener(() -> {
+        }, () -> {
+        }), Scheduler.SYSTEM.newSignal());
 
     @Override
     public boolean isOver() {

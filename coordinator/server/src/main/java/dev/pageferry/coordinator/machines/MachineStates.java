@@ -172,7 +172,8 @@ public final class MachineStates {
       }
       if (!owner.get().hasReported() && !owner.get().isConfirmedDead()) {
         return Optional.of(new Judgement(Vm.State.UNKNOWN,
-            "the agent of host %s ended, and the one that followed it has not said yet what it takes over".formatted(host)));
+            "the agent of host %s ended, and the one that followed it has not said yet what it takes over"
+                .formatted(host)));
       }
       return Optional.of(new Judgement(Vm.State.FAILED,
           "the agent of host %s ended, and another one runs there: what it had is down".formatted(host)));
