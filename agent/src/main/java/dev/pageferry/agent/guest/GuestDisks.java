@@ -69,7 +69,7 @@ public final class GuestDisks {
     storageFor(spec).copies().retire(spec.disks(), spec.id(), upTo);
   }
 
-  /** Where files of VMs that do not run are; empty: this host has no shared storage. */
+  /** Where files of VMs that do not run are, each beginning with the VM's id; empty: this host has no shared storage. */
   public Optional<Path> savedStates() {
     return storage.map(SharedStorage::savedStates);
   }

@@ -219,6 +219,11 @@ public final class WrittenPages implements AutoCloseable {
     }
   }
 
+  /**
+   * Scans up to the end, or to the place in {@link #argument} where all regions were in use; that one may lie ahead of the end though all was
+   * scanned, and then nothing is found behind it. Asked and told is PAGE_IS_WRITTEN alone: the kernel answers that, and no other choice, for
+   * pages that it has unmapped as well (its {@code pagemap_scan_pmd_entry}).
+   */
   private long scan(long from, long end) throws IOException {
     long[] words = {(long) SCAN_WORDS * Long.BYTES, SCAN_WP_MATCHING_CHECK_WPASYNC, from, end, 0, regions.address(),
         REGIONS, 0, 0, PAGE_IS_WRITTEN, 0, PAGE_IS_WRITTEN};

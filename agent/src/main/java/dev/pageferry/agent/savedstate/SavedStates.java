@@ -35,7 +35,7 @@ public final class SavedStates {
     }
   }
 
-  /** Deletes all files of a VM that was deleted; ids are never used again. */
+  /** Deletes all files of a VM that was deleted, UEFI variables among them; ids are never used again. */
   public void deleteAllOf(VmId vm) throws IOException {
     List<Path> old;
     try (Stream<Path> files = Files.list(directory)) {

@@ -59,8 +59,12 @@ final class TrackedPages implements PageSource {
   @Override
   public boolean harvest(PageBitmap into) throws IOException, InterruptedException {
     // What a guest writes before it is held back says nothing of what it writes then: a pass begins behind that.
-    boolean wasInForce = throttle.await(Duration.ZERO);
-    return (wasInForce || throttle.await(LONGEST_WAIT)) && harvestRest(into) && wasInForce;
+    boolean isPass = throttle.await(Duration.ZERO);
+    if (!isPass && !throttle.await(LONGEST_WAIT)) {
+      return false;
+    }
+    boolean _ = harvestRest(into);
+    return isPass;
   }
 
   @Override
