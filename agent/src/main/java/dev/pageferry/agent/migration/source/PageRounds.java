@@ -158,11 +158,15 @@ final class PageRounds implements AutoCloseable {
     return passes.over() - 1;
   }
 
-  /** Of the network, see {@link MeasuredBandwidth#bytesPerSecond}, or of the machine, where that is slower and pages wait there. */
+  /**
+   * Of the network, see {@link MeasuredBandwidth#bytesPerSecond}, which is no faster than it may be, or of the machine, where that is
+   * slower and pages wait there.
+   */
   double bytesPerSecond() {
+    double network = Math.min(bandwidth.bytesPerSecond(), limiter.bytesPerSecond());
     return source().waitingPages() == 0
-        ? bandwidth.bytesPerSecond()
-        : Math.min(bandwidth.bytesPerSecond(), source().pagesPerSecond() * PageSize.BYTES);
+        ? network
+        : Math.min(network, source().pagesPerSecond() * PageSize.BYTES);
   }
 
   /** A pause got too long: what was measured then, or before, says little about the next one. */

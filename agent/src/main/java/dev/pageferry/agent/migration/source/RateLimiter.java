@@ -24,6 +24,11 @@ final class RateLimiter {
     return nanosPerByte != 0;
   }
 
+  /** Infinite where there is no limit. */
+  double bytesPerSecond() {
+    return isCapped() ? 1e9 / nanosPerByte : Double.POSITIVE_INFINITY;
+  }
+
   /** Nanoseconds until more may be sent; 0: now. */
   synchronized long waitNanos() {
     return isCapped() ? Math.max(0, paidAtNanos - ticker.nanos()) : 0;
