@@ -146,6 +146,8 @@ class QemuTakeOverTest {
     cluster.pause("paused");
     cluster.agent("host-a").kill();
     cluster.restart("host-a");
+    // Until then it is paused for that, too, and nobody resumes it.
+    cluster.agent("host-a").awaitLog(Pattern.compile("vm=paused goes on under epoch"));
     cluster.awaitVm("paused", Vm.State.PAUSED, "host-a");
     cluster.resume("paused");
     awaitTicking("paused");

@@ -33,11 +33,11 @@ public final class PauseReasons {
    * Sets or removes the operator's, which has no effect on what is fixed by then.
    *
    * @return whether that changes something
-   * @throws IllegalStateException while the guest switches over
+   * @throws IllegalStateException while the guest switches over, or is being taken over
    */
   public synchronized boolean setOperators(boolean paused, String vm) {
     if (reasons.contains(PauseReason.MIGRATION)) {
-      throw new IllegalStateException("VM %s is switching over to another host; try again".formatted(vm));
+      throw new IllegalStateException("VM %s is switching over to another host, or is being taken over; try again".formatted(vm));
     }
     return paused ? reasons.add(PauseReason.OPERATOR) : reasons.remove(PauseReason.OPERATOR);
   }
