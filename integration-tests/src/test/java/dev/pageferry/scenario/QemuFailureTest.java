@@ -139,6 +139,8 @@ class QemuFailureTest {
           () -> cluster.migrate(NAME, destination));
       long ticks = ticks(before.getHost());
       MachineOnHost.of(before, destination).signalQemu("STOP");
+      await("it is frozen").atMost(TICKING).until(() -> QemuProcesses.of(before.getId()).stream()
+          .filter(each -> each.host().equals(destination)).allMatch(Qemu::isStopped));
       held.release();
 
       await("it is where it was").atMost(CLEARED).until(() -> cluster.vm(NAME).getHost().equals(before.getHost())

@@ -37,7 +37,8 @@ public final class PauseReasons {
    */
   public synchronized boolean setOperators(boolean paused, String vm) {
     if (reasons.contains(PauseReason.MIGRATION)) {
-      throw new IllegalStateException("VM %s is switching over to another host, or is being taken over; try again".formatted(vm));
+      throw new IllegalStateException(
+          "VM %s is switching over to another host, or is being taken over; try again".formatted(vm));
     }
     return paused ? reasons.add(PauseReason.OPERATOR) : reasons.remove(PauseReason.OPERATOR);
   }
