@@ -207,7 +207,7 @@ public final class WrittenPages implements AutoCloseable {
     requireMapped();
   }
 
-  /** A scan of a process that has let go of its memory finds nothing, and that is no failure; a read of its page map ends at once. */
+  /** A scan of a process that has let go of its memory may find nothing, and succeed; a read of its page map ends at once. */
   private void requireMapped() throws IOException {
     long place = parts.getFirst().address() / PageSize.BYTES * Long.BYTES;
     try {

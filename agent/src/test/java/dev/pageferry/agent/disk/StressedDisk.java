@@ -89,7 +89,7 @@ final class StressedDisk {
 
     @Override
     public void close() {
-      // There is no file.
+      // Nothing was opened.
     }
   }
 

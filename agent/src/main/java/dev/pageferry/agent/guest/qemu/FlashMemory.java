@@ -15,9 +15,9 @@ import org.slf4j.LoggerFactory;
 
 /** Flash memory that a machine's guest writes, where it has some: it moves with the machine, and outlives it where there is storage. */
 final class FlashMemory implements AutoCloseable {
-  private static final Duration PATIENCE = Duration.ofSeconds(5);
   private static final Logger log = LoggerFactory.getLogger(FlashMemory.class);
 
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
   private static final Duration AT_MOST_EACH = Duration.ofSeconds(1);
   private static final Duration BETWEEN_LOOKS = Duration.ofMillis(20);
   private static final int LOOKS = 10;
@@ -155,6 +155,7 @@ final class FlashMemory implements AutoCloseable {
     }
   }
 
+  /** What was read before the machine ended is not kept once that of its end is there. */
   private synchronized void keep(byte[] content, boolean isLast) throws IOException {
     if (closed == isLast && !Arrays.equals(content, last)) {
       kept.orElseThrow().keep(content, epoch);

@@ -161,6 +161,7 @@ final class Machine implements AutoCloseable {
       if (running) {
         cards.passFrames();
         runsSince = scheduler.nanos();
+        files.noteRun();
       }
     });
   }

@@ -159,8 +159,8 @@ final class PageRounds implements AutoCloseable {
   }
 
   /**
-   * Of the network, see {@link MeasuredBandwidth#bytesPerSecond}, which is no faster than it may be, or of the machine, where that is
-   * slower and pages wait there.
+   * Of the network, see {@link MeasuredBandwidth#bytesPerSecond}, up to its cap, or of the machine, where that is slower and pages wait
+   * there.
    */
   double bytesPerSecond() {
     double network = Math.min(bandwidth.bytesPerSecond(), limiter.bytesPerSecond());

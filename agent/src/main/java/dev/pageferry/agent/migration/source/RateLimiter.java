@@ -24,7 +24,7 @@ final class RateLimiter {
     return nanosPerByte != 0;
   }
 
-  /** Infinite where there is no limit. */
+  /** The cap; infinite without one. */
   double bytesPerSecond() {
     return isCapped() ? 1e9 / nanosPerByte : Double.POSITIVE_INFINITY;
   }
