@@ -140,7 +140,7 @@ class QemuFailureTest {
       long ticks = ticks(before.getHost());
       MachineOnHost.of(before, destination).signalQemu("STOP");
       await("it is frozen").atMost(TICKING).until(() -> QemuProcesses.of(before.getId()).stream()
-          .filter(each -> each.host().equals(destination)).allMatch(Qemu::isStopped));
+          .filter(Qemu::isStopped).map(Qemu::host).toList().equals(List.of(destination)));
       held.release();
 
       await("it is where it was").atMost(CLEARED).until(() -> cluster.vm(NAME).getHost().equals(before.getHost())

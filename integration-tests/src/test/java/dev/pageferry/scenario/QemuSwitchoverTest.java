@@ -105,7 +105,7 @@ class QemuSwitchoverTest {
   private static void awaitHeldBack(Migration migration, Wakefulness guest) {
     await("it is to be held back").atMost(SOON).pollInterval(SAMPLE).until(
         () -> cluster.migration(migration.getId()).getProgress().getThrottlePercent() > 100 * (1 - HELD_BACK));
-    await("it is held back").atMost(SOON).during(SAMPLE.multipliedBy(4)).pollInterval(SAMPLE)
+    await("it is held back").atMost(SOON).during(SAMPLE.multipliedBy(2)).pollInterval(SAMPLE)
         .until(() -> guest.sinceLast() < HELD_BACK);
   }
 

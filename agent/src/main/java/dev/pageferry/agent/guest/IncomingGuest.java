@@ -12,11 +12,11 @@ public interface IncomingGuest extends Guest {
 
   /**
    * A state is to come from elsewhere: does now what can be done ahead of it, so that a wrong machine is refused before anything is
-   * copied.
+   * copied. What takes its time may go on while pages come already; {@link #takeAhead} and {@link #load} wait for it.
    *
    * @throws IOException if the machine cannot be made here
    */
-  default void expectState() throws IOException, InterruptedException {
+  default void expectState() throws IOException {
   }
 
   /**

@@ -67,7 +67,7 @@ final class Setup {
     }
   }
 
-  private static void expectState(IncomingGuest guest) throws MigrationFailure, InterruptedException {
+  private static void expectState(IncomingGuest guest) throws MigrationFailure {
     try {
       guest.expectState();
     } catch (IOException e) {
