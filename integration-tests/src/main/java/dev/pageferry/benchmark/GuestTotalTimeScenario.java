@@ -30,7 +30,7 @@ final class GuestTotalTimeScenario implements Scenario {
     bench.progress().say("Q2: booting two guests of %d MiB, which fill it with files", mib);
     try (FerryMachine ours = new FerryMachine(bench, cluster.operator(), guest, spec, HostNamespaces.HOSTS);
         PlainMachine plain = new PlainMachine(bench, guest, spec, PlainMachine.Place.LOOPBACK)) {
-      ours.warmUp(2);
+      ours.warmUp(bench.quick() ? 2 : Bench.WARM_UP_MOVES);
       PlainMachine.Moved _ = plain.move(QemuMachine.DOWNTIME_LIMIT_MILLIS);
       for (int pair = 1; pair <= bench.pairs(); pair++) {
         measure(ours, plain, pair);
@@ -39,7 +39,8 @@ final class GuestTotalTimeScenario implements Scenario {
     outcome.note(
         ("Guests of %d MiB, four fifths of it files of this machine in a tmpfs, the rest page cache of the same; idle."
             + " Pageferry: totalSeconds, from the accepted request until the running guest was acknowledged, which includes setup: there"
-            + " the destination sets all memory aside and starts QEMU. QEMU alone: from the migrate command until the guest runs and the"
+            + " the destination sets all memory aside. The command that asks for it has ended by then: a JVM that starts takes half a second"
+            + " of a processor, an operator's is another machine's; what it costs here is shown beside it. QEMU alone: from the migrate command until the guest runs and the"
             + " source says completed; its destination, with all memory there and warm, was started before (shown as preparation).")
             .formatted(mib));
   }
@@ -56,7 +57,9 @@ final class GuestTotalTimeScenario implements Scenario {
 
   private void measure(FerryMachine ours, PlainMachine plain, int pair) {
     plain.pause();
-    Move move = ours.move();
+    Move watched = ours.move();
+    bench.settle();
+    Move move = ours.moveUnwatched();
     bench.settle();
     ours.pause();
     plain.resume();
@@ -68,7 +71,8 @@ final class GuestTotalTimeScenario implements Scenario {
         move.totalSeconds() / (moved.totalSeconds() + moved.preparationSeconds()));
     outcome.add("Pageferry: total", Metric.SECONDS, move.totalSeconds());
     outcome.add("Pageferry: setup", Metric.SECONDS, move.setupSeconds());
-    outcome.add("Pageferry: whole ferry command", Metric.SECONDS, move.commandSeconds());
+    outcome.add("Pageferry: total while ferry follows it", Metric.SECONDS, watched.totalSeconds());
+    outcome.add("Pageferry: whole ferry command", Metric.SECONDS, watched.commandSeconds());
     outcome.add("QEMU: total", Metric.SECONDS, moved.totalSeconds());
     outcome.add("QEMU: preparation", Metric.SECONDS, moved.preparationSeconds());
     outcome.add("blackout, Pageferry", Metric.MILLISECONDS, move.blackoutSeconds() * 1e3);
