@@ -17,6 +17,9 @@ import dev.pageferry.support.QemuProcesses.Qemu;
 import dev.pageferry.support.TestCluster;
 import dev.pageferry.support.TickingGuest;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
@@ -25,6 +28,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -40,6 +44,8 @@ class QemuFailureTest {
   /** As long as machines may outlive their agent, and some. */
   private static final Duration CLEARED = Duration.ofSeconds(90);
   private static final Duration TICKING = Duration.ofSeconds(30);
+  /** Less than a QEMU is waited for that does not answer. */
+  private static final Duration SOON = Duration.ofSeconds(10);
 
   /** In the order in which a move comes by. Left out is what only a move that goes back to pre-copy comes by. */
   private static final List<String> BEFORE_COMMIT = List.of("source.setup.welcomed", "destination.setup.configured",
@@ -61,6 +67,9 @@ class QemuFailureTest {
   }
 
   private static TestCluster cluster;
+
+  @TempDir
+  Path directory;
 
   @BeforeAll
   static void start() throws Exception {
@@ -148,6 +157,52 @@ class QemuFailureTest {
       awaitTicks(before.getHost(), ticks);
       awaitNothingElse(cluster.vm(NAME));
       watch.assertOneAtATime();
+    }
+  }
+
+  /** Has a host's QEMU be a script, which does that where it is to wait for a state. */
+  private void replaceQemu(String host, String instead) throws IOException, InterruptedException {
+    Path script = Files.writeString(directory.resolve("qemu"), """
+        #!/bin/sh
+        case " $* " in *" -incoming "*) %s ;; esac
+        exec qemu-system-x86_64 "$@"
+        """.formatted(instead));
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+    cluster.restartWith(host, "--qemu", script.toString());
+  }
+
+  private static Migration end(Migration migration) {
+    return cluster.awaitEnd(migration.getId());
+  }
+
+  @Test
+  void aMoveToWhereTheMachineDoesNotStartEndsWithWhatItSaidAndTheGuestRunsOn() throws Exception {
+    Vm before = cluster.vm(NAME);
+    String destination = HOSTS.get(1 - HOSTS.indexOf(before.getHost()));
+    long ticks = ticks(before.getHost());
+    try {
+      replaceQemu(destination, "echo this machine is out of order >&2; exit 1");
+      assertThat(List.of(end(cluster.migrate(NAME, destination)), end(cluster.migrateQuickly(NAME, destination))))
+          .allSatisfy(each -> {
+            assertThat(each.getState()).isEqualTo(Migration.State.FAILED);
+            assertThat(each.getFailure().getCode()).isEqualTo("DESTINATION_REFUSED");
+            assertThat(each.getFailure().getMessage()).contains("this machine is out of order");
+          });
+      awaitTicks(before.getHost(), ticks);
+      awaitNothingElse(before);
+
+      // It has the arguments of a QEMU, and says nothing.
+      replaceQemu(destination, "exec sh -c 'exec sleep 60' sh \"$@\"");
+      Migration hangs = cluster.migrate(NAME, destination);
+      await("it waits for its machine").atMost(TICKING).until(() -> QemuProcesses.hostsWithFiles(before.getId())
+          .contains(destination));
+      var unused = cluster.api().cancelMigration(CancelMigrationRequest.newBuilder().setId(hangs.getId()).build());
+      assertThat(end(hangs).getState()).isEqualTo(Migration.State.CANCELLED);
+      await("nothing is left of it, although it was not waited for").atMost(SOON)
+          .until(() -> QemuProcesses.hostsWithFiles(before.getId()).equals(List.of(before.getHost())));
+      awaitTicks(before.getHost(), ticks);
+    } finally {
+      cluster.restartWith(destination);
     }
   }
 

@@ -46,7 +46,7 @@ class QemuTakeOverTest {
   @BeforeAll
   static void start() throws Exception {
     linux = LinuxGuest.orSkip();
-    cluster = TestCluster.start("qemu-take-over", "1GiB", "host-a", "host-b");
+    cluster = TestCluster.start("qemu-take-over", "1GiB", "over-a", "over-b");
   }
 
   @AfterAll
@@ -109,31 +109,31 @@ class QemuTakeOverTest {
 
   @Test
   void aGuestRunsOnWhenItsAgentIsKilledOrUpgradedAndMovesAfterwards() throws Exception {
-    bootRecording("stays", "host-a", Disk.Format.QCOW2);
-    MachineOnHost machine = MachineOnHost.of(cluster.vm("stays"), "host-a");
-    cluster.agent("host-a").kill();
-    cluster.restart("host-a");
-    cluster.awaitVm("stays", Vm.State.RUNNING, "host-a");
+    bootRecording("stays", "over-a", Disk.Format.QCOW2);
+    MachineOnHost machine = MachineOnHost.of(cluster.vm("stays"), "over-a");
+    cluster.agent("over-a").kill();
+    cluster.restart("over-a");
+    cluster.awaitVm("stays", Vm.State.RUNNING, "over-a");
     awaitCounting("stays");
     assertThat(cluster.vm("stays").getEpoch()).isEqualTo(2);
 
     String before = cluster.console("stays");
-    assertThat(cluster.agent("host-a").end("TERM")).isZero();
-    cluster.restart("host-a");
-    cluster.awaitVm("stays", Vm.State.RUNNING, "host-a");
+    assertThat(cluster.agent("over-a").end("TERM")).isZero();
+    cluster.restart("over-a");
+    cluster.awaitVm("stays", Vm.State.RUNNING, "over-a");
     awaitCounting("stays");
     assertThat(cluster.console("stays")).as("an agent that ends keeps the console").startsWith(before);
     assertThat(machine.qemu()).as("the same QEMU all the time").isPresent();
     assertRecorded("stays", Disk.Format.QCOW2);
 
-    assertThat(cluster.ferryJson("migrate", "live", "stays", "--to", "host-b", "--verify-ram", "-o", "json")
+    assertThat(cluster.ferryJson("migrate", "live", "stays", "--to", "over-b", "--verify-ram", "-o", "json")
         .getAsJsonObject("blackout").get("verifySeconds").getAsDouble()).isPositive();
     awaitCounting("stays");
     assertRecorded("stays", Disk.Format.QCOW2);
     machine.awaitGone();
     long shown = numbers(COUNT, cluster.console("stays")).getLast();
     assertThat(cluster.ferry("vm", "stop", "stays", "--force").exitCode()).isZero();
-    cluster.startVm("stays", "host-a");
+    cluster.startVm("stays", "over-a");
     awaitCounting("stays");
     assertThat(numbers(COUNT, cluster.console("stays")).getFirst()).as("it counts on from its disk")
         .isGreaterThan(shown);
@@ -142,13 +142,13 @@ class QemuTakeOverTest {
 
   @Test
   void aPausedGuestStaysPausedUnderTheNextAgent() throws Exception {
-    MachineOnHost machine = bootTicking("paused", "host-a");
+    MachineOnHost machine = bootTicking("paused", "over-a");
     cluster.pause("paused");
-    cluster.agent("host-a").kill();
-    cluster.restart("host-a");
+    cluster.agent("over-a").kill();
+    cluster.restart("over-a");
     // Until then it is paused for that, too, and nobody resumes it.
-    cluster.agent("host-a").awaitLog(Pattern.compile("vm=paused goes on under epoch"));
-    cluster.awaitVm("paused", Vm.State.PAUSED, "host-a");
+    cluster.agent("over-a").awaitLog(Pattern.compile("vm=paused goes on under epoch"));
+    cluster.awaitVm("paused", Vm.State.PAUSED, "over-a");
     cluster.resume("paused");
     awaitTicking("paused");
     cluster.delete("paused");
@@ -157,13 +157,13 @@ class QemuTakeOverTest {
 
   @Test
   void aGuestWhoseAgentStaysAwayIsEndedAndItsMemoryIsGivenBack() throws Exception {
-    cluster.restartWith("host-b", "--keep-guests", "1s");
-    MachineOnHost machine = bootTicking("waits", "host-b");
-    cluster.agent("host-b").kill();
+    cluster.restartWith("over-b", "--keep-guests", "1s");
+    MachineOnHost machine = bootTicking("waits", "over-b");
+    cluster.agent("over-b").kill();
     await().atMost(SOON).until(() -> machine.qemu().isEmpty() && machine.keeper().isEmpty());
     assertThat(machine.directory().resolve("ram")).doesNotExist();
-    cluster.restartWith("host-b");
-    cluster.awaitVm("waits", Vm.State.FAILED, "host-b");
+    cluster.restartWith("over-b");
+    cluster.awaitVm("waits", Vm.State.FAILED, "over-b");
     machine.awaitGone();
     cluster.startVm("waits", "");
     awaitTicking("waits");
@@ -172,22 +172,22 @@ class QemuTakeOverTest {
 
   @Test
   void aGuestEndsWithItsKeeperAndIsNotHurtByOneThatIsFrozen() throws Exception {
-    MachineOnHost machine = bootTicking("kept", "host-a");
+    MachineOnHost machine = bootTicking("kept", "over-a");
     machine.signalKeeper("STOP");
-    cluster.agent("host-a").kill();
-    cluster.restart("host-a");
-    cluster.awaitVm("kept", Vm.State.RUNNING, "host-a");
+    cluster.agent("over-a").kill();
+    cluster.restart("over-a");
+    cluster.awaitVm("kept", Vm.State.RUNNING, "over-a");
     awaitTicking("kept");
     machine.signalKeeper("CONT");
     awaitTicking("kept");
 
     machine.signalKeeper("KILL");
-    cluster.awaitVm("kept", Vm.State.FAILED, "host-a");
+    cluster.awaitVm("kept", Vm.State.FAILED, "over-a");
     assertThat(cluster.vm("kept").getReason()).contains("QEMU ended");
     assertThat(machine.qemu()).isEmpty();
     cluster.startVm("kept", "");
     awaitTicking("kept");
-    MachineOnHost next = MachineOnHost.of(cluster.vm("kept"), "host-a");
+    MachineOnHost next = MachineOnHost.of(cluster.vm("kept"), "over-a");
     next.signalKeeper("STOP");
     cluster.delete("kept");
     next.awaitGone();
@@ -195,21 +195,21 @@ class QemuTakeOverTest {
 
   @Test
   void aGuestThatWasStartedElsewhereMeanwhileWritesNothingMoreAndEnds() throws Exception {
-    bootRecording("moved", "host-a", Disk.Format.VHD);
-    MachineOnHost old = MachineOnHost.of(cluster.vm("moved"), "host-a");
-    cluster.agent("host-a").kill();
+    bootRecording("moved", "over-a", Disk.Format.VHD);
+    MachineOnHost old = MachineOnHost.of(cluster.vm("moved"), "over-a");
+    cluster.agent("over-a").kill();
     assertThat(old.qemu()).isPresent();
     await().atMost(SOON).until(() -> cluster.vm("moved").getState() == Vm.State.UNKNOWN);
-    cluster.ferryJson("host", "confirm-dead", "host-a", "--yes", "-o", "json");
-    cluster.startVm("moved", "host-b");
+    cluster.ferryJson("host", "confirm-dead", "over-a", "--yes", "-o", "json");
+    cluster.startVm("moved", "over-b");
     awaitCounting("moved");
     assertThat(QemuProcesses.of(cluster.vm("moved").getId())).as("the old one is stopped, and reaches nothing")
-        .filteredOn(each -> each.host().equals("host-a")).allMatch(Qemu::isStopped).hasSize(1);
-    cluster.restart("host-a");
+        .filteredOn(each -> each.host().equals("over-a")).allMatch(Qemu::isStopped).hasSize(1);
+    cluster.restart("over-a");
     old.awaitGone();
     awaitCounting("moved");
     assertRecorded("moved", Disk.Format.VHD);
-    assertThat(cluster.vm("moved").getHost()).isEqualTo("host-b");
+    assertThat(cluster.vm("moved").getHost()).isEqualTo("over-b");
     cluster.delete("moved");
   }
 
@@ -217,10 +217,10 @@ class QemuTakeOverTest {
     return Files.getAttribute(file, "unix:ino");
   }
 
-  /** Files of memory that host-a keeps for the next machine. */
+  /** Files of memory that over-a keeps for the next machine; other tests have no host of that name. */
   private static List<Object> kept() throws IOException {
     List<Object> kept = new ArrayList<>();
-    try (DirectoryStream<Path> spares = Files.newDirectoryStream(Path.of("/dev/shm"), "pageferry-host-a-spare-*")) {
+    try (DirectoryStream<Path> spares = Files.newDirectoryStream(Path.of("/dev/shm"), "pageferry-over-a-spare-*")) {
       for (Path each : spares) {
         kept.add(inode(each.resolve("ram")));
       }
@@ -235,32 +235,32 @@ class QemuTakeOverTest {
   @Test
   void theFileOfAGuestsMemoryServesItWhenItComesBackAndEndsWithItsAgent() throws Exception {
     // No other guest has as much.
-    MachineOnHost here = bootTicking("back", "host-a", 72);
+    MachineOnHost here = bootTicking("back", "over-a", 72);
     Object file = inode(here.directory().resolve("ram"));
-    move("back", "host-b");
+    move("back", "over-b");
     await().atMost(SOON).until(() -> kept().contains(file));
-    move("back", "host-a");
+    move("back", "over-a");
     awaitTicking("back");
     assertThat(inode(here.directory().resolve("ram"))).isEqualTo(file);
     assertThat(kept()).doesNotContain(file);
 
-    move("back", "host-b");
+    move("back", "over-b");
     await().atMost(SOON).until(() -> kept().contains(file));
-    assertThat(cluster.agent("host-a").end("TERM")).isZero();
+    assertThat(cluster.agent("over-a").end("TERM")).isZero();
     assertThat(kept()).isEmpty();
-    cluster.restart("host-a");
+    cluster.restart("over-a");
 
-    move("back", "host-a");
+    move("back", "over-a");
     Object next = inode(here.directory().resolve("ram"));
-    move("back", "host-b");
+    move("back", "over-b");
     await().atMost(SOON).until(() -> kept().contains(next));
-    cluster.agent("host-a").kill();
-    cluster.restart("host-a");
+    cluster.agent("over-a").kill();
+    cluster.restart("over-a");
     assertThat(kept()).as("what the agent before has kept").isEmpty();
 
-    move("back", "host-a");
+    move("back", "over-a");
     here.signalKeeper("KILL");
-    cluster.awaitVm("back", Vm.State.FAILED, "host-a");
+    cluster.awaitVm("back", Vm.State.FAILED, "over-a");
     cluster.delete("back");
     here.awaitGone();
     assertThat(kept()).as("of a machine whose keeper has not seen its end").isEmpty();
@@ -275,8 +275,8 @@ class QemuTakeOverTest {
   @MethodSource("secondsAway")
   void aGuestWaitsWhileItsStorageIsAwayAndGoesOnWithAllThatItWrote(int seconds) throws Exception {
     String vm = "away-" + seconds;
-    bootRecording(vm, "host-a", Disk.Format.VHD);
-    MachineOnHost machine = MachineOnHost.of(cluster.vm(vm), "host-a");
+    bootRecording(vm, "over-a", Disk.Format.VHD);
+    MachineOnHost machine = MachineOnHost.of(cluster.vm(vm), "over-a");
     Path away = cluster.storage().resolveSibling("storage-away");
     Files.move(cluster.storage(), away);
     try {
@@ -290,7 +290,7 @@ class QemuTakeOverTest {
     } finally {
       Files.move(away, cluster.storage());
     }
-    cluster.awaitVm(vm, Vm.State.RUNNING, "host-a");
+    cluster.awaitVm(vm, Vm.State.RUNNING, "over-a");
     awaitCounting(vm);
     assertThat(machine.qemu()).as("the same QEMU all the time").isPresent();
     assertRecorded(vm, Disk.Format.VHD);
@@ -301,22 +301,22 @@ class QemuTakeOverTest {
   void aGuestWhoseAgentAndKeeperAreFrozenIsNobodyElsesUntilTheAgentDiesAndWritesNothingAfterThat() throws Exception {
     assumeTrue(isWhole(),
         "SKIPPED: it waits until a host counts as down; with -Dpageferry.qemu.failpoints=all it does");
-    bootRecording("frozen", "host-a", Disk.Format.VHD);
-    MachineOnHost old = MachineOnHost.of(cluster.vm("frozen"), "host-a");
+    bootRecording("frozen", "over-a", Disk.Format.VHD);
+    MachineOnHost old = MachineOnHost.of(cluster.vm("frozen"), "over-a");
     try {
       old.signalKeeper("STOP");
-      cluster.agent("host-a").freeze();
+      cluster.agent("over-a").freeze();
       await().atMost(SOON).until(() -> cluster.vm("frozen").getState() == Vm.State.UNKNOWN);
-      cluster.assertRefused(4, "host-a", "vm", "start", "frozen", "--host", "host-b");
+      cluster.assertRefused(4, "over-a", "vm", "start", "frozen", "--host", "over-b");
 
-      cluster.agent("host-a").kill();
-      cluster.ferryJson("host", "confirm-dead", "host-a", "--yes", "-o", "json");
-      cluster.startVm("frozen", "host-b");
+      cluster.agent("over-a").kill();
+      cluster.ferryJson("host", "confirm-dead", "over-a", "--yes", "-o", "json");
+      cluster.startVm("frozen", "over-b");
       awaitCounting("frozen");
       assertThat(QemuProcesses.of(cluster.vm("frozen").getId())).as("nobody has stopped the old one")
-          .filteredOn(each -> each.host().equals("host-a")).noneMatch(Qemu::isStopped).hasSize(1);
+          .filteredOn(each -> each.host().equals("over-a")).noneMatch(Qemu::isStopped).hasSize(1);
       assertRecorded("frozen", Disk.Format.VHD);
-      cluster.restart("host-a");
+      cluster.restart("over-a");
       old.awaitGone();
     } finally {
       if (old.keeper().isPresent()) {
@@ -326,7 +326,7 @@ class QemuTakeOverTest {
     }
     awaitCounting("frozen");
     assertRecorded("frozen", Disk.Format.VHD);
-    assertThat(cluster.vm("frozen").getHost()).isEqualTo("host-b");
+    assertThat(cluster.vm("frozen").getHost()).isEqualTo("over-b");
     cluster.delete("frozen");
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.sun.net.httpserver.HttpServer;
 import dev.pageferry.support.CommandResult;
 import dev.pageferry.support.Distribution;
+import dev.pageferry.support.FreePorts;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -17,7 +18,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -42,20 +42,6 @@ class ScriptsTest {
 
   private static ServerSocket listen(int port) throws IOException {
     return new ServerSocket(port, 1, InetAddress.getLoopbackAddress());
-  }
-
-  private static boolean isFree(int port) {
-    try (ServerSocket socket = listen(port)) {
-      return socket.isBound();
-    } catch (IOException e) {
-      return false;
-    }
-  }
-
-  /** The first of some neighbouring ports, below those that the kernel gives out by itself. */
-  private static int freePorts() {
-    return new Random().ints(1000, 10_000, 30_000)
-        .filter(base -> IntStream.range(base, base + PORTS).allMatch(ScriptsTest::isFree)).findFirst().orElseThrow();
   }
 
   private List<String> leftBehind() throws IOException {
@@ -91,7 +77,7 @@ class ScriptsTest {
 
   @Test
   void aClusterThatCannotStartLeavesNothingBehindButItsLogs() throws Exception {
-    int base = freePorts();
+    int base = FreePorts.first(PORTS);
     String cluster = directory.resolve("cluster").toString();
     CommandResult up;
     try (ServerSocket taken = listen(base + GRPC_OF_HOST_B)) {
@@ -103,13 +89,13 @@ class ScriptsTest {
     assertThat(up.exitCode()).isEqualTo(1);
     assertThat(up.errors()).contains("host-b ended while it started").contains("what had started was stopped");
     assertThat(leftBehind()).containsExactlyInAnyOrder(".dev-cluster", "log");
-    assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(ScriptsTest::isFree);
+    assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(FreePorts::isFree);
     assertThat(run("scripts/dev-cluster", "status", "--dir", cluster).output()).contains("no cluster in");
   }
 
   @Test
   void aProgramThatAnswersOnThePortsOfAClusterIsNotTakenForIt() throws Exception {
-    int base = freePorts();
+    int base = FreePorts.first(PORTS);
     HttpServer other = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), base + 1), 1);
     other.createContext("/", exchange -> {
       exchange.sendResponseHeaders(200, -1);
@@ -134,7 +120,7 @@ class ScriptsTest {
     fill(other, "settings", "run/socket", "storage/disk", "coordinator/data/rows", "web/args", "host-a/args");
     Map<String, String> before = contents(other);
 
-    assertThat(up(freePorts(), other)).satisfies(up -> {
+    assertThat(up(FreePorts.first(PORTS), other)).satisfies(up -> {
       assertThat(up.exitCode()).isEqualTo(2);
       assertThat(up.errors()).contains("is not empty and not from an earlier cluster");
     });
@@ -150,7 +136,7 @@ class ScriptsTest {
 
   @Test
   void aStartThatFailsLeavesWhatAnEarlierClusterLeft() throws Exception {
-    int base = freePorts();
+    int base = FreePorts.first(PORTS);
     Path cluster = directory.resolve("cluster");
     // As after a reboot: nothing runs, and nothing was taken down. No process has these numbers.
     fill(cluster, ".dev-cluster", ".demo", "settings", "storage/disk", "run/lock", "coordinator/data/note",
@@ -178,7 +164,7 @@ class ScriptsTest {
 
   @Test
   void theDemoLeavesAClusterThatWasStartedWhereAnEarlierDemoRan() throws Exception {
-    int base = freePorts();
+    int base = FreePorts.first(PORTS);
     Path cluster = directory.resolve("cluster");
     fill(cluster, ".demo");
     try {
@@ -213,7 +199,7 @@ class ScriptsTest {
 
   @Test
   void theDemoVerifiesTheVmAfterBothMovesAndStopsWhatItStarted() throws Exception {
-    int base = freePorts();
+    int base = FreePorts.first(PORTS);
     String cluster = directory.resolve("cluster").toString();
 
     // What it shows of Linux guests is what QemuTest does, and takes long.
@@ -225,7 +211,7 @@ class ScriptsTest {
         .contains("Verified after both moves")
         .contains("Not shown: a Linux guest in QEMU, because --no-qemu was given");
     assertThat(run("scripts/dev-cluster", "status", "--dir", cluster).output()).contains("no cluster in");
-    assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(ScriptsTest::isFree);
+    assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(FreePorts::isFree);
   }
 
   @Test

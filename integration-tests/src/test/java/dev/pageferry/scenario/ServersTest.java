@@ -6,11 +6,11 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.pageferry.support.CommandResult;
 import dev.pageferry.support.Distribution;
+import dev.pageferry.support.FreePorts;
 import dev.pageferry.support.ListeningSockets;
 import dev.pageferry.support.MetricsPage;
 import dev.pageferry.support.ServerProcess;
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -45,7 +45,7 @@ class ServersTest {
 
   @BeforeEach
   void start() throws Exception {
-    coordinatorPort = freePort();
+    coordinatorPort = FreePorts.one();
     coordinator = new ServerProcess(Distribution.PRESENT.program("ferry-coordinator"),
         List.of("--listen", "127.0.0.1:" + coordinatorPort, "--http", "127.0.0.1:0", "--data",
             directory.resolve("data").toString(), "--log-format", "json"),
@@ -73,12 +73,6 @@ class ServersTest {
   void stop() throws Exception {
     agent.close();
     coordinator.close();
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
   }
 
   private HttpResponse<String> get(int port, String path) throws IOException, InterruptedException {

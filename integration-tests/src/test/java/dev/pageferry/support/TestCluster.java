@@ -11,7 +11,6 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -98,7 +97,7 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   private static TestCluster start(Path directory, String memory, Setup setup)
       throws IOException, InterruptedException {
     // A fixed port lets the coordinator be killed and come back where the agents look for it.
-    int port = freePort();
+    int port = FreePorts.one();
     ServerProcess coordinator = new ServerProcess(setup.coordinator().program("ferry-coordinator"),
         setup.coordinator().understood("ferry-coordinator", coordinatorArguments(directory, port)),
         directory.resolve("coordinator.log"));
@@ -134,12 +133,6 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
     }
   }
 
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
-  }
-
   private static List<String> coordinatorArguments(Path directory, int port) {
     return List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
         directory.resolve("data").toString());
@@ -147,7 +140,7 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
 
   private void addHost(String host, String memory, Distribution distribution) throws IOException, InterruptedException {
     // A fixed port: others find a restarted agent where the one before was.
-    List<String> arguments = agentArguments(host, memory, "127.0.0.1:" + freePort(), "run");
+    List<String> arguments = agentArguments(host, memory, "127.0.0.1:" + FreePorts.one(), "run");
     agentArguments.put(host, arguments);
     agents.put(host, new ServerProcess(distribution.program("ferry-agent"),
         distribution.understood("ferry-agent", arguments), directory.resolve(host + ".log")));

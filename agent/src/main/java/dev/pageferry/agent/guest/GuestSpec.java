@@ -28,6 +28,11 @@ public interface GuestSpec {
     return PageSize.pagesFor(memoryBytes());
   }
 
+  /** Whether its machine, while it starts and waits for a state, leaves its RAM alone, so that pages may come meanwhile. */
+  default boolean startsBesidePages() {
+    return true;
+  }
+
   /** All of it: what the coordinator keeps, and what two hosts compare before a move. */
   VmSpec toMessage();
 }

@@ -11,12 +11,12 @@ public interface IncomingGuest extends Guest {
   AtomicPageBitmap written();
 
   /**
-   * A state is to come from elsewhere: does now what can be done ahead of it, so that a wrong machine is refused before anything is
-   * copied. What takes its time may go on while pages come already; {@link #takeAhead} and {@link #load} wait for it.
+   * A state is to come from elsewhere: does now what can be done ahead of it, so that a wrong machine is refused early. Where
+   * {@link GuestSpec#startsBesidePages} says so, pages may be put into {@link #ram()} meanwhile.
    *
    * @throws IOException if the machine cannot be made here
    */
-  default void expectState() throws IOException {
+  default void expectState() throws IOException, InterruptedException {
   }
 
   /**

@@ -8,7 +8,6 @@ import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,18 +31,15 @@ final class Leaving {
   /** Whether the kernel does; changed inside {@link #commands}. */
   private volatile boolean isTracked;
 
-  /** Where a monitor is had from. */
-  interface Monitor {
-    Qmp get() throws IOException;
-  }
+  /** The machine's QEMU of now. */
+  interface Current {
+    Qmp monitor() throws IOException;
 
-  /**
-   * The machine's QEMU of now.
-   *
-   * @param isGone it has ended
-   * @param isStopped asked inside the machine's commands
-   */
-  record Current(Monitor monitor, BooleanSupplier isGone, BooleanSupplier isStopped) {
+    /** It has ended. */
+    boolean isGone();
+
+    /** Inside the machine's commands. */
+    boolean isStopped();
   }
 
   Leaving(String vm, MachineFiles files, OneAtATime commands, Current current, PageTracking tracking,
@@ -92,7 +88,7 @@ final class Leaving {
     PushedPages wanted = pushed;
     try {
       if (wanted != null) {
-        departure = Departure.begin(current.monitor().get(), files.stream(), scheduler, wanted);
+        departure = Departure.begin(current.monitor(), files.stream(), scheduler, wanted);
       } else if (isTracked) {
         beginBesideRam();
       }
@@ -106,7 +102,7 @@ final class Leaving {
   }
 
   private Departure beginBesideRam() throws IOException, InterruptedException {
-    Departure begun = Departure.beginBesideRam(current.monitor().get(), files.stream(), scheduler);
+    Departure begun = Departure.beginBesideRam(current.monitor(), files.stream(), scheduler);
     departure = begun;
     // Behind that: who hears of a stop from here on finds it.
     if (!runs) {
@@ -146,7 +142,7 @@ final class Leaving {
 
   private PageSource openPushed(long pageCount) throws IOException, InterruptedException {
     PushedPages opened = new PushedPages(pageCount, scheduler, this::staysHere);
-    departure = Departure.begin(current.monitor().get(), files.stream(), scheduler, opened);
+    departure = Departure.begin(current.monitor(), files.stream(), scheduler, opened);
     pushed = opened;
     return opened;
   }
@@ -164,7 +160,7 @@ final class Leaving {
     departure = null;
     if (ends != null) {
       try {
-        ends.close(!current.isGone().getAsBoolean());
+        ends.close(!current.isGone());
       } catch (IOException e) {
         log.warn("vm={} its migration was not ended well: {}", vm, e.getMessage());
       }
@@ -178,7 +174,7 @@ final class Leaving {
       if (leaving == null) {
         leaving = isTracked
             ? beginBesideRam()
-            : Departure.beginWithoutRam(current.monitor().get(), files.stream(), scheduler);
+            : Departure.beginWithoutRam(current.monitor(), files.stream(), scheduler);
         departure = leaving;
       }
       leaving.readOn();
@@ -215,12 +211,12 @@ final class Leaving {
   void throttle(int percent) {
     boolean _ = commands.anyway(() -> commands.run(() -> {
       Departure leaving = departure;
-      if (leaving == null || current.isStopped().getAsBoolean()) {
+      if (leaving == null || current.isStopped()) {
         return;
       }
       if (!leaving.mayThrottle() && percent > 0) {
         end();
-        leaving = Departure.begin(current.monitor().get(), files.stream(), scheduler, null);
+        leaving = Departure.begin(current.monitor(), files.stream(), scheduler, null);
         departure = leaving;
       }
       if (leaving.mayThrottle()) {

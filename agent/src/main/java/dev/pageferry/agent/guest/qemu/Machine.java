@@ -5,7 +5,6 @@ import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.GuestCondition;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
-import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -64,8 +63,22 @@ final class Machine implements AutoCloseable {
     this.commands = new OneAtATime(spec.name(), scheduler);
     this.changed = scheduler.newSignal();
     this.tracking = new PageTracking(spec, files, starter.writtenPages(), scheduler);
-    this.leaving = new Leaving(spec.name(), files, commands,
-        new Leaving.Current(this::monitor, this::isGone, () -> stopped), tracking, scheduler);
+    this.leaving = new Leaving(spec.name(), files, commands, new Leaving.Current() {
+      @Override
+      public Qmp monitor() throws IOException {
+        return Machine.this.monitor();
+      }
+
+      @Override
+      public boolean isGone() {
+        return Machine.this.isGone();
+      }
+
+      @Override
+      public boolean isStopped() {
+        return stopped;
+      }
+    }, tracking, scheduler);
     this.condition = new MachineCondition(spec.name(), listener, changed);
     this.news = new MigrationNews(changed, () -> condition.isOver());
   }
@@ -77,19 +90,9 @@ final class Machine implements AutoCloseable {
     });
   }
 
-  /** Has a QEMU start that waits for a state. Whoever brings the state waits for it, and hears why it does not start. */
-  void expectState() {
-    Task _ = scheduler.start("qemu-start", () -> commands.anyway(() -> commands.run(() -> {
-      if (process == null && !closed) {
-        startForState();
-      }
-    }), "is not ready for its state yet"));
-  }
-
-  private QemuProcess startForState() throws IOException, InterruptedException {
-    QemuProcess started = start(true);
-    Arrival.prepare(started.monitor());
-    return started;
+  /** Has a QEMU wait for a state. */
+  void expectState() throws IOException, InterruptedException {
+    commands.run(() -> Arrival.prepare(start(true).monitor()));
   }
 
   /** Gives it a part of a state, whose rest and RAM are on their way. */
@@ -112,7 +115,8 @@ final class Machine implements AutoCloseable {
     if (begun == null) {
       QemuProcess waiting = process;
       if (waiting == null || waiting.isLoaded()) {
-        waiting = startForState();
+        waiting = start(true);
+        Arrival.prepare(waiting.monitor());
       }
       // It takes one state, whatever becomes of this one.
       waiting.loads();

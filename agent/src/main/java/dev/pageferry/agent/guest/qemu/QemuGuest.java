@@ -78,7 +78,7 @@ final class QemuGuest implements IncomingGuest {
   }
 
   @Override
-  public void expectState() throws IOException {
+  public void expectState() throws IOException, InterruptedException {
     spec.requireMovable();
     disks.serve();
     machine.expectState();

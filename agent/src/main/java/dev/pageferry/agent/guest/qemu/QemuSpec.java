@@ -96,6 +96,12 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
     return cdroms.contains(disk.name());
   }
 
+  /** Devices that an operator adds may write to RAM as soon as they are there, such as {@code loader}. */
+  @Override
+  public boolean startsBesidePages() {
+    return arguments.isEmpty();
+  }
+
   /** @throws IOException if the machine would not be the same on another host */
   void requireMovable() throws IOException {
     if (AS_THE_HOST.contains(cpu)) {

@@ -22,9 +22,12 @@ final class ArrivingPages implements Contents {
   private final DestinationSession session;
   private final PagePlacement placement;
   private final StopAndCopy stopAndCopy;
+  private final Optional<MachineStart> start;
 
-  ArrivingPages(DestinationSession session, PagePlacement placement, StopAndCopy stopAndCopy) {
+  ArrivingPages(DestinationSession session, PagePlacement placement, StopAndCopy stopAndCopy,
+      Optional<MachineStart> start) {
     this.session = session;
+    this.start = start;
     this.placement = placement;
     this.stopAndCopy = stopAndCopy;
   }
@@ -72,6 +75,7 @@ final class ArrivingPages implements Contents {
 
   @Override
   public void end() {
+    start.ifPresent(MachineStart::end);
     placement.endDisks();
   }
 

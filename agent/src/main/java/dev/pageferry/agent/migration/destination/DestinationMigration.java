@@ -157,7 +157,7 @@ final class DestinationMigration {
   private Ready receive(Receiving receiving) throws MigrationFailure, InterruptedException {
     if (receiving.contents().isEmpty()) {
       session.enter(MigrationStage.SETUP);
-      new Setup(session, receiving).run(this::streamFailed);
+      new Setup(session, receiving).run(this::failedAside);
     }
     return receiving.contents().orElseThrow().await();
   }
@@ -244,17 +244,16 @@ final class DestinationMigration {
     }
   }
 
-  /** Called by a stream's thread: names the reason to the source and wakes the migration's task by closing the link. */
-  private void streamFailed(Throwable cause) {
-    FailureCode code = FailureCode.SOURCE_LOST;
-    if (cause instanceof DiskException) {
-      code = FailureCode.DISKS_UNAVAILABLE;
-    } else if (cause instanceof WireException wire) {
-      code = wire.fault() == WireException.Fault.PAGE_CORRUPTED
-          ? FailureCode.DATA_CORRUPTED
-          : FailureCode.PROTOCOL_VIOLATION;
-    }
-    log.warn("data stream failed: {}", String.valueOf(cause.getMessage()));
+  /** Called by another thread than the migration's: names the reason to the source and wakes the migration's task by closing the link. */
+  private void failedAside(Throwable cause) {
+    FailureCode code = switch (cause) {
+      case MigrationFailure failure -> failure.code();
+      case DiskException _ -> FailureCode.DISKS_UNAVAILABLE;
+      case WireException wire when wire.fault() == WireException.Fault.PAGE_CORRUPTED -> FailureCode.DATA_CORRUPTED;
+      case WireException _ -> FailureCode.PROTOCOL_VIOLATION;
+      default -> FailureCode.SOURCE_LOST;
+    };
+    log.warn("nothing more can come: {}", String.valueOf(cause.getMessage()));
     session.link().send(refusal(code, String.valueOf(cause.getMessage())));
     session.link().close();
   }

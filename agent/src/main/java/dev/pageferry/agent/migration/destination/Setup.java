@@ -15,6 +15,7 @@ import dev.pageferry.proto.migration.v1.SetupAccepted;
 import dev.pageferry.proto.migration.v1.VmConfiguration;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /** Stage 1: checks that what comes is what was announced and that its disks are here, and builds the skeleton VM with all of its memory. */
@@ -32,9 +33,9 @@ final class Setup {
   /**
    * Builds the skeleton and says yes. How what the guest holds comes, the reception knows then.
    *
-   * @param streamFailed told by a data stream's thread
+   * @param failed told by the thread of a data stream, or that in which the guest's machine starts
    */
-  void run(Consumer<Throwable> streamFailed) throws MigrationFailure, InterruptedException {
+  void run(Consumer<Throwable> failed) throws MigrationFailure, InterruptedException {
     long start = session.environment().ticker().nanos();
     VmConfiguration configuration = session.link().receive(VmConfiguration.class,
         Deadline.after(CONFIGURATION_TIMEOUT, session.environment().ticker()));
@@ -43,10 +44,12 @@ final class Setup {
     prepareDisks(configuration);
     IncomingGuest guest = skeleton();
     receiving.built(guest);
-    expectState(guest);
     switch (session.manner()) {
-      case Manner.Live _ -> acceptPages(guest, streamFailed);
-      case Manner.Quick _ -> receiving.begins(new ArrivingFile(session, guest));
+      case Manner.Live _ -> acceptPages(guest, failed);
+      case Manner.Quick _ -> {
+        MachineStart.now(guest);
+        receiving.begins(new ArrivingFile(session, guest));
+      }
     }
     session.link().send(SetupAccepted.newBuilder()
         .setPopulateSeconds(session.environment().ticker().secondsSince(start)).build());
@@ -67,14 +70,6 @@ final class Setup {
     }
   }
 
-  private static void expectState(IncomingGuest guest) throws MigrationFailure {
-    try {
-      guest.expectState();
-    } catch (IOException e) {
-      throw new MigrationFailure.Stopped(FailureCode.DESTINATION_REFUSED, IoFailure.sentence(e));
-    }
-  }
-
   private IncomingGuest skeleton() throws MigrationFailure, InterruptedException {
     try {
       return session.environment().guests().skeleton(session.spec());
@@ -85,11 +80,18 @@ final class Setup {
   }
 
   /** From here on data streams may come. */
-  private void acceptPages(IncomingGuest guest, Consumer<Throwable> streamFailed) {
+  private void acceptPages(IncomingGuest guest, Consumer<Throwable> failed)
+      throws MigrationFailure, InterruptedException {
+    Optional<MachineStart> start = Optional.empty();
+    if (session.spec().startsBesidePages()) {
+      start = Optional.of(MachineStart.aside(guest, session.environment().scheduler(), failed));
+    } else {
+      MachineStart.now(guest);
+    }
     PagePlacement placement = new PagePlacement(guest, receiving.disks(), session.streams(),
-        session.environment().scheduler(), streamFailed);
+        session.environment().scheduler(), failed);
     // First: whatever fails from here on, what the placement has started is ended with the reception.
-    receiving.begins(new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement)));
+    receiving.begins(new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement, start), start));
     session.link().acceptStreams(session.streams(), session.sessionKey(), placement);
   }
 

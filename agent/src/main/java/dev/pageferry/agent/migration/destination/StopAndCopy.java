@@ -31,12 +31,15 @@ final class StopAndCopy {
   private final DestinationSession session;
   private final IncomingGuest vm;
   private final PagePlacement placement;
+  /** Of the guest's machine, where that was not waited for. */
+  private final Optional<MachineStart> start;
   /** That of the state before; each switchover that was put off was followed by further rounds. */
   private int lastRoundBefore = -1;
   private int partsAhead;
 
-  StopAndCopy(DestinationSession session, IncomingGuest vm, PagePlacement placement) {
+  StopAndCopy(DestinationSession session, IncomingGuest vm, PagePlacement placement, Optional<MachineStart> start) {
     this.session = session;
+    this.start = start;
     this.vm = vm;
     this.placement = placement;
   }
@@ -122,7 +125,10 @@ final class StopAndCopy {
     void run() throws IOException, InterruptedException;
   }
 
-  private static void load(Loading loading) throws MigrationFailure, InterruptedException {
+  private void load(Loading loading) throws MigrationFailure, InterruptedException {
+    if (start.isPresent()) {
+      start.get().await();
+    }
     try {
       loading.run();
     } catch (IllegalArgumentException e) {
