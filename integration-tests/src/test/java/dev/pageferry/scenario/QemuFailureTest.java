@@ -192,7 +192,7 @@ class QemuFailureTest {
       awaitNothingElse(before);
 
       // It has the arguments of a QEMU, and says nothing.
-      replaceQemu(destination, "exec sh -c 'exec sleep 60' sh \"$@\"");
+      replaceQemu(destination, "while :; do sleep 1; done");
       Migration hangs = cluster.migrate(NAME, destination);
       await("it waits for its machine").atMost(TICKING).until(() -> QemuProcesses.hostsWithFiles(before.getId())
           .contains(destination));

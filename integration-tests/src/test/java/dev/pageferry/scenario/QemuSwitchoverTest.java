@@ -101,7 +101,10 @@ class QemuSwitchoverTest {
         .setMaxBandwidthBytesPerSecond(SLOW).setVerifyRam(true).build());
   }
 
-  /** For a while: a vCPU waits for QEMU now and then, too. */
+  /**
+   * For a while: a vCPU waits for QEMU now and then, too. No longer than there is between two steps of the throttle, of which each has
+   * the guest awake for a moment.
+   */
   private static void awaitHeldBack(Migration migration, Wakefulness guest) {
     await("it is to be held back").atMost(SOON).pollInterval(SAMPLE).until(
         () -> cluster.migration(migration.getId()).getProgress().getThrottlePercent() > 100 * (1 - HELD_BACK));

@@ -10,8 +10,8 @@ import java.util.stream.IntStream;
 
 /**
  * TCP ports of loopback that nobody listens at, each given once. They are below those that the kernel gives out by itself, of which
- * some connection may have one while a server that has it is down, and below those that {@code scripts/train} takes. Two processes of
- * tests take them from two ranges.
+ * some connection may have one while a server that has it is down, and below those that {@code scripts/train} takes. Up to three
+ * processes of one run of the tests take them from ranges of their own.
  */
 public final class FreePorts {
   private static final int FORK = Integer.getInteger("pageferry.test.fork", 1);

@@ -35,11 +35,8 @@ final class Departure {
   private static final Duration ALL_SENT = Duration.ofSeconds(60);
   private static final Duration ENDED = Duration.ofSeconds(10);
   private static final Duration SOON = Duration.ofMillis(1);
-  /** QEMU takes some seconds to decide on it, and longer for its first pass over much memory. */
-  private static final Duration THROTTLED = Duration.ofSeconds(10);
-  private static final int LEAST_THROTTLE = 1;
-  /** QEMU looks once a second, and acts at its second look that finds too much. Source: {@code migration_trigger_throttle} in {@code migration/ram.c}. */
-  static final Duration THROTTLE_DELAY = Duration.ofSeconds(3);
+  /** So long is waited for what can go ahead of the state; it can go in the pause, too. */
+  private static final Duration FIRST_PART = Duration.ofSeconds(2);
 
   /** Of a migration that does nothing any more. Source: QEMU's {@code qapi/migration.json}, MigrationStatus. */
   private static final Set<String> OVER = Set.of("cancelled", "failed", "completed", "none");
@@ -74,10 +71,10 @@ final class Departure {
   private volatile boolean isHeld;
   /** Of {@link #watch}: over all of RAM, as far as QEMU has told. */
   private long passesOver;
-  /** How much the guest is held back, and is to be, in percent; on the scheduler's clock until when that is waited for. */
-  private volatile int throttled;
-  private volatile int wantedThrottle;
-  private volatile long throttledBy;
+  private final GuestThrottle throttle;
+  /** On the scheduler's clock. */
+  private final long firstPartBy;
+  private volatile boolean firstPartRead;
   private final Promise<MachineImage> image;
   private volatile boolean over;
   private @Nullable Task reader;
@@ -90,6 +87,8 @@ final class Departure {
     this.changed = scheduler.newSignal();
     this.monitor = monitor;
     this.scheduler = scheduler;
+    this.throttle = new GuestThrottle(scheduler);
+    this.firstPartBy = scheduler.nanos() + FIRST_PART.toNanos();
     this.pages = pages;
     this.channel = channel;
     this.image = scheduler.newPromise();
@@ -108,6 +107,8 @@ final class Departure {
 
       @Override
       public void smallBlocksRead() throws InterruptedException {
+        firstPartRead = true;
+        changed.raise();
         changed.await(() -> !isHeld || over);
       }
     });
@@ -179,10 +180,7 @@ final class Departure {
     JsonObject parameters = new JsonObject();
     // Bytes a second; our own cap is ahead of the network.
     parameters.addProperty("max-bandwidth", 1L << 40);
-    // Whether the guest is held back is ours to say, see throttle; QEMU would begin by itself at its first stall.
-    parameters.addProperty("cpu-throttle-initial", LEAST_THROTTLE);
-    parameters.addProperty("max-cpu-throttle", LEAST_THROTTLE);
-    parameters.addProperty("throttle-trigger-threshold", 1);
+    GuestThrottle.prepare(parameters);
     JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
   }
 
@@ -250,7 +248,7 @@ final class Departure {
           pages.passOver();
         }
       }
-      throttled = said.has("cpu-throttle-percentage") ? said.get("cpu-throttle-percentage").getAsInt() : 0;
+      throttle.hear(said);
       changed.raise();
     } catch (IOException | RuntimeException e) {
       log.debug("QEMU does not tell how far it is: {}", e.toString());
@@ -305,26 +303,23 @@ final class Departure {
     return kind == Kind.WITH_RAM;
   }
 
-  /** Waits until the guest is held back as it is to be, if it writes so much that QEMU does that. @return whether it is so */
-  boolean awaitThrottled(Duration atMost) throws InterruptedException {
-    return changed.await(
-        () -> throttled >= wantedThrottle || scheduler.nanos() > throttledBy || over || image.isSettled(), atMost);
+  /**
+   * Waits until a pass over RAM may count: beside RAM, what can go ahead of the state is there; and the guest is held back as it is to be, if it
+   * writes so much that QEMU does that. Neither is waited for without end.
+   *
+   * @return whether it may
+   */
+  boolean awaitPass(Duration atMost) throws InterruptedException {
+    return changed.await(() -> over || image.isSettled() || throttle.isSettled() && isFirstPartThere(), atMost);
   }
 
-  /**
-   * Holds the guest back, from QEMU's next look at its memory on. Capabilities are fixed while a machine leaves, so holding back is on
-   * from the beginning, for one percent, and that limit is raised here.
-   *
-   * @param percent of the time, up to 99
-   */
+  private boolean isFirstPartThere() {
+    return kind != Kind.BESIDE_RAM || firstPartRead || !isHeld || scheduler.nanos() > firstPartBy;
+  }
+
+  /** @param percent of the time for which the guest is held back from now on, up to 99 */
   void throttle(int percent) throws IOException, InterruptedException {
-    JsonObject parameters = new JsonObject();
-    for (String each : List.of("max-cpu-throttle", "cpu-throttle-initial", "cpu-throttle-increment")) {
-      parameters.addProperty(each, Math.max(LEAST_THROTTLE, percent));
-    }
-    JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
-    throttledBy = scheduler.nanos() + THROTTLED.toNanos();
-    wantedThrottle = percent;
+    throttle.set(monitor, percent);
   }
 
   /** Ends what an agent that has ended began: its stream leads nowhere. */

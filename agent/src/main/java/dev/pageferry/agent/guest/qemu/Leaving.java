@@ -127,7 +127,7 @@ final class Leaving {
       Departure _ = beginBesideRam();
       isTracked = true;
       isOpen = true;
-      return new TrackedPages(written, pageCount, this::awaitThrottled, this::staysHere);
+      return new TrackedPages(written, pageCount, this::awaitPass, this::staysHere);
     } finally {
       if (!isOpen) {
         written.close();
@@ -135,9 +135,9 @@ final class Leaving {
     }
   }
 
-  private boolean awaitThrottled(Duration atMost) throws InterruptedException {
+  private boolean awaitPass(Duration atMost) throws InterruptedException {
     Departure leaving = departure;
-    return leaving == null || leaving.awaitThrottled(atMost);
+    return leaving == null || leaving.awaitPass(atMost);
   }
 
   private PageSource openPushed(long pageCount) throws IOException, InterruptedException {
@@ -201,7 +201,7 @@ final class Leaving {
 
   /** Until figures tell what a {@link #throttle} has done; where the kernel tells its pages that is waited for with each pass. */
   Duration throttleDelay() {
-    return isTracked ? Duration.ZERO : Departure.THROTTLE_DELAY;
+    return isTracked ? Duration.ZERO : GuestThrottle.DELAY;
   }
 
   /**

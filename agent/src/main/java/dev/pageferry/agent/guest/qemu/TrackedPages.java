@@ -20,13 +20,15 @@ final class TrackedPages implements PageSource {
 
   private final WrittenPages written;
   private final long pageCount;
-  private final Throttle throttle;
+  private final PassCondition mayCount;
   private final Runnable onClose;
+  /** So that what the guest has written counts for no pass. */
+  private boolean hasWaited;
   private boolean closed;
 
-  /** What holds the guest back, where that is wanted. */
-  interface Throttle {
-    /** @return whether it is in force, or none is wanted, within that time */
+  /** What a harvest waits for that is to be a pass. */
+  interface PassCondition {
+    /** @return whether it is met within that time */
     boolean await(Duration atMost) throws InterruptedException;
   }
 
@@ -36,10 +38,10 @@ final class TrackedPages implements PageSource {
    * @param written closed with this
    * @param pageCount of RAM
    */
-  TrackedPages(WrittenPages written, long pageCount, Throttle throttle, Runnable onClose) {
+  TrackedPages(WrittenPages written, long pageCount, PassCondition mayCount, Runnable onClose) {
     this.written = written;
     this.pageCount = pageCount;
-    this.throttle = throttle;
+    this.mayCount = mayCount;
     this.onClose = onClose;
   }
 
@@ -58,9 +60,11 @@ final class TrackedPages implements PageSource {
 
   @Override
   public boolean harvest(PageBitmap into) throws IOException, InterruptedException {
-    // What a guest writes before it is held back says nothing of what it writes then: a pass begins behind that.
-    boolean isPass = throttle.await(Duration.ZERO);
-    if (!isPass && !throttle.await(LONGEST_WAIT)) {
+    // What a guest writes before it is held back says nothing of what it writes then: a pass begins behind that. And behind the last
+    // pass the guest is paused: what can go ahead of its state goes before.
+    boolean isPass = mayCount.await(Duration.ZERO) && !hasWaited;
+    hasWaited = !mayCount.await(LONGEST_WAIT);
+    if (hasWaited) {
       return false;
     }
     boolean _ = harvestRest(into);

@@ -31,6 +31,8 @@ import dev.pageferry.proto.migration.v1.Ready;
 import dev.pageferry.proto.migration.v1.Refusal;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One guest on its way to this host: straight-line code on a task of its own. What it is at each moment, {@link Reception}
@@ -76,6 +78,8 @@ final class DestinationMigration {
   private final OwnershipDialogue dialogue;
   private volatile Phase phase = Phase.RECEIVING;
   private volatile Ending ending = Ending.FAR;
+  /** What another thread has told the source. */
+  private final AtomicReference<@Nullable Refusal> refusedAside = new AtomicReference<>();
 
   DestinationMigration(DestinationSession session) {
     this.session = session;
@@ -141,7 +145,10 @@ final class DestinationMigration {
     try {
       ready = receive(receiving);
     } catch (MigrationFailure e) {
-      return refuse(receiving, e.code(), e.getMessage());
+      Refusal told = refusedAside.get();
+      return told == null
+          ? refuse(receiving, e.code(), e.getMessage())
+          : receiving.discard(told.getCode() + " " + told.getMessage());
     } catch (InterruptedException e) {
       return receiving.discard("this agent is shutting down");
     } catch (RuntimeException | Error e) {
@@ -253,9 +260,12 @@ final class DestinationMigration {
       case WireException _ -> FailureCode.PROTOCOL_VIOLATION;
       default -> FailureCode.SOURCE_LOST;
     };
-    log.warn("nothing more can come: {}", String.valueOf(cause.getMessage()));
-    session.link().send(refusal(code, String.valueOf(cause.getMessage())));
-    session.link().close();
+    Refusal refusal = refusal(code, String.valueOf(cause.getMessage()));
+    // Once: that the link is closed then breaks the streams as well.
+    if (refusedAside.compareAndSet(null, refusal)) {
+      session.link().send(refusal);
+      session.link().close();
+    }
   }
 
   private Discarded refuse(Receiving receiving, FailureCode code, String message) {

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.migration.destination;
 
 import dev.pageferry.agent.guest.IncomingGuest;
+import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
@@ -14,15 +15,16 @@ import java.util.function.Consumer;
 
 /** A skeleton's machine gets ready for the state that is to come. A QEMU takes a tenth of a second for that, in which pages may come already. */
 final class MachineStart {
-  /** The machine has an end of its own to its patience. */
-  private static final Duration LOOK = Duration.ofMinutes(1);
+  /** How soon a source is noticed that is gone. */
+  private static final Duration LOOK = Duration.ofMillis(50);
 
   private final Promise<Boolean> ready;
   private final Task task;
+  private volatile boolean ended;
 
-  private MachineStart(Promise<Boolean> ready, Task task) {
-    this.ready = ready;
-    this.task = task;
+  private MachineStart(IncomingGuest guest, Scheduler scheduler, Consumer<MigrationFailure> failed) {
+    this.ready = scheduler.newPromise();
+    this.task = scheduler.start("machine-start", () -> run(guest, failed));
   }
 
   /** Waits until it is ready. */
@@ -35,29 +37,38 @@ final class MachineStart {
   }
 
   /** @param failed told at once if it does not get ready, on another thread */
-  static MachineStart aside(IncomingGuest guest, Scheduler scheduler, Consumer<Throwable> failed) {
-    Promise<Boolean> ready = scheduler.newPromise();
-    return new MachineStart(ready, scheduler.start("machine-start", () -> {
-      try {
-        now(guest);
-        ready.complete(true);
-      } catch (InterruptedException e) {
-        ready.fail(e);
-      } catch (MigrationFailure e) {
-        ready.fail(e);
-        failed.accept(e);
-      } catch (RuntimeException | Error e) {
-        MigrationFailure unforeseen = new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString());
-        ready.fail(unforeseen);
-        failed.accept(unforeseen);
-      }
-    }));
+  static MachineStart aside(IncomingGuest guest, Scheduler scheduler, Consumer<MigrationFailure> failed) {
+    return new MachineStart(guest, scheduler, failed);
   }
 
-  /** Before the guest is given anything of its state. */
-  void await() throws MigrationFailure, InterruptedException {
+  private void run(IncomingGuest guest, Consumer<MigrationFailure> failed) {
+    try {
+      now(guest);
+      ready.complete(true);
+    } catch (InterruptedException e) {
+      ready.fail(e);
+    } catch (MigrationFailure e) {
+      tell(e, failed);
+    } catch (RuntimeException | Error e) {
+      tell(new MigrationFailure.Stopped(FailureCode.INTERNAL, e.toString()), failed);
+    }
+  }
+
+  /** One that was ended fails in many ways. */
+  private void tell(MigrationFailure failure, Consumer<MigrationFailure> failed) {
+    ready.fail(failure);
+    if (!ended) {
+      failed.accept(failure);
+    }
+  }
+
+  /** Waits, before the guest is given anything of its state, as long as the source is there. */
+  void await(DestinationLink link) throws MigrationFailure, InterruptedException {
     while (!ready.isSettled()) {
       Optional<Boolean> _ = ready.await(LOOK);
+      if (!link.isOpen() && !ready.isSettled()) {
+        throw new MigrationFailure.PeerLost(FailureCode.SOURCE_LOST, "the source went away while the machine started");
+      }
     }
     Throwable failure = ready.failure().orElse(null);
     if (failure instanceof MigrationFailure reason) {
@@ -68,8 +79,9 @@ final class MachineStart {
     }
   }
 
-  /** It is not wanted any more; whoever closes the guest waits for it. */
+  /** It is not wanted any more. The guest's end waits until it has noticed. */
   void end() {
+    ended = true;
     task.interrupt();
   }
 }

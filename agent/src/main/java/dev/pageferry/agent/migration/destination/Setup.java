@@ -82,14 +82,16 @@ final class Setup {
   /** From here on data streams may come. */
   private void acceptPages(IncomingGuest guest, Consumer<Throwable> failed)
       throws MigrationFailure, InterruptedException {
-    Optional<MachineStart> start = Optional.empty();
-    if (session.spec().startsBesidePages()) {
-      start = Optional.of(MachineStart.aside(guest, session.environment().scheduler(), failed));
-    } else {
+    // A machine may read its disks while it starts: it is not to see some that are half there.
+    boolean isStartedAside = session.spec().startsBesidePages() && receiving.disks().isEmpty();
+    if (!isStartedAside) {
       MachineStart.now(guest);
     }
     PagePlacement placement = new PagePlacement(guest, receiving.disks(), session.streams(),
         session.environment().scheduler(), failed);
+    Optional<MachineStart> start = isStartedAside
+        ? Optional.of(MachineStart.aside(guest, session.environment().scheduler(), failed::accept))
+        : Optional.empty();
     // First: whatever fails from here on, what the placement has started is ended with the reception.
     receiving.begins(new ArrivingPages(session, placement, new StopAndCopy(session, guest, placement, start), start));
     session.link().acceptStreams(session.streams(), session.sessionKey(), placement);

@@ -127,7 +127,7 @@ final class StopAndCopy {
 
   private void load(Loading loading) throws MigrationFailure, InterruptedException {
     if (start.isPresent()) {
-      start.get().await();
+      start.get().await(session.link());
     }
     try {
       loading.run();

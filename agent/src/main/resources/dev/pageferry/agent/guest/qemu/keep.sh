@@ -19,8 +19,8 @@ exec 4<>"$directory/leash" 3<"$directory/leash" 4>&-
 setpriv --pdeathsig KILL -- sh -c '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"' sh "$$" "$@" 3<&- </dev/null &
 qemu=$!
 echo "$$ $qemu" >"$directory/pids.new" && mv "$directory/pids.new" "$directory/pids"
-# Less than nothing: the agent takes a moment until it has its end. Looked for often, as what it says then is to be done at once: a
-# "go" that was read a second later would end a stop that came in between.
+# Less than nothing: the agent that starts QEMU takes a moment until it has its end. That is looked for often, so that what it says is
+# done at once: a "go" that was read a second later would end a stop that came in between.
 away=-400
 while kill -0 "$qemu" 2>/dev/null; do
   # Waits while somebody has the other end, and fails at once while nobody has.

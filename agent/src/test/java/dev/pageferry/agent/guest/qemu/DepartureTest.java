@@ -8,6 +8,7 @@ import dev.pageferry.agent.memory.PageBitmap;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.page.PageSize;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -128,5 +129,29 @@ class DepartureTest {
     MachineImage again = departure.ahead().orElseThrow();
     assertThat(again.parts()).hasSizeGreaterThan(1);
     assertThat(firmware(LARGE_BYTES, again)).isEqualTo(allOnes());
+  }
+
+  @Test
+  void aPassBesideRamCountsOnceWhatGoesAheadOfTheStateIsThere() throws Exception {
+    try (PlayedQemu other = new PlayedQemu(directory.resolve("other"))) {
+      Departure beside = Departure.beginBesideRam(other.monitor(), directory.resolve("beside"), Scheduler.SYSTEM);
+      assertThat(beside.awaitPass(Duration.ZERO)).isFalse();
+
+      other.sends(new TestStream().start().part().page(TestStream.BIOS, 0, 1).page(TestStream.BIOS, 1, 2)
+          .endOfSection());
+      assertThat(beside.awaitPass(Duration.ofMinutes(1))).isTrue();
+      assertThat(firmware(TestStream.BIOS_BYTES, beside.ahead().orElseThrow())).isEqualTo(twoPages(1, 2));
+      beside.close(true);
+    }
+  }
+
+  @Test
+  void aPassBesideRamCountsWhenThePartThatGoesAheadDoesNotCome() throws Exception {
+    try (PlayedQemu other = new PlayedQemu(directory.resolve("other"))) {
+      Departure beside = Departure.beginBesideRam(other.monitor(), directory.resolve("beside"), Scheduler.SYSTEM);
+      await("it is not waited for without end").until(() -> beside.awaitPass(Duration.ZERO));
+      assertThat(beside.ahead()).isEmpty();
+      beside.close(true);
+    }
   }
 }
