@@ -60,7 +60,11 @@ class QemuTest {
   }
 
   private static List<Long> numbers(String vm, String host, Pattern line) {
-    return line.matcher(console(vm, host)).results().map(each -> Long.parseLong(each.group(1))).toList();
+    return numbersIn(console(vm, host), line);
+  }
+
+  private static List<Long> numbersIn(String text, Pattern line) {
+    return line.matcher(text).results().map(each -> Long.parseLong(each.group(1))).toList();
   }
 
   /** Nothing of a VM that is not there now; its host is the one where it is expected. */
@@ -97,7 +101,7 @@ class QemuTest {
     assertThat(cluster.vm("tux").getState()).isEqualTo(Vm.State.SAVED);
     cluster.ferryJson("vm", "start", "tux", "--host", "host-b", "-o", "json");
     awaitCounting("tux", "host-b");
-    assertConsecutive(counts("tux", "host-b"));
+    assertConsecutive("tux", "host-b");
     assertThat(counts("tux", "host-b").getLast()).isGreaterThan(saved);
     CommandResult log = cluster.ferry("vm", "console", "tux", "--log");
     assertThat(log.exitCode()).isZero();
@@ -109,8 +113,10 @@ class QemuTest {
   }
 
   /** What a guest wrote before a move and after it is one text, without a gap. */
-  private static void assertConsecutive(List<Long> counts) {
-    assertThat(counts).isEqualTo(LongStream.rangeClosed(counts.getFirst(), counts.getLast()).boxed().toList());
+  private static void assertConsecutive(String vm, String host) {
+    String text = console(vm, host);
+    List<Long> counts = numbersIn(text, COUNT);
+    assertThat(counts).as(text).isEqualTo(LongStream.rangeClosed(counts.getFirst(), counts.getLast()).boxed().toList());
   }
 
   private static void movesTo(String to, String kind, String... more) throws Exception {
@@ -122,9 +128,8 @@ class QemuTest {
     JsonObject migration = cluster.ferryJson(command.toArray(String[]::new));
     assertThat(migration.get("state").getAsString()).isEqualTo("COMPLETED");
     awaitCounting("tux", to);
-    List<Long> after = counts("tux", to);
-    assertConsecutive(after);
-    assertThat(after.getLast()).isGreaterThan(before);
+    assertConsecutive("tux", to);
+    assertThat(counts("tux", to).getLast()).isGreaterThan(before);
     assertThat(left).doesNotExist();
   }
 
@@ -246,7 +251,7 @@ class QemuTest {
     HeldMove.afterOneThatWasPutOff(cluster, "efi", "host-b").assertSameRam().complete();
     cluster.resume("efi");
     awaitCounting("efi", "host-b");
-    assertConsecutive(counts("efi", "host-b"));
+    assertConsecutive("efi", "host-b");
     assertThat(console("efi", "host-b")).contains("booted by UEFI, time 1");
     cluster.ferryJson("vm", "stop", "efi", "--force", "-o", "json");
     // Where it has not been stopped: what it has in its variables is on the storage of both.
