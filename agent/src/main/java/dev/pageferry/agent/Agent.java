@@ -39,6 +39,7 @@ import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
+import dev.pageferry.agent.transport.MigrationTls;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
@@ -47,6 +48,8 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.server.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.Role;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
@@ -95,6 +98,9 @@ final class Agent implements AutoCloseable {
     lock = IncarnationLock.take(RunDirectory.open(config.runDirectory(), System.getenv()), config.hostId(),
         config.coordinator(), incarnation);
     CompilerThreads.stepBack();
+    Optional<Credentials> credentials = config.security().open(Role.HOST, Optional.of(config.hostId().value()),
+        Scheduler.SYSTEM);
+    MigrationTls tls = new MigrationTls(credentials);
     Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     memory = new HostMemory(config.memoryBytes());
@@ -108,10 +114,11 @@ final class Agent implements AutoCloseable {
     QemuKind qemu = machinesOfQemu(config, incarnation, memory, disks, hostNetwork);
     GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
-    rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, metrics.clientCalls());
+    credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
+    rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, credentials, metrics.clientCalls());
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(rpc.ownership(), Scheduler.SYSTEM, new SecureRandom());
     SourceMigration.Environment departures = new SourceMigration.Environment(
-        new MigrationClient(loops, config.congestionControl()), line, disks, savedStates, guests,
+        new MigrationClient(loops, config.congestionControl(), tls), line, disks, savedStates, guests,
         MigrationLog::of, failpoints);
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, metrics);
@@ -120,19 +127,20 @@ final class Agent implements AutoCloseable {
     takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive());
     incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
-    migrationServer = MigrationServer.listen(loops, config.migrationListen(), incoming);
+    migrationServer = MigrationServer.listen(loops, config.migrationListen(), tls, incoming);
     service = new HostAgentService(incarnation, guests,
         new VmCreation(machines, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
         machines, departures, outgoing, incoming, claims, storage, savedStates);
     int port = rpc.serve(config.listen(), service, metrics.serverCalls());
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
-        storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended()), memory, guests, outgoing,
+        storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended(),
+        config.joinTokenFile()), memory, guests, outgoing,
         line.open(), new ComingGuests(claims, incoming), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
     metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
-    observability = new ObservabilityServer(config.http(), metrics::scrape,
+    observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), metrics::scrape,
         () -> session.isRegistered() ? Optional.empty() : Optional.of("not registered with the coordinator"));
     log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),
         config.advertised(config.listen(), port),
@@ -144,7 +152,7 @@ final class Agent implements AutoCloseable {
     takingOver.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     if (config.rehearse()) {
-      MoveRehearsal.start(rpc::rehearseCommit, config.congestionControl(),
+      MoveRehearsal.start(config.hostId(), tls, rpc::rehearseCommit, config.congestionControl(),
           () -> outgoing.isEmpty() && incoming.isEmpty());
     }
   }

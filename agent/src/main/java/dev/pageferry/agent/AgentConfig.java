@@ -8,6 +8,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.server.ServerSecurity;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -38,6 +40,8 @@ import java.util.Set;
  * @param ramDirectory a tmpfs, for the memory of machines of QEMU
  * @param keepGuests how long machines of QEMU wait for the next agent of this host once this one has ended
  * @param writtenPages who tells which pages machines of QEMU write
+ * @param security by what members are known
+ * @param joinTokenFile with a token by which this host is taken in
  * @param failpointDirectory for tests only
  */
 record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPort migrationListen, HostPort http,
@@ -45,21 +49,22 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     Optional<String> advertise, CongestionControl congestionControl, Optional<Path> storage, boolean rehearse,
     Optional<Path> runDirectory, String qemu,
     List<Path> allowedPaths, Set<String> allowedQemuOptions, Path ramDirectory, Duration keepGuests,
-    WrittenPagesFrom writtenPages,
+    WrittenPagesFrom writtenPages, ServerSecurity security, Optional<Path> joinTokenFile,
     Optional<Path> failpointDirectory) {
   private static final Duration MOST_PATIENCE = Duration.ofHours(1);
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
       "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "qemu",
-      "allow-path", "allow-qemu-arg", "ram-dir", "keep-guests", "written-pages",
+      "allow-path", "allow-qemu-arg", "ram-dir", "keep-guests", "written-pages", "join-token-file",
       "failpoint-dir");
 
   /** @throws SettingsException naming all problems */
   static AgentConfig from(Settings settings) throws SettingsException {
+    HostPort listen = settings.optional("listen", HostPort.parse("127.0.0.1:7410"), HostPort::parse);
+    HostPort migration = settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse);
+    HostPort http = settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse);
     AgentConfig config = new AgentConfig(settings.required("host-id", new HostId("host"), HostId::new),
         settings.optional("coordinator", HostPort.parse("127.0.0.1:7400"), HostPort::parse),
-        settings.optional("listen", HostPort.parse("127.0.0.1:7410"), HostPort::parse),
-        settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse),
-        settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse),
+        listen, migration, http,
         settings.maybe("vxlan-listen", HostPort::parse), settings.maybe("uplink", InterfaceUplink::parse),
         settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
         settings.optional("congestion-control", new CongestionControl(CongestionControl.DEFAULT),
@@ -72,7 +77,8 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("ram-dir", Path.of("/dev/shm"), Path::of),
         settings.optional("keep-guests", Duration.ofSeconds(60), AgentConfig::patience),
         settings.optional("written-pages", WrittenPagesFrom.AUTO, WrittenPagesFrom::parse),
-        settings.maybe("failpoint-dir", Path::of));
+        ServerSecurity.from(settings, http, Map.of("listen", listen, "migration-listen", migration)),
+        settings.maybe("join-token-file", Path::of), settings.maybe("failpoint-dir", Path::of));
     if (config.advertise().isEmpty() && (config.listen().isWildcard() || config.migrationListen().isWildcard()
         || config.vxlanListen().filter(HostPort::isWildcard).isPresent())) {
       settings.problem("--advertise is missing: others cannot be told a wildcard address");

@@ -97,6 +97,11 @@ public final class AgentMain extends ServerProgram {
           + "where it can, or QEMU, in its stream. Default auto: the kernel, but not under KVM.")
   @Nullable
   String writtenPages;
+  @Option(names = "--join-token-file", paramLabel = "FILE",
+      description = "With a token of 'ferry host admit --token', by which this host is taken into the%n"
+          + "cluster. Of no use once it was.")
+  @Nullable
+  String joinTokenFile;
   @Option(names = "--failpoint-dir", paramLabel = "DIR", hidden = true)
   @Nullable
   String failpointDir;

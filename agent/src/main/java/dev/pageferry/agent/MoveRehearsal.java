@@ -21,9 +21,11 @@ import dev.pageferry.agent.transport.CongestionControl;
 import dev.pageferry.agent.transport.EventLoops;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
+import dev.pageferry.agent.transport.MigrationTls;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -58,6 +60,8 @@ final class MoveRehearsal {
   private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
   private final OwnershipDialogue.Line line;
   private final CongestionControl congestionControl;
+  private final HostId self;
+  private final MigrationTls tls;
 
   /** The way that a question goes to the coordinator, and its answer back. */
   interface Way {
@@ -107,7 +111,9 @@ final class MoveRehearsal {
     }
   }
 
-  private MoveRehearsal(Way coordinator, CongestionControl congestionControl) {
+  private MoveRehearsal(HostId self, MigrationTls tls, Way coordinator, CongestionControl congestionControl) {
+    this.self = self;
+    this.tls = tls;
     this.line = new OwnershipDialogue.Line(new Granting(coordinator), Scheduler.SYSTEM, new SecureRandom());
     this.congestionControl = congestionControl;
   }
@@ -115,12 +121,14 @@ final class MoveRehearsal {
   /**
    * Rehearses in the background.
    *
+   * @param self this host, which is at both ends
    * @param wanted asked before each move: a real migration is not to share the processors with this
    */
-  static void start(Way coordinator, CongestionControl congestionControl, BooleanSupplier wanted) {
+  static void start(HostId self, MigrationTls tls, Way coordinator, CongestionControl congestionControl,
+      BooleanSupplier wanted) {
     Thread.ofPlatform().daemon().name("rehearsal").priority(Thread.MIN_PRIORITY).start(() -> {
       try (EventLoops loops = new EventLoops(2)) {
-        new MoveRehearsal(coordinator, congestionControl).run(loops, wanted);
+        new MoveRehearsal(self, tls, coordinator, congestionControl).run(loops, wanted);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       } catch (Exception e) {
@@ -135,7 +143,7 @@ final class MoveRehearsal {
     }, (vm, epoch) -> closeSoon(vm), (migration, vm) -> MigrationLog.SILENT,
         new Failpoints(Optional.empty()));
     int moves = 0;
-    try (MigrationServer server = MigrationServer.listen(loops, ANY_PORT, incoming)) {
+    try (MigrationServer server = MigrationServer.listen(loops, ANY_PORT, tls, incoming)) {
       while (moves < MOVES && wanted.getAsBoolean() && System.nanoTime() - start < LONGEST.toNanos()) {
         move(moves++, loops, incoming, new HostPort("127.0.0.1", server.port()));
       }
@@ -155,13 +163,14 @@ final class MoveRehearsal {
       guest.boot(DiskClaim.orderly(spec.id().value(), EPOCH.value()), Set.of());
       guest.runOn(OwnershipDialogue.ofSource(line, spec.id(), migration, EPOCH, new DialogueLog(MigrationLog.SILENT))
           .neverAsked());
-      incoming.expect(migration, spec, EPOCH, new Manner.Live(false), token, ONE_MOVE);
+      incoming.expect(migration, spec, EPOCH, new Manner.Live(false), new IncomingMigrations.Pass(self, token),
+          ONE_MOVE);
       SourceMigration.Environment environment = new SourceMigration.Environment(
-          new MigrationClient(loops, congestionControl),
+          new MigrationClient(loops, congestionControl, tls),
           line, GuestDisks.NONE, Optional.empty(), (given, ruling) -> moved.countDown(),
           (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
       SourceMigration source = new SourceMigration(
-          new SourceMigration.Order(migration, EPOCH, guest, "itself", destination, token,
+          new SourceMigration.Order(migration, EPOCH, guest, self.value(), destination, token,
               new SourceOptions(Duration.ofMillis(300), 0, 2, SourceOptions.OnStall.SWITCH, ONE_MOVE),
               new Manner.Live(false)),
           environment);

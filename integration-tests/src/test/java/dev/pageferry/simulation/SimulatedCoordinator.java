@@ -2,6 +2,7 @@ package dev.pageferry.simulation;
 
 import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.membership.Membership;
@@ -16,6 +17,7 @@ import dev.pageferry.simulation.SimulatedNetwork.Place;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
 /** The coordinator: its processes come and go, its records stay. */
@@ -78,7 +80,8 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
     }, born, baton.newRandom());
     RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
     services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory::isAlive, history),
-        new RegistryService(new Membership(inventory, ledger, history, repairs, members), inventory, HEARTBEAT_INTERVAL,
+        new RegistryService(new Membership(inventory, ledger, history, repairs, members,
+            new Admissions(store, born, new Random(1))), inventory, HEARTBEAT_INTERVAL,
             LEASE));
     migrations.recover();
   }

@@ -80,7 +80,7 @@ final class SimulatedLink {
       control = new SimulatedControl(host, lostCode);
     }
 
-    abstract End peer();
+    abstract End otherEnd();
 
     abstract void dataEnds(String reason);
 
@@ -93,8 +93,8 @@ final class SimulatedLink {
     /** Something comes to the peer, behind all that was sent before. */
     void deliver(String what, Runnable action) {
       lastArrivalNanos = Math.max(lastArrivalNanos + 1, baton.nanos() + links.latencyNanos());
-      baton.at(lastArrivalNanos, peer().control.host().name(), what, () -> {
-        if (!cut && !peer().control.host().isSealed()) {
+      baton.at(lastArrivalNanos, otherEnd().control.host().name(), what, () -> {
+        if (!cut && !otherEnd().control.host().isSealed()) {
           action.run();
         }
       });
@@ -103,7 +103,7 @@ final class SimulatedLink {
     public void send(MessageLite message) {
       control.host().requireAlive();
       if (control.isOpen()) {
-        deliver("receives " + message.getClass().getSimpleName(), () -> peer().receive(message));
+        deliver("receives " + message.getClass().getSimpleName(), () -> otherEnd().receive(message));
         links.sent(SimulatedLink.this, message);
       }
     }
@@ -133,7 +133,7 @@ final class SimulatedLink {
         return;
       }
       if (control.isOpen()) {
-        deliver("the link was closed", () -> peer().ends("the link was closed"));
+        deliver("the link was closed", () -> otherEnd().ends("the link was closed"));
       }
       ends("this side closed the link");
     }
@@ -150,7 +150,7 @@ final class SimulatedLink {
     }
 
     @Override
-    End peer() {
+    End otherEnd() {
       return destination;
     }
 
@@ -230,7 +230,7 @@ final class SimulatedLink {
     }
 
     @Override
-    End peer() {
+    End otherEnd() {
       return source;
     }
 

@@ -104,7 +104,7 @@ final class SimulatedLinks {
   }
 
   MigrationConnector connector(SimulatedScheduler host) {
-    return (migration, destination, deadline) -> {
+    return (migration, name, destination, deadline) -> {
       Listener listener = listeners.get(destination.toString());
       Promise<SimulatedLink> connected = host.newPromise();
       baton.at(baton.nanos() + 2 * latencyNanos(), host.name(), "connected", () -> {

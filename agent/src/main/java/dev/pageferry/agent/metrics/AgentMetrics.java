@@ -23,6 +23,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
+import java.time.Instant;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -31,6 +32,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 /** What this host measures, in Prometheus' names and base units. No label has an unbounded number of values. */
@@ -143,6 +145,11 @@ public final class AgentMetrics implements Consumer<SourceStatus> {
     FunctionCounter.builder("ferry.switch", network, count).tag("outcome", outcome).baseUnit("frames")
         .description("Frames that the virtual switch sent to one receiver, to all of a network, or after a moved VM")
         .register(registry);
+  }
+
+  /** Shows until when this host's certificate is taken by others. */
+  public void observeCertificate(Supplier<Instant> notAfter) {
+    meters.observeCertificate(notAfter);
   }
 
   /** All meters in Prometheus' text format. */

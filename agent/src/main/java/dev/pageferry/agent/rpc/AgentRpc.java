@@ -14,6 +14,10 @@ import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.PeerCheck;
+import dev.pageferry.common.tls.Role;
+import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import io.grpc.ClientInterceptor;
@@ -27,7 +31,9 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -40,6 +46,10 @@ public final class AgentRpc implements AutoCloseable {
   private static final long KEEP_ALIVE_SECONDS = 10;
   private static final long CLOSE_SECONDS = 2;
 
+  /** Nobody holds a connection for longer without showing a certificate. */
+  private static final long HANDSHAKE_SECONDS = 5;
+
+  private final Optional<Credentials> credentials;
   private final ManagedChannel coordinator;
   private final HostId host;
   private final Incarnation incarnation;
@@ -48,13 +58,21 @@ public final class AgentRpc implements AutoCloseable {
   private final HealthStatusManager health = new HealthStatusManager();
   private volatile @Nullable Server server;
 
-  /** @param meter sees every call to the coordinator */
-  public AgentRpc(HostPort coordinatorAddress, HostId host, Incarnation incarnation, ClientInterceptor meter) {
+  /**
+   * @param credentials by which this host and the coordinator know each other; empty: neither knows the other
+   * @param meter sees every call to the coordinator
+   */
+  public AgentRpc(HostPort coordinatorAddress, HostId host, Incarnation incarnation, Optional<Credentials> credentials,
+      ClientInterceptor meter) {
+    this.credentials = credentials;
     this.host = host;
     this.incarnation = incarnation;
     this.memory = new RecordsMemory(host, incarnation);
-    coordinator = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port()).usePlaintext()
-        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).intercept(meter).build();
+    NettyChannelBuilder channel = NettyChannelBuilder.forAddress(coordinatorAddress.host(), coordinatorAddress.port())
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).intercept(meter);
+    credentials.ifPresentOrElse(
+        it -> channel.sslContext(TlsContexts.grpcClient(it, PeerCheck.any(Role.COORDINATOR))), channel::usePlaintext);
+    coordinator = channel.build();
     ownership = new GrpcOwnershipClient(coordinator, memory, host, incarnation, Scheduler.SYSTEM);
   }
 
@@ -75,10 +93,13 @@ public final class AgentRpc implements AutoCloseable {
    * @throws IOException if the address cannot be listened on
    */
   public int serve(HostPort address, HostAgentService service, ServerInterceptor meter) throws IOException {
-    Server started = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-        .executor(Executors.newVirtualThreadPerTaskExecutor()).permitKeepAliveTime(5, TimeUnit.SECONDS)
+    NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
+        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).intercept(new OrdersGate(memory));
+    credentials.ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER))
+        .intercept(new MembersOnly()));
+    Server started = builder.executor(Executors.newVirtualThreadPerTaskExecutor())
+        .permitKeepAliveTime(5, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
-        .intercept(new OrdersGate(memory))
         // The last is asked first: what the gate refuses is counted, too.
         .intercept(meter)
         .addService(service)
@@ -108,7 +129,8 @@ public final class AgentRpc implements AutoCloseable {
         .setMemoryBytes(ram.capacityBytes()).setVersion(self.version()).setStorageId(self.storageId())
         .setVxlanAddress(self.vxlanAddress().toString()).setBootId(self.bootId())
         .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
-    return new CoordinatorSession(new GrpcRegistryClient(coordinator, memory), request, ram::freeBytes, guests,
+    return new CoordinatorSession(new GrpcRegistryClient(coordinator, memory, self.joinTokenFile()), request,
+        ram::freeBytes, guests,
         outgoing, dialogues, coming, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
   }
 
@@ -118,9 +140,10 @@ public final class AgentRpc implements AutoCloseable {
    * @param storageId of the storage that it has; empty: none
    * @param bootId of the kernel that it runs on
    * @param ended its incarnations that are known to have ended on that boot, newest first
+   * @param joinTokenFile with a token by which it is taken in; it may come later
    */
   public record Registration(HostPort address, HostPort migrationAddress, String version, String storageId,
-      HostPort vxlanAddress, String bootId, List<Incarnation> ended) {
+      HostPort vxlanAddress, String bootId, List<Incarnation> ended, Optional<Path> joinTokenFile) {
   }
 
   @Override

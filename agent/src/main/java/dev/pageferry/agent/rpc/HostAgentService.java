@@ -18,6 +18,7 @@ import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.savedstate.SavedStateWriter.Packing;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -226,7 +227,8 @@ public final class HostAgentService extends HostAgentGrpc.HostAgentImplBase {
           request.getSourceHost());
       incoming.expect(new MigrationId(request.getMigrationId()), arriving(request.getSpec()),
           new OwnershipEpoch(request.getEpoch()),
-          OrderMessages.manner(request), request.getToken().toByteArray(),
+          OrderMessages.manner(request),
+          new IncomingMigrations.Pass(new HostId(request.getSourceHost()), request.getToken().toByteArray()),
           Duration.ofMillis(request.getExpiresInMillis()));
       return PrepareIncomingResponse.getDefaultInstance();
     });

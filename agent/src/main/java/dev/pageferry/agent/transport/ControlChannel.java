@@ -156,7 +156,7 @@ final class ControlChannel extends SimpleChannelInboundHandler<MessageLite> {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    Throwable root = cause.getCause() instanceof WireException wire ? wire : cause;
+    Throwable root = MigrationTls.reason(cause);
     if (root instanceof WireException) {
       refuse(context, String.valueOf(root.getMessage()));
     } else {

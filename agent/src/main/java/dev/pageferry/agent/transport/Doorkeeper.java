@@ -27,17 +27,19 @@ import org.slf4j.LoggerFactory;
 final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
   private static final Logger log = LoggerFactory.getLogger(Doorkeeper.class);
   private static final long HELLO_TIMEOUT_SECONDS = 5;
-  private static final int MAX_STRANGERS = 256;
 
   private final MigrationServer server;
   private final LongAdder bytesSent = new LongAdder();
   private final LongAdder bytesReceived = new LongAdder();
   private final ControlCodec codec = new ControlCodec(bytesSent, bytesReceived);
   private final ExactReads reads = new ExactReads();
+  private final boolean secured;
   private boolean known;
 
-  Doorkeeper(MigrationServer server) {
+  /** @param secured whether bytes come through TLS */
+  Doorkeeper(MigrationServer server, boolean secured) {
     this.server = server;
+    this.secured = secured;
   }
 
   void install(Channel channel) {
@@ -47,14 +49,9 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
 
   @Override
   public void channelActive(ChannelHandlerContext context) {
-    int strangers = server.strangers().incrementAndGet();
-    context.channel().closeFuture().addListener(closed -> leaveStrangers());
-    if (strangers > MAX_STRANGERS) {
-      log.warn("connection from {} refused: {} others have not said hello", context.channel().remoteAddress(),
-          strangers - 1);
-      context.close();
-      return;
-    }
+    Channel channel = context.channel();
+    channel.closeFuture().addListener(closed -> leaveStrangers(channel));
+    server.strangers().came(channel).ifPresent(Channel::close);
     context.executor().schedule(() -> {
       if (!known) {
         context.close();
@@ -63,10 +60,10 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
   }
 
   /** Runs on the channel's event loop: once when the peer is known, or when the channel closes before that. */
-  private void leaveStrangers() {
+  private void leaveStrangers(Channel channel) {
     if (!known) {
       known = true;
-      server.strangers().decrementAndGet();
+      server.strangers().went(channel);
     }
   }
 
@@ -82,8 +79,8 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
 
   private void controlStream(ChannelHandlerContext context, Hello hello) {
     ControlChannel control = new ControlChannel(FailureCode.SOURCE_LOST);
-    NettyDestinationLink link = new NettyDestinationLink(control, bytesReceived);
     Channel channel = context.channel();
+    NettyDestinationLink link = new NettyDestinationLink(control, bytesReceived, MigrationTls.peer(channel));
     channel.pipeline().replace(this, "control", control);
     try {
       server.directory().admit(hello, link);
@@ -93,7 +90,7 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
       control.close();
       return;
     }
-    leaveStrangers();
+    leaveStrangers(channel);
     codec.trust();
     MigrationId migration = new MigrationId(hello.getMigrationId());
     server.sessions().put(migration, link);
@@ -110,15 +107,20 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
           hello.getMigrationId(), hello.getStream()));
       return;
     }
-    leaveStrangers();
+    leaveStrangers(context.channel());
     context.writeAndFlush(StreamWelcome.newBuilder().setStream(hello.getStream()).build());
     DataStreamReceiver receiver = new DataStreamReceiver(hello.getStream(), sink.get(), link.byteCounter(),
         codec.sequenceIn(), codec.sequenceOut());
     Channel channel = context.channel();
     // The source sends no page before it has read the welcome, so that the codec holds no bytes of it now.
-    reads.directTo(receiver::nextTarget);
     channel.pipeline().replace(this, "receiver", receiver);
-    channel.pipeline().remove(codec);
+    if (secured) {
+      reads.readMuch();
+      channel.pipeline().replace(codec, "copied-reads", new CopiedReads(receiver::nextTarget));
+    } else {
+      reads.directTo(receiver::nextTarget);
+      channel.pipeline().remove(codec);
+    }
   }
 
   private @Nullable NettyDestinationLink session(StreamHello hello) {
@@ -137,7 +139,8 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.warn("connection from {} closed: {}", context.channel().remoteAddress(), cause.getMessage());
+    log.warn("connection from {} closed: {}", context.channel().remoteAddress(),
+        MigrationTls.reason(cause).getMessage());
     context.close();
   }
 }

@@ -21,9 +21,18 @@ final class ExactReads implements RecvByteBufAllocator {
   private static final long CONTROL_BYTES_PER_TURN = 64 << 10;
 
   private static final int GREETING_BYTES = 2048;
+  /** Sixteen records of TLS, about. */
+  private static final int MUCH_BYTES = 256 << 10;
 
   /** Used by the channel's event loop only. */
   private @Nullable Supplier<ByteBuf> nextTarget;
+
+  private int readBytes = GREETING_BYTES;
+
+  /** From the next read on as much comes at once as suits pages that TLS has encrypted. Called on the channel's event loop. */
+  void readMuch() {
+    readBytes = MUCH_BYTES;
+  }
 
   /** From the next read on the supplier says where bytes go. Called on the channel's event loop. */
   void directTo(Supplier<ByteBuf> target) {
@@ -44,12 +53,12 @@ final class ExactReads implements RecvByteBufAllocator {
 
     @Override
     public ByteBuf allocate(ByteBufAllocator allocator) {
-      return nextTarget == null ? allocator.ioBuffer(GREETING_BYTES) : nextTarget.get();
+      return nextTarget == null ? allocator.ioBuffer(readBytes) : nextTarget.get();
     }
 
     @Override
     public int guess() {
-      return GREETING_BYTES;
+      return readBytes;
     }
 
     @Override
@@ -89,7 +98,8 @@ final class ExactReads implements RecvByteBufAllocator {
     @Override
     public boolean continueReading() {
       // A read that came back short has emptied the socket.
-      return last == attempted && total < (nextTarget == null ? CONTROL_BYTES_PER_TURN : BYTES_PER_TURN)
+      return last == attempted
+          && total < (nextTarget == null && readBytes == GREETING_BYTES ? CONTROL_BYTES_PER_TURN : BYTES_PER_TURN)
           && reads < READS_PER_TURN && config != null && config.isAutoRead();
     }
 

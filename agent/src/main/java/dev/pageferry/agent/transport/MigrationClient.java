@@ -4,6 +4,7 @@ import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.common.time.Deadline;
@@ -20,15 +21,17 @@ import java.util.concurrent.atomic.LongAdder;
 public final class MigrationClient implements MigrationConnector {
   private final EventLoops loops;
   private final CongestionControl congestionControl;
+  private final MigrationTls tls;
 
   /** @param congestionControl of the streams that carry pages */
-  public MigrationClient(EventLoops loops, CongestionControl congestionControl) {
+  public MigrationClient(EventLoops loops, CongestionControl congestionControl, MigrationTls tls) {
+    this.tls = tls;
     this.loops = loops;
     this.congestionControl = congestionControl;
   }
 
   @Override
-  public SourceLink connect(MigrationId migration, HostPort destination, Deadline deadline)
+  public SourceLink connect(MigrationId migration, HostId host, HostPort destination, Deadline deadline)
       throws MigrationFailure, InterruptedException {
     InetSocketAddress address = new InetSocketAddress(destination.host(), destination.port());
     ControlChannel control = new ControlChannel(FailureCode.DESTINATION_LOST);
@@ -42,6 +45,7 @@ public final class MigrationClient implements MigrationConnector {
             ControlCodec codec = new ControlCodec(bytesSent, new LongAdder());
             codec.trust();
             channel.pipeline().addLast(codec).addLast(control);
+            tls.secureTo(channel, host);
           }
         }).connect(address);
     if (!connecting.await(deadline.remainingNanos(), TimeUnit.NANOSECONDS) || !connecting.isSuccess()) {
@@ -53,6 +57,8 @@ public final class MigrationClient implements MigrationConnector {
                       ? "no answer in time"
                       : connecting.cause().getMessage()));
     }
-    return new NettySourceLink(migration, address, new StreamConnector(loops, congestionControl), control, bytesSent);
+    return new NettySourceLink(migration, address,
+        new StreamConnector(loops, congestionControl, channel -> tls.secureTo(channel, host)),
+        control, bytesSent);
   }
 }

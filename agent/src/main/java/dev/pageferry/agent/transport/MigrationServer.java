@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /** Listens for migrations. */
 public final class MigrationServer implements AutoCloseable {
@@ -21,10 +20,10 @@ public final class MigrationServer implements AutoCloseable {
   private final EventLoops loops;
   private final IncomingDirectory directory;
   private final ConcurrentMap<MigrationId, NettyDestinationLink> sessions = new ConcurrentHashMap<>();
-  private final AtomicInteger strangers = new AtomicInteger();
+  private final Strangers strangers = new Strangers();
   private final Channel listener;
 
-  private MigrationServer(EventLoops loops, HostPort address, IncomingDirectory directory)
+  private MigrationServer(EventLoops loops, HostPort address, MigrationTls tls, IncomingDirectory directory)
       throws IOException, InterruptedException {
     this.loops = loops;
     this.directory = directory;
@@ -33,7 +32,8 @@ public final class MigrationServer implements AutoCloseable {
         .childOption(ChannelOption.TCP_NODELAY, true).childHandler(new ChannelInitializer<Channel>() {
           @Override
           protected void initChannel(Channel channel) {
-            new Doorkeeper(MigrationServer.this).install(channel);
+            new Doorkeeper(MigrationServer.this, tls.isOn()).install(channel);
+            tls.secureAccepted(channel);
           }
         }).bind(new InetSocketAddress(address.host(), address.port())).await();
     if (!binding.isSuccess()) {
@@ -43,9 +43,10 @@ public final class MigrationServer implements AutoCloseable {
   }
 
   /** @throws IOException if the address cannot be listened on */
-  public static MigrationServer listen(EventLoops loops, HostPort address, IncomingDirectory directory)
+  public static MigrationServer listen(EventLoops loops, HostPort address, MigrationTls tls,
+      IncomingDirectory directory)
       throws IOException, InterruptedException {
-    return new MigrationServer(loops, address, directory);
+    return new MigrationServer(loops, address, tls, directory);
   }
 
   /** The port that is listened on. */
@@ -62,7 +63,7 @@ public final class MigrationServer implements AutoCloseable {
   }
 
   /** Connections that have not shown who they are. */
-  AtomicInteger strangers() {
+  Strangers strangers() {
     return strangers;
   }
 

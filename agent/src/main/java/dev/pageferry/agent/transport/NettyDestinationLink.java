@@ -3,6 +3,7 @@ package dev.pageferry.agent.transport;
 import dev.pageferry.agent.migration.DestinationLink;
 import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.agent.wire.StreamProof;
+import dev.pageferry.common.identity.HostId;
 import io.netty.channel.Channel;
 import java.util.HashSet;
 import java.util.List;
@@ -23,7 +24,11 @@ final class NettyDestinationLink implements DestinationLink, ControlledLink {
   private record Admission(int count, byte[] sessionKey, PageSink sink, Set<Integer> proven) {
   }
 
-  NettyDestinationLink(ControlChannel control, LongAdder bytesReceived) {
+  private final Optional<HostId> peer;
+
+  /** @param peer the host at the other end, by its certificate; empty: streams are plain */
+  NettyDestinationLink(ControlChannel control, LongAdder bytesReceived, Optional<HostId> peer) {
+    this.peer = peer;
     this.control = control;
     this.bytesReceived = bytesReceived;
   }
@@ -35,12 +40,18 @@ final class NettyDestinationLink implements DestinationLink, ControlledLink {
 
   /** The sink for a data stream that proves, for the first time, that it belongs here. */
   synchronized Optional<PageSink> admit(int stream, byte[] proof, Channel channel) {
-    if (admission == null || !control.isOpen() || stream < 0 || stream >= admission.count()
+    if (admission == null || !MigrationTls.peer(channel).equals(peer) || !control.isOpen() || stream < 0
+        || stream >= admission.count()
         || !StreamProof.matches(admission.sessionKey(), stream, proof) || !admission.proven().add(stream)) {
       return Optional.empty();
     }
     streams.add(channel);
     return Optional.of(admission.sink());
+  }
+
+  @Override
+  public Optional<HostId> peer() {
+    return peer;
   }
 
   LongAdder byteCounter() {

@@ -22,8 +22,11 @@ final class StreamConnector {
 
   private final EventLoops loops;
   private final CongestionControl congestionControl;
+  private final Consumer<Channel> securing;
 
-  StreamConnector(EventLoops loops, CongestionControl congestionControl) {
+  /** @param securing puts what encrypts in front of a channel's handlers */
+  StreamConnector(EventLoops loops, CongestionControl congestionControl, Consumer<Channel> securing) {
+    this.securing = securing;
     this.loops = loops;
     this.congestionControl = congestionControl;
   }
@@ -46,6 +49,7 @@ final class StreamConnector {
             congestionControl.applyTo(channel);
             channel.pipeline().addLast(codec)
                 .addLast(new Greeting(hello, codec, bytesSent, dataBytesWritten, onBroken, opened));
+            securing.accept(channel);
           }
         }).connect(destination).addListener(connected -> {
           if (!connected.isSuccess()) {

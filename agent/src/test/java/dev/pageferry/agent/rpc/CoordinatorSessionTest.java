@@ -110,7 +110,7 @@ final class CoordinatorSessionTest {
   void start() throws Exception {
     server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0)).addService(registry).build().start();
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
-    MigrationConnector nowhere = (migration, destination, deadline) -> {
+    MigrationConnector nowhere = (migration, host, destination, deadline) -> {
       throw new IllegalStateException("nothing migrates here");
     };
     RecordsMemory records = new RecordsMemory(new HostId("host-a"), new Incarnation("first-life"));
@@ -122,7 +122,7 @@ final class CoordinatorSessionTest {
             (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty())),
         new GuestClaims(), status -> {
         });
-    session = new CoordinatorSession(new GrpcRegistryClient(channel, records),
+    session = new CoordinatorSession(new GrpcRegistryClient(channel, records, Optional.empty()),
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory::freeBytes,
         guests, outgoing, dialogues, () -> coming, network::tell, Scheduler.SYSTEM,
         () -> Linux.bootTimeNanos() + frozenNanos.get(),

@@ -74,9 +74,10 @@ class HostAgentServiceTest {
     OwnershipDialogue.Line line = new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1));
     Failpoints failpoints = new Failpoints(Optional.empty());
     VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Ticker.SYSTEM);
-    SourceMigration.Environment departures = new SourceMigration.Environment((migration, destination, deadline) -> {
-      throw new IllegalStateException("nothing migrates here");
-    }, line, GuestDisks.NONE, Optional.empty(), guests, (migration, vm) -> MigrationLog.SILENT, failpoints);
+    SourceMigration.Environment departures = new SourceMigration.Environment(
+        (migration, host, destination, deadline) -> {
+          throw new IllegalStateException("nothing migrates here");
+        }, line, GuestDisks.NONE, Optional.empty(), guests, (migration, vm) -> MigrationLog.SILENT, failpoints);
     IncomingMigrations incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(), line, () -> {
     }, guests::adopt, (migration, vm) -> MigrationLog.SILENT, failpoints);
     service = new HostAgentService(new Incarnation("first"), guests, new VmCreation(factory, guests, claims, line,

@@ -6,9 +6,11 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.migration.Manner;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
 import dev.pageferry.agent.wire.ControlFrames;
 import dev.pageferry.agent.wire.FrameHeader;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.proto.migration.v1.BackToPreCopy;
 import dev.pageferry.proto.migration.v1.DisksFlushed;
 import dev.pageferry.proto.migration.v1.FlushDisks;
@@ -111,7 +113,7 @@ class HostileControlStreamTest {
   void aTokenThatHasExpiredIsRefusedLikeAWrongOne() throws Exception {
     fixture.target.incoming().expect(fixture.announced.id(), fixture.spec, fixture.announced.epoch(),
         new Manner.Live(false),
-        fixture.announced.token(), Duration.ZERO);
+        new IncomingMigrations.Pass(new HostId("source"), fixture.announced.token()), Duration.ZERO);
     RawSource source = fixture.source();
     source.control.send(source.hello().build());
     source.control.expectRefusal("DESTINATION_REFUSED", "is expected here with this token");

@@ -54,7 +54,7 @@ final class HostileFixture implements AutoCloseable {
   void assertUnharmed() throws Exception {
     TestCluster.awaitFree(target, TestHost.MEMORY_BYTES);
     assertThat(target.adopted()).isEmpty();
-    await().atMost(TestCluster.PATIENCE).until(() -> target.server().strangers().get() == 0);
+    await().atMost(TestCluster.PATIENCE).until(() -> target.server().strangers().count() == 0);
     VirtualMachine vm = good.boot(TestCluster.hotSet());
     TestCluster.Move move = cluster.start(good, target, vm, TestCluster.options(STREAMS));
     await().atMost(TestCluster.PATIENCE).until(

@@ -22,6 +22,7 @@ import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.Rulings;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -65,7 +66,7 @@ class PushedMachineTest {
 
   @BeforeEach
   void listen() throws Exception {
-    server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
+    server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), MigrationTls.NONE, incoming);
     machine = skeleton(FEW_PAGES);
   }
 
@@ -96,11 +97,13 @@ class PushedMachineTest {
 
   private SourceStatus move(int streams) throws Exception {
     ledger.begin(MIGRATION, EPOCH.value(), "a", "b");
-    incoming.expect(MIGRATION, kind.spec(machine.spec().toMessage()), EPOCH, new Manner.Live(false), TOKEN, PATIENCE);
+    incoming.expect(MIGRATION, kind.spec(machine.spec().toMessage()), EPOCH, new Manner.Live(false),
+        new IncomingMigrations.Pass(new HostId("a"), TOKEN), PATIENCE);
     SourceMigration migration = new SourceMigration(
         new SourceMigration.Order(MIGRATION, EPOCH, machine, "b", new HostPort("127.0.0.1", server.port()), TOKEN,
             new SourceOptions(Duration.ofMillis(500), 0, streams, OnStall.SWITCH, PATIENCE), new Manner.Live(false)),
-        new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
+        new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT),
+            MigrationTls.NONE),
             line(2), GuestDisks.NONE, Optional.empty(), (guest, ruling) -> givenAway.add(guest),
             (id, name) -> MigrationLog.SILENT, new Failpoints(Optional.empty())));
     migration.run();

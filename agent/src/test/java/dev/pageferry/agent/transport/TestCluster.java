@@ -12,6 +12,7 @@ import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.agent.migration.Failpoints;
 import dev.pageferry.agent.migration.Manner;
 import dev.pageferry.agent.migration.MigrationLog;
+import dev.pageferry.agent.migration.destination.IncomingMigrations;
 import dev.pageferry.agent.migration.source.SourceMigration;
 import dev.pageferry.agent.migration.source.SourceOptions;
 import dev.pageferry.agent.migration.source.SourceOptions.OnStall;
@@ -19,6 +20,7 @@ import dev.pageferry.agent.migration.source.SourceStatus;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -50,7 +52,11 @@ final class TestCluster implements AutoCloseable {
   }
 
   TestHost host(String name, GuestDisks disks) throws Exception {
-    TestHost host = new TestHost(name, loops, ledger, disks);
+    return host(name, disks, MigrationTls.NONE);
+  }
+
+  TestHost host(String name, GuestDisks disks, MigrationTls tls) throws Exception {
+    TestHost host = new TestHost(name, loops, ledger, disks, tls);
     hosts.add(host);
     return host;
   }
@@ -64,7 +70,8 @@ final class TestCluster implements AutoCloseable {
     Announced announced = new Announced(id, new OwnershipEpoch(epoch), spec,
         ("token of " + id).getBytes(StandardCharsets.UTF_8));
     ledger.begin(id, epoch, source.name(), destination.name());
-    destination.incoming().expect(id, spec, announced.epoch(), new Manner.Live(false), announced.token(), TOKEN_LIFE);
+    destination.incoming().expect(id, spec, announced.epoch(), new Manner.Live(false),
+        new IncomingMigrations.Pass(new HostId(source.name()), announced.token()), TOKEN_LIFE);
     return announced;
   }
 
@@ -80,17 +87,26 @@ final class TestCluster implements AutoCloseable {
   /** Starts moving a VM from one host to another. */
   Move start(TestHost source, TestHost destination, VirtualMachine vm, SourceOptions options) throws Exception {
     long epoch = source.find(vm.spec().id()).orElseThrow().epoch().value();
-    return start(source, destination.address(), vm, options, announce(source, destination, vm.spec(), epoch));
+    return start(source, destination.name(), destination.address(), vm, options,
+        announce(source, destination, vm.spec(), epoch));
   }
 
   /** Starts moving a VM to whoever listens there. */
   Move start(TestHost source, HostPort destination, VirtualMachine vm, SourceOptions options, Announced announced) {
+    return start(source, "destination", destination, vm, options, announced);
+  }
+
+  /** Starts moving a VM to a host of that name, if it is who listens there. */
+  Move start(TestHost source, String destinationName, HostPort destination, VirtualMachine vm, SourceOptions options,
+      Announced announced) {
     List<Guest> givenAway = new ArrayList<>();
     SourceMigration migration = new SourceMigration(
-        new SourceMigration.Order(announced.id(), announced.epoch(), vm, "destination", destination, announced.token(),
+        new SourceMigration.Order(announced.id(), announced.epoch(), vm, destinationName, destination,
+            announced.token(),
             options,
             new Manner.Live(false)),
-        new SourceMigration.Environment(new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT)),
+        new SourceMigration.Environment(
+            new MigrationClient(loops, new CongestionControl(CongestionControl.DEFAULT), source.tls()),
             new OwnershipDialogue.Line(ledger, sourceScheduler, new Random(2)), source.disks(), Optional.empty(),
             (guest, ruling) -> {
               givenAway.add(guest);

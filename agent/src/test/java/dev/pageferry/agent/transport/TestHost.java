@@ -36,6 +36,7 @@ final class TestHost implements AutoCloseable {
   }
 
   private final String name;
+  private final MigrationTls tls;
   private final HostMemory memory = new HostMemory(MEMORY_BYTES);
   private final GuestDisks disks;
   private final VmFactory factory;
@@ -43,15 +44,16 @@ final class TestHost implements AutoCloseable {
   private final IncomingMigrations incoming;
   private final MigrationServer server;
 
-  TestHost(String name, EventLoops loops, OwnershipClient ownership, GuestDisks disks)
+  TestHost(String name, EventLoops loops, OwnershipClient ownership, GuestDisks disks, MigrationTls tls)
       throws IOException, InterruptedException {
     this.name = name;
+    this.tls = tls;
     this.disks = disks;
     factory = new VmFactory(memory, disks, Ticker.SYSTEM);
     incoming = new IncomingMigrations(factory, disks, Optional.empty(),
         new OwnershipDialogue.Line(ownership, Scheduler.SYSTEM, new Random(1)), () -> {
         }, this::adopt, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
-    server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), incoming);
+    server = MigrationServer.listen(loops, new HostPort("127.0.0.1", 0), tls, incoming);
   }
 
   private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {
@@ -62,6 +64,10 @@ final class TestHost implements AutoCloseable {
 
   String name() {
     return name;
+  }
+
+  MigrationTls tls() {
+    return tls;
   }
 
   GuestDisks disks() {

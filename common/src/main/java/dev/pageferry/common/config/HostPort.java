@@ -12,6 +12,8 @@ public record HostPort(String host, int port) {
   /** Of names (RFC 1123, and the underscores that some use) and of addresses, a zone included. */
   private static final Pattern NAME_OR_ADDRESS = Pattern.compile("[A-Za-z0-9._:%-]+");
 
+  private static final Pattern LOOPBACK = Pattern.compile("127(\\.\\d{1,3}){3}|::1|localhost");
+
   /** @throws IllegalArgumentException if the text is not HOST:PORT or [IPv6]:PORT */
   public static HostPort parse(String text) {
     int colon = text.lastIndexOf(':');
@@ -37,6 +39,11 @@ public record HostPort(String host, int port) {
   /** True where listening on this address means listening on every interface. */
   public boolean isWildcard() {
     return host.equals("0.0.0.0") || host.equals("::");
+  }
+
+  /** True where nobody on another machine reaches this address: of 127.0.0.0/8, ::1, or {@code localhost}. */
+  public boolean isLoopback() {
+    return LOOPBACK.matcher(host).matches();
   }
 
   @Override

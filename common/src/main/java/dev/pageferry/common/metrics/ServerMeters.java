@@ -11,6 +11,8 @@ import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.core.instrument.config.MeterFilter;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Instant;
+import java.util.function.Supplier;
 
 /** The registry of one server, with what it shows of its build and its process. */
 public final class ServerMeters {
@@ -36,6 +38,13 @@ public final class ServerMeters {
     new ProcessorMetrics().bindTo(registry);
     new FileDescriptorMetrics().bindTo(registry);
     new UptimeMetrics().bindTo(registry);
+  }
+
+  /** Shows until when this server's certificate is taken by others. */
+  public void observeCertificate(Supplier<Instant> notAfter) {
+    Gauge.builder("ferry.certificate.not.after", () -> notAfter.get().toEpochMilli() / 1e3)
+        .baseUnit("seconds").description("When this server's certificate ends, in seconds since 1970-01-01 UTC")
+        .register(registry);
   }
 
   public MeterRegistry registry() {

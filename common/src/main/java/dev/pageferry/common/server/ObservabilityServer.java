@@ -3,8 +3,16 @@ package dev.pageferry.common.server;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsExchange;
+import com.sun.net.httpserver.HttpsParameters;
+import com.sun.net.httpserver.HttpsServer;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.PeerCheck;
+import dev.pageferry.common.tls.Role;
+import dev.pageferry.common.tls.TlsContexts;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
@@ -12,14 +20,17 @@ import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
+import javax.net.ssl.SSLParameters;
 
 /** Serves {@code /metrics} (Prometheus text format), {@code /health/live} and {@code /health/ready}. */
 public final class ObservabilityServer implements AutoCloseable {
   private static final String PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8";
   private static final String TEXT = "text/plain; charset=utf-8";
 
+  private static final Set<Role> READERS = Set.of(Role.METRICS, Role.VIEWER, Role.OPERATOR);
   private static final List<String> READING = List.of("GET", "HEAD");
 
   private final HttpServer server;
@@ -28,18 +39,26 @@ public final class ObservabilityServer implements AutoCloseable {
    * Starts to serve.
    *
    * @param metrics all meters in Prometheus' text format
+   * @param credentials by which it is HTTPS; empty: plain HTTP
    * @param trouble why the program cannot do its work now; empty: it can
    * @throws IOException if the address cannot be listened on
    */
-  public ObservabilityServer(HostPort address, Supplier<String> metrics, Supplier<Optional<String>> trouble)
-      throws IOException {
+  public ObservabilityServer(HostPort address, Optional<Credentials> credentials, Supplier<String> metrics,
+      Supplier<Optional<String>> trouble) throws IOException {
+    InetSocketAddress listening = new InetSocketAddress(address.host(), address.port());
     try {
-      server = HttpServer.create(new InetSocketAddress(address.host(), address.port()), 0);
+      server = credentials.isPresent() ? secured(listening, credentials.get()) : HttpServer.create(listening, 0);
     } catch (IOException | UnresolvedAddressException e) {
       throw IoFailure.listening("HTTP", address, "--http", e);
     }
     server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
-    serve("/metrics", exchange -> answer(exchange, 200, PROMETHEUS_TEXT, metrics.get()));
+    serve("/metrics", exchange -> {
+      if (mayReadMetrics(exchange)) {
+        answer(exchange, 200, PROMETHEUS_TEXT, metrics.get());
+      } else {
+        answer(exchange, 403, TEXT, "metrics are for members with a certificate of role metrics, viewer or operator\n");
+      }
+    });
     serve("/health/live", exchange -> answer(exchange, 200, TEXT, "live\n"));
     serve("/health/ready", exchange -> {
       Optional<String> reason = trouble.get();
@@ -47,6 +66,28 @@ public final class ObservabilityServer implements AutoCloseable {
           reason.map(each -> "not ready: %s\n".formatted(each)).orElse("ready\n"));
     });
     server.start();
+  }
+
+  private static HttpServer secured(InetSocketAddress address, Credentials credentials) throws IOException {
+    HttpsServer server = HttpsServer.create(address, 0);
+    server.setHttpsConfigurator(new HttpsConfigurator(credentials.context(PeerCheck.ANY_MEMBER)) {
+      @Override
+      public void configure(HttpsParameters parameters) {
+        SSLParameters tls = getSSLContext().getDefaultSSLParameters();
+        tls.setProtocols(new String[]{TlsContexts.PROTOCOL});
+        // Health is for everybody: load balancers have no certificate.
+        tls.setWantClientAuth(true);
+        parameters.setSSLParameters(tls);
+      }
+    });
+    return server;
+  }
+
+  /** On loopback everybody; from elsewhere, which is always TLS, whose certificate says so. */
+  private static boolean mayReadMetrics(HttpExchange exchange) {
+    return exchange.getRemoteAddress().getAddress().isLoopbackAddress()
+        || (exchange instanceof HttpsExchange secured && Credentials.peer(secured.getSSLSession())
+            .filter(it -> READERS.contains(it.role())).isPresent());
   }
 
   /** For the path itself: the server's own contexts take whatever begins like it, and every method. */

@@ -39,7 +39,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   /** Of start scripts, of the command, and for developers. */
   private static final List<String> OTHER_VARIABLES = List.of("java-home", "agent-opts", "coordinator-opts", "opts",
-      "start-cache", "config", "output", "no-color", "quiet", "dev-failpoints");
+      "start-cache", "config", "context", "output", "no-color", "quiet", "dev-failpoints");
 
   private static final String LOG_LEVEL = "log-level";
   private static final Set<String> LOG_LEVELS = Set.of("error", "warn", "info", "debug", "trace");
@@ -65,6 +65,23 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
       description = "What is logged: error, warn, info, debug or trace, each with those before it.%nDefault info.")
   @Nullable
   String logLevel;
+  @Option(names = "--tls-cert", paramLabel = "FILE",
+      description = "This server's certificate (PEM); with --tls-key and --tls-ca it answers only%n"
+          + "members of its cluster. Without, everybody, and it listens on loopback alone.%n"
+          + "The three files are read again when they change.")
+  @Nullable
+  String tlsCert;
+  @Option(names = "--tls-key", paramLabel = "FILE", description = "The key that belongs to it (PEM, PKCS #8).")
+  @Nullable
+  String tlsKey;
+  @Option(names = "--tls-ca", paramLabel = "FILE",
+      description = "Certificates of those that certify members (PEM).")
+  @Nullable
+  String tlsCa;
+  @Option(names = "--http-plain", paramLabel = "true|false", arity = "0..1", fallbackValue = "true",
+      description = "HTTP without TLS, on loopback. Default false where there is a certificate.")
+  @Nullable
+  String httpPlain;
   @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this text.")
   boolean help;
   @Option(names = "--version", versionHelp = true, description = "Shows the version.")
@@ -72,7 +89,8 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   /** @param names settings that the program knows, as its options without the dashes */
   protected ServerProgram(List<String> names) {
-    this.names = Stream.concat(names.stream(), Stream.of(LOG_FORMAT, LOG_LEVEL)).toList();
+    this.names = Stream.of(names, ServerSecurity.SETTINGS, List.of(LOG_FORMAT, LOG_LEVEL)).flatMap(List::stream)
+        .toList();
   }
 
   /** Runs the program, or shows its help or its version. @return its exit code */

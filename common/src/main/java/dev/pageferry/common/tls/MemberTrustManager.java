@@ -3,6 +3,7 @@ package dev.pageferry.common.tls;
 import java.net.Socket;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.util.Objects;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
@@ -20,27 +21,31 @@ final class MemberTrustManager extends X509ExtendedTrustManager {
     this.check = check;
   }
 
-  private void checkMember(Identity own, X509Certificate[] chain) throws CertificateException {
+  private void checkMember(Identity own, X509Certificate[] chain, String asked) throws CertificateException {
     Member peer = Member.of(chain[0]);
     if (!peer.cluster().equals(own.self().cluster())) {
       throw new CertificateException(
           "the peer is %s of cluster %s; this is cluster %s".formatted(peer, peer.cluster(), own.self().cluster()));
     }
-    check.check(peer);
+    check.check(peer, asked);
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType) throws CertificateException {
     Identity own = credentials.current().identity();
     own.authorities().checkClientTrusted(chain, authType);
-    checkMember(own, chain);
+    checkMember(own, chain, "");
   }
 
   @Override
   public void checkServerTrusted(X509Certificate[] chain, String authType) throws CertificateException {
+    checkServer(chain, authType, "");
+  }
+
+  private void checkServer(X509Certificate[] chain, String authType, String asked) throws CertificateException {
     Identity own = credentials.current().identity();
     own.authorities().checkServerTrusted(chain, authType);
-    checkMember(own, chain);
+    checkMember(own, chain, asked);
   }
 
   @Override
@@ -64,7 +69,8 @@ final class MemberTrustManager extends X509ExtendedTrustManager {
   @Override
   public void checkServerTrusted(X509Certificate[] chain, String authType, @Nullable SSLEngine engine)
       throws CertificateException {
-    checkServerTrusted(chain, authType);
+    checkServer(chain, authType,
+        engine == null ? "" : Objects.requireNonNullElse(engine.getPeerHost(), ""));
   }
 
   /** None are named to clients: each has one certificate, and shows it. */

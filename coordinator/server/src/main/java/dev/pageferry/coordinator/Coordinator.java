@@ -5,6 +5,10 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.server.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.Role;
+import dev.pageferry.coordinator.access.Admissions;
+import dev.pageferry.coordinator.access.AuditLog;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
 import dev.pageferry.coordinator.disks.Disks;
@@ -46,6 +50,8 @@ final class Coordinator implements AutoCloseable {
   private final Task recovery;
 
   Coordinator(CoordinatorConfig config, String version) throws IOException {
+    Optional<Credentials> credentials = config.security().open(Role.COORDINATOR, Optional.empty(),
+        Scheduler.SYSTEM);
     store = SqliteRecordStore.open(config.data());
     Machines machines;
     try {
@@ -56,7 +62,8 @@ final class Coordinator implements AutoCloseable {
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(version, inventory, ledger, history);
-      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls(), inventory::noteAnswer);
+      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls(), inventory::noteAnswer,
+          credentials, inventory::hostAt);
       Disks disks = new Disks(ledger, inventory, agents);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
       machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);
@@ -65,10 +72,13 @@ final class Coordinator implements AutoCloseable {
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
       metrics.observe(migrations, requests);
+      credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
           history,
-          repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls());
-      observability = new ObservabilityServer(config.http(), metrics::scrape,
+          repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls(),
+          new CoordinatorRpc.Access(credentials, new Admissions(store, Scheduler.SYSTEM, random),
+              new AuditLog(store, Scheduler.SYSTEM)));
+      observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
     } catch (IOException | RuntimeException e) {
       store.close();

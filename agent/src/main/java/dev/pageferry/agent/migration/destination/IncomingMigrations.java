@@ -17,6 +17,7 @@ import dev.pageferry.agent.ownership.CoordinatorsWord;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -55,7 +56,20 @@ public final class IncomingMigrations implements IncomingDirectory {
     DISCARDED
   }
 
-  private record Expectation(GuestSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token, Deadline expiry) {
+  private record Expectation(GuestSpec spec, OwnershipEpoch epoch, Manner manner, Pass pass, Deadline expiry) {
+  }
+
+  /**
+   * By what a source is let in.
+   *
+   * @param source the host that is to come
+   * @param token that it was given, of one use
+   */
+  public record Pass(HostId source, byte[] token) {
+    /** @param peer who came, by its certificate; empty: nobody is known here by one */
+    boolean fits(byte[] presented, Optional<HostId> peer) {
+      return MessageDigest.isEqual(token, presented) && peer.filter(it -> !it.equals(source)).isEmpty();
+    }
   }
 
   /** A migration on its way, or how one ended: nothing that holds the guest, its memory or its tables. */
@@ -87,7 +101,7 @@ public final class IncomingMigrations implements IncomingDirectory {
   }
 
   /**
-   * Announces a migration: its source may connect, once, with the token.
+   * Announces a migration: its source may connect, once.
    *
    * <p>The coordinator lets a VM have one migration at a time. So any other one of the same VM that is still here is over,
    * however alive its half-dead source looks; it is told to end, and the answer waits until its memory is free, for at most
@@ -96,7 +110,7 @@ public final class IncomingMigrations implements IncomingDirectory {
    * @param manner how its contents come
    * @throws IllegalStateException if this agent is shutting down
    */
-  public void expect(MigrationId migration, GuestSpec spec, OwnershipEpoch epoch, Manner manner, byte[] token,
+  public void expect(MigrationId migration, GuestSpec spec, OwnershipEpoch epoch, Manner manner, Pass pass,
       Duration validFor) throws InterruptedException {
     endOthersOf(migration, spec);
     synchronized (this) {
@@ -105,7 +119,7 @@ public final class IncomingMigrations implements IncomingDirectory {
       }
       expected.values().removeIf(each -> each.expiry().hasPassed() || each.spec().id().equals(spec.id()));
       expected.put(migration,
-          new Expectation(spec, epoch, manner, token, Deadline.after(validFor, environment.ticker())));
+          new Expectation(spec, epoch, manner, pass, Deadline.after(validFor, environment.ticker())));
     }
   }
 
@@ -140,8 +154,8 @@ public final class IncomingMigrations implements IncomingDirectory {
     MigrationId migration = migrationId(hello);
     Expectation expectation = expected.get(migration);
     if (expectation == null || expectation.expiry().hasPassed()
-        || !MessageDigest.isEqual(expectation.token(), hello.getToken().toByteArray())) {
-      // One answer for all three, so that a stranger learns nothing from it.
+        || !expectation.pass().fits(hello.getToken().toByteArray(), link.peer())) {
+      // One answer for all of them, so that a stranger learns nothing from it.
       throw refused("no migration '%s' is expected here with this token".formatted(migration));
     }
     expected.remove(migration);

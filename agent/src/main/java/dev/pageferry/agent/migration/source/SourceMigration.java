@@ -19,6 +19,7 @@ import dev.pageferry.agent.ownership.Ruling.NotOurs.Why;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.migration.FailureCode;
@@ -267,7 +268,7 @@ public final class SourceMigration implements Departure {
 
   private SourceLink connect() throws MigrationFailure, InterruptedException {
     enter(MigrationStage.SETUP);
-    return environment.connector().connect(order.migration(), order.destination(),
+    return environment.connector().connect(order.migration(), new HostId(order.destinationHost()), order.destination(),
         attempt.deadline().orAfter(CONNECT_TIMEOUT));
   }
 

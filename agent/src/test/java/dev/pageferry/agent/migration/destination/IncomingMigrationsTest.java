@@ -22,6 +22,7 @@ import dev.pageferry.agent.migration.destination.IncomingMigrations.State;
 import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.ownership.ScriptedRow;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -42,6 +43,7 @@ class IncomingMigrationsTest {
   private static final long BYTES = 1 << 20;
   private static final MigrationId MIGRATION = new MigrationId("migration");
   private static final byte[] TOKEN = {1, 2, 3};
+  private static final IncomingMigrations.Pass PASS = new IncomingMigrations.Pass(new HostId("host-a"), TOKEN);
 
   private final IncomingMigrations incoming = new IncomingMigrations(
       new VmFactory(new HostMemory(16 * BYTES), GuestDisks.NONE, Ticker.SYSTEM), GuestDisks.NONE, Optional.empty(),
@@ -51,7 +53,7 @@ class IncomingMigrationsTest {
       }, (migration, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
 
   /** A source that is gone as soon as it was let in. */
-  private static final class BrokenLink implements DestinationLink {
+  private static class BrokenLink implements DestinationLink {
     @Override
     public void acceptStreams(int count, byte[] sessionKey, PageSink sink) {
       // None comes.
@@ -107,14 +109,26 @@ class IncomingMigrationsTest {
 
   @Test
   void anAgentThatEndsExpectsNothingAndLetsNobodyIn() throws Exception {
-    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), TOKEN, Duration.ofMinutes(1));
+    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), PASS, Duration.ofMinutes(1));
     incoming.close(Duration.ZERO);
 
     assertThat(incoming.state(MIGRATION)).isEqualTo(State.UNKNOWN);
     assertThatThrownBy(() -> admit(new BrokenLink())).isInstanceOf(MigrationFailure.class)
         .hasMessageContaining("shutting down");
-    assertThatThrownBy(() -> incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), TOKEN,
+    assertThatThrownBy(() -> incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), PASS,
         Duration.ofMinutes(1))).isInstanceOf(IllegalStateException.class).hasMessageContaining("shutting down");
+  }
+
+  @Test
+  void aHostThatIsNotTheSourceIsAnsweredLikeOneWithoutTheToken() throws Exception {
+    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), PASS, Duration.ofMinutes(1));
+    assertThatThrownBy(() -> admit(new BrokenLink() {
+      @Override
+      public Optional<HostId> peer() {
+        return Optional.of(new HostId("host-c"));
+      }
+    })).isInstanceOf(MigrationFailure.class).hasMessageContaining("is expected here with this token");
+    assertThat(incoming.state(MIGRATION)).as("the token is not used up").isEqualTo(State.EXPECTED);
   }
 
   private static VmSpec spec() {
@@ -128,7 +142,7 @@ class IncomingMigrationsTest {
   }
 
   private WeakReference<DestinationLink> receiveNothing() throws Exception {
-    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), TOKEN, Duration.ofMinutes(1));
+    incoming.expect(MIGRATION, spec(), new OwnershipEpoch(1), new Manner.Live(false), PASS, Duration.ofMinutes(1));
     DestinationLink link = new BrokenLink();
     admit(link);
     return new WeakReference<>(link);

@@ -30,6 +30,7 @@ import dev.pageferry.agent.wire.WireException;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
@@ -155,7 +156,8 @@ class ReceptionTest {
         Optional.empty(), new OwnershipDialogue.Line(row, Scheduler.SYSTEM, new Random(1), open),
         () -> lease.awaitLive(),
         (guest, epoch) -> running.add(guest), (migration, vm) -> log, new Failpoints(Optional.empty()));
-    incoming.expect(M, SPEC, new OwnershipEpoch(1), new Manner.Live(false), new byte[]{1}, Duration.ofMinutes(1));
+    incoming.expect(M, SPEC, new OwnershipEpoch(1), new Manner.Live(false),
+        new IncomingMigrations.Pass(new HostId("a"), new byte[]{1}), Duration.ofMinutes(1));
   }
 
   @AfterEach

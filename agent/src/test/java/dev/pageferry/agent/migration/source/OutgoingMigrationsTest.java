@@ -77,7 +77,7 @@ class OutgoingMigrationsTest {
   }
 
   private static SourceMigration.Environment environment() {
-    MigrationConnector nowhere = (migration, destination, deadline) -> {
+    MigrationConnector nowhere = (migration, host, destination, deadline) -> {
       throw new MigrationFailure.Stopped(FailureCode.DESTINATION_UNREACHABLE, "nobody is there");
     };
     return new SourceMigration.Environment(nowhere,

@@ -233,6 +233,20 @@ public final class HostInventory {
     return Confirmation.CONFIRMED;
   }
 
+  /** Forgets a host that is down. False if there is none of that id, or it is up, or its record is being written. */
+  public boolean forget(HostId id) {
+    synchronized (this) {
+      HostEntry entry = hosts.get(id);
+      if (entry == null || writing.containsKey(id) || entry.host(now(), timeout).isUp()) {
+        return false;
+      }
+      hosts.remove(id);
+      displaced.removeIf(each -> each.host().equals(id));
+    }
+    store.commit(new Transaction().delete(HOSTS + id));
+    return true;
+  }
+
   /**
    * What a host says that it has.
    *
@@ -337,6 +351,18 @@ public final class HostInventory {
       hosts.forEach((id, entry) -> transaction.put(HOSTS + id, entry.record().toByteArray()));
     }
     store.commit(transaction);
+  }
+
+  /** The host whose agent has that address; empty: none, or more than one. */
+  public synchronized Optional<HostId> hostAt(String address) {
+    List<HostId> there = hosts.values().stream().filter(each -> each.record().getAddress().equals(address))
+        .map(each -> new HostId(each.record().getId())).toList();
+    return there.size() == 1 ? Optional.of(there.getFirst()) : Optional.empty();
+  }
+
+  /** How many hosts there are, up or not. */
+  public synchronized int size() {
+    return hosts.size();
   }
 
   public synchronized Optional<Host> find(HostId id) {

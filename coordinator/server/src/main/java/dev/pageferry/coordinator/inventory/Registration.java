@@ -36,6 +36,10 @@ public sealed interface Registration {
   record Busy() implements Registration {
   }
 
+  /** It does not belong here, or no more fit: it asks on, and what it runs goes on. @param reason what an operator is to do */
+  record Refused(String reason) implements Registration {
+  }
+
   /** Another incarnation has taken the place of this one, or an operator has called it dead: for good. */
   record Superseded() implements Registration {
   }

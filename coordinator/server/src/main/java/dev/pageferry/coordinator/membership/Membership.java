@@ -4,6 +4,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.InDoubt;
@@ -24,15 +25,20 @@ import java.util.Set;
 
 /** What becomes of a host that registers, and what one that beats is told of its VMs and of its networks. Any thread. */
 public final class Membership {
+  /** Far more than one coordinator can watch; what it remembers of hosts is bounded all the same. */
+  private static final int MAX_HOSTS = 1000;
+
   private final HostInventory inventory;
   private final HostGuests guests;
   private final StaleCopies staleCopies;
   private final RecordsHistory history;
   private final RecordsRepairs repairs;
   private final NetworkMembers network;
+  private final Admissions admissions;
 
   public Membership(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
-      NetworkMembers network) {
+      NetworkMembers network, Admissions admissions) {
+    this.admissions = admissions;
     this.inventory = inventory;
     this.guests = new HostGuests(ledger);
     this.staleCopies = new StaleCopies(ledger, (host, vm) -> inventory.find(host)
@@ -48,6 +54,10 @@ public final class Membership {
    * @param ended incarnations of it that ended on the boot that the record names
    */
   public Registration register(HostRecord host, long memoryFreeBytes, Set<Incarnation> ended) {
+    if (inventory.size() >= MAX_HOSTS && inventory.find(new HostId(host.getId())).isEmpty()) {
+      return new Registration.Refused(
+          "this cluster has %d hosts, and no more fit; 'ferry host delete' makes room".formatted(MAX_HOSTS));
+    }
     if (history.isInTrouble()) {
       // Whoever lives is heard, and nobody is told that another has its place: these records do not know.
       return inventory.hearOnly(host, memoryFreeBytes, ended);
@@ -55,6 +65,24 @@ public final class Membership {
     Registration registration = inventory.register(host, memoryFreeBytes, ended, guests::unfenced);
     history.hostHeard();
     return registration;
+  }
+
+  /**
+   * As {@link #register}, of a host that is known by its certificate: one that no operator has taken in, by its name or by a
+   * token, is refused. While the records are in trouble it is heard all the same: they may be older than its admission.
+   *
+   * @param token empty: none
+   */
+  public Registration registerMember(HostRecord host, long memoryFreeBytes, Set<Incarnation> ended, String token) {
+    HostId id = new HostId(host.getId());
+    if (!admissions.isAdmitted(id) && !history.isInTrouble() && !admissions.redeem(id, token)) {
+      return new Registration.Refused(token.isEmpty()
+          ? "host %s is not admitted; 'ferry host admit %s' does, or a token, by 'ferry host admit --token'"
+              .formatted(id, id)
+          : "host %s is not admitted, and its token is of no use (any more); 'ferry host admit %s' does".formatted(id,
+              id));
+    }
+    return register(host, memoryFreeBytes, ended);
   }
 
   /**

@@ -8,6 +8,7 @@ import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -19,12 +20,14 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
+import java.time.Instant;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 /** What the coordinator measures of the cluster. */
@@ -73,6 +76,11 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     inFlight("request", requests, Requests::underWay);
   }
 
+  /** Shows until when this coordinator's certificate is taken by others. */
+  public void observeCertificate(Supplier<Instant> notAfter) {
+    meters.observeCertificate(notAfter);
+  }
+
   private <T> void inFlight(String operation, T source, ToDoubleFunction<T> count) {
     Gauge.builder("ferry.cluster.operations.in.flight", source, count).tag("operation", operation)
         .description("Migrations that are followed, and requests that are carried out").register(registry);
@@ -82,6 +90,7 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
   public ServerInterceptor serverCalls() {
     MetricCollectingServerInterceptor calls = new MetricCollectingServerInterceptor(registry);
     calls.preregisterService(ClusterGrpc.getServiceDescriptor());
+    calls.preregisterService(AccessGrpc.getServiceDescriptor());
     calls.preregisterService(HostRegistryGrpc.getServiceDescriptor());
     calls.preregisterService(OwnershipGrpc.getServiceDescriptor());
     return calls;

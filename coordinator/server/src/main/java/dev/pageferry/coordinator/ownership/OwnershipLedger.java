@@ -196,8 +196,8 @@ public final class OwnershipLedger {
 
   private void begin(Row row, OwnershipEvent.Begin event, String records, MigrationRecord record)
       throws ConflictException {
-    MigrationRecord named = record.toBuilder().setSourceHost(row.record().getOwnerHost())
-        .setSourceStorage(row.record().getStorageId()).build();
+    MigrationRecord named = OperationParties.named(event, record.toBuilder()
+        .setSourceHost(row.record().getOwnerHost()).setSourceStorage(row.record().getStorageId()));
     Optional<Decision> _ = transition(row.id(), event, ANYBODY,
         Optional.of(new Beginning(row, records + event.operation(), named)));
   }

@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.failure.ShortText;
+import dev.pageferry.coordinator.ownership.NotConcernedException;
 import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.store.StoreException;
@@ -55,6 +56,10 @@ final class CoordinatorReplies {
         case LOST -> Status.DATA_LOSS;
         case IN_DOUBT -> Status.UNKNOWN;
       }).withDescription(refused.getMessage()).withCause(refused);
+      case NotConcernedException denied -> {
+        log.warn("refused: {}", denied.getMessage());
+        yield Status.PERMISSION_DENIED.withDescription(denied.getMessage()).withCause(denied);
+      }
       case RowsFrozenException frozen ->
         Status.FAILED_PRECONDITION.withDescription(frozen.getMessage()).withCause(frozen);
       case StatusRuntimeException status -> status.getStatus();

@@ -2,10 +2,16 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.PeerCheck;
+import dev.pageferry.common.tls.TlsContexts;
+import dev.pageferry.coordinator.access.Admissions;
+import dev.pageferry.coordinator.access.AuditLog;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.DeadHosts;
+import dev.pageferry.coordinator.machines.HostRemoval;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.membership.Membership;
@@ -15,6 +21,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
+import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
@@ -29,6 +36,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
@@ -38,6 +46,17 @@ public final class CoordinatorRpc implements AutoCloseable {
   private static final long KEEP_ALIVE_SECONDS = 20;
   private static final long CLOSE_SECONDS = 2;
 
+  /** Nobody holds a connection for longer without showing a certificate. */
+  private static final long HANDSHAKE_SECONDS = 5;
+
+  /**
+   * Who belongs to the cluster.
+   *
+   * @param credentials empty: this coordinator works without certificates
+   */
+  public record Access(Optional<Credentials> credentials, Admissions admissions, AuditLog audit) {
+  }
+
   private final HealthStatusManager health = new HealthStatusManager();
   private final Server server;
   private final WriteProbe probe;
@@ -46,6 +65,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    * Starts to serve.
    *
    * @param version of this program, for operators
+   * @param access who belongs to the cluster, and by what members are known
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
    */
@@ -54,14 +74,19 @@ public final class CoordinatorRpc implements AutoCloseable {
       Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
-      Duration heartbeatInterval, Duration lease, ServerInterceptor meter) throws IOException {
+      Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access) throws IOException {
     this.probe = probe;
-    server = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
+    NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
+        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS);
+    access.credentials().ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER)));
+    AuditInterceptor audit = new AuditInterceptor(access.audit());
+    server = builder
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
         .intercept(new RecordsInterceptor(history))
+        .intercept(new CallerInterceptor(access.admissions(), access.credentials().isPresent()))
         // The last is asked first: what the others refuse is counted, too.
         .intercept(meter)
         .addService(ServerInterceptors.intercept(
@@ -71,8 +96,12 @@ public final class CoordinatorRpc implements AutoCloseable {
                 new VmChanges(ledger, machines), requests),
             new RequestInterceptor(requests, name -> ledger.findByName(name)
                 .map(row -> new Requests.Subject(row.id().value(), row.record().getEpoch()))
-                .orElse(Requests.Subject.NONE))))
-        .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network), inventory,
+                .orElse(Requests.Subject.NONE)),
+            audit))
+        .addService(ServerInterceptors.intercept(new AccessService(access.admissions(),
+            new HostRemoval(inventory, ledger, access.admissions()), access.audit()), audit))
+        .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
+            access.admissions()), inventory,
             heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory::isAlive, history))
         .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
@@ -88,7 +117,8 @@ public final class CoordinatorRpc implements AutoCloseable {
   /** Without its records the coordinator can decide nothing. */
   private void lookAtHealth() {
     ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
-    List.of("", ClusterGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME)
+    List.of("", ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME,
+        OwnershipGrpc.SERVICE_NAME)
         .forEach(service -> health.setStatus(service, status));
   }
 

@@ -6,6 +6,7 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.ownership.HostQuestions;
 import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -18,11 +19,13 @@ import dev.pageferry.proto.registry.v1.NoteSavedRequest;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.ProbeResponse;
+import dev.pageferry.proto.registry.v1.RecordsSeen;
 import dev.pageferry.proto.registry.v1.ResolveRequest;
 import dev.pageferry.proto.registry.v1.StartedRequest;
 import dev.pageferry.proto.registry.v1.TakeOverRequest;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** The ownership rows, as agents ask them. */
@@ -30,14 +33,12 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   /** Far more than hosts remember, in this version and in later ones. */
   private static final int MAX_STARTS = 64;
 
-  private final OwnershipLedger ledger;
-  private final LiveHosts liveHosts;
+  private final HostQuestions questions;
   private final RecordsHistory history;
 
   public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts, RecordsHistory history) {
     this.history = history;
-    this.ledger = ledger;
-    this.liveHosts = liveHosts;
+    this.questions = new HostQuestions(ledger, liveHosts);
   }
 
   @Override
@@ -46,7 +47,8 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   }
 
   private Decision commit(CommitRequest request) throws InterruptedException {
-    return message(ledger.commit(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()), liveHosts));
+    return message(questions.commit(asking(), new VmId(request.getVmId()),
+        new MigrationId(request.getMigrationId())));
   }
 
   @Override
@@ -60,50 +62,56 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
       throw new IllegalArgumentException(
           "%d starts of coordinators are more than %d".formatted(step.getSeen().getStampsCount(), MAX_STARTS));
     }
+    requireOwn(step.getSeen());
     history.observe(step.getSeen());
     Decision decision = commit(step.getCommit());
     return CommitAnswer.newBuilder().setDecision(decision).setRecords(history.stamp()).build();
   }
 
+  /** What another host has seen is not the caller's to tell. */
+  static void requireOwn(RecordsSeen seen) {
+    if (!seen.getHostId().isEmpty()) {
+      HostQuestions.requireSelf(Caller.current().host(), new HostId(seen.getHostId()));
+    }
+  }
+
   @Override
   public void resolve(ResolveRequest request, StreamObserver<Decision> observer) {
     CoordinatorReplies.answer(observer,
-        () -> message(resolve(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            request.getFromDestination())));
+        () -> message(questions.resolve(asking(), new VmId(request.getVmId()),
+            new MigrationId(request.getMigrationId()), request.getFromDestination())));
   }
 
   @Override
   public void noteSaved(NoteSavedRequest request, StreamObserver<Decision> observer) {
     CoordinatorReplies.answer(observer,
-        () -> message(ledger.noteSaved(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()))));
+        () -> message(questions.noteSaved(asking(), new VmId(request.getVmId()),
+            new MigrationId(request.getMigrationId()))));
   }
 
-  private OwnershipLedger.Decision resolve(VmId vm, MigrationId migration, boolean fromDestination) {
-    return fromDestination
-        ? ledger.resolveForDestination(vm, migration, liveHosts)
-        : ledger.resolve(vm, migration, liveHosts);
+  private static Optional<HostId> asking() {
+    return Caller.current().host();
   }
 
   @Override
   public void giveBack(GiveBackRequest request, StreamObserver<Decision> observer) {
     CoordinatorReplies.answer(observer,
-        () -> message(ledger.giveBack(new VmId(request.getVmId()), new MigrationId(request.getMigrationId()),
-            liveHosts)));
+        () -> message(questions.giveBack(asking(), new VmId(request.getVmId()),
+            new MigrationId(request.getMigrationId()))));
   }
 
   @Override
   public void started(StartedRequest request, StreamObserver<Decision> observer) {
-    CoordinatorReplies.answer(observer, () -> message(ledger.started(new VmId(request.getVmId()),
+    CoordinatorReplies.answer(observer, () -> message(questions.started(asking(), new VmId(request.getVmId()),
         new OwnershipEvent.Started(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
             new OwnershipEpoch(request.getEpoch())))));
   }
 
   @Override
   public void takeOver(TakeOverRequest request, StreamObserver<Decision> observer) {
-    CoordinatorReplies.answer(observer, () -> message(ledger.takeOver(new VmId(request.getVmId()),
+    CoordinatorReplies.answer(observer, () -> message(questions.takeOver(asking(), new VmId(request.getVmId()),
         new OwnershipEvent.TakeOver(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
-            request.getEndedIncarnationsList().stream().map(Incarnation::new).collect(Collectors.toSet())),
-        liveHosts)));
+            request.getEndedIncarnationsList().stream().map(Incarnation::new).collect(Collectors.toSet())))));
   }
 
   @Override

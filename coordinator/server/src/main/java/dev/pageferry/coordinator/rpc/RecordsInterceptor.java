@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.ownership.NotConcernedException;
 import dev.pageferry.proto.registry.v1.RecordsSeen;
 import dev.pageferry.proto.registry.v1.RecordsStamp;
 import io.grpc.Contexts;
@@ -44,7 +45,12 @@ final class RecordsInterceptor implements ServerInterceptor {
       return next.startCall(stamped, headers);
     }
     try {
+      OwnershipService.requireOwn(seen);
       history.observe(seen);
+    } catch (NotConcernedException | IllegalArgumentException e) {
+      stamped.close(CoordinatorReplies.status(e), new Metadata());
+      return new ServerCall.Listener<>() {
+      };
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       stamped.close(Status.UNAVAILABLE.withDescription("the coordinator is shutting down"), new Metadata());

@@ -12,6 +12,7 @@ import dev.pageferry.coordinator.machines.HostGuests;
 import dev.pageferry.coordinator.membership.Membership;
 import dev.pageferry.coordinator.membership.Membership.Beat;
 import dev.pageferry.coordinator.membership.Membership.Heard;
+import dev.pageferry.coordinator.ownership.HostQuestions;
 import dev.pageferry.proto.records.v1.HostRecord;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatResponse;
@@ -24,6 +25,7 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -53,7 +55,11 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
           .setVxlanAddress(request.getVxlanAddress()).setBootId(request.getBootId()).build();
       Set<Incarnation> ended = request.getEndedIncarnationsList().stream().map(Incarnation::new)
           .collect(Collectors.toSet());
-      Registration registration = membership.register(record, request.getMemoryFreeBytes(), ended);
+      Optional<HostId> asking = Caller.current().host();
+      HostQuestions.requireSelf(asking, id);
+      Registration registration = asking.isEmpty()
+          ? membership.register(record, request.getMemoryFreeBytes(), ended)
+          : membership.registerMember(record, request.getMemoryFreeBytes(), ended, request.getJoinToken());
       RegisterResponse answer = answer(id, registration);
       if (answer.getRefusal() == RegisterResponse.Refusal.WAIT
           || answer.getRefusal() == RegisterResponse.Refusal.TAKEN) {
@@ -91,6 +97,8 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
               "host %s was the agent at %s, and may still run %s there, which no lease on shared storage would end; if it is off, say so by 'ferry host confirm-dead %s'"
                   .formatted(id, address(id), HostGuests.named(guests), id))
           .build();
+      case Registration.Refused(String reason) -> response.setRefusal(RegisterResponse.Refusal.WAIT).setReason(reason)
+          .build();
       case Registration.Busy busy -> throw Status.UNAVAILABLE
           .withDescription("another registration of host %s is being written down".formatted(id)).asRuntimeException();
       case Registration.Superseded superseded -> response.setRefusal(RegisterResponse.Refusal.SUPERSEDED)
@@ -107,8 +115,11 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
 
   @Override
   public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
-    CoordinatorReplies.answer(observer, () -> membership.beat(beat(request)).map(this::answer)
-        .orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build()));
+    CoordinatorReplies.answer(observer, () -> {
+      HostQuestions.requireSelf(Caller.current().host(), new HostId(request.getHostId()));
+      return membership.beat(beat(request)).map(this::answer)
+          .orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build());
+    });
   }
 
   private static Beat beat(HeartbeatRequest request) {

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.coordinator.access.Admissions;
+import dev.pageferry.coordinator.access.AuditLog;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.request.Requests;
@@ -24,6 +27,7 @@ import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -37,6 +41,8 @@ final class ServedSite implements AutoCloseable {
       ProtoUtils.metadataMarshaller(RecordsSeen.getDefaultInstance()));
 
   private final FakeSite site;
+  private final Admissions admissions;
+  private final AuditLog audit;
   private final CoordinatorRpc rpc;
   private final ManagedChannel channel;
 
@@ -45,12 +51,20 @@ final class ServedSite implements AutoCloseable {
   }
 
   ServedSite(FakeSite site) throws IOException {
+    this(site, Optional.empty());
+  }
+
+  /** @param credentials by which members are known; the channel of this object is of no use then */
+  ServedSite(FakeSite site, Optional<Credentials> credentials) throws IOException {
     this.site = site;
+    admissions = new Admissions(site.store(), Scheduler.SYSTEM, new Random(8));
+    audit = new AuditLog(site.store(), Scheduler.SYSTEM);
     rpc = new CoordinatorRpc(new HostPort("127.0.0.1", 0), "dev", site.inventory(), site.ledger(), site.machines(),
         site.disks(), site.network(), site.migrations(), site.history(), site.repairs(),
         new Requests(site.store(), Scheduler.SYSTEM, new Random(7)),
         new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE,
-        new CoordinatorMetrics("test", site.inventory(), site.ledger(), site.history()).serverCalls());
+        new CoordinatorMetrics("test", site.inventory(), site.ledger(), site.history()).serverCalls(),
+        new CoordinatorRpc.Access(credentials, admissions, audit));
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 
@@ -59,6 +73,18 @@ final class ServedSite implements AutoCloseable {
     channel.shutdownNow();
     rpc.close();
     return new ServedSite(site.afterCoordinatorRestart());
+  }
+
+  Admissions admissions() {
+    return admissions;
+  }
+
+  AuditLog audit() {
+    return audit;
+  }
+
+  int port() {
+    return rpc.port();
   }
 
   FakeSite site() {

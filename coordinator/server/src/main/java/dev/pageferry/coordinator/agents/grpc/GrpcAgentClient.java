@@ -1,6 +1,11 @@
 package dev.pageferry.coordinator.agents.grpc;
 
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.PeerCheck;
+import dev.pageferry.common.tls.Role;
+import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.AgentException.Kind;
@@ -58,8 +63,10 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.ProtoUtils;
+import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.CountDownLatch;
@@ -91,14 +98,21 @@ public final class GrpcAgentClient implements AgentClient {
   private final ClientInterceptor stamping;
   private final VmListener listener;
   private final ClientInterceptor meter;
+  private final Optional<Credentials> credentials;
+  private final Function<String, Optional<HostId>> hosts;
   private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
   /**
    * @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself
    * @param meter sees every call
    * @param listener what agents say is not to wait for their next heartbeat
+   * @param credentials by which agents know this coordinator, and it them; empty: nobody is known
+   * @param hosts gives the host that an address belongs to
    */
-  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter, VmListener listener) {
+  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter, VmListener listener,
+      Optional<Credentials> credentials, Function<String, Optional<HostId>> hosts) {
+    this.credentials = credentials;
+    this.hosts = hosts;
     this.meter = meter;
     this.listener = listener;
     stamping = new ClientInterceptor() {
@@ -292,7 +306,7 @@ public final class GrpcAgentClient implements AgentClient {
   }
 
   private <T> T ask(String address, Context context, Function<HostAgentBlockingStub, T> call) throws AgentException {
-    ManagedChannel channel = channels.computeIfAbsent(address, GrpcAgentClient::open);
+    ManagedChannel channel = channels.computeIfAbsent(address, this::open);
     forgetOldFailures(channel);
     Context callers = context.attach();
     try {
@@ -348,11 +362,16 @@ public final class GrpcAgentClient implements AgentClient {
     };
   }
 
-  private static ManagedChannel open(String address) {
+  private ManagedChannel open(String address) {
     HostPort parsed = HostPort.parse(address);
-    return NettyChannelBuilder.forAddress(parsed.host(), parsed.port()).usePlaintext()
-        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-        .build();
+    NettyChannelBuilder builder = NettyChannelBuilder.forAddress(parsed.host(), parsed.port())
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS);
+    credentials.ifPresentOrElse(it -> builder.sslContext(TlsContexts.grpcClient(it, (peer, asked) -> {
+      HostId expected = hosts.apply(address)
+          .orElseThrow(() -> new CertificateException("no host is known at " + address));
+      PeerCheck.of(Role.HOST, expected.value()).check(peer, asked);
+    })), builder::usePlaintext);
+    return builder.build();
   }
 
   @Override

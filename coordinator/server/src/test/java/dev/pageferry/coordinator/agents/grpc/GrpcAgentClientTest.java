@@ -29,6 +29,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -50,7 +51,7 @@ class GrpcAgentClientTest {
   private final Agent agent = new Agent();
   private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance,
       new MetricCollectingClientInterceptor(new SimpleMeterRegistry()),
-      (address, status) -> told.add(address + " " + status.getId()));
+      (address, status) -> told.add(address + " " + status.getId()), Optional.empty(), each -> Optional.empty());
   private Server server;
   private String address;
 

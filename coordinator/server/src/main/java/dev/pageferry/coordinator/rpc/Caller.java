@@ -1,0 +1,31 @@
+package dev.pageferry.coordinator.rpc;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.tls.Member;
+import dev.pageferry.common.tls.Role;
+import io.grpc.Context;
+import java.util.Optional;
+
+/**
+ * Who makes the present call.
+ *
+ * @param member empty: this coordinator works without certificates
+ * @param address where from, without its port; empty: not known
+ */
+record Caller(Optional<Member> member, String address) {
+  private static final Caller NOBODY = new Caller(Optional.empty(), "");
+  private static final Context.Key<Caller> CALLER = Context.keyWithDefault("caller", NOBODY);
+
+  static Caller current() {
+    return CALLER.get();
+  }
+
+  Context inContext() {
+    return Context.current().withValue(CALLER, this);
+  }
+
+  /** The host that calls; empty: it is none, or is not known by a certificate. */
+  Optional<HostId> host() {
+    return member.filter(it -> it.role() == Role.HOST).map(it -> new HostId(it.name()));
+  }
+}

@@ -1,0 +1,300 @@
+package dev.pageferry.coordinator.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.PeerCheck;
+import dev.pageferry.common.tls.Role;
+import dev.pageferry.common.tls.TestMembers;
+import dev.pageferry.common.tls.TlsContexts;
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.AdmitHostRequest;
+import dev.pageferry.proto.cluster.v1.AuditEntry;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
+import dev.pageferry.proto.cluster.v1.PauseVmRequest;
+import dev.pageferry.proto.cluster.v1.RevokeMemberRequest;
+import dev.pageferry.proto.cluster.v1.WhoAmIRequest;
+import dev.pageferry.proto.registry.v1.CommitRequest;
+import dev.pageferry.proto.registry.v1.HeartbeatRequest;
+import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
+import dev.pageferry.proto.registry.v1.OwnershipGrpc;
+import dev.pageferry.proto.registry.v1.ProbeRequest;
+import dev.pageferry.proto.registry.v1.RecordsSeen;
+import dev.pageferry.proto.registry.v1.RegisterRequest;
+import dev.pageferry.proto.registry.v1.RegisterResponse;
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
+import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServiceDescriptor;
+import io.grpc.Status;
+import io.grpc.Status.Code;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.reflection.v1.ServerReflectionGrpc;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every method of every service, with every kind of caller. */
+@Timeout(120)
+class PermissionsTest {
+  private static final List<ServiceDescriptor> SERVICES = List.of(ClusterGrpc.getServiceDescriptor(),
+      AccessGrpc.getServiceDescriptor(), HostRegistryGrpc.getServiceDescriptor(), OwnershipGrpc.getServiceDescriptor(),
+      HealthGrpc.getServiceDescriptor(), ServerReflectionGrpc.getServiceDescriptor());
+  private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
+      "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI");
+
+  @TempDir
+  Path directory;
+  private TestMembers members;
+  private ServedSite served;
+  private final List<ManagedChannel> channels = new ArrayList<>();
+
+  @BeforeEach
+  void open() throws Exception {
+    members = new TestMembers(directory.resolve("pki"), "north");
+    served = new ServedSite(new FakeSite(directory), Optional.of(members.of(Role.COORDINATOR, "c")));
+    served.admissions().admit(new HostId("host-a"));
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    channels.forEach(ManagedChannel::shutdownNow);
+    served.close();
+  }
+
+  private ManagedChannel channel(Credentials credentials) {
+    return keep(NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+        .sslContext(TlsContexts.grpcClient(credentials, PeerCheck.any(Role.COORDINATOR))).build());
+  }
+
+  private ManagedChannel channel(Role role, String name) throws Exception {
+    return channel(members.of(role, name));
+  }
+
+  private ManagedChannel keep(ManagedChannel channel) {
+    channels.add(channel);
+    return channel;
+  }
+
+  /** What becomes of an empty request. A stream that begins to answer was permitted. */
+  private static Status call(ManagedChannel channel, String method) throws Exception {
+    MethodDescriptor.Marshaller<InputStream> bytes = new MethodDescriptor.Marshaller<>() {
+      @Override
+      public InputStream stream(InputStream value) {
+        return value;
+      }
+
+      @Override
+      public InputStream parse(InputStream stream) {
+        return stream;
+      }
+    };
+    MethodDescriptor<InputStream, InputStream> descriptor = MethodDescriptor.newBuilder(bytes, bytes)
+        .setFullMethodName(method).setType(MethodDescriptor.MethodType.UNKNOWN).build();
+    ClientCall<InputStream, InputStream> call = channel.newCall(descriptor,
+        CallOptions.DEFAULT.withDeadlineAfter(20, TimeUnit.SECONDS));
+    CompletableFuture<Status> status = new CompletableFuture<>();
+    call.start(new ClientCall.Listener<>() {
+      @Override
+      public void onMessage(InputStream message) {
+        status.complete(Status.OK);
+      }
+
+      @Override
+      public void onClose(Status closed, Metadata trailers) {
+        status.complete(closed);
+      }
+    }, new Metadata());
+    call.request(1);
+    call.sendMessage(new ByteArrayInputStream(new byte[0]));
+    call.halfClose();
+    Status result = status.get(30, TimeUnit.SECONDS);
+    call.cancel("heard enough", null);
+    return result;
+  }
+
+  private static List<String> methods() {
+    return SERVICES.stream().flatMap(each -> each.getMethods().stream()).map(MethodDescriptor::getFullMethodName)
+        .toList();
+  }
+
+  private static Set<Role> permitted(String method) {
+    String service = MethodDescriptor.extractFullServiceName(method);
+    if (service == null) {
+      throw new IllegalArgumentException(method);
+    }
+    String name = method.substring(service.length() + 1);
+    return switch (service) {
+      case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME -> READS.contains(name)
+          ? Set.of(Role.OPERATOR, Role.VIEWER)
+          : Set.of(Role.OPERATOR);
+      case HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME -> Set.of(Role.HOST);
+      default -> Set.of(Role.values());
+    };
+  }
+
+  static Stream<Role> roles() {
+    return Stream.of(Role.values());
+  }
+
+  @ParameterizedTest
+  @MethodSource("roles")
+  void aMemberMayCallTheMethodsOfItsRoleAndNoOthers(Role role) throws Exception {
+    ManagedChannel channel = channel(role, role == Role.HOST ? "host-a" : "m");
+    for (String method : methods()) {
+      Status status = call(channel, method);
+      assertThat(status.getCode()).as("%s by a %s: %s", method, role.word(), status).isNotIn(Code.UNAVAILABLE,
+          Code.UNAUTHENTICATED, Code.DEADLINE_EXCEEDED);
+      assertThat(status.getCode() != Code.PERMISSION_DENIED).as("%s by a %s: %s", method, role.word(), status)
+          .isEqualTo(permitted(method).contains(role));
+    }
+  }
+
+  @Test
+  void whoHasNoCertificateThatCountsCallsNothing() throws Exception {
+    TestMembers elsewhere = new TestMembers(directory.resolve("elsewhere"), "north");
+    List<ManagedChannel> strangers = List.of(
+        keep(NettyChannelBuilder.forAddress("127.0.0.1", served.port()).usePlaintext().build()),
+        channel(members.expired(Role.OPERATOR, "late")), channel(elsewhere.of(Role.OPERATOR, "alice")),
+        channel(members.ofCluster("south", Role.OPERATOR, "alice")));
+    for (ManagedChannel each : strangers) {
+      for (String method : methods()) {
+        assertThat(call(each, method).getCode()).as(method).isIn(Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN);
+      }
+    }
+    assertThat(served.audit().list(10, "")).isEmpty();
+  }
+
+  @Test
+  void aNameThatIsTakenAwayIsRefusedAtOnceOnAConnectionThatIsOpen() throws Exception {
+    ManagedChannel bob = channel(Role.OPERATOR, "bob");
+    ManagedChannel alice = channel(Role.OPERATOR, "alice");
+    assertThat(call(bob, "pageferry.cluster.v1.Cluster/ListHosts").getCode()).isEqualTo(Code.OK);
+    var access = AccessGrpc.newBlockingStub(alice);
+    var _ = access.revokeMember(RevokeMemberRequest.newBuilder().setRole("operator").setName("bob").build());
+    for (String method : methods()) {
+      assertThat(call(bob, method).getCode()).as(method).isEqualTo(Code.PERMISSION_DENIED);
+    }
+    ServedSite.refused(Code.FAILED_PRECONDITION, "another operator", () -> access
+        .revokeMember(RevokeMemberRequest.newBuilder().setRole("operator").setName("alice").build()));
+    ServedSite.refused(Code.INVALID_ARGUMENT, "none of operator, viewer, metrics", () -> access
+        .revokeMember(RevokeMemberRequest.newBuilder().setRole("coordinator").setName("c").build()));
+    var _ = access.revokeMember(
+        RevokeMemberRequest.newBuilder().setRole("operator").setName("bob").setPermit(true).build());
+    assertThat(call(bob, "pageferry.cluster.v1.Cluster/ListHosts").getCode()).isEqualTo(Code.OK);
+  }
+
+  private static RegisterRequest registration(String host, String token) {
+    return RegisterRequest.newBuilder().setHostId(host).setIncarnation(host + "-1").setAddress("127.0.0.1:1")
+        .setMigrationAddress("127.0.0.1:2").setMemoryBytes(10).setVersion("1").setJoinToken(token).build();
+  }
+
+  @Test
+  void aHostIsTakenInByItsNameOrByATokenOfOneUse() throws Exception {
+    var access = AccessGrpc.newBlockingStub(channel(Role.OPERATOR, "alice"));
+    var b = HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-b")).withInterceptors(ServedSite.seen(
+        RecordsSeen.getDefaultInstance()));
+    RegisterResponse refused = b.register(registration("host-b", ""));
+    assertThat(refused.getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
+    assertThat(refused.getReason()).contains("'ferry host admit host-b'");
+    ServedSite.refused(Code.PERMISSION_DENIED, "host host-b is not admitted", () -> OwnershipGrpc
+        .newBlockingStub(b.getChannel()).probe(ProbeRequest.getDefaultInstance()));
+    String token = access.admitHost(AdmitHostRequest.getDefaultInstance()).getToken();
+    assertThat(b.register(registration("host-b", "guessed")).getReason()).contains("of no use");
+    assertThat(b.register(registration("host-b", token)).getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+    var c = HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-c")).withInterceptors(ServedSite.seen(
+        RecordsSeen.getDefaultInstance()));
+    assertThat(c.register(registration("host-c", token)).getRefusal()).as("used up")
+        .isEqualTo(RegisterResponse.Refusal.WAIT);
+    var _ = access.admitHost(AdmitHostRequest.newBuilder().addHostIds("host-c").build());
+    assertThat(c.register(registration("host-c", "")).getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
+  void aHostSpeaksForItselfAlone() throws Exception {
+    ManagedChannel a = channel(Role.HOST, "host-a");
+    served.admissions().admit(new HostId("host-b"));
+    ServedSite.refused(Code.PERMISSION_DENIED, "host host-a may not speak for host host-b",
+        () -> HostRegistryGrpc.newBlockingStub(a).register(registration("host-b", "")));
+    ServedSite.refused(Code.PERMISSION_DENIED, "host host-a may not speak for host host-b",
+        () -> HostRegistryGrpc.newBlockingStub(a).heartbeat(
+            HeartbeatRequest.newBuilder().setHostId("host-b").setIncarnation("x").build()));
+  }
+
+  @Test
+  void aHostThatIsDeletedIsRefusedUntilItIsAdmittedAgain() throws Exception {
+    ManagedChannel a = channel(Role.HOST, "host-a");
+    var access = AccessGrpc.newBlockingStub(channel(Role.OPERATOR, "alice"));
+    var _ = HostRegistryGrpc.newBlockingStub(a).register(registration("host-a", ""));
+    ServedSite.refused(Code.FAILED_PRECONDITION, "host host-a is up",
+        () -> access.deleteHost(DeleteHostRequest.newBuilder().setId("host-a").build()));
+    served.site().timeOutAllBut();
+    var _ = access.deleteHost(DeleteHostRequest.newBuilder().setId("host-a").build());
+    assertThat(served.site().inventory().find(new HostId("host-a"))).isEmpty();
+    assertThat(call(a, "pageferry.registry.v1.Ownership/Probe").getCode()).isEqualTo(Code.PERMISSION_DENIED);
+    assertThat(call(a, "pageferry.registry.v1.HostRegistry/Register").getCode()).isEqualTo(Code.PERMISSION_DENIED);
+    ServedSite.refused(Code.NOT_FOUND, "host host-x is not known",
+        () -> access.deleteHost(DeleteHostRequest.newBuilder().setId("host-x").build()));
+    var _ = access.admitHost(AdmitHostRequest.newBuilder().addHostIds("host-a").build());
+    assertThat(HostRegistryGrpc.newBlockingStub(a).register(registration("host-a", "")).getRefusal())
+        .isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
+  void whoChangedWhatIsInTheLogWithItsEnd() throws Exception {
+    ManagedChannel alice = channel(Role.OPERATOR, "alice");
+    ServedSite.refused(Code.NOT_FOUND, "nosuch", () -> ClusterGrpc.newBlockingStub(alice)
+        .pauseVm(PauseVmRequest.newBuilder().setName("nosuch").build()));
+    var _ = AccessGrpc.newBlockingStub(alice).whoAmI(WhoAmIRequest.getDefaultInstance());
+    await().until(() -> served.audit().list(10, "").getFirst().hasOutcome());
+    List<AuditEntry> entries = served.audit().list(10, "");
+    assertThat(entries).hasSize(1);
+    AuditEntry entry = entries.getFirst();
+    assertThat(entry.getWho()).isEqualTo("operator alice");
+    assertThat(entry.getMethod()).isEqualTo("PauseVm");
+    assertThat(entry.getRequest()).contains("nosuch");
+    assertThat(entry.getFrom()).isEqualTo("127.0.0.1");
+    assertThat(entry.getOutcome()).isEqualTo("NOT_FOUND");
+    assertThat(entry.getReason()).contains("nosuch");
+    assertThat(served.audit().list(10, "nosuc")).as("a part of a word").isEmpty();
+    assertThat(served.audit().list(10, "nosuch")).hasSize(1);
+  }
+
+  @Test
+  void aCommitInSomebodyElsesNameIsRefused() throws Exception {
+    FakeSite site = served.site();
+    site.register("host-a");
+    site.register("host-b");
+    served.admissions().admit(new HostId("host-b"));
+    served.admissions().admit(new HostId("host-c"));
+    site.createVm("db", "host-a");
+    String migration = site.migrate("db", "host-b").getId();
+    for (String thief : List.of("host-b", "host-c")) {
+      ServedSite.refused(Code.PERMISSION_DENIED, "it is not its to ask", () -> OwnershipGrpc
+          .newBlockingStub(channel(Role.HOST, thief)).commit(CommitRequest.newBuilder()
+              .setVmId(site.vmId("db").value()).setMigrationId(migration).build()));
+    }
+    assertThat(site.row("db").getOwnerHost()).isEqualTo("host-a");
+  }
+}
