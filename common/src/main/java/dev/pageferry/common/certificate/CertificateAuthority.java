@@ -42,11 +42,13 @@ public final class CertificateAuthority {
   /** Clocks of hosts differ: what is valid from now on would not be valid yet for one that is behind. */
   private static final Duration CLOCKS_DIFFER = Duration.ofMinutes(10);
 
+  private final String cluster;
   private final X509Certificate certificate;
   private final PrivateKey key;
   private final SecureRandom random;
 
-  private CertificateAuthority(X509Certificate certificate, PrivateKey key, SecureRandom random) {
+  private CertificateAuthority(String cluster, X509Certificate certificate, PrivateKey key, SecureRandom random) {
+    this.cluster = cluster;
     this.certificate = certificate;
     this.key = key;
     this.random = random;
@@ -67,7 +69,8 @@ public final class CertificateAuthority {
       builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign | KeyUsage.cRLSign));
       builder.addExtension(Extension.subjectKeyIdentifier, false,
           new JcaX509ExtensionUtils().createSubjectKeyIdentifier(pair.getPublic()));
-      return new CertificateAuthority(signed(builder, pair.getPrivate()), pair.getPrivate(), random);
+      builder.addExtension(Extension.subjectAlternativeName, false, uri(Member.clusterUri(cluster)));
+      return new CertificateAuthority(cluster, signed(builder, pair.getPrivate()), pair.getPrivate(), random);
     } catch (GeneralSecurityException | CertIOException | OperatorCreationException e) {
       throw new IllegalStateException("an authority cannot be made: " + e.getMessage(), e);
     }
@@ -75,23 +78,41 @@ public final class CertificateAuthority {
 
   /** @throws IOException naming the file that cannot be used, and why */
   public static CertificateAuthority open(Path certificate, Path key, SecureRandom random) throws IOException {
-    return new CertificateAuthority(PemFiles.certificates(certificate).getFirst(), PemFiles.key(key), random);
+    X509Certificate own = PemFiles.certificates(certificate).getFirst();
+    PrivateKey itsKey = PemFiles.key(key);
+    try {
+      if (!PemFiles.belong(itsKey, own.getPublicKey())) {
+        throw new IOException("%s is not the key of %s".formatted(key, certificate));
+      }
+      String cluster = Member.clusterOf(own).orElseThrow(() -> new IOException(
+          "%s does not name the cluster that it certifies members of".formatted(certificate)));
+      return new CertificateAuthority(Names.check("cluster", cluster), own, itsKey, random);
+    } catch (GeneralSecurityException | IllegalArgumentException e) {
+      throw new IOException("%s and %s cannot be used: %s".formatted(certificate, key, e.getMessage()), e);
+    }
+  }
+
+  /** The cluster whose members it certifies. */
+  public String cluster() {
+    return cluster;
   }
 
   public Issued self() {
     return new Issued(certificate, key);
   }
 
-  /** Certifies a member, for both sides of a connection, with a key that is made for it. */
+  /**
+   * Certifies a member, for both sides of a connection, with a key that is made for it. No certificate outlives the
+   * authority's own.
+   */
   public Issued issue(Member member, Instant now, Duration valid) {
     try {
       KeyPair pair = keyPair(random);
       X509Certificate issuer = certificate;
       JcaX509v3CertificateBuilder builder = new JcaX509v3CertificateBuilder(issuer, serial(random),
-          Date.from(now.minus(CLOCKS_DIFFER)), Date.from(now.plus(valid)),
+          Date.from(now.minus(CLOCKS_DIFFER)), until(now.plus(valid)),
           new X500Principal("CN=" + member.name()), pair.getPublic());
-      builder.addExtension(Extension.subjectAlternativeName, false,
-          new GeneralNames(new GeneralName(GeneralName.uniformResourceIdentifier, member.uri())));
+      builder.addExtension(Extension.subjectAlternativeName, false, uri(member.uri()));
       builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(false));
       builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature));
       builder.addExtension(Extension.extendedKeyUsage, false,
@@ -102,6 +123,15 @@ public final class CertificateAuthority {
     } catch (GeneralSecurityException | CertIOException | OperatorCreationException e) {
       throw new IllegalStateException("%s cannot be certified: %s".formatted(member, e.getMessage()), e);
     }
+  }
+
+  private Date until(Instant end) {
+    Date own = certificate.getNotAfter();
+    return end.isBefore(own.toInstant()) ? Date.from(end) : own;
+  }
+
+  private static GeneralNames uri(String text) {
+    return new GeneralNames(new GeneralName(GeneralName.uniformResourceIdentifier, text));
   }
 
   private record Validity(Instant now, Duration valid) {

@@ -2,10 +2,12 @@ package dev.pageferry.common.certificate;
 
 import dev.pageferry.common.tls.Member;
 import dev.pageferry.common.tls.MemberFiles;
+import dev.pageferry.common.tls.PemFiles;
 import dev.pageferry.common.tls.Role;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,10 +15,14 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
+import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Comparator;
+import java.util.List;
 
 /**
  * A folder with an authority and the members that it has certified: {@code ca.crt}, {@code ca.key}, and for each member
@@ -24,6 +30,7 @@ import java.util.Base64;
  */
 public final class MemberFolder {
   private static final Base64.Encoder PEM = Base64.getMimeEncoder(64, new byte[]{'\n'});
+  private static final String CERTIFICATE = ".crt";
   private static final String OWNERS = "rw-------";
   private static final String READABLE = "rw-r--r--";
 
@@ -44,7 +51,7 @@ public final class MemberFolder {
   /** Where a member's files are, whether they are there or not. */
   public MemberFiles files(Role role, String name) {
     Path folder = directory.resolve(role.word());
-    return new MemberFiles(folder.resolve(name + ".crt"), folder.resolve(name + ".key"), authorityCertificate());
+    return new MemberFiles(folder.resolve(name + CERTIFICATE), folder.resolve(name + ".key"), authorityCertificate());
   }
 
   /**
@@ -68,6 +75,40 @@ public final class MemberFolder {
   /** @throws IOException naming the file that cannot be used, and why */
   public CertificateAuthority open(SecureRandom random) throws IOException {
     return CertificateAuthority.open(authorityCertificate(), authorityKey(), random);
+  }
+
+  /** Whether a member has a certificate here. */
+  public boolean has(Role role, String name) {
+    return Files.exists(files(role, name).certificate());
+  }
+
+  /**
+   * All members that have a certificate here, by what it says.
+   *
+   * @throws IOException naming the file that cannot be used, and why
+   */
+  public List<Member> members() throws IOException {
+    List<Member> members = new ArrayList<>();
+    for (Role role : Role.values()) {
+      Path folder = directory.resolve(role.word());
+      if (Files.isDirectory(folder)) {
+        try (DirectoryStream<Path> certificates = Files.newDirectoryStream(folder, "*" + CERTIFICATE)) {
+          for (Path each : certificates) {
+            members.add(member(each));
+          }
+        }
+      }
+    }
+    members.sort(Comparator.comparing(Member::role).thenComparing(Member::name));
+    return members;
+  }
+
+  private static Member member(Path certificate) throws IOException {
+    try {
+      return Member.of(PemFiles.certificates(certificate).getFirst());
+    } catch (CertificateException e) {
+      throw new IOException("%s: %s".formatted(certificate, e.getMessage()), e);
+    }
   }
 
   /** Writes what a member has; in place of what was there before. */

@@ -103,6 +103,11 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   /** Starts the server; it runs until closed. Checks the settings first, and logs nothing before this is called. */
   protected abstract AutoCloseable start(Settings settings, String version) throws Exception;
 
+  /** Settings that no environment variable gives: a service inherits those from whoever starts it. */
+  protected List<String> flagsOnly() {
+    return List.of();
+  }
+
   /** How long the server's end is waited for; a program whose end has more to do says so. */
   protected Duration longestClose() {
     return CLOSING;
@@ -132,7 +137,9 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   public Integer call() throws InterruptedException {
     AutoCloseable server;
     try {
-      Settings settings = new Settings(names, flags(), System.getenv(), config);
+      Map<String, String> environment = new HashMap<>(System.getenv());
+      flagsOnly().forEach(name -> environment.remove(Settings.variable(name)));
+      Settings settings = new Settings(names, flags(), environment, config);
       // Before the first logger is made; a value that is none is reported with all other problems.
       System.setProperty(LOG_FORMAT_PROPERTY, settings.optional(LOG_FORMAT, "text", ServerProgram::logFormat));
       System.setProperty(LOG_LEVEL_PROPERTY, settings.optional(LOG_LEVEL, "info", ServerProgram::logLevel));

@@ -22,7 +22,6 @@ import org.slf4j.LoggerFactory;
  * @param httpIsPlain whether HTTP goes without TLS all the same
  */
 public record ServerSecurity(Optional<MemberFiles> files, boolean httpIsPlain) {
-  private static final Logger log = LoggerFactory.getLogger(ServerSecurity.class);
   private static final String HTTP_PLAIN = "http-plain";
   /** The settings that say so. */
   public static final List<String> SETTINGS = settings();
@@ -73,6 +72,8 @@ public record ServerSecurity(Optional<MemberFiles> files, boolean httpIsPlain) {
    * @throws IOException naming the file that cannot be used, and why
    */
   public Optional<Credentials> open(Role role, Optional<String> name, Scheduler scheduler) throws IOException {
+    // Not a constant: this class is needed before settings say how logs are written.
+    Logger log = LoggerFactory.getLogger(ServerSecurity.class);
     if (files.isEmpty()) {
       log.warn("without certificates: whoever reaches loopback may do everything; see --tls-cert");
       return Optional.empty();

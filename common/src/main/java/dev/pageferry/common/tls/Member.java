@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * A member of a cluster, as its certificate names it: the one subject alternative name that is a URI,
@@ -47,6 +48,21 @@ public record Member(String cluster, Role role, String name) {
       }
     }
     return uris;
+  }
+
+  /**
+   * The cluster whose members an authority certifies, as its own certificate names it: {@code spiffe://CLUSTER}.
+   *
+   * @return empty: it names none, as one that was not made for a cluster
+   */
+  public static Optional<String> clusterOf(X509Certificate authority) throws CertificateException {
+    return uris(authority).stream().filter(each -> each.startsWith(SCHEME + "://"))
+        .map(each -> each.substring(SCHEME.length() + 3)).filter(each -> !each.contains("/")).findFirst();
+  }
+
+  /** As it stands in the certificate of a cluster's authority. */
+  public static String clusterUri(String cluster) {
+    return "%s://%s".formatted(SCHEME, cluster);
   }
 
   private static Member parse(String text) throws CertificateException {

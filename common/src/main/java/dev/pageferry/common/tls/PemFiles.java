@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
@@ -27,6 +29,7 @@ public final class PemFiles {
   private static final int MAX_BYTES = 1 << 20;
   private static final List<String> KEY_ALGORITHMS = List.of("EC", "RSA", "EdDSA");
   private static final String KEY = "PRIVATE KEY";
+  private static final byte[] PROBE = {'p', 'a', 'g', 'e', 'f', 'e', 'r', 'r', 'y'};
 
   private PemFiles() {
   }
@@ -75,6 +78,33 @@ public final class PemFiles {
       }
     }
     throw new IOException("%s has no key of %s".formatted(file, String.join(", ", KEY_ALGORITHMS)));
+  }
+
+  /** Whether a private key is that of a certificate. */
+  public static boolean belong(PrivateKey key, PublicKey certified) throws GeneralSecurityException {
+    String algorithm = switch (key.getAlgorithm()) {
+      case "EC" -> "SHA256withECDSA";
+      case "RSA" -> "SHA256withRSA";
+      default -> key.getAlgorithm();
+    };
+    if (!sameAlgorithm(key.getAlgorithm(), certified.getAlgorithm())) {
+      return false;
+    }
+    Signature signature = Signature.getInstance(algorithm);
+    signature.initSign(key);
+    signature.update(PROBE);
+    byte[] signed = signature.sign();
+    signature.initVerify(certified);
+    signature.update(PROBE);
+    return signature.verify(signed);
+  }
+
+  private static boolean sameAlgorithm(String one, String other) {
+    return one.equals(other) || (isEdwards(one) && isEdwards(other));
+  }
+
+  private static boolean isEdwards(String algorithm) {
+    return algorithm.equals("EdDSA") || algorithm.startsWith("Ed");
   }
 
   private static List<Block> blocks(Path file) throws IOException {

@@ -17,7 +17,8 @@ public enum Role {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  static Optional<Role> of(String word) {
+  /** The role that is written so. */
+  public static Optional<Role> of(String word) {
     return Arrays.stream(values()).filter(role -> role.word().equals(word)).findFirst();
   }
 }

@@ -1,6 +1,10 @@
 package dev.pageferry.ferry;
 
+import dev.pageferry.ferry.command.AuditCommand;
+import dev.pageferry.ferry.command.CertCommands;
+import dev.pageferry.ferry.command.CertInit;
 import dev.pageferry.ferry.command.CompletionCommand;
+import dev.pageferry.ferry.command.ContextCommands;
 import dev.pageferry.ferry.command.DiskCommands;
 import dev.pageferry.ferry.command.HostCommands;
 import dev.pageferry.ferry.command.HostConfirmDead;
@@ -8,6 +12,7 @@ import dev.pageferry.ferry.command.MigrateCommands;
 import dev.pageferry.ferry.command.MigrateLive;
 import dev.pageferry.ferry.command.MigrateQuick;
 import dev.pageferry.ferry.command.MigrationCommands;
+import dev.pageferry.ferry.command.OperatorCommands;
 import dev.pageferry.ferry.command.RecordsCommands;
 import dev.pageferry.ferry.command.VersionCommand;
 import dev.pageferry.ferry.command.VmCommands;
@@ -18,6 +23,7 @@ import dev.pageferry.ferry.command.VmSave;
 import dev.pageferry.ferry.command.VmStart;
 import dev.pageferry.ferry.command.VmVerify;
 import dev.pageferry.ferry.command.VtepCommands;
+import dev.pageferry.ferry.command.WhoAmICommand;
 import dev.pageferry.ferry.session.Session;
 import java.util.List;
 import java.util.function.Predicate;
@@ -33,7 +39,8 @@ final class CommandTree {
   private static final String COMPLETION = "completion";
   /** In the order of the help. */
   private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records",
-      "version", COMPLETION);
+      "operator", "audit", "whoami",
+      "cert", "context", "version", COMPLETION);
 
   private CommandTree() {
   }
@@ -75,10 +82,15 @@ final class CommandTree {
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
           .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry));
       case "disk" -> new CommandLine(new DiskCommands(ferry));
+      case "operator" -> new CommandLine(new OperatorCommands(ferry));
+      case "audit" -> new CommandLine(new AuditCommand(ferry));
+      case "whoami" -> new CommandLine(new WhoAmICommand(ferry));
       case "vtep" -> new CommandLine(new VtepCommands(ferry));
       case "migrate" -> new CommandLine(new MigrateCommands()).addSubcommand(new MigrateLive(ferry))
           .addSubcommand(new MigrateQuick(ferry));
       case "migration" -> new CommandLine(new MigrationCommands(ferry));
+      case "cert" -> new CommandLine(new CertCommands(ferry)).addSubcommand(new CertInit(ferry));
+      case "context" -> new CommandLine(new ContextCommands(ferry));
       case "version" -> new CommandLine(new VersionCommand(ferry, Ferry.Version.number()));
       case COMPLETION -> new CommandLine(new CompletionCommand()).setCaseInsensitiveEnumValuesAllowed(true);
       case "records" -> new CommandLine(new RecordsCommands(ferry));

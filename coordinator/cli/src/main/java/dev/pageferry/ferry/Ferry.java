@@ -1,14 +1,14 @@
 package dev.pageferry.ferry;
 
-import dev.pageferry.common.config.HostPort;
-import dev.pageferry.common.config.Settings;
-import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.ferry.command.Candidates;
 import dev.pageferry.ferry.command.CommandGroup;
 import dev.pageferry.ferry.command.UsageErrors;
+import dev.pageferry.ferry.config.Configuration;
 import dev.pageferry.ferry.session.Connection;
+import dev.pageferry.ferry.session.Coordinator;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
+import dev.pageferry.ferry.session.Membership;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.session.Surroundings;
 import dev.pageferry.ferry.view.Output;
@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -36,17 +37,29 @@ import picocli.CommandLine.ScopeType;
     "5 coordinator unreachable (nothing was sent), 6 in doubt (it may have been done),",
     "7 the VM is down: it was lost with a host that died."})
 public final class Ferry extends CommandGroup implements Session.Opener {
-  private static final List<String> SETTINGS = List.of("coordinator", "output", "no-color", "quiet");
-  /** Variables with another meaning: those of the start script, and the place of the configuration file. */
-  private static final List<String> OTHER_VARIABLES = List.of("config", "opts", "start-cache", "java-home");
   private static final int MAX_CAUSES = 10;
-  private static final HostPort DEFAULT_COORDINATOR = new HostPort("127.0.0.1", 7400);
 
   private final Surroundings surroundings;
 
   @Option(names = "--coordinator", paramLabel = "HOST:PORT", scope = ScopeType.INHERIT, order = 100,
       description = "Where the coordinator listens (FERRY_COORDINATOR; default 127.0.0.1:7400).")
   private @Nullable String coordinator;
+
+  @Option(names = "--context", paramLabel = "NAME", scope = ScopeType.INHERIT, order = 100,
+      description = "The cluster of that name in the file (FERRY_CONTEXT); see 'ferry context --help'.")
+  private @Nullable String context;
+
+  @Option(names = "--tls-cert", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 100,
+      description = "Your certificate, PEM (FERRY_TLS_CERT). With it the coordinator is asked over TLS.")
+  private @Nullable Path certificate;
+
+  @Option(names = "--tls-key", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 100,
+      description = "Its private key, PEM (FERRY_TLS_KEY).")
+  private @Nullable Path key;
+
+  @Option(names = "--tls-ca", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 100,
+      description = "Certificates of the authorities that certify the cluster's members, PEM (FERRY_TLS_CA).")
+  private @Nullable Path authorities;
 
   @Option(names = {"-o",
       "--output"}, paramLabel = "table|wide|json|yaml|name", completionCandidates = Candidates.Forms.class,
@@ -72,7 +85,7 @@ public final class Ferry extends CommandGroup implements Session.Opener {
   private boolean debug;
 
   @Option(names = "--config", paramLabel = "FILE", scope = ScopeType.INHERIT, order = 104,
-      description = "YAML file with coordinator, output, no-color, quiet (FERRY_CONFIG; default ~/.config/ferry/config.yaml)."
+      description = "YAML file with settings and contexts (FERRY_CONFIG; default ~/.config/ferry/config.yaml)."
           + " Options and FERRY_* variables win over it.")
   private @Nullable Path config;
 
@@ -127,29 +140,40 @@ public final class Ferry extends CommandGroup implements Session.Opener {
 
   @Override
   public int inSession(ToIntFunction<Session> body) {
+    GlobalSettings.Way way = settings(false).way();
+    Output printer = output(way.look());
+    Optional<Membership> membership = way.member().map(files -> Membership.open(files, surroundings));
+    membership.flatMap(each -> each.warning(surroundings.clock().instant())).ifPresent(printer::message);
+    try (Connection connection = new Connection(new Coordinator(way.coordinator(), membership))) {
+      return body.applyAsInt(new Session(printer, connection, surroundings));
+    }
+  }
+
+  @Override
+  public int locally(ToIntFunction<Session.Local> body) {
+    GlobalSettings settings = settings(true);
+    return body.applyAsInt(
+        new Session.Local(output(settings.look()), surroundings, settings.configuration(), settings.flags()));
+  }
+
+  /** @param isNewOne whether a configuration file that was named may be about to be made */
+  private GlobalSettings settings(boolean isNewOne) {
     Map<String, String> flags = new HashMap<>();
     put(flags, "coordinator", coordinator);
+    put(flags, "context", context);
     put(flags, "output", output);
     put(flags, "no-color", noColor);
     put(flags, "quiet", quiet);
-    Settings settings = new Settings(SETTINGS, flags, surroundings.environment(),
-        ConfigFile.find(config, surroundings.environment()).orElse(null));
-    settings.refuseMisspelt(surroundings.environment(), SETTINGS, OTHER_VARIABLES);
-    HostPort address = settings.optional("coordinator", DEFAULT_COORDINATOR, Ferry::reachable);
-    Output.Form form = settings.optional("output", Output.Form.TABLE, Output.Form::parse);
-    boolean plain = settings.optional("no-color", false, Ferry::trueOrFalse);
-    boolean silent = settings.optional("quiet", false, Ferry::trueOrFalse);
-    try {
-      settings.check();
-    } catch (SettingsException e) {
-      String problems = String.join("; ", String.valueOf(e.getMessage()).lines().toList());
-      throw new Failure(ExitCode.USAGE, problems + "; see 'ferry --help'", e);
-    }
-    Output printer = new Output(surroundings.out(), surroundings.err(), form, new Palette(colorful(plain)), silent,
-        verbose || debug);
-    try (Connection connection = new Connection(address)) {
-      return body.applyAsInt(new Session(printer, connection, surroundings));
-    }
+    put(flags, "tls-cert", certificate);
+    put(flags, "tls-key", key);
+    put(flags, "tls-ca", authorities);
+    return new GlobalSettings(flags, surroundings.environment(),
+        Configuration.read(config, surroundings.environment(), isNewOne));
+  }
+
+  private Output output(GlobalSettings.Look look) {
+    return new Output(surroundings.out(), surroundings.err(), look.form(), new Palette(colorful(look.plain())),
+        look.silent(), verbose || debug);
   }
 
   /** See https://no-color.org: the variable counts when it is there and not empty. */
@@ -191,22 +215,6 @@ public final class Ferry extends CommandGroup implements Session.Opener {
     if (value != null) {
       flags.put(name, value.toString());
     }
-  }
-
-  private static HostPort reachable(String text) {
-    HostPort address = HostPort.parse(text);
-    if (address.port() == 0) {
-      throw new IllegalArgumentException("port 0 in '%s' cannot be reached".formatted(text));
-    }
-    return address;
-  }
-
-  private static boolean trueOrFalse(String text) {
-    return switch (text) {
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
-    };
   }
 
   private static PrintWriter writer(PrintStream stream) {

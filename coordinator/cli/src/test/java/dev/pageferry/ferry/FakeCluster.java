@@ -15,6 +15,7 @@ import io.grpc.Status;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
+import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -23,6 +24,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A coordinator on loopback that answers what a test tells it to, and remembers what it was asked.
@@ -35,10 +37,17 @@ final class FakeCluster implements AutoCloseable, BindableService {
   private final Map<String, Function<Message, Answer>> answers = new ConcurrentHashMap<>();
   private final List<Message> requests = new CopyOnWriteArrayList<>();
   private final List<String> requestIds = new CopyOnWriteArrayList<>();
+  private final @Nullable SslContext tls;
   private Server server;
   private final int port;
 
   FakeCluster() throws IOException {
+    this(null);
+  }
+
+  /** @param tls how connections are secured; null: not at all */
+  FakeCluster(@Nullable SslContext tls) throws IOException {
+    this.tls = tls;
     server = start(0);
     port = server.getPort();
   }
@@ -97,6 +106,8 @@ final class FakeCluster implements AutoCloseable, BindableService {
   }
 
   void startAgain() {
+    // One that died by itself may still have its port.
+    stop();
     try {
       server = start(port);
     } catch (IOException e) {
@@ -155,7 +166,8 @@ final class FakeCluster implements AutoCloseable, BindableService {
   }
 
   private Server start(int port) throws IOException {
-    return NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port)).addService(this)
-        .build().start();
+    NettyServerBuilder builder = NettyServerBuilder
+        .forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port)).addService(this);
+    return (tls == null ? builder : builder.sslContext(tls)).build().start();
   }
 }

@@ -6,7 +6,9 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -21,6 +23,7 @@ final class FerryRun {
   final AtomicLong nanos = new AtomicLong();
   final List<Runnable> interrupts = new ArrayList<>();
   boolean terminal;
+  Instant now = Instant.now();
   /** What is answered to questions; empty: nobody is there. */
   Optional<String> answer = Optional.empty();
   final List<String> questions = new ArrayList<>();
@@ -35,6 +38,9 @@ final class FerryRun {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
   private final ByteArrayOutputStream err = new ByteArrayOutputStream();
 
+  FerryRun() {
+  }
+
   FerryRun(FakeCluster cluster) {
     environment.put("FERRY_COORDINATOR", cluster.address());
   }
@@ -47,7 +53,7 @@ final class FerryRun {
         this::pause, action -> {
           interrupts.add(action);
           return () -> interrupts.remove(action);
-        }, () -> "id-" + ++ids, this::asked), args);
+        }, () -> "id-" + ++ids, this::asked, () -> now, SecureRandom::new), args);
   }
 
   private Optional<String> asked(String question) {

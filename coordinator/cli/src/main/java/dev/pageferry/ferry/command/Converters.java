@@ -7,6 +7,7 @@ import dev.pageferry.common.units.Durations;
 import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Stack;
@@ -85,6 +86,20 @@ final class Converters {
     @Override
     public Integer convert(String text) {
       return Math.toIntExact(positive(text, () -> Integer.parseInt(text)));
+    }
+  }
+
+  /** How long a certificate is valid, in days: at most a century, since dates in certificates end with the year 9999. */
+  static final class Days implements ITypeConverter<Duration> {
+    private static final int MOST = 36_500;
+
+    @Override
+    public Duration convert(String text) {
+      int days = Math.toIntExact(positive(text, () -> Integer.parseInt(text)));
+      if (days > MOST) {
+        throw new TypeConversionException("'%s' is not 1 to %d days".formatted(text, MOST));
+      }
+      return Duration.ofDays(days);
     }
   }
 

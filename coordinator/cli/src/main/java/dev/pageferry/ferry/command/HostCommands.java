@@ -1,18 +1,28 @@
 package dev.pageferry.ferry.command;
 
 import dev.pageferry.common.units.ByteSize;
+import dev.pageferry.ferry.session.Change;
 import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.Details;
 import dev.pageferry.ferry.view.Palette;
 import dev.pageferry.ferry.view.RecordsText;
 import dev.pageferry.ferry.view.Table;
+import dev.pageferry.ferry.view.Times;
+import dev.pageferry.proto.cluster.v1.AdmitHostRequest;
+import dev.pageferry.proto.cluster.v1.AdmitHostResponse;
+import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
+import dev.pageferry.proto.cluster.v1.DeleteHostResponse;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry host}. */
@@ -37,6 +47,57 @@ public final class HostCommands extends CommandGroup {
       GetHostRequest request = GetHostRequest.newBuilder().setId(id).build();
       Host host = session.connection().read(stub -> stub.getHost(request));
       session.output().document(host, palette -> details(host, palette).text());
+      return ExitCode.DONE;
+    });
+  }
+
+  @Command(name = "admit", sortOptions = false, description = "Takes hosts into the cluster, before they come.",
+      footer = {
+          "",
+          "A host shows who it is by its certificate; this says that it belongs here. A token takes in one host, whatever",
+          "its id: give it to its agent by --join-token-file."})
+  int admit(
+      @Parameters(paramLabel = "HOST", arity = "0..*",
+          description = "Ids of the hosts, as their certificates have them.") @Nullable List<String> hosts,
+      @Option(names = "--token", description = "Prints a token instead.") boolean token,
+      @Option(names = "--valid", paramLabel = "TIME", converter = Converters.Millis.class,
+          description = "How long the token may be used, up to 30d, such as 1h (default 24h).") @Nullable Long valid,
+      @Mixin RequestOption requestOption) {
+    List<String> names = Objects.requireNonNullElse(hosts, List.of());
+    if (names.isEmpty() != token || (valid != null && !token)) {
+      throw new Failure(ExitCode.USAGE,
+          "either name hosts, or give --token (with --valid, if you like); see 'ferry host admit --help'");
+    }
+    AdmitHostRequest.Builder request = AdmitHostRequest.newBuilder().addAllHostIds(names);
+    if (valid != null) {
+      request.setTokenSeconds(Math.ceilDiv(valid, 1000));
+    }
+    return ferry.inSession(session -> {
+      Change change = requestOption.change(session);
+      AdmitHostResponse response = session.connection().changeAccess(change, stub -> stub.admitHost(request.build()));
+      session.output().document(response, palette -> token ? response.getToken() + "\n" : "");
+      if (session.output().isForPeople()) {
+        session.output().message(token
+            ? "for one host, until " + Times.text(response.getTokenEndsAt().getSeconds() * 1000)
+            : String.join(", ", names) + " admitted");
+      }
+      return ExitCode.DONE;
+    });
+  }
+
+  @Command(name = "delete", sortOptions = false, description = "Takes a host out of the cluster, for good.", footer = {
+      "", "It has to be down, and without VMs. From then on it is refused, whatever its certificate says, until it is",
+      "admitted again."})
+  int delete(@Parameters(paramLabel = "HOST", description = "Id of the host.") String host,
+      @Mixin RequestOption requestOption) {
+    DeleteHostRequest request = DeleteHostRequest.newBuilder().setId(host).build();
+    return ferry.inSession(session -> {
+      DeleteHostResponse response = session.connection().changeAccess(requestOption.change(session),
+          stub -> stub.deleteHost(request));
+      session.output().document(response, palette -> "");
+      if (session.output().isForPeople()) {
+        session.output().message("host %s deleted".formatted(host));
+      }
       return ExitCode.DONE;
     });
   }

@@ -2,7 +2,6 @@ package dev.pageferry.ferry.session;
 
 import com.google.protobuf.Descriptors.FieldDescriptor;
 import com.google.protobuf.Message;
-import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import io.grpc.Attributes;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
@@ -12,6 +11,7 @@ import io.grpc.ClientStreamTracer;
 import io.grpc.ClientStreamTracer.StreamInfo;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
+import io.grpc.stub.AbstractStub;
 import io.grpc.stub.MetadataUtils;
 
 /**
@@ -46,7 +46,7 @@ public final class Change {
     return trailers.containsKey(DECIDED);
   }
 
-  ClusterBlockingStub of(ClusterBlockingStub stub) {
+  <S extends AbstractStub<S>> S of(S stub) {
     Metadata headers = new Metadata();
     headers.put(REQUEST_ID, requestId);
     return stub.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers), new Departure());

@@ -1,6 +1,8 @@
 package dev.pageferry.ferry.session;
 
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.AccessGrpc.AccessBlockingStub;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import io.grpc.ManagedChannel;
@@ -27,12 +29,12 @@ public final class Connection implements AutoCloseable {
   private static final long SHORT_SECONDS = 10;
   private static final long KEEP_ALIVE_SECONDS = 20;
 
-  private final HostPort coordinator;
+  private final Coordinator coordinator;
   private final EventLoopGroup eventLoops;
   private ManagedChannel channel;
   private ClusterBlockingStub stub;
 
-  public Connection(HostPort coordinator) {
+  public Connection(Coordinator coordinator) {
     this.coordinator = coordinator;
     silenceLibraries();
     eventLoops = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("ferry", true), NioIoHandler.newFactory());
@@ -52,6 +54,21 @@ public final class Connection implements AutoCloseable {
   /** A short change. One that is not answered may have been made. */
   public <T> T change(Change change, Function<ClusterBlockingStub, T> rpc) {
     return change(change, stub.withDeadlineAfter(SHORT_SECONDS, TimeUnit.SECONDS), rpc);
+  }
+
+  /** A short question about who belongs to the cluster, and what was asked of it. */
+  public <T> T readAccess(Function<AccessBlockingStub, T> rpc) {
+    return read(through -> rpc.apply(access(through)));
+  }
+
+  /** A short change of who belongs to the cluster. One that is not answered may have been made. */
+  public <T> T changeAccess(Change change, Function<AccessBlockingStub, T> rpc) {
+    return change(change, through -> rpc.apply(access(through)));
+  }
+
+  private static AccessBlockingStub access(ClusterBlockingStub through) {
+    // The stub's channel has its interceptors in it; its deadline is in its options.
+    return AccessGrpc.newBlockingStub(through.getChannel()).withDeadline(through.getCallOptions().getDeadline());
   }
 
   /** A change that takes as long as it takes. */
@@ -109,7 +126,7 @@ public final class Connection implements AutoCloseable {
   }
 
   public HostPort coordinator() {
-    return coordinator;
+    return coordinator.address();
   }
 
   @Override
@@ -119,7 +136,9 @@ public final class Connection implements AutoCloseable {
   }
 
   private ManagedChannel channel() {
-    return NettyChannelBuilder.forAddress(coordinator.host(), coordinator.port()).usePlaintext()
+    NettyChannelBuilder builder = NettyChannelBuilder.forAddress(coordinator.address().host(),
+        coordinator.address().port());
+    return coordinator.membership().map(each -> builder.sslContext(each.context())).orElseGet(builder::usePlaintext)
         .eventLoopGroup(eventLoops).channelType(NioSocketChannel.class).directExecutor().disableServiceConfigLookUp()
         // A pool would first fetch and clear megabytes for a command that sends a few hundred bytes.
         .withOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)

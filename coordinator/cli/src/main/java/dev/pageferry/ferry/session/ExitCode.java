@@ -6,7 +6,7 @@ public final class ExitCode {
   /** The operation failed; nothing was lost. */
   public static final int FAILED = 1;
   public static final int USAGE = 2;
-  static final int NOT_FOUND = 3;
+  public static final int NOT_FOUND = 3;
   /** A precondition does not hold. */
   public static final int REFUSED = 4;
   /** The request was certainly not sent, or changes nothing. */

@@ -1,8 +1,8 @@
 package dev.pageferry.ferry.session;
 
-import dev.pageferry.common.config.HostPort;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What a gRPC status means to an operator. */
@@ -10,8 +10,12 @@ final class Refusals {
   private Refusals() {
   }
 
-  static Failure ofRead(StatusRuntimeException refusal, HostPort coordinator) {
+  static Failure ofRead(StatusRuntimeException refusal, Coordinator coordinator) {
     Status status = refusal.getStatus();
+    Optional<String> handshake = HandshakeTrouble.line(status, coordinator);
+    if (handshake.isPresent()) {
+      return new Failure(ExitCode.UNREACHABLE, handshake.get(), refusal);
+    }
     return switch (status.getCode()) {
       case UNAVAILABLE, CANCELLED -> new Failure(ExitCode.UNREACHABLE, unreachable(status, coordinator), refusal);
       case DEADLINE_EXCEEDED -> new Failure(ExitCode.UNREACHABLE,
@@ -37,7 +41,7 @@ final class Refusals {
   }
 
   /** Like {@link #ofRead}, but once the request may have been sent, silence leaves open whether the change was made. */
-  static Failure ofChange(StatusRuntimeException refusal, HostPort coordinator, Change change) {
+  static Failure ofChange(StatusRuntimeException refusal, Coordinator coordinator, Change change) {
     Status status = refusal.getStatus();
     if (!change.mayHaveArrived() || isNoGrpc(status)) {
       return ofRead(refusal, coordinator);
@@ -96,7 +100,7 @@ final class Refusals {
     return why == null || why.isBlank() ? "the connection ended" : why;
   }
 
-  private static String unreachable(Status status, HostPort coordinator) {
+  private static String unreachable(Status status, Coordinator coordinator) {
     return "cannot reach the coordinator at %s; %s; start it, or name another with --coordinator".formatted(coordinator,
         why(status));
   }

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Scanner;
@@ -33,11 +34,15 @@ import java.util.function.Supplier;
  *          gives ids that nobody has used
  * @param questions
  *          asks whoever sits at the terminal
+ * @param clock
+ *          the time of day: certificates have an end
+ * @param chance
+ *          makes keys and serial numbers; asked only when they are wanted
  */
 public record Surroundings(PrintStream out, PrintStream err, Map<String, String> environment,
     BooleanSupplier outIsTerminal,
     BooleanSupplier errIsTerminal, Ticker ticker, Pause pause, Interrupts interrupts,
-    Supplier<String> newIds, Questions questions) {
+    Supplier<String> newIds, Questions questions, InstantSource clock, Supplier<SecureRandom> chance) {
 
   /** Waits. */
   @FunctionalInterface
@@ -69,7 +74,7 @@ public record Surroundings(PrintStream out, PrintStream err, Map<String, String>
     return new Surroundings(stream(FileDescriptor.out), stream(FileDescriptor.err), System.getenv(),
         () -> isTerminal(1),
         () -> isTerminal(2), Ticker.SYSTEM, Thread::sleep, Surroundings::onShutdown,
-        () -> RandomIds.uuid(new SecureRandom()), Surroundings::ask);
+        () -> RandomIds.uuid(new SecureRandom()), Surroundings::ask, InstantSource.system(), SecureRandom::new);
   }
 
   private static Optional<String> ask(String question) {

@@ -2,6 +2,7 @@ package dev.pageferry.ferry.view;
 
 import com.google.protobuf.Descriptors.FieldDescriptor;
 import com.google.protobuf.Message;
+import com.google.protobuf.Struct;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -15,6 +16,9 @@ final class Identity {
 
   /** The identity of a thing, or those of all that a list holds; empty: the document is about nothing that has one. */
   static List<String> of(Message document) {
+    if (document instanceof Struct struct) {
+      return Documents.names(struct);
+    }
     Optional<String> own = own(document);
     return own.isPresent()
         ? List.of(own.get())

@@ -67,6 +67,10 @@ public final class Output {
     return form == Form.TABLE || form == Form.WIDE;
   }
 
+  boolean isWide() {
+    return form == Form.WIDE;
+  }
+
   boolean isQuiet() {
     return quiet;
   }

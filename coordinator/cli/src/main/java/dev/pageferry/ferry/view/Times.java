@@ -4,7 +4,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 
 /** Points of time for people to read: UTC, to the second. */
-final class Times {
+public final class Times {
   private Times() {
   }
 
@@ -12,7 +12,7 @@ final class Times {
    * @param millis since 1970-01-01 UTC; 0: not known
    * @return such as 2026-03-01T14:05:09Z; empty: not known
    */
-  static String text(long millis) {
+  public static String text(long millis) {
     return millis == 0 ? "" : Instant.ofEpochMilli(millis).truncatedTo(ChronoUnit.SECONDS).toString();
   }
 }
