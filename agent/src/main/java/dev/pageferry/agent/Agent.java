@@ -112,7 +112,8 @@ final class Agent implements AutoCloseable {
     HostPort vxlan = listenForVxlan(config, hostNetwork);
     useInterface(config, hostNetwork);
     QemuKind qemu = machinesOfQemu(config, incarnation, memory, disks, hostNetwork);
-    GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork), ticker), qemu);
+    GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork),
+        config.allowed(), ticker), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, credentials, metrics.clientCalls());
@@ -142,15 +143,25 @@ final class Agent implements AutoCloseable {
     metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
     observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), metrics::scrape,
         () -> session.isRegistered() ? Optional.empty() : Optional.of("not registered with the coordinator"));
-    log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),
-        config.advertised(config.listen(), port),
-        config.advertised(config.migrationListen(), migrationServer.port()),
-        config.advertised(config.http(), observability.port()), vxlan);
+    tell(config, port, vxlan);
     Optional<DiskRecovery> diskRecovery = storage
         .map(shared -> DiskRecovery.ofEarlierIncarnation(shared.copies(), line));
     session.start();
     takingOver.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
+    rehearse(config, tls);
+  }
+
+  private void tell(AgentConfig config, int port, HostPort vxlan) {
+    log.info("host={} listening: grpc {} migration {} http {} vxlan {}", config.hostId(),
+        config.advertised(config.listen(), port),
+        config.advertised(config.migrationListen(), migrationServer.port()),
+        config.advertised(config.http(), observability.port()), vxlan);
+    config.failpointDirectory().ifPresent(
+        directory -> log.warn("--failpoint-dir {}: this agent may be held anywhere; it is for tests alone", directory));
+  }
+
+  private void rehearse(AgentConfig config, MigrationTls tls) {
     if (config.rehearse()) {
       MoveRehearsal.start(config.hostId(), tls, rpc::rehearseCommit, config.congestionControl(),
           () -> outgoing.isEmpty() && incoming.isEmpty());
@@ -168,7 +179,7 @@ final class Agent implements AutoCloseable {
   private static QemuKind machinesOfQemu(AgentConfig config, Incarnation incarnation, HostMemory memory,
       GuestDisks disks, HostNetwork network) {
     QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
-        config.allowedPaths(), config.allowedQemuOptions(), QemuPaths.FIRMWARE);
+        config.allowed(), config.allowedQemuOptions(), QemuPaths.FIRMWARE);
     return new QemuKind(memory, disks, network, paths, incarnation, config.keepGuests(),
         config.writtenPages(), Scheduler.SYSTEM);
   }
@@ -194,7 +205,9 @@ final class Agent implements AutoCloseable {
       return Optional.empty();
     }
     SharedStorage opened = new SharedStorage(config.storage().get(), config.hostId().value(), incarnation.value(),
-        new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos, Scheduler.SYSTEM), this::fenced);
+        new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos, Scheduler.SYSTEM,
+            config.allowed()),
+        this::fenced);
     log.info("storage {} id={}", config.storage().get(), opened.id());
     sharedStorage = opened;
     return Optional.of(opened);

@@ -1,5 +1,6 @@
 package dev.pageferry.agent;
 
+import dev.pageferry.agent.disk.AllowedPaths;
 import dev.pageferry.agent.guest.qemu.QemuArgument;
 import dev.pageferry.agent.guest.qemu.WrittenPagesFrom;
 import dev.pageferry.agent.network.InterfaceUplink;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * How an agent is set up.
@@ -85,6 +87,11 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     }
     settings.check();
     return config;
+  }
+
+  /** What operators may name: what is on the storage, too. */
+  AllowedPaths allowed() {
+    return AllowedPaths.of(Stream.concat(allowedPaths.stream(), storage.stream()).toList());
   }
 
   private static Path directory(String text) {

@@ -3,6 +3,7 @@ package dev.pageferry.agent;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.server.ServerProgram;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine.Command;
@@ -76,7 +77,7 @@ public final class AgentMain extends ServerProgram {
   @Nullable
   String qemu;
   @Option(names = "--allow-path", paramLabel = "DIR[:DIR…]",
-      description = "Directories with files that operators may name for guests: kernels and initial%nRAM disks. Default: none.")
+      description = "Directories with files that operators may name for guests: kernels, images of%nmemory, raw files and devices that are passed through; a single file or%ndevice, too. Default: none.")
   @Nullable
   String allowPath;
   @Option(names = "--allow-qemu-arg", paramLabel = "OPTION[,OPTION…]",
@@ -116,6 +117,11 @@ public final class AgentMain extends ServerProgram {
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();
     System.exit(new AgentMain().run(arguments));
+  }
+
+  @Override
+  protected List<String> flagsOnly() {
+    return List.of("failpoint-dir");
   }
 
   @Override

@@ -52,7 +52,7 @@ final class Cluster implements AutoCloseable {
     owned = cleanUp.own(() -> devCluster(COMMAND_LIMIT, "down"));
     List<String> words = new ArrayList<>(List.of("env"));
     words.addAll(settings.environment());
-    words.addAll(List.of("scripts/dev-cluster", "up", "--dir", directory.toString(), "--hosts",
+    words.addAll(List.of("scripts/dev-cluster", "up", "--insecure", "--dir", directory.toString(), "--hosts",
         Integer.toString(settings.hosts()), "--memory", size(settings.hostMemoryBytes()), "--port-base",
         Integer.toString(portBase)));
     Children.Result up = children.run(UP_LIMIT, words);

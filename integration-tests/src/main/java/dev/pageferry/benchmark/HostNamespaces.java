@@ -1,9 +1,14 @@
 package dev.pageferry.benchmark;
 
 import com.google.gson.JsonObject;
+import dev.pageferry.membership.ClusterCertificates;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,12 +25,19 @@ final class HostNamespaces implements AutoCloseable {
   private final Bench bench;
   private final String prefix;
   private final CleanUp.Owned owned;
+  private final ClusterCertificates certificates;
   private final List<Children.Running> running = new ArrayList<>();
 
   /** @param name short: it is a part of the namespaces' names */
   HostNamespaces(Bench bench, String name) {
     this.bench = bench;
     this.prefix = name + ProcessHandle.current().pid() + "-";
+    try {
+      certificates = new ClusterCertificates(
+          Files.createTempDirectory(Files.createDirectories(Path.of("target/bench")), "pki-").toAbsolutePath());
+    } catch (IOException e) {
+      throw new BenchmarkException("no certificates: " + e.getMessage(), e);
+    }
     owned = bench.cleanUp().own(this::remove);
     try {
       wire();
@@ -85,13 +97,17 @@ final class HostNamespaces implements AutoCloseable {
    * @return the agents, in the order of {@link #HOSTS}
    */
   List<Children.Running> start(String memory, String... agentOptions) {
-    program(BRIDGE, "coordinator/server", "ferry-coordinator", "--listen", COORDINATOR + ":7400", "--http",
-        "127.0.0.1:0", "--data", "target/bench/data-" + prefix);
+    List<String> coordinator = new ArrayList<>(List.of("--listen", COORDINATOR + ":7400", "--http", "127.0.0.1:0",
+        "--data", "target/bench/data-" + prefix));
+    coordinator.addAll(options(ClusterCertificates::ofCoordinator));
+    program(BRIDGE, "coordinator/server", "ferry-coordinator", coordinator.toArray(String[]::new));
+    awaitCoordinator();
     List<Children.Running> agents = new ArrayList<>();
     for (String host : HOSTS) {
       List<String> words = new ArrayList<>(List.of("--host-id", host, "--coordinator", COORDINATOR + ":7400",
           "--listen", address(host) + ":7410", "--migration-listen", address(host) + ":7420", "--http", "127.0.0.1:0",
           "--memory", memory, "--run-dir", "target/bench/run-" + prefix));
+      words.addAll(options(certificates -> certificates.ofHost(host)));
       words.addAll(List.of(agentOptions));
       agents.add(program(host, "agent", "ferry-agent", words.toArray(String[]::new)));
     }
@@ -99,16 +115,40 @@ final class HostNamespaces implements AutoCloseable {
     return agents;
   }
 
+  /** What certificates give a program that is to be a member. */
+  private interface Options {
+    List<String> of(ClusterCertificates certificates) throws IOException;
+  }
+
+  private List<String> options(Options options) {
+    try {
+      return options.of(certificates);
+    } catch (IOException e) {
+      throw new BenchmarkException("no certificate: " + e.getMessage(), e);
+    }
+  }
+
+  /** Beyond loopback members know each other by certificates, and hosts are taken in. */
+  private void awaitCoordinator() {
+    List<String> words = new ArrayList<>(List.of("host", "admit"));
+    words.addAll(HOSTS);
+    await("the coordinator did not come up", words.toArray(String[]::new), result -> result.exitCode() == 0);
+  }
+
   private void awaitHosts() {
+    await("the hosts did not come up", new String[]{"host", "list"}, result -> result.exitCode() == 0
+        && Operator.parse(result, "host list").getAsJsonArray("hosts").size() == HOSTS.size());
+  }
+
+  private void await(String complaint, String[] words, Predicate<Children.Result> isEnough) {
     long deadline = System.nanoTime() + LIMIT.toNanos();
     while (true) {
-      Children.Result result = operator().run(LIMIT, "host", "list");
-      if (result.exitCode() == 0
-          && Operator.parse(result, "host list").getAsJsonArray("hosts").size() == HOSTS.size()) {
+      Children.Result result = operator().run(LIMIT, words);
+      if (isEnough.test(result)) {
         return;
       }
       if (System.nanoTime() - deadline > 0) {
-        throw new BenchmarkException("the hosts did not come up: " + result.complaint());
+        throw new BenchmarkException(complaint + ": " + result.complaint());
       }
       bench.settle();
     }
@@ -116,7 +156,9 @@ final class HostNamespaces implements AutoCloseable {
 
   /** The operator's command, where the coordinator is. */
   Operator operator() {
-    return new Operator(bench.children(), within(BRIDGE, "scripts/ferry", "--coordinator", COORDINATOR + ":7400"));
+    List<String> words = new ArrayList<>(List.of("scripts/ferry", "--coordinator", COORDINATOR + ":7400"));
+    words.addAll(options(ClusterCertificates::ofOperatorAsOptions));
+    return new Operator(bench.children(), within(BRIDGE, words.toArray(String[]::new)));
   }
 
   /** Runs the operator's command, which must succeed. */

@@ -1,10 +1,12 @@
 package dev.pageferry.support;
 
 import dev.pageferry.common.identity.Names;
+import dev.pageferry.membership.ClusterCertificates;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +29,7 @@ public final class NamespaceLab implements AutoCloseable {
       "10.99.0.3");
 
   private final String prefix = "pf" + ProcessHandle.current().pid() + "-";
+  private final ClusterCertificates certificates;
   private final Path directory;
   private final String memory;
   private final Map<String, ServerProcess> processes = new LinkedHashMap<>();
@@ -80,12 +83,16 @@ public final class NamespaceLab implements AutoCloseable {
     this.memory = memory;
     directory = Files.createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")),
         "namespaces-");
+    certificates = new ClusterCertificates(directory.resolve("pki"));
     try {
       wire();
-      start(BRIDGE, "ferry-coordinator", LISTENING, "--listen", COORDINATOR + ":7400", "--http", "127.0.0.1:0",
-          "--data",
-          directory.resolve("data").toString());
-      for (String host : List.of("host-a", "host-b")) {
+      List<String> arguments = new ArrayList<>(List.of("--listen", COORDINATOR + ":7400", "--http", "127.0.0.1:0",
+          "--data", directory.resolve("data").toString()));
+      arguments.addAll(certificates.ofCoordinator());
+      start(BRIDGE, "ferry-coordinator", LISTENING, arguments.toArray(String[]::new));
+      List<String> hosts = List.of("host-a", "host-b");
+      for (String host : hosts) {
+        requireDone(ferry("host", "admit", host));
         startAgent(host, agentOptions);
       }
     } catch (IOException | InterruptedException | RuntimeException e) {
@@ -118,6 +125,7 @@ public final class NamespaceLab implements AutoCloseable {
         "--listen", address + ":7410", "--migration-listen", address + ":7420", "--vxlan-listen", address + ":4789",
         "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--run-dir",
         directory.resolve("run-of-" + host).toString()));
+    arguments.addAll(certificates.ofHost(host));
     arguments.addAll(options);
     start(host, "ferry-agent", REGISTERED, arguments.toArray(String[]::new));
   }
@@ -141,16 +149,14 @@ public final class NamespaceLab implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of("ip", "netns", "exec", prefix + BRIDGE,
         Distribution.PRESENT.program("ferry").toString()));
     command.addAll(List.of(arguments));
-    return CommandResult.of(command, Map.of("FERRY_COORDINATOR", COORDINATOR + ":7400"));
+    Map<String, String> variables = new HashMap<>(certificates.ofOperator());
+    variables.put("FERRY_COORDINATOR", COORDINATOR + ":7400");
+    return CommandResult.of(command, variables);
   }
 
   /** A host of the kernel's own on the network of VMs with that number, whose card there is called {@code vx}. */
   public void joinByVxlan(String machine, int vni, String addressWithBits) throws IOException, InterruptedException {
-    CommandResult known = ferry("vtep", "add", machine, "--address", address(machine) + ":4789", "--vni",
-        String.valueOf(vni));
-    if (known.exitCode() != 0) {
-      throw new IllegalStateException(known.errors());
-    }
+    requireDone(ferry("vtep", "add", machine, "--address", address(machine) + ":4789", "--vni", String.valueOf(vni)));
     in(machine, "ip", "link", "add", "vx", "type", "vxlan", "id", String.valueOf(vni), "dstport", "4789", "local",
         address(machine));
     for (String host : List.of("host-a", "host-b")) {
@@ -160,6 +166,12 @@ public final class NamespaceLab implements AutoCloseable {
     in(machine, "ethtool", "-K", "vx", "tx", "off");
     in(machine, "ip", "addr", "add", addressWithBits, "dev", "vx");
     in(machine, "ip", "link", "set", "vx", "up");
+  }
+
+  private static void requireDone(CommandResult result) {
+    if (result.exitCode() != 0) {
+      throw new IllegalStateException(result.errors());
+    }
   }
 
   /** Starts a program there; the caller ends it. */

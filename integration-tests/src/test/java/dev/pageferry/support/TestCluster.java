@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.pageferry.journal.JournalReader;
+import dev.pageferry.membership.ClusterCertificates;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.Migration;
+import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
@@ -21,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -45,6 +48,8 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   private final Map<String, List<String>> agentArguments = new HashMap<>();
   private final ServerProcess coordinator;
   private final int port;
+  /** Empty: with a server of the version before, which knows none. */
+  private final Optional<ClusterCertificates> certificates;
 
   /**
    * Which version each server of a cluster is of.
@@ -53,6 +58,12 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
    * @param hostsWithOwnStorage those whose storage no other one reaches
    */
   public record Setup(Distribution coordinator, Map<String, Distribution> agents, Set<String> hostsWithOwnStorage) {
+    /** The version before knows nobody by certificates. */
+    boolean isSecured() {
+      return coordinator.equals(Distribution.PRESENT) && !agents.isEmpty()
+          && agents.values().stream().allMatch(Distribution.PRESENT::equals);
+    }
+
     static Setup ofThisBuild(boolean ownStorage, String... hosts) {
       Map<String, Distribution> agents = new LinkedHashMap<>();
       for (String each : hosts) {
@@ -62,8 +73,10 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
     }
   }
 
-  private TestCluster(Path directory, Setup setup, ServerProcess coordinator, int port) {
-    super(NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build());
+  private TestCluster(Path directory, Setup setup, ServerProcess coordinator, int port,
+      Optional<ClusterCertificates> certificates, ManagedChannel channel) {
+    super(channel);
+    this.certificates = certificates;
     this.directory = directory;
     this.hostsWithOwnStorage = setup.hostsWithOwnStorage();
     this.coordinator = coordinator;
@@ -96,13 +109,22 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
 
   private static TestCluster start(Path directory, String memory, Setup setup)
       throws IOException, InterruptedException {
+    Optional<ClusterCertificates> certificates = setup.isSecured()
+        ? Optional.of(new ClusterCertificates(directory.resolve("pki")))
+        : Optional.empty();
     // A fixed port lets the coordinator be killed and come back where the agents look for it.
     int port = FreePorts.one();
     ServerProcess coordinator = new ServerProcess(setup.coordinator().program("ferry-coordinator"),
-        setup.coordinator().understood("ferry-coordinator", coordinatorArguments(directory, port)),
+        setup.coordinator().understood("ferry-coordinator", coordinatorArguments(directory, port, certificates)),
         directory.resolve("coordinator.log"));
     coordinator.start(LISTENING);
-    TestCluster cluster = new TestCluster(directory, setup, coordinator, port);
+    ManagedChannel channel = certificates.isPresent()
+        ? certificates.get().operator("127.0.0.1", port)
+        : NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
+    TestCluster cluster = new TestCluster(directory, setup, coordinator, port, certificates, channel);
+    if (certificates.isPresent()) {
+      ClusterCertificates.admit(channel, List.copyOf(setup.agents().keySet()));
+    }
     for (Map.Entry<String, Distribution> each : setup.agents().entrySet()) {
       cluster.addHost(each.getKey(), memory, each.getValue());
     }
@@ -133,9 +155,14 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
     }
   }
 
-  private static List<String> coordinatorArguments(Path directory, int port) {
-    return List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
-        directory.resolve("data").toString());
+  private static List<String> coordinatorArguments(Path directory, int port,
+      Optional<ClusterCertificates> certificates) throws IOException {
+    List<String> arguments = new ArrayList<>(List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
+        directory.resolve("data").toString()));
+    if (certificates.isPresent()) {
+      arguments.addAll(certificates.get().ofCoordinator());
+    }
+    return arguments;
   }
 
   private void addHost(String host, String memory, Distribution distribution) throws IOException, InterruptedException {
@@ -177,13 +204,18 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   private List<String> agentArguments(String host, String memory, String listen, String runDirectory)
       throws IOException {
     Path failpoints = Files.createDirectories(directory.resolve(host));
-    return List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
-        "--migration-listen", "127.0.0.1:0",
-        "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
-        Files.createDirectories(storageOf(host)).toString(),
-        "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString(),
-        "--allow-path",
-        LinuxGuest.DIRECTORY.toString(), "--allow-qemu-arg", "rtc");
+    List<String> arguments = new ArrayList<>(
+        List.of("--host-id", host, "--coordinator", "127.0.0.1:" + port, "--listen", listen,
+            "--migration-listen", "127.0.0.1:0",
+            "--http", "127.0.0.1:0", "--memory", memory, "--rehearse", "false", "--storage",
+            Files.createDirectories(storageOf(host)).toString(),
+            "--run-dir", directory.resolve(runDirectory).toString(), "--failpoint-dir", failpoints.toString(),
+            "--allow-path",
+            LinuxGuest.DIRECTORY + ":" + System.getProperty("java.io.tmpdir"), "--allow-qemu-arg", "rtc"));
+    if (certificates.isPresent()) {
+      arguments.addAll(certificates.get().ofHost(host));
+    }
+    return arguments;
   }
 
   /** Where the coordinator keeps its records. */
@@ -248,7 +280,7 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   /** As {@link #restartCoordinator}, in a version that it may not have been of before. */
   public void restartCoordinatorAs(Distribution distribution) throws IOException, InterruptedException {
     coordinator.become(distribution.program("ferry-coordinator"),
-        distribution.understood("ferry-coordinator", coordinatorArguments(directory, port)));
+        distribution.understood("ferry-coordinator", coordinatorArguments(directory, port, certificates)));
     restartCoordinator();
   }
 
@@ -297,7 +329,11 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of(distribution.program("ferry").toString()));
     command.addAll(List.of(arguments));
-    return CommandResult.of(command, Map.of("FERRY_COORDINATOR", "127.0.0.1:" + port));
+    Map<String, String> variables = new HashMap<>(Map.of("FERRY_COORDINATOR", "127.0.0.1:" + port));
+    if (certificates.isPresent()) {
+      variables.putAll(certificates.get().ofOperator());
+    }
+    return CommandResult.of(command, variables);
   }
 
   /** Runs the operator's command, which must succeed, and gives the document that it printed. */

@@ -31,13 +31,16 @@ public final class DiskDirectory {
   private final DiskNames names;
   private final Clock clock;
   private final Devices devices;
+  private final AllowedPaths passThrough;
 
   /** @param storage the directory that every host mounts; it exists */
   public DiskDirectory(Path storage, Clock clock) {
-    this(storage, clock, Devices.SYSTEM);
+    this(storage, clock, Devices.SYSTEM, AllowedPaths.ANY);
   }
 
-  DiskDirectory(Path storage, Clock clock, Devices devices) {
+  /** @param passThrough raw files and devices that operators may name */
+  DiskDirectory(Path storage, Clock clock, Devices devices, AllowedPaths passThrough) {
+    this.passThrough = passThrough;
     this.storage = storage;
     this.directory = storage.resolve("disks");
     this.names = new DiskNames(directory);
@@ -235,6 +238,9 @@ public final class DiskDirectory {
    */
   public DiskDescription show(String name) throws IOException {
     Path file = existing(name);
+    if (DiskDescription.isPath(name)) {
+      passThrough.require(file);
+    }
     // By its real path, so that links to one file or device give it one name.
     return DiskDescription.isPath(name)
         ? DiskFile.describePassedThrough(file, RawIdentity.of(file, devices))

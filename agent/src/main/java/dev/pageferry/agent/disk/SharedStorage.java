@@ -61,8 +61,13 @@ public final class SharedStorage implements AutoCloseable {
    *
    * @param locks the one instance of the process
    * @param clock one that runs through suspend
+   * @param passThrough raw files and devices that operators may name
    */
-  public record Environment(ProcessLocks locks, BootClock clock, Scheduler scheduler) {
+  public record Environment(ProcessLocks locks, BootClock clock, Scheduler scheduler, AllowedPaths passThrough) {
+    /** Where operators may name anything. */
+    public Environment(ProcessLocks locks, BootClock clock, Scheduler scheduler) {
+      this(locks, clock, scheduler, AllowedPaths.ANY);
+    }
   }
 
   /** How long a host's lease lasts, and how often it is renewed. */
@@ -87,7 +92,7 @@ public final class SharedStorage implements AutoCloseable {
     this.root = root;
     this.leases = new LeaseDirectory(made(root, "leases"), environment.locks());
     this.savedStates = made(root, "saved");
-    this.disks = new DiskDirectory(root, Clock.systemUTC(), devices);
+    this.disks = new DiskDirectory(root, Clock.systemUTC(), devices, environment.passThrough());
     this.id = identify(root);
     this.clock = environment.clock();
     this.scheduler = environment.scheduler();

@@ -3,7 +3,9 @@ package dev.pageferry.agent.migration;
 import dev.pageferry.common.migration.MigrationStage;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Optional;
@@ -39,19 +41,25 @@ public final class Failpoints {
 
   /** Holds here while the test says so. */
   public void at(String name) throws InterruptedException {
-    if (directory.isEmpty() || !Files.exists(directory.get().resolve(name + ".hold"))) {
+    if (directory.isEmpty() || !isHeld(directory.get(), name)) {
       return;
     }
     log.warn("held at failpoint {}", name);
     try {
-      Files.writeString(directory.get().resolve(name + ".reached"), "");
+      Files.writeString(directory.get().resolve(name + ".reached"), "", StandardOpenOption.CREATE,
+          StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
     } catch (IOException e) {
       log.warn("failpoint {} cannot report: {}", name, e.toString());
       return;
     }
     long end = System.nanoTime() + LONGEST_HOLD.toNanos();
-    while (Files.exists(directory.get().resolve(name + ".hold")) && System.nanoTime() < end) {
+    while (isHeld(directory.get(), name) && System.nanoTime() < end) {
       Thread.sleep(POLL);
     }
+  }
+
+  /** Never through a link: whoever may write that directory is not to have a file made elsewhere. */
+  private static boolean isHeld(Path directory, String name) {
+    return Files.exists(directory.resolve(name + ".hold"), LinkOption.NOFOLLOW_LINKS);
   }
 }

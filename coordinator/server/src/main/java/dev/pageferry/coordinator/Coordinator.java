@@ -3,6 +3,7 @@ package dev.pageferry.coordinator;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.server.ObservabilityServer;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.tls.Credentials;
@@ -28,6 +29,7 @@ import dev.pageferry.coordinator.store.WriteProbe;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,7 +65,7 @@ final class Coordinator implements AutoCloseable {
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(version, inventory, ledger, history);
       agents = new GrpcAgentClient(history::stamp, metrics.clientCalls(), inventory::noteAnswer,
-          credentials, inventory::hostAt);
+          credentials, address -> hostAt(inventory, address));
       Disks disks = new Disks(ledger, inventory, agents);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
       machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);
@@ -97,6 +99,13 @@ final class Coordinator implements AutoCloseable {
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  /** The host whose agent has that address; empty: none, or more than one. */
+  private static Optional<HostId> hostAt(HostInventory inventory, String address) {
+    List<HostId> there = inventory.list().stream().filter(each -> each.record().getAddress().equals(address))
+        .map(HostInventory.Host::id).toList();
+    return there.size() == 1 ? Optional.of(there.getFirst()) : Optional.empty();
   }
 
   private static Optional<String> wentBack(RecordsHistory history) {

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest.builtin;
 
+import dev.pageferry.agent.disk.AllowedPaths;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.GuestSpec;
@@ -13,21 +14,25 @@ import java.util.Optional;
 
 /** Builds VMs of the built-in machine. */
 public final class VmFactory implements GuestKind {
+  private final AllowedPaths images;
   private final HostMemory memory;
   private final GuestDisks disks;
   private final Optional<HostNetwork> network;
   private final Ticker ticker;
 
-  public VmFactory(HostMemory memory, GuestDisks disks, Optional<HostNetwork> network, Ticker ticker) {
+  /** @param images of memory that operators may name */
+  public VmFactory(HostMemory memory, GuestDisks disks, Optional<HostNetwork> network, AllowedPaths images,
+      Ticker ticker) {
+    this.images = images;
     this.memory = memory;
     this.disks = disks;
     this.network = network;
     this.ticker = ticker;
   }
 
-  /** For VMs without network cards. */
+  /** For VMs without network cards, and with any image. */
   public VmFactory(HostMemory memory, GuestDisks disks, Ticker ticker) {
-    this(memory, disks, Optional.empty(), ticker);
+    this(memory, disks, Optional.empty(), AllowedPaths.ANY, ticker);
   }
 
   @Override
@@ -38,6 +43,9 @@ public final class VmFactory implements GuestKind {
   @Override
   public void check(GuestSpec spec) throws IOException {
     MemoryFill.checkImage(own(spec));
+    if (own(spec).image().isPresent()) {
+      images.requireFile(own(spec).image().get());
+    }
     disks.check(spec);
   }
 

@@ -1,5 +1,6 @@
 package dev.pageferry.agent.guest.qemu;
 
+import dev.pageferry.agent.disk.AllowedPaths;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import java.io.IOException;
@@ -21,11 +22,11 @@ import java.util.TreeSet;
  * @param host its name; there may be others on this machine
  * @param binary a path, or a name that is looked up in {@code PATH}
  * @param ramDirectory a tmpfs, where each machine has a directory of its own: its memory and its sockets
- * @param allowed directories that operators may name files of
+ * @param allowed files that operators may name
  * @param allowedOptions of QEMU, which operators may add to machines
  * @param firmware directories of descriptions of firmware; of two with one name that of the later directory counts
  */
-public record QemuPaths(String host, String binary, Path ramDirectory, List<Path> allowed, Set<String> allowedOptions,
+public record QemuPaths(String host, String binary, Path ramDirectory, AllowedPaths allowed, Set<String> allowedOptions,
     List<Path> firmware) {
   /** Of packages, and what the machine's administrator puts in their place. Source: QEMU's {@code docs/interop/firmware.json}. */
   public static final List<Path> FIRMWARE = List.of(Path.of("/usr/share/qemu/firmware"),
@@ -36,7 +37,6 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
   private static final int LONGEST_SOCKET_PATH = 107;
 
   public QemuPaths {
-    allowed = List.copyOf(allowed);
     allowedOptions = Set.copyOf(allowedOptions);
     firmware = List.copyOf(firmware);
   }
@@ -56,9 +56,9 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
     requireShort(spec.id());
     if (spec.boots().isPresent()) {
       DirectKernel boot = spec.boots().get();
-      requireAllowed(boot.kernel());
+      allowed.requireFile(boot.kernel());
       if (boot.initrd().isPresent()) {
-        requireAllowed(boot.initrd().get());
+        allowed.requireFile(boot.initrd().get());
       }
     }
     for (QemuArgument each : spec.arguments()) {
@@ -159,24 +159,5 @@ public record QemuPaths(String host, String binary, Path ramDirectory, List<Path
     if (!isThere) {
       throw new IOException("this host has no %s; install QEMU there, or name it with --qemu".formatted(binary));
     }
-  }
-
-  /**
-   * Whether an operator may name a file. Links are followed: what they lead to counts.
-   *
-   * @throws IOException if it is outside of all directories that are allowed, or cannot be read
-   */
-  void requireAllowed(Path file) throws IOException {
-    Path real = file.toRealPath();
-    for (Path each : allowed) {
-      if (Files.isDirectory(each) && real.startsWith(each.toRealPath())) {
-        if (!Files.isRegularFile(real) || !Files.isReadable(real)) {
-          throw new IOException("%s is not a regular file that this host's agent can read".formatted(file));
-        }
-        return;
-      }
-    }
-    throw new IOException("%s is not in a directory that this host's agent allows (--allow-path: %s)".formatted(file,
-        allowed.isEmpty() ? "none" : allowed));
   }
 }

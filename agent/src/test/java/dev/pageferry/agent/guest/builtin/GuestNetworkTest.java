@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.pageferry.agent.disk.AllowedPaths;
 import dev.pageferry.agent.guest.GuestDisks;
 import dev.pageferry.agent.guest.HeldDisks;
 import dev.pageferry.agent.guest.HostedGuests;
@@ -43,7 +44,8 @@ final class GuestNetworkTest {
 
   private final HostMemory memory = new HostMemory(4 * MEMORY);
   private final HostNetwork network = new HostNetwork("host-a", Ticker.SYSTEM);
-  private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Optional.of(network), Ticker.SYSTEM);
+  private final VmFactory factory = new VmFactory(memory, GuestDisks.NONE, Optional.of(network), AllowedPaths.ANY,
+      Ticker.SYSTEM);
   private final HostedGuests guests = new HostedGuests();
   private final SwitchPort client = network.attach(CLIENT, true);
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.agent.disk.AllowedPaths;
 import dev.pageferry.agent.guest.ResolvedSpec;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.proto.agent.v1.QemuMachine;
@@ -58,7 +59,8 @@ class QemuAbilitiesTest {
   }
 
   private QemuPaths paths(String binary) {
-    return new QemuPaths("host-a", binary, directory, List.of(), Set.of(), List.of(directory.resolve("firmware")));
+    return new QemuPaths("host-a", binary, directory, AllowedPaths.of(List.of()), Set.of(),
+        List.of(directory.resolve("firmware")));
   }
 
   private static VmSpec asked(String type, String cpu, String accel) {

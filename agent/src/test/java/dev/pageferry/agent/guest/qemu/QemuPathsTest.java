@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pageferry.agent.disk.AllowedPaths;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.VmSpec;
@@ -31,36 +32,37 @@ class QemuPathsTest {
   }
 
   private QemuPaths paths(String binary, Path... directories) {
-    return new QemuPaths("host-a", binary, directory, List.of(directories), Set.of("rtc"), List.of());
+    return new QemuPaths("host-a", binary, directory, AllowedPaths.of(List.of(directories)), Set.of("rtc"), List.of());
   }
 
   @Test
   void aFileInADirectoryThatIsAllowedMayBeNamed() {
-    assertThatCode(() -> paths("qemu", allowed).requireAllowed(allowed.resolve("vmlinuz"))).doesNotThrowAnyException();
+    assertThatCode(() -> paths("qemu", allowed).allowed().requireFile(allowed.resolve("vmlinuz")))
+        .doesNotThrowAnyException();
   }
 
   @Test
   void aLinkCountsAsWhatItLeadsTo() throws IOException {
     Path link = Files.createSymbolicLink(allowed.resolve("link"), outside);
-    assertThatThrownBy(() -> paths("qemu", allowed).requireAllowed(link))
+    assertThatThrownBy(() -> paths("qemu", allowed).allowed().requireFile(link))
         .hasMessageContaining("is not in a directory that this host's agent allows");
   }
 
   @Test
   void dotsDoNotLeadOut() {
-    assertThatThrownBy(() -> paths("qemu", allowed).requireAllowed(allowed.resolve("../outside")))
+    assertThatThrownBy(() -> paths("qemu", allowed).allowed().requireFile(allowed.resolve("../outside")))
         .hasMessageContaining("is not in a directory");
   }
 
   @Test
   void withoutAnAllowedDirectoryNoFileMayBeNamed() {
-    assertThatThrownBy(() -> paths("qemu").requireAllowed(allowed.resolve("vmlinuz")))
+    assertThatThrownBy(() -> paths("qemu").allowed().requireFile(allowed.resolve("vmlinuz")))
         .hasMessageContaining("--allow-path: none");
   }
 
   @Test
   void aDirectoryIsNotAFile() {
-    assertThatThrownBy(() -> paths("qemu", directory).requireAllowed(allowed))
+    assertThatThrownBy(() -> paths("qemu", directory).allowed().requireFile(allowed))
         .hasMessageContaining("is not a regular file");
   }
 

@@ -173,12 +173,9 @@ public final class HostInventory {
 
   /** Writes what was reserved in {@link #writing}, then makes it known. */
   private void written(HostId id, Plan.Write write, Runnable makeKnown) {
-    boolean isDone = false;
+    boolean isDone = write.next().equals(write.before());
     try {
-      if (!write.next().equals(write.before())) {
-        store.commit(new Transaction().put(HOSTS + id, write.next().toByteArray()));
-      }
-      isDone = true;
+      isDone = isDone || store.commit(new Transaction().put(HOSTS + id, write.next().toByteArray()));
     } finally {
       synchronized (this) {
         writing.remove(id);
@@ -205,15 +202,6 @@ public final class HostInventory {
         entry == null ? Duration.ZERO : silenceSince(entry.silentSinceNanos()));
   }
 
-  /** What an operator's word that a host is off has come to. */
-  public enum Confirmation {
-    CONFIRMED,
-    /** It is heard, or may be in a moment, by a coordinator that has just started or woken. */
-    STILL_HEARD,
-    /** It is not the host's incarnation, or its record is being written right now. */
-    CHANGED
-  }
-
   /** Notes for good that an incarnation which is silent is off: it is never taken in again. */
   public Confirmation confirmDead(HostId id, Incarnation incarnation) {
     Plan.Write write;
@@ -236,8 +224,8 @@ public final class HostInventory {
   /** Forgets a host that is down. False if there is none of that id, or it is up, or its record is being written. */
   public boolean forget(HostId id) {
     synchronized (this) {
-      HostEntry entry = hosts.get(id);
-      if (entry == null || writing.containsKey(id) || entry.host(now(), timeout).isUp()) {
+      HostEntry there = hosts.get(id);
+      if (there == null || writing.containsKey(id) || there.host(now(), timeout).isUp()) {
         return false;
       }
       hosts.remove(id);
@@ -256,7 +244,7 @@ public final class HostInventory {
   public record Content(Collection<VmStatus> vms, List<InDoubt> doubts, Set<VmId> coming) {
   }
 
-  /** As {@link #heartbeat(HostId, Incarnation, long, Content)}, by a host where nothing is in doubt or on its way. */
+  /** As the other, by a host where nothing is in doubt or on its way. */
   public boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Collection<VmStatus> vms) {
     return heartbeat(id, incarnation, memoryFreeBytes, new Content(vms, List.of(), Set.of()));
   }
@@ -351,18 +339,6 @@ public final class HostInventory {
       hosts.forEach((id, entry) -> transaction.put(HOSTS + id, entry.record().toByteArray()));
     }
     store.commit(transaction);
-  }
-
-  /** The host whose agent has that address; empty: none, or more than one. */
-  public synchronized Optional<HostId> hostAt(String address) {
-    List<HostId> there = hosts.values().stream().filter(each -> each.record().getAddress().equals(address))
-        .map(each -> new HostId(each.record().getId())).toList();
-    return there.size() == 1 ? Optional.of(there.getFirst()) : Optional.empty();
-  }
-
-  /** How many hosts there are, up or not. */
-  public synchronized int size() {
-    return hosts.size();
   }
 
   public synchronized Optional<Host> find(HostId id) {

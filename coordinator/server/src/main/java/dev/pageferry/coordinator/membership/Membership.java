@@ -54,7 +54,7 @@ public final class Membership {
    * @param ended incarnations of it that ended on the boot that the record names
    */
   public Registration register(HostRecord host, long memoryFreeBytes, Set<Incarnation> ended) {
-    if (inventory.size() >= MAX_HOSTS && inventory.find(new HostId(host.getId())).isEmpty()) {
+    if (inventory.find(new HostId(host.getId())).isEmpty() && inventory.list().size() >= MAX_HOSTS) {
       return new Registration.Refused(
           "this cluster has %d hosts, and no more fit; 'ferry host delete' makes room".formatted(MAX_HOSTS));
     }

@@ -8,7 +8,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.fakes.InterposedStore;
 import dev.pageferry.coordinator.fakes.ManualTicker;
-import dev.pageferry.coordinator.inventory.HostInventory.Confirmation;
+import dev.pageferry.coordinator.inventory.Confirmation;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.agent.v1.VmStatus;
