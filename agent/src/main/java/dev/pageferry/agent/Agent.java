@@ -141,7 +141,8 @@ final class Agent implements AutoCloseable {
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
     metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
-    observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), metrics::scrape,
+    observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), member -> false,
+        metrics::scrape,
         () -> session.isRegistered() ? Optional.empty() : Optional.of("not registered with the coordinator"));
     tell(config, port, vxlan);
     Optional<DiskRecovery> diskRecovery = storage

@@ -103,6 +103,11 @@ class LiveMigrationTest {
     cluster.assertRefused(2, "bandwidth", "migrate", "live", "small", "--to", "host-b", "--max-bandwidth", "1000");
     cluster.assertRefused(2, "no argument", "vm", "create", "odd", "--host", "host-a", "--program-arg", "colour=red");
     cluster.assertRefused(4, "exists already", "vm", "create", "small", "--host", "host-a", "--memory", "16MiB");
+    for (String each : new String[]{"--memory-image", "--disk"}) {
+      cluster.assertRefused(4, "is not in a directory that this host's agent allows", "vm", "create", "curious",
+          "--host",
+          "host-a", "--memory", "16MiB", each, "/etc/hostname");
+    }
     assertThat(cluster.vm("small").getState()).isEqualTo(Vm.State.RUNNING);
     for (String each : new String[]{"small", "large", "tenant"}) {
       cluster.delete(each);

@@ -36,7 +36,6 @@ class SecuredServersTest {
   private static final Pattern HTTP = Pattern.compile("listening: .* http 127\\.0\\.0\\.1:(\\d+)");
   private static final Pattern REFUSED = Pattern.compile("does not take this host in: (.*)");
   private static final Pattern REGISTERED = Pattern.compile("registered with the coordinator");
-  private static final Pattern DENIED = Pattern.compile("the coordinator does not answer: (.*)");
 
   @TempDir
   Path directory;
@@ -115,7 +114,7 @@ class SecuredServersTest {
         .until(() -> ferry("host", "delete", "host-a").exitCode() == 0);
     assertThat(ferry("host", "list").output()).doesNotContain("host-a");
     try (ServerProcess again = agent("host-a", "--join-token-file", token.toString())) {
-      assertThat(again.start(DENIED).group(1)).contains("host host-a was taken out of cluster test");
+      assertThat(again.start(REFUSED).group(1)).contains("host host-a was revoked; 'ferry host admit host-a'");
     }
     assertThat(ferry("audit", "host-a").output()).contains("operator somebody", "DeleteHost");
   }

@@ -79,7 +79,8 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
     MigrationSupervisor migrations = new MigrationSupervisor(ledger, inventory, client, ended -> {
     }, born, baton.newRandom());
     RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
-    services = new Services(ledger, inventory, migrations, new OwnershipService(ledger, inventory::isAlive, history),
+    services = new Services(ledger, inventory, migrations,
+        new OwnershipService(ledger, inventory::isAlive, history, host -> true),
         new RegistryService(new Membership(inventory, ledger, history, repairs, members,
             new Admissions(store, born, new Random(1))), inventory, HEARTBEAT_INTERVAL,
             LEASE));

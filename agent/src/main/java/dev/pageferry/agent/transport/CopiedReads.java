@@ -47,7 +47,8 @@ final class CopiedReads extends ChannelDuplexHandler {
     }
     draining = true;
     try {
-      while (!held.isEmpty() && context.channel().config().isAutoRead()) {
+      // Memory is not touched any more once the channel is closed.
+      while (!held.isEmpty() && context.channel().config().isAutoRead() && context.channel().isActive()) {
         ByteBuf from = held.peek();
         ByteBuf target = nextTarget.get();
         target.writeBytes(from, Math.min(from.readableBytes(), target.writableBytes()));

@@ -31,8 +31,8 @@ public final class MigrationTls {
 
   /** @param credentials empty: streams are plain */
   public MigrationTls(Optional<Credentials> credentials) {
-    contexts = credentials.map(it -> new Contexts(TlsContexts.plainServer(it, PeerCheck.any(Role.HOST)),
-        TlsContexts.plainClient(it, PeerCheck.NAMED_HOST)));
+    contexts = credentials.map(it -> new Contexts(TlsContexts.streamServer(it, PeerCheck.any(Role.HOST)),
+        TlsContexts.streamClient(it, PeerCheck.NAMED_HOST)));
   }
 
   boolean isOn() {

@@ -4,7 +4,7 @@ import io.netty.channel.Channel;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.Comparator;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
@@ -14,14 +14,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Connections that have not shown who they are. Their number is bounded, and where it is exceeded the oldest one goes, of
- * the address that has the most: who says hello at once is let in, however many others say nothing.
+ * the address that has the most, or of those the first that came: who says hello at once is let in, however many others say nothing.
  */
 final class Strangers {
   private static final Logger log = LoggerFactory.getLogger(Strangers.class);
   static final int MAX = 256;
 
-  /** By address, each set in the order in which they came. Guarded by this. */
-  private final Map<InetAddress, Set<Channel>> waiting = new HashMap<>();
+  /** By address, both in the order in which they came. Guarded by this. */
+  private final Map<InetAddress, Set<Channel>> waiting = new LinkedHashMap<>();
   private int count;
   /** From when the bound was met until half of them are gone: said once in the log, however many come. */
   private boolean crowded;

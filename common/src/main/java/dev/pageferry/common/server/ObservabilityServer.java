@@ -10,6 +10,7 @@ import com.sun.net.httpserver.HttpsServer;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.tls.Credentials;
+import dev.pageferry.common.tls.Member;
 import dev.pageferry.common.tls.PeerCheck;
 import dev.pageferry.common.tls.Role;
 import dev.pageferry.common.tls.TlsContexts;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executors;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLParameters;
 
@@ -33,6 +35,14 @@ public final class ObservabilityServer implements AutoCloseable {
   private static final Set<Role> READERS = Set.of(Role.METRICS, Role.VIEWER, Role.OPERATOR);
   private static final List<String> READING = List.of("GET", "HEAD");
 
+  static {
+    // The JDK's server bounds neither by itself, and reads these once. Seconds, but for the number of connections.
+    System.setProperty("sun.net.httpserver.maxReqTime", "10");
+    System.setProperty("sun.net.httpserver.maxRspTime", "30");
+    System.setProperty("sun.net.httpserver.idleInterval", "10");
+    System.setProperty("jdk.httpserver.maxConnections", "256");
+  }
+
   private final HttpServer server;
 
   /**
@@ -40,11 +50,12 @@ public final class ObservabilityServer implements AutoCloseable {
    *
    * @param metrics all meters in Prometheus' text format
    * @param credentials by which it is HTTPS; empty: plain HTTP
+   * @param isRevoked whether a member is refused whatever its certificate says
    * @param trouble why the program cannot do its work now; empty: it can
    * @throws IOException if the address cannot be listened on
    */
-  public ObservabilityServer(HostPort address, Optional<Credentials> credentials, Supplier<String> metrics,
-      Supplier<Optional<String>> trouble) throws IOException {
+  public ObservabilityServer(HostPort address, Optional<Credentials> credentials, Predicate<Member> isRevoked,
+      Supplier<String> metrics, Supplier<Optional<String>> trouble) throws IOException {
     InetSocketAddress listening = new InetSocketAddress(address.host(), address.port());
     try {
       server = credentials.isPresent() ? secured(listening, credentials.get()) : HttpServer.create(listening, 0);
@@ -53,7 +64,7 @@ public final class ObservabilityServer implements AutoCloseable {
     }
     server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
     serve("/metrics", exchange -> {
-      if (mayReadMetrics(exchange)) {
+      if (mayReadMetrics(exchange, isRevoked)) {
         answer(exchange, 200, PROMETHEUS_TEXT, metrics.get());
       } else {
         answer(exchange, 403, TEXT, "metrics are for members with a certificate of role metrics, viewer or operator\n");
@@ -84,10 +95,10 @@ public final class ObservabilityServer implements AutoCloseable {
   }
 
   /** On loopback everybody; from elsewhere, which is always TLS, whose certificate says so. */
-  private static boolean mayReadMetrics(HttpExchange exchange) {
+  private static boolean mayReadMetrics(HttpExchange exchange, Predicate<Member> isRevoked) {
     return exchange.getRemoteAddress().getAddress().isLoopbackAddress()
         || (exchange instanceof HttpsExchange secured && Credentials.peer(secured.getSSLSession())
-            .filter(it -> READERS.contains(it.role())).isPresent());
+            .filter(it -> READERS.contains(it.role()) && !isRevoked.test(it)).isPresent());
   }
 
   /** For the path itself: the server's own contexts take whatever begins like it, and every method. */

@@ -152,6 +152,9 @@ public final class Credentials {
     try {
       SSLContext context = SSLContext.getInstance(PROTOCOL);
       context.init(new KeyManager[]{keyManager()}, new TrustManager[]{trustManager(check)}, null);
+      // A session that is resumed shows no certificate.
+      context.getServerSessionContext().setSessionTimeout(TlsContexts.SESSION_SECONDS);
+      context.getClientSessionContext().setSessionTimeout(TlsContexts.SESSION_SECONDS);
       return context;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("this Java has no TLS", e);

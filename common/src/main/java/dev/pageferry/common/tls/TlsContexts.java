@@ -18,7 +18,7 @@ import javax.net.ssl.SSLException;
 public final class TlsContexts {
   public static final String PROTOCOL = "TLSv1.3";
   /** A session that is taken up again shows no certificate: none is, beyond this. */
-  private static final long SESSION_SECONDS = 1;
+  static final int SESSION_SECONDS = 1;
 
   private TlsContexts() {
   }
@@ -34,12 +34,12 @@ public final class TlsContexts {
   }
 
   /** Of a server for the migration protocol. */
-  public static SslContext plainServer(Credentials credentials, PeerCheck check) {
+  public static SslContext streamServer(Credentials credentials, PeerCheck check) {
     return built(server(credentials, check));
   }
 
   /** Of a client of the migration protocol. */
-  public static SslContext plainClient(Credentials credentials, PeerCheck check) {
+  public static SslContext streamClient(Credentials credentials, PeerCheck check) {
     return built(client(credentials, check));
   }
 

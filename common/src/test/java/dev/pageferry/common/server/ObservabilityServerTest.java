@@ -25,7 +25,8 @@ final class ObservabilityServerTest {
 
   @BeforeEach
   void start() throws IOException {
-    server = new ObservabilityServer(new HostPort("127.0.0.1", 0), Optional.empty(), () -> "ferry_up 1\n",
+    server = new ObservabilityServer(new HostPort("127.0.0.1", 0), Optional.empty(), member -> false,
+        () -> "ferry_up 1\n",
         () -> trouble);
   }
 

@@ -9,6 +9,7 @@ import dev.pageferry.ferry.config.Configuration;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.view.Output;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -57,7 +58,7 @@ final class GlobalSettings {
 
   /** @throws Failure naming every problem, but not what is wrong with the way to a coordinator */
   Look look() {
-    Settings settings = settings(configuration.settings());
+    Settings settings = settings(configuration.settings(), environment);
     Look look = look(settings);
     check(settings);
     return look;
@@ -66,7 +67,8 @@ final class GlobalSettings {
   /** @throws Failure naming every problem, or that there is no such context */
   Way way() {
     Optional<String> chosen = configuration.chosen(flags, environment);
-    Settings settings = settings(chosen.flatMap(configuration::with).orElse(configuration.settings()));
+    Settings settings = settings(chosen.flatMap(configuration::with).orElse(configuration.settings()),
+        flags.getOrDefault("context", "").isEmpty() ? environment : withoutCoordinator());
     Way way = new Way(settings.optional("coordinator", DEFAULT_COORDINATOR, Configuration::coordinator),
         MemberFiles.from(settings), look(settings));
     check(settings);
@@ -76,8 +78,16 @@ final class GlobalSettings {
     return way;
   }
 
-  private Settings settings(SettingsFile file) {
-    Settings settings = Settings.of(Configuration.NAMES, flags, environment, file);
+  /** A context that is named on the command line is meant: variables say who else would be asked. */
+  private Map<String, String> withoutCoordinator() {
+    Map<String, String> others = new HashMap<>(environment);
+    others.remove(Settings.variable("coordinator"));
+    MemberFiles.SETTINGS.forEach(each -> others.remove(Settings.variable(each)));
+    return others;
+  }
+
+  private Settings settings(SettingsFile file, Map<String, String> variables) {
+    Settings settings = Settings.of(Configuration.NAMES, flags, variables, file);
     settings.refuseMisspelt(environment, Configuration.NAMES, OTHER_VARIABLES);
     return settings;
   }

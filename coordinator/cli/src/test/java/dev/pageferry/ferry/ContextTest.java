@@ -123,6 +123,8 @@ final class ContextTest {
     assertThat(ferry.run("host", "list")).isEqualTo(ExitCode.UNREACHABLE);
     assertThat(ferry.err()).contains("127.0.0.1:2;");
     assertAsks("north-host", "--coordinator", north.address());
+    // A context that is named is meant, whatever the variables say.
+    assertAsks("north-host", "--context", "north");
     ferry.environment.clear();
     ferry.environment.put("HOME", home.toString());
     Files.writeString(file(), Files.readString(file()).replace("tls-ca: ../../pki/ca.crt\n", ""));

@@ -74,13 +74,14 @@ final class Coordinator implements AutoCloseable {
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
       metrics.observe(migrations, requests);
+      Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
           history,
           repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls(),
-          new CoordinatorRpc.Access(credentials, new Admissions(store, Scheduler.SYSTEM, random),
-              new AuditLog(store, Scheduler.SYSTEM)));
-      observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), metrics::scrape,
+          new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)));
+      observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
+          it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
     } catch (IOException | RuntimeException e) {
       store.close();

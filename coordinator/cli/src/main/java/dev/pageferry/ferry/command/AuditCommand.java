@@ -18,12 +18,12 @@ import picocli.CommandLine.Parameters;
 @Command(name = "audit", sortOptions = false,
     description = "Every change that was asked for: who, what, when, from where, and how it ended.", footer = {"",
         "The coordinator keeps the newest 10,000. A change without an outcome is not over, or the coordinator ended",
-        "meanwhile. What agents are told, and what is only looked at, is not in it."})
+        "meanwhile. What is only looked at, typed on consoles, or refused to a role is not in it; the last is in the coordinator's log."})
 public final class AuditCommand implements Callable<Integer> {
   private final Session.Opener ferry;
 
   @Parameters(paramLabel = "NAME", arity = "0..1", defaultValue = "",
-      description = "Changes that name this host, VM, disk or migration (default: all).")
+      description = "Changes that name this host, VM, disk or member, or that it asked for (default: all).")
   private String about = "";
 
   @Option(names = "--limit", paramLabel = "N", converter = Converters.Count.class, defaultValue = "100",
@@ -48,7 +48,8 @@ public final class AuditCommand implements Callable<Integer> {
     Table table = new Table(List.of("TIME", "WHO", "FROM", "CHANGE", "ASKED", "OUTCOME"),
         List.of("REASON", "REQUEST-ID"));
     for (AuditEntry each : entries) {
-      table.row(Times.text(each.getAt().getSeconds() * 1000), each.getWho().isEmpty() ? "anybody" : each.getWho(),
+      table.row(Times.text(each.getAt().getSeconds() * 1000),
+          each.getWho().isEmpty() ? "unauthenticated" : each.getWho(),
           each.getFrom(), each.getMethod(), Output.oneLine(each.getRequest()),
           each.hasOutcome() ? each.getOutcome() : "-",
           Output.oneLine(each.getReason()), each.getRequestId());

@@ -61,7 +61,7 @@ public final class HostCommands extends CommandGroup {
           description = "Ids of the hosts, as their certificates have them.") @Nullable List<String> hosts,
       @Option(names = "--token", description = "Prints a token instead.") boolean token,
       @Option(names = "--valid", paramLabel = "TIME", converter = Converters.Millis.class,
-          description = "How long the token may be used, up to 30d, such as 1h (default 24h).") @Nullable Long valid,
+          description = "How long the token may be used, up to 720h, such as 1h (default 24h).") @Nullable Long valid,
       @Mixin RequestOption requestOption) {
     List<String> names = Objects.requireNonNullElse(hosts, List.of());
     if (names.isEmpty() != token || (valid != null && !token)) {

@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
 
 /** {@code ferry operator}. */
 @Command(name = "operator", description = "People and programs that may ask the coordinator.", footer = {"",
-    "'ferry cert operator NAME' certifies one. Hosts are taken out by 'ferry host delete'."})
+    "'ferry cert operator NAME' certifies one."})
 public final class OperatorCommands extends CommandGroup {
   private final Session.Opener ferry;
 
@@ -20,18 +20,20 @@ public final class OperatorCommands extends CommandGroup {
   }
 
   @Command(name = "revoke", sortOptions = false,
-      description = "Takes a name away: whoever has it is refused from now on, whatever its certificate says.")
+      description = "Revokes a name: whoever has it is refused from now on, whatever its certificate says.",
+      footer = {"",
+          "A host that is revoked keeps its VMs, and cannot start, move or commit any; 'ferry host admit' admits it again."})
   int revoke(@Parameters(paramLabel = "NAME", description = "As its certificate has it.") String name,
       @Option(names = "--role", paramLabel = "ROLE", defaultValue = "operator",
-          description = "operator, viewer or metrics (default operator).") String role,
+          description = "operator, viewer, metrics or host (default operator).") String role,
       @Mixin RequestOption requestOption) {
     return change(name, role, false, requestOption);
   }
 
-  @Command(name = "permit", sortOptions = false, description = "Gives a name back that was taken away.")
+  @Command(name = "permit", sortOptions = false, description = "Permits a name again that was revoked.")
   int permit(@Parameters(paramLabel = "NAME", description = "As its certificate has it.") String name,
       @Option(names = "--role", paramLabel = "ROLE", defaultValue = "operator",
-          description = "operator, viewer or metrics (default operator).") String role,
+          description = "operator, viewer, metrics or host (default operator).") String role,
       @Mixin RequestOption requestOption) {
     return change(name, role, true, requestOption);
   }

@@ -3,7 +3,8 @@ package dev.pageferry.coordinator.access;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
-import dev.pageferry.common.tls.Member;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.Names;
 import dev.pageferry.common.tls.Role;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
@@ -17,6 +18,7 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -41,7 +43,11 @@ public final class Admissions {
   private final Set<HostId> admitted = ConcurrentHashMap.newKeySet();
   private final Set<String> revoked = ConcurrentHashMap.newKeySet();
 
-  /** A token that was just made. @param endsAtMillis since 1970-01-01 UTC */
+  /**
+   * A token that was just made.
+   *
+   * @param endsAtMillis since 1970-01-01 UTC
+   */
   public record Token(String text, long endsAtMillis) {
   }
 
@@ -58,17 +64,35 @@ public final class Admissions {
     admitted.removeIf(each -> isRevoked(Role.HOST, each.value()));
   }
 
-  /** Takes a host in, before it comes. One that was deleted may come again. */
-  public void admit(HostId host) {
-    store.commit(admitting(new Transaction(), host));
+  /** Takes a host in, before it comes. One that was deleted may come again, by a new incarnation. */
+  public synchronized void admit(HostId host) {
+    store.commit(admitting(new Transaction(), host).delete(revokedKey(Role.HOST, host.value())));
     revoked.remove(revokedKey(Role.HOST, host.value()));
     admitted.add(host);
   }
 
   private Transaction admitting(Transaction transaction, HostId host) {
-    return transaction.put(HOSTS + host,
-        AdmittedHost.newBuilder().setId(host.value()).setAtMillis(scheduler.wallMillis()).build().toByteArray())
-        .delete(revokedKey(Role.HOST, host.value()));
+    return transaction.put(HOSTS + host, AdmittedHost.newBuilder().setId(host.value())
+        .setAtMillis(scheduler.wallMillis()).addAllOver(over(host)).build().toByteArray());
+  }
+
+  /** Incarnations of a host that ended with its deletion. */
+  private List<String> over(HostId host) {
+    Optional<Versioned> wasRevoked = store.get(revokedKey(Role.HOST, host.value()));
+    try {
+      if (wasRevoked.isPresent()) {
+        return RevokedMember.parseFrom(wasRevoked.get().value()).getOverList();
+      }
+      Optional<Versioned> wasAdmitted = store.get(HOSTS + host);
+      return wasAdmitted.isPresent() ? AdmittedHost.parseFrom(wasAdmitted.get().value()).getOverList() : List.of();
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("the record of host %s is damaged".formatted(host), e);
+    }
+  }
+
+  /** Whether that incarnation of a host ended with the host's deletion: it may run what runs elsewhere by now. */
+  public boolean isOver(HostId host, Incarnation incarnation) {
+    return over(host).contains(incarnation.value());
   }
 
   /** Whether an operator has taken the host in, or it was one before there were certificates; and was not deleted since. */
@@ -95,35 +119,48 @@ public final class Admissions {
   }
 
   /** Takes a host in by a token, which is of no use from then on. False where it is none, or its time is over, or the host was deleted. */
-  public boolean redeem(HostId host, String token) {
+  public synchronized boolean redeem(HostId host, String token) {
     Optional<Versioned> found = token.isEmpty() ? Optional.empty() : store.get(tokenKey(token));
     if (found.isEmpty() || parse(found.get()).getEndsAtMillis() < scheduler.wallMillis()
         || isRevoked(Role.HOST, host.value())) {
       return false;
     }
-    if (!store.commit(admitting(new Transaction().ifUnchanged(found.get()).delete(found.get().key()), host))) {
+    Transaction transaction = new Transaction().ifUnchanged(found.get()).delete(found.get().key())
+        .ifAbsent(revokedKey(Role.HOST, host.value()));
+    if (!store.commit(admitting(transaction, host))) {
       return false;
     }
     admitted.add(host);
     return true;
   }
 
-  /** Takes a name away: whoever has it is refused from now on. */
+  /** Revokes a name: whoever has it is refused from now on. */
   public void revoke(Role role, String name) {
-    String key = revokedKey(role, new Member("any", role, name).name());
-    Transaction transaction = new Transaction().put(key, RevokedMember.newBuilder().setRole(role.word()).setName(name)
-        .setAtMillis(scheduler.wallMillis()).build().toByteArray());
+    revoke(role, name, List.of());
+  }
+
+  /** Revokes a host that is deleted, with the incarnations of it that are over. */
+  public void delete(HostId host, List<String> over) {
+    revoke(Role.HOST, host.value(), over);
+  }
+
+  private synchronized void revoke(Role role, String name, List<String> over) {
+    String key = revokedKey(role, Names.check(role.word(), name));
+    RevokedMember.Builder record = RevokedMember.newBuilder().setRole(role.word()).setName(name)
+        .setAtMillis(scheduler.wallMillis()).addAllOver(over);
+    Transaction transaction = new Transaction();
     if (role == Role.HOST) {
+      record.addAllOver(over(new HostId(name)));
       transaction.delete(HOSTS + name);
       admitted.remove(new HostId(name));
     }
     // Ahead of the write: nobody is let in by a coordinator that ends right behind it.
     revoked.add(key);
-    store.commit(transaction);
+    store.commit(transaction.put(key, record.build().toByteArray()));
   }
 
-  /** Gives a name back that was taken away. False if it was not. */
-  public boolean permit(Role role, String name) {
+  /** Permits a name again that was revoked. False if it was not. */
+  public synchronized boolean permit(Role role, String name) {
     String key = revokedKey(role, name);
     if (!revoked.contains(key)) {
       return false;
@@ -131,6 +168,10 @@ public final class Admissions {
     store.commit(new Transaction().delete(key));
     revoked.remove(key);
     return true;
+  }
+
+  public boolean isRevoked(HostId host) {
+    return isRevoked(Role.HOST, host.value());
   }
 
   public boolean isRevoked(Role role, String name) {

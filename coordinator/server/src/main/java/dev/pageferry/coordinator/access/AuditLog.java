@@ -12,12 +12,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What was asked, by whom, and how it ended: written before a change is begun, and again when it is over. Bounded. For all
  * threads.
  */
 public final class AuditLog {
+  private static final Logger log = LoggerFactory.getLogger(AuditLog.class);
   private static final String ENTRIES = "audit/";
   private static final long MAX_ENTRIES = 10_000;
 
@@ -46,20 +49,26 @@ public final class AuditLog {
 
   /** Notes how it ended. */
   public void end(AuditEntry begun, String outcome, String reason) {
-    store.commit(put(new Transaction(), begun.toBuilder().setOutcome(outcome).setReason(reason).build()));
+    AuditEntry ended = begun.toBuilder().setOutcome(outcome).setReason(reason).build();
+    log.info("audit: {} {} from={} who={} request={} outcome={}", ended.getNumber(), ended.getMethod(), ended.getFrom(),
+        ended.getWho(), ended.getRequest(), outcome);
+    // One that was forgotten meanwhile stays so.
+    store.get(key(begun.getNumber()))
+        .ifPresent(stored -> store.commit(put(new Transaction().ifUnchanged(stored), ended)));
   }
 
   /**
    * The newest entries, oldest first.
    *
-   * @param about a word that they have in what was asked; empty: any
+   * @param about a word that they have in what was asked, or in who asked; empty: any
    */
   public List<AuditEntry> list(int limit, String about) {
     Pattern word = Pattern.compile("(?<![A-Za-z0-9._-])" + Pattern.quote(about) + "(?![A-Za-z0-9._-])");
     List<AuditEntry> newest = new ArrayList<>();
     for (Versioned each : store.list(ENTRIES).reversed()) {
       AuditEntry entry = parse(each);
-      if (newest.size() < limit && (about.isEmpty() || word.matcher(entry.getRequest()).find())) {
+      if (newest.size() < limit
+          && (about.isEmpty() || word.matcher(entry.getRequest() + " " + entry.getWho()).find())) {
         newest.add(entry);
       }
     }

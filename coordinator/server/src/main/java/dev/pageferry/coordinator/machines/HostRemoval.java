@@ -1,7 +1,6 @@
 package dev.pageferry.coordinator.machines;
 
 import dev.pageferry.common.identity.HostId;
-import dev.pageferry.common.tls.Role;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -9,6 +8,7 @@ import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.ArrayList;
 import java.util.List;
 
 /** A host leaves the cluster for good. */
@@ -39,12 +39,26 @@ public final class HostRemoval {
           vms.size() <= NAMED ? "VM " + String.join(", ", vms) : vms.size() + " VMs", vms.size() == 1 ? "it" : "them");
     }
     ledger.requireChangeable();
-    // Refused first: it cannot come back between the two.
-    if (inventory.find(id).filter(HostInventory.Host::isUp).isPresent()) {
-      throw new RequestException(Kind.REFUSED, "host %s is up; end its agent first", id);
+    requireDown(id);
+    admissions.delete(id, inventory.find(id).map(HostRemoval::incarnations).orElse(List.of()));
+    // From here on it is refused, and cannot come back; one that was heard in between stays, as it was.
+    if (inventory.find(id).isPresent() && !inventory.forget(id)) {
+      admissions.admit(id);
+      throw new RequestException(Kind.REFUSED, "host %s came back just now; end its agent first", id);
     }
-    admissions.revoke(Role.HOST, id.value());
-    inventory.forget(id);
+  }
+
+  private static List<String> incarnations(HostInventory.Host host) {
+    List<String> over = new ArrayList<>(host.record().getSupersededList());
+    over.add(host.record().getIncarnation());
+    return over;
+  }
+
+  private void requireDown(HostId id) throws RequestException {
+    if (inventory.find(id).filter(HostInventory.Host::isUp).isPresent()) {
+      throw new RequestException(Kind.REFUSED,
+          "host %s is up; end its agent first, or shut it out by 'ferry operator revoke %s --role host'", id, id);
+    }
   }
 
   /** One that was admitted and never came has no record of its own. */

@@ -68,14 +68,25 @@ public final class Membership {
   }
 
   /**
-   * As {@link #register}, of a host that is known by its certificate: one that no operator has taken in, by its name or by a
-   * token, is refused. While the records are in trouble it is heard all the same: they may be older than its admission.
+   * As {@link #register}, of a host that is known by its certificate: one that no operator has admitted, by its name or by a
+   * token, is refused, whatever it has seen of the records: what it says could not be trusted.
    *
    * @param token empty: none
    */
   public Registration registerMember(HostRecord host, long memoryFreeBytes, Set<Incarnation> ended, String token) {
     HostId id = new HostId(host.getId());
-    if (!admissions.isAdmitted(id) && !history.isInTrouble() && !admissions.redeem(id, token)) {
+    if (admissions.isOver(id, new Incarnation(host.getIncarnation()))) {
+      return new Registration.Superseded();
+    }
+    if (admissions.isRevoked(id)) {
+      return new Registration.Refused("host %s was revoked; 'ferry host admit %s' admits it again".formatted(id, id));
+    }
+    if (inventory.list().stream().anyMatch(each -> !each.id().equals(id) && each.isUp()
+        && each.record().getAddress().equals(host.getAddress()))) {
+      return new Registration.Refused(
+          "another host that is up has the address %s; give host %s its own".formatted(host.getAddress(), id));
+    }
+    if (!admissions.isAdmitted(id) && !admissions.redeem(id, token)) {
       return new Registration.Refused(token.isEmpty()
           ? "host %s is not admitted; 'ferry host admit %s' does, or a token, by 'ferry host admit --token'"
               .formatted(id, id)
@@ -83,6 +94,14 @@ public final class Membership {
               id));
     }
     return register(host, memoryFreeBytes, ended);
+  }
+
+  /**
+   * Whether a host that is known by its certificate may not beat; one whose incarnation is over is told so when it registers
+   * again.
+   */
+  public boolean isShutOut(HostId host, Incarnation incarnation) {
+    return admissions.isRevoked(host) && !admissions.isOver(host, incarnation);
   }
 
   /**

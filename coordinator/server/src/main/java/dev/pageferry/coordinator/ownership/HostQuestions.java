@@ -11,6 +11,7 @@ import dev.pageferry.coordinator.ownership.OwnershipEvent.OfOperation;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.Resolve;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * What hosts ask of rows. A host that is known by its certificate is answered only where the row concerns it; without
@@ -20,7 +21,11 @@ public final class HostQuestions {
   private final OwnershipLedger ledger;
   private final LiveHosts liveHosts;
 
-  public HostQuestions(OwnershipLedger ledger, LiveHosts liveHosts) {
+  private final Predicate<HostId> isAdmitted;
+
+  /** @param isAdmitted whether a host that is known by its certificate still belongs here: a call may be older than the answer */
+  public HostQuestions(OwnershipLedger ledger, LiveHosts liveHosts, Predicate<HostId> isAdmitted) {
+    this.isAdmitted = isAdmitted;
     this.ledger = ledger;
     this.liveHosts = liveHosts;
   }
@@ -72,9 +77,14 @@ public final class HostQuestions {
     if (asking.isEmpty()) {
       return;
     }
+    if (!isAdmitted.test(asking.get())) {
+      throw new NotConcernedException("host %s is not admitted any more", asking.get());
+    }
     // One that is not known is answered as ever: these records may be older than the question.
     ledger.migration(event.operation()).filter(it -> it.getVmId().equals(vm.value())).ifPresent(record -> {
-      if (!OperationParties.of(record).permit(asking.get(), event)) {
+      // What was decided is no secret to keep from a copy that waits for it, and is not changed by the question.
+      boolean isDecided = event instanceof Resolve && OperationParties.isDecided(record);
+      if (!isDecided && !OperationParties.of(record).permit(asking.get(), event)) {
         throw new NotConcernedException("host %s may not ask that of operation %s of VM %s: it is not its to ask",
             asking.get(), event.operation(), vm);
       }

@@ -351,7 +351,7 @@ public final class OwnershipLedger {
     }
     if (event instanceof OwnershipEvent.ClaimInDoubt claim && reading.operation().isEmpty()) {
       String key = MigrationRecords.DECISIONS + claim.operation();
-      MigrationRecord lost = MigrationRecord.newBuilder().setVmId(reading.row().id().value()).build();
+      MigrationRecord lost = OperationParties.claimed(claim, reading.row().id());
       return transaction.ifAbsent(key).put(key,
           OwnershipRecords.withFate(lost, applied.fate(), applied.next()).toByteArray());
     }

@@ -30,8 +30,8 @@ final class AccessService extends AccessGrpc.AccessImplBase {
   private static final Duration TOKEN_VALID_AT_MOST = Duration.ofDays(30);
   private static final int MAX_HOSTS_AT_ONCE = 1000;
   private static final int SHOWN = 100;
-  /** Hosts are deleted; a coordinator that could be shut out here could not let itself in again. */
-  private static final Set<Role> REVOCABLE = Set.of(Role.OPERATOR, Role.VIEWER, Role.METRICS);
+  /** Not the coordinator: it does not ask itself. */
+  private static final Set<Role> REVOCABLE = Set.of(Role.HOST, Role.OPERATOR, Role.VIEWER, Role.METRICS);
 
   private final Admissions admissions;
   private final HostRemoval removal;
@@ -82,12 +82,17 @@ final class AccessService extends AccessGrpc.AccessImplBase {
   public void revokeMember(RevokeMemberRequest request, StreamObserver<RevokeMemberResponse> observer) {
     CoordinatorReplies.answer(observer, () -> {
       Role role = REVOCABLE.stream().filter(each -> each.word().equals(request.getRole())).findFirst()
-          .orElseThrow(() -> new RequestException(Kind.INVALID, "'%s' is none of operator, viewer, metrics",
+          .orElseThrow(() -> new RequestException(Kind.INVALID,
+              "'%s' is not a role that can be revoked: host, operator, viewer, metrics",
               request.getRole()));
       boolean isSelf = Caller.current().member()
           .filter(it -> it.role() == role && it.name().equals(request.getName())).isPresent();
       if (isSelf) {
         throw new RequestException(Kind.REFUSED, "%s %s asks for this itself; another operator has to", role.word(),
+            request.getName());
+      }
+      if (role == Role.HOST && request.getPermit()) {
+        throw new RequestException(Kind.REFUSED, "a host is admitted again by 'ferry host admit %s'",
             request.getName());
       }
       if (!request.getPermit()) {

@@ -24,7 +24,8 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final Logger log = LoggerFactory.getLogger(AuditInterceptor.class);
   private static final int MAX_REQUEST_CHARS = 1000;
   private static final int MAX_ID_CHARS = 100;
-  private static final Set<String> OF_ACCESS = Set.of("AdmitHost", "DeleteHost", "RevokeMember");
+  /** Beside those of the Cluster service that are carried out once. */
+  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", "JoinNetwork");
 
   private final AuditLog audit;
 
@@ -35,15 +36,25 @@ final class AuditInterceptor implements ServerInterceptor {
   @Override
   public <Q, R> Listener<Q> interceptCall(ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
     String method = String.valueOf(call.getMethodDescriptor().getBareMethodName());
-    if (!ChangingMethods.contains(method) && !OF_ACCESS.contains(method)) {
+    if (!ChangingMethods.contains(method) && !OTHERS.contains(method)) {
       return next.startCall(call, headers);
     }
     NotedCall<Q, R> noted = new NotedCall<>(call);
     return new SimpleForwardingServerCallListener<>(next.startCall(noted, headers)) {
+      private boolean isNoted = true;
+
       @Override
       public void onMessage(Q message) {
-        if (noted.begin(entry(method, headers, (Message) message))) {
+        isNoted = noted.begin(entry(method, headers, (Message) message));
+        if (isNoted) {
           super.onMessage(message);
+        }
+      }
+
+      @Override
+      public void onHalfClose() {
+        if (isNoted) {
+          super.onHalfClose();
         }
       }
     };

@@ -11,9 +11,10 @@ import java.util.Optional;
  *
  * @param member empty: this coordinator works without certificates
  * @param address where from, without its port; empty: not known
+ * @param isTrusted whether what it says of the records counts: not of a host that nobody has admitted
  */
-record Caller(Optional<Member> member, String address) {
-  private static final Caller NOBODY = new Caller(Optional.empty(), "");
+record Caller(Optional<Member> member, String address, boolean isTrusted) {
+  private static final Caller NOBODY = new Caller(Optional.empty(), "", true);
   private static final Context.Key<Caller> CALLER = Context.keyWithDefault("caller", NOBODY);
 
   static Caller current() {

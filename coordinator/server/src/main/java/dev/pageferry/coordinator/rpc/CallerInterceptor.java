@@ -17,16 +17,28 @@ import io.grpc.Status;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Finds who calls, and refuses what that one may not. Each call is looked at, not each connection: a name that was taken away
  * is refused at once.
  */
 final class CallerInterceptor implements ServerInterceptor {
+  private static final Logger log = LoggerFactory.getLogger(CallerInterceptor.class);
+  private static final String REGISTER = HostRegistryGrpc.getRegisterMethod().getFullMethodName();
+  private static final Set<String> ANSWERED = Set.of(REGISTER,
+      HostRegistryGrpc.getHeartbeatMethod().getFullMethodName());
+
   private final Admissions admissions;
   private final boolean secured;
+  /** What was said last of each, so that one who asks every second is in the log once. Bounded by the certificates there are. */
+  private final ConcurrentMap<Member, String> refused = new ConcurrentHashMap<>();
 
   /** @param secured whether members are known by certificates; else everybody may do everything */
   CallerInterceptor(Admissions admissions, boolean secured) {
@@ -36,17 +48,25 @@ final class CallerInterceptor implements ServerInterceptor {
 
   @Override
   public <Q, A> Listener<Q> interceptCall(ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-    Caller caller = new Caller(secured ? member(call) : Optional.empty(), address(call));
+    Optional<Member> member = secured ? member(call) : Optional.empty();
+    Caller caller = new Caller(member, address(call), member.isEmpty() || isTrusted(member.get()));
     if (secured) {
       Optional<Status> refusal = caller.member().map(it -> refusal(it, call.getMethodDescriptor().getFullMethodName()))
           .orElse(Optional.of(Status.UNAUTHENTICATED.withDescription("no certificate was shown")));
       if (refusal.isPresent()) {
+        tell(caller, String.valueOf(refusal.get().getDescription()));
         call.close(refusal.get(), new Metadata());
         return new Listener<>() {
         };
       }
     }
     return Contexts.interceptCall(caller.inContext(), call, headers, next);
+  }
+
+  private void tell(Caller caller, String reason) {
+    if (caller.member().isPresent() && !reason.equals(refused.put(caller.member().get(), reason))) {
+      log.warn("a call from {} was refused: {}", caller.address(), reason);
+    }
   }
 
   private static Optional<Member> member(ServerCall<?, ?> call) {
@@ -60,20 +80,24 @@ final class CallerInterceptor implements ServerInterceptor {
   }
 
   private Optional<Status> refusal(Member member, String method) {
-    if (admissions.isRevoked(member.role(), member.name())) {
-      return denied("%s was taken out of cluster %s", member, member.cluster());
+    // A host that registers is told why not, and what to do; one that is over hears it so that it ends.
+    boolean isAnswered = member.role() == Role.HOST && ANSWERED.contains(method);
+    if (admissions.isRevoked(member.role(), member.name()) && !isAnswered) {
+      return denied("%s was revoked in cluster %s", member, member.cluster());
     }
     if (!Permissions.of(method).contains(member.role())) {
       String permitted = Permissions.of(method).stream().map(Role::word).sorted().collect(Collectors.joining(", "));
       return denied("%s may not call %s; that is for: %s", member, method.substring(method.lastIndexOf('/') + 1),
           permitted.isEmpty() ? "nobody" : permitted);
     }
-    // Whoever registers is told why not, and what to do.
-    boolean registers = method.equals(HostRegistryGrpc.getRegisterMethod().getFullMethodName());
-    if (member.role() == Role.HOST && !registers && !admissions.isAdmitted(new HostId(member.name()))) {
-      return denied("host %s is not admitted; 'ferry host admit %s' does", member.name(), member.name());
-    }
-    return Optional.empty();
+    boolean isKnown = isTrusted(member) || (admissions.isRevoked(member.role(), member.name()) && isAnswered);
+    return isKnown || method.equals(REGISTER)
+        ? Optional.empty()
+        : denied("host %s is not admitted; 'ferry host admit %s' does", member.name(), member.name());
+  }
+
+  private boolean isTrusted(Member member) {
+    return member.role() != Role.HOST || admissions.isAdmitted(new HostId(member.name()));
   }
 
   private static Optional<Status> denied(String message, Object... values) {

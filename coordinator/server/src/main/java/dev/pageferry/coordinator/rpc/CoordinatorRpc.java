@@ -103,7 +103,7 @@ public final class CoordinatorRpc implements AutoCloseable {
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))
-        .addService(new OwnershipService(ledger, inventory::isAlive, history))
+        .addService(new OwnershipService(ledger, inventory::isAlive, history, access.admissions()::isAdmitted))
         .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))
         .addService(ProtoReflectionServiceV1.newInstance()).build();
     try {

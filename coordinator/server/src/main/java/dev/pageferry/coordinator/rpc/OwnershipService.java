@@ -26,6 +26,7 @@ import dev.pageferry.proto.registry.v1.TakeOverRequest;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** The ownership rows, as agents ask them. */
@@ -36,9 +37,11 @@ public final class OwnershipService extends OwnershipGrpc.OwnershipImplBase {
   private final HostQuestions questions;
   private final RecordsHistory history;
 
-  public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts, RecordsHistory history) {
+  /** @param isAdmitted asked of each host that is known by its certificate, whenever it asks */
+  public OwnershipService(OwnershipLedger ledger, LiveHosts liveHosts, RecordsHistory history,
+      Predicate<HostId> isAdmitted) {
     this.history = history;
-    this.questions = new HostQuestions(ledger, liveHosts);
+    this.questions = new HostQuestions(ledger, liveHosts, isAdmitted);
   }
 
   @Override

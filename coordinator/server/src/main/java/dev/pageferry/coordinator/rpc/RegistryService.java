@@ -116,7 +116,13 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
   @Override
   public void heartbeat(HeartbeatRequest request, StreamObserver<HeartbeatResponse> observer) {
     CoordinatorReplies.answer(observer, () -> {
-      HostQuestions.requireSelf(Caller.current().host(), new HostId(request.getHostId()));
+      HostId host = new HostId(request.getHostId());
+      HostQuestions.requireSelf(Caller.current().host(), host);
+      if (Caller.current().host().isPresent()
+          && membership.isShutOut(host, new Incarnation(request.getIncarnation()))) {
+        throw Status.PERMISSION_DENIED.withDescription("host %s was revoked; 'ferry host admit %s' admits it again"
+            .formatted(host, host)).asRuntimeException();
+      }
       return membership.beat(beat(request)).map(this::answer)
           .orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build());
     });

@@ -6,6 +6,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.BeginMove;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.BeginRestore;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.BeginSave;
@@ -17,6 +18,7 @@ import dev.pageferry.coordinator.ownership.OwnershipEvent.OfOperation;
 import dev.pageferry.coordinator.ownership.OwnershipEvent.Resolve;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.PendingMigration;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,6 +79,19 @@ class HostQuestionsTest {
     OperationParties old = OperationParties
         .of(MigrationRecord.newBuilder().setVmId("v").setSourceHost(SOURCE.value()).build());
     assertThat(old.permit(SOURCE, new Commit(M))).isFalse();
-    assertThat(old.permit(SOURCE, new Resolve(M, false))).as("it can be ended").isTrue();
+    for (HostId each : List.of(SOURCE, DESTINATION)) {
+      assertThat(old.permit(each, new Resolve(M, false))).as("it can be ended").isTrue();
+      assertThat(old.permit(each, new Resolve(M, true))).as("also by whoever has a copy").isTrue();
+    }
+  }
+
+  @Test
+  void anOperationThatRecordsHadLostIsOfTheHostThatHasItsCopy() {
+    MigrationRecord claimed = OperationParties
+        .claimed(new ClaimInDoubt(M, DESTINATION, new Incarnation("d"), "", new OwnershipEpoch(2)), new VmId("v"));
+    assertThat(OperationParties.of(claimed).permit(DESTINATION, new Resolve(M, true))).isTrue();
+    assertThat(OperationParties.of(claimed).permit(DESTINATION, new GiveBack(M))).isTrue();
+    assertThat(OperationParties.of(claimed).permit(OTHER, new Resolve(M, true))).isFalse();
+    assertThat(claimed.getVmId()).isEqualTo("v");
   }
 }

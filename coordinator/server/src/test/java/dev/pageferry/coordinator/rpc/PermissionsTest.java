@@ -10,6 +10,7 @@ import dev.pageferry.common.tls.Role;
 import dev.pageferry.common.tls.TestMembers;
 import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AdmitHostRequest;
 import dev.pageferry.proto.cluster.v1.AuditEntry;
@@ -18,6 +19,7 @@ import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RevokeMemberRequest;
 import dev.pageferry.proto.cluster.v1.WhoAmIRequest;
+import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.registry.v1.CommitRequest;
 import dev.pageferry.proto.registry.v1.HeartbeatRequest;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -26,6 +28,8 @@ import dev.pageferry.proto.registry.v1.ProbeRequest;
 import dev.pageferry.proto.registry.v1.RecordsSeen;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
+import dev.pageferry.proto.registry.v1.StartedRequest;
+import dev.pageferry.proto.registry.v1.TakeOverRequest;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
@@ -198,7 +202,7 @@ class PermissionsTest {
     }
     ServedSite.refused(Code.FAILED_PRECONDITION, "another operator", () -> access
         .revokeMember(RevokeMemberRequest.newBuilder().setRole("operator").setName("alice").build()));
-    ServedSite.refused(Code.INVALID_ARGUMENT, "none of operator, viewer, metrics", () -> access
+    ServedSite.refused(Code.INVALID_ARGUMENT, "not a role that can be revoked", () -> access
         .revokeMember(RevokeMemberRequest.newBuilder().setRole("coordinator").setName("c").build()));
     var _ = access.revokeMember(
         RevokeMemberRequest.newBuilder().setRole("operator").setName("bob").setPermit(true).build());
@@ -223,6 +227,7 @@ class PermissionsTest {
     String token = access.admitHost(AdmitHostRequest.getDefaultInstance()).getToken();
     assertThat(b.register(registration("host-b", "guessed")).getReason()).contains("of no use");
     assertThat(b.register(registration("host-b", token)).getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+    served.site().timeOutAllBut();
     var c = HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-c")).withInterceptors(ServedSite.seen(
         RecordsSeen.getDefaultInstance()));
     assertThat(c.register(registration("host-c", token)).getRefusal()).as("used up")
@@ -253,12 +258,64 @@ class PermissionsTest {
     var _ = access.deleteHost(DeleteHostRequest.newBuilder().setId("host-a").build());
     assertThat(served.site().inventory().find(new HostId("host-a"))).isEmpty();
     assertThat(call(a, "pageferry.registry.v1.Ownership/Probe").getCode()).isEqualTo(Code.PERMISSION_DENIED);
-    assertThat(call(a, "pageferry.registry.v1.HostRegistry/Register").getCode()).isEqualTo(Code.PERMISSION_DENIED);
+    var registry = HostRegistryGrpc.newBlockingStub(a)
+        .withInterceptors(ServedSite.seen(RecordsSeen.getDefaultInstance()));
+    assertThat(registry.register(registration("host-a", "")).getRefusal())
+        .as("what it was may run what runs elsewhere by now").isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
+    assertThat(registry.heartbeat(HeartbeatRequest.newBuilder().setHostId("host-a").setIncarnation("host-a-1").build())
+        .getUnknown()).as("so that it registers, and hears that").isTrue();
+    RegisterRequest anew = registration("host-a", "").toBuilder().setIncarnation("host-a-2").build();
+    assertThat(registry.register(anew).getReason()).contains("host host-a was revoked");
     ServedSite.refused(Code.NOT_FOUND, "host host-x is not known",
         () -> access.deleteHost(DeleteHostRequest.newBuilder().setId("host-x").build()));
     var _ = access.admitHost(AdmitHostRequest.newBuilder().addHostIds("host-a").build());
-    assertThat(HostRegistryGrpc.newBlockingStub(a).register(registration("host-a", "")).getRefusal())
-        .isEqualTo(RegisterResponse.Refusal.NONE);
+    assertThat(registry.register(registration("host-a", "")).getRefusal())
+        .isEqualTo(RegisterResponse.Refusal.SUPERSEDED);
+    assertThat(registry.register(anew).getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
+  void aHostThatIsUpIsShutOutAtOnce() throws Exception {
+    ManagedChannel a = channel(Role.HOST, "host-a");
+    var access = AccessGrpc.newBlockingStub(channel(Role.OPERATOR, "alice"));
+    var registry = HostRegistryGrpc.newBlockingStub(a)
+        .withInterceptors(ServedSite.seen(RecordsSeen.getDefaultInstance()));
+    var _ = registry.register(registration("host-a", ""));
+    var _ = access.revokeMember(RevokeMemberRequest.newBuilder().setRole("host").setName("host-a").build());
+    ServedSite.refused(Code.PERMISSION_DENIED, "host host-a was revoked", () -> registry.heartbeat(
+        HeartbeatRequest.newBuilder().setHostId("host-a").setIncarnation("host-a-1").build()));
+    for (MethodDescriptor<?, ?> each : OwnershipGrpc.getServiceDescriptor().getMethods()) {
+      assertThat(call(a, each.getFullMethodName()).getCode()).as(each.getFullMethodName())
+          .isEqualTo(Code.PERMISSION_DENIED);
+    }
+    ServedSite.refused(Code.FAILED_PRECONDITION, "ferry host admit host-a", () -> access.revokeMember(
+        RevokeMemberRequest.newBuilder().setRole("host").setName("host-a").setPermit(true).build()));
+    var _ = access.admitHost(AdmitHostRequest.newBuilder().addHostIds("host-a").build());
+    assertThat(registry.heartbeat(HeartbeatRequest.newBuilder().setHostId("host-a").setIncarnation("host-a-1").build())
+        .getUnknown()).as("it was no other meanwhile").isFalse();
+  }
+
+  @Test
+  void whatAHostHasSeenThatNobodyAdmittedProvesNothing() throws Exception {
+    RecordsSeen invented = RecordsSeen.newBuilder().setHostId("host-x").setIncarnation("x")
+        .addStamps(served.site().history().stamp().toBuilder().setStartId("never").setRevision(1_000_000)).build();
+    var stranger = HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-x"))
+        .withInterceptors(ServedSite.seen(invented));
+    assertThat(stranger.register(registration("host-x", "")).getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
+    assertThat(served.site().history().isInTrouble()).isFalse();
+    served.admissions().admit(new HostId("host-x"));
+    var _ = stranger.register(registration("host-x", ""));
+    assertThat(served.site().history().isInTrouble()).as("one that belongs here is believed").isTrue();
+  }
+
+  @Test
+  void aHostDoesNotTakeTheAddressOfAnotherThatIsUp() throws Exception {
+    served.admissions().admit(new HostId("host-b"));
+    var seen = ServedSite.seen(RecordsSeen.getDefaultInstance());
+    var _ = HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-a")).withInterceptors(seen)
+        .register(registration("host-a", ""));
+    assertThat(HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-b")).withInterceptors(seen)
+        .register(registration("host-b", "")).getReason()).contains("has the address 127.0.0.1:1");
   }
 
   @Test
@@ -279,6 +336,38 @@ class PermissionsTest {
     assertThat(entry.getReason()).contains("nosuch");
     assertThat(served.audit().list(10, "nosuc")).as("a part of a word").isEmpty();
     assertThat(served.audit().list(10, "nosuch")).hasSize(1);
+  }
+
+  @Test
+  void aHostThatLiesAboutTheVmsOfAnotherHarmsNone() throws Exception {
+    FakeSite site = served.site();
+    for (String each : List.of("host-a", "host-b")) {
+      site.register(each);
+      served.admissions().admit(new HostId(each));
+    }
+    site.createVm("db", "host-a");
+    String vm = site.vmId("db").value();
+    var liar = HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-b"));
+    for (long epoch : new long[]{1, 2, 99}) {
+      for (VmStatus.State state : List.of(VmStatus.State.RUNNING, VmStatus.State.POWERED_OFF)) {
+        assertThat(liar.heartbeat(HeartbeatRequest.newBuilder().setHostId("host-b")
+            .setIncarnation(site.incarnation("host-b").value())
+            .addVms(VmStatus.newBuilder().setId(vm).setEpoch(epoch).setState(state)).build()).getStaleVmsList())
+            .as("no word by which its copy might go where records are in doubt").isEmpty();
+      }
+    }
+    assertThat(HostRegistryGrpc.newBlockingStub(channel(Role.HOST, "host-a"))
+        .heartbeat(HeartbeatRequest.newBuilder().setHostId("host-a").setIncarnation(site.incarnation("host-a").value())
+            .addVms(VmStatus.newBuilder().setId(vm).setEpoch(1).setState(VmStatus.State.RUNNING)).build())
+        .getStaleVmsList()).as("its owner goes on").isEmpty();
+    assertThat(site.row("db").getOwnerHost()).isEqualTo("host-a");
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
+    ServedSite.refused(Code.PERMISSION_DENIED, "may not speak for", () -> OwnershipGrpc
+        .newBlockingStub(channel(Role.HOST, "host-b")).started(StartedRequest.newBuilder().setVmId(vm)
+            .setHostId("host-a").setIncarnation(site.incarnation("host-a").value()).setEpoch(1).build()));
+    ServedSite.refused(Code.PERMISSION_DENIED, "may not speak for", () -> OwnershipGrpc
+        .newBlockingStub(channel(Role.HOST, "host-b")).takeOver(TakeOverRequest.newBuilder().setVmId(vm)
+            .setHostId("host-a").setIncarnation("another").build()));
   }
 
   @Test

@@ -64,6 +64,24 @@ class RegistryServiceTest {
   }
 
   @Test
+  void noMoreHostsAreTakenInThanFit() {
+    RegisterRequest.Builder request = RegisterRequest.newBuilder().setAddress("127.0.0.1:1")
+        .setMigrationAddress("127.0.0.1:2").setMemoryBytes(10).setVersion("1");
+    for (int i = site.inventory().list().size(); i < 1000; i++) {
+      RegisterResponse taken = served.registryOfThisVersion()
+          .register(request.setHostId("h-" + i).setIncarnation("life-" + i).build());
+      assertThat(taken.getRefusal()).isEqualTo(RegisterResponse.Refusal.NONE);
+    }
+    RegisterResponse refused = served.registryOfThisVersion()
+        .register(request.setHostId("one-more").setIncarnation("life").build());
+    assertThat(refused.getRefusal()).isEqualTo(RegisterResponse.Refusal.WAIT);
+    assertThat(refused.getReason()).contains("this cluster has 1000 hosts");
+    assertThat(served.registryOfThisVersion()
+        .register(request.setHostId("h-999").setIncarnation("life-999").build()).getRefusal())
+        .as("one that is in comes again").isEqualTo(RegisterResponse.Refusal.NONE);
+  }
+
+  @Test
   void malformedNamesAreRefused() {
     refused(Code.INVALID_ARGUMENT, "HostId",
         () -> served.registry().register(RegisterRequest.newBuilder().setIncarnation("x").build()));

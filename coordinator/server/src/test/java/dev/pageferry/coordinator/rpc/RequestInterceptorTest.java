@@ -334,7 +334,7 @@ class RequestInterceptorTest extends ServedSiteFixture {
   void recordsThatCannotBeWrittenLeaveNothingDone() {
     served.cluster().createVm(CREATE);
     served.site().store().close();
-    refused(Code.INTERNAL, "records cannot be read", () -> under("r-1").stopVm(stop()));
+    refused(Code.INTERNAL, "records cannot be written", () -> under("r-1").stopVm(stop()));
     assertThat(served.site().agent("a").count("destroyVm")).isZero();
   }
 
