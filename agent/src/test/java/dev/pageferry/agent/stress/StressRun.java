@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.openjdk.jcstress.infra.Status;
 import org.openjdk.jcstress.infra.collectors.DiskReadCollector;
 import org.openjdk.jcstress.infra.collectors.TestResult;
@@ -22,6 +23,10 @@ public final class StressRun {
   private static final int TIME_LIMIT_MINUTES = 5;
 
   private final Path directory;
+  private static final long OFTEN = 10_000;
+  private static final int MORE_ROUNDS = 3;
+  private static final int MORE_MILLIS = 4;
+
   /** How often each outcome was seen, by the schedule's name. */
   private final Map<String, Map<String, Long>> outcomes = new HashMap<>();
 
@@ -38,10 +43,27 @@ public final class StressRun {
    */
   public static Map<String, Map<String, Long>> of(String name, int millis, List<Class<?>> holders) throws Exception {
     StressRun run = new StressRun(Path.of("target", name).toAbsolutePath());
-    run.deletePreviousResults();
-    run.run(millis, String.join("|", holders.stream().map(Class::getName).toList()));
-    run.readResults();
+    run.round(millis, holders.stream().map(holder -> Pattern.quote(holder.getName())).toList());
+    // On a machine that others keep busy the actors of a schedule may hardly have met.
+    for (int i = 0; i < MORE_ROUNDS && !run.seldom().isEmpty(); i++) {
+      run.round(millis * MORE_MILLIS, run.seldom().stream().map(schedule -> Pattern.quote(schedule) + "$").toList());
+    }
     return run.outcomes;
+  }
+
+  private void round(int millis, List<String> schedules) throws Exception {
+    deletePreviousResults();
+    run(millis, String.join("|", schedules));
+    readResults();
+  }
+
+  /** Schedules that ran too seldom for their outcomes to mean something. */
+  private List<String> seldom() {
+    return outcomes.entrySet().stream().filter(each -> times(each.getValue()) <= OFTEN).map(Map.Entry::getKey).toList();
+  }
+
+  private static long times(Map<String, Long> counts) {
+    return counts.values().stream().mapToLong(Long::longValue).sum();
   }
 
   private void run(int millis, String schedules) throws IOException, InterruptedException {
@@ -99,7 +121,6 @@ public final class StressRun {
   /** Each ran often enough for its outcomes to mean something. */
   public static void assertEachRanOften(Map<String, Map<String, Long>> outcomes, int schedules) {
     assertThat(outcomes).hasSize(schedules);
-    assertThat(outcomes).allSatisfy((schedule, counts) -> assertThat(
-        counts.values().stream().mapToLong(Long::longValue).sum()).isGreaterThan(10_000));
+    assertThat(outcomes).allSatisfy((schedule, counts) -> assertThat(times(counts)).isGreaterThan(OFTEN));
   }
 }
