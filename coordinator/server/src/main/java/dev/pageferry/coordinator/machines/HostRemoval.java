@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.machines;
 
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.tls.Role;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -10,6 +11,7 @@ import dev.pageferry.coordinator.request.RequestedHost;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** A host leaves the cluster for good. */
 public final class HostRemoval {
@@ -40,12 +42,14 @@ public final class HostRemoval {
     }
     ledger.requireChangeable();
     requireDown(id);
-    admissions.delete(id, inventory.find(id).map(HostRemoval::incarnations).orElse(List.of()));
-    // From here on it is refused, and cannot come back; one that was heard in between stays, as it was.
-    if (inventory.find(id).isPresent() && !inventory.forget(id)) {
+    // Refused from here on, and not heard any more; one that was heard just before stays as it was, and none of it is over.
+    admissions.revoke(Role.HOST, id.value());
+    Optional<HostInventory.Host> host = inventory.find(id);
+    if (host.isPresent() && !inventory.forget(id)) {
       admissions.admit(id);
       throw new RequestException(Kind.REFUSED, "host %s came back just now; end its agent first", id);
     }
+    admissions.delete(id, host.map(HostRemoval::incarnations).orElse(List.of()));
   }
 
   private static List<String> incarnations(HostInventory.Host host) {

@@ -20,7 +20,6 @@ import java.util.function.Predicate;
 public final class HostQuestions {
   private final OwnershipLedger ledger;
   private final LiveHosts liveHosts;
-
   private final Predicate<HostId> isAdmitted;
 
   /** @param isAdmitted whether a host that is known by its certificate still belongs here: a call may be older than the answer */

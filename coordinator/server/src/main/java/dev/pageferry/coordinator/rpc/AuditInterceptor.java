@@ -24,8 +24,9 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final Logger log = LoggerFactory.getLogger(AuditInterceptor.class);
   private static final int MAX_REQUEST_CHARS = 1000;
   private static final int MAX_ID_CHARS = 100;
+  private static final String VISIT = "JoinNetwork";
   /** Beside those of the Cluster service that are carried out once. */
-  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", "JoinNetwork");
+  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT);
 
   private final AuditLog audit;
 
@@ -55,6 +56,15 @@ final class AuditInterceptor implements ServerInterceptor {
       public void onHalfClose() {
         if (isNoted) {
           super.onHalfClose();
+        }
+      }
+
+      @Override
+      public void onCancel() {
+        super.onCancel();
+        // A visit ends when its caller hangs up; every other change goes on to its end without one.
+        if (method.equals(VISIT)) {
+          noted.end(Status.OK);
         }
       }
     };
@@ -97,6 +107,11 @@ final class AuditInterceptor implements ServerInterceptor {
 
     @Override
     public void close(Status status, Metadata trailers) {
+      end(status);
+      super.close(status, trailers);
+    }
+
+    void end(Status status) {
       AuditEntry entry = begun;
       begun = null;
       if (entry != null) {
@@ -108,7 +123,6 @@ final class AuditInterceptor implements ServerInterceptor {
               status.getCode(), e);
         }
       }
-      super.close(status, trailers);
     }
   }
 }
