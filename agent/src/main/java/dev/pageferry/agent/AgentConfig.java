@@ -72,7 +72,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.optional("congestion-control", new CongestionControl(CongestionControl.DEFAULT),
             CongestionControl::new),
         settings.maybe("storage", AgentConfig::directory),
-        settings.optional("rehearse", true, AgentConfig::yesOrNo),
+        settings.optional("rehearse", true, Settings::trueOrFalse),
         settings.maybe("run-dir", Path::of), settings.optional("qemu", "qemu-system-x86_64", text -> text),
         settings.optional("allow-path", List.of(), AgentConfig::directories),
         settings.optional("allow-qemu-arg", Set.of(), QemuArgument::parseAllowed),
@@ -104,14 +104,6 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
 
   private static List<Path> directories(String text) {
     return Arrays.stream(text.split(":")).filter(each -> !each.isEmpty()).map(Path::of).toList();
-  }
-
-  private static boolean yesOrNo(String text) {
-    return switch (text) {
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
-    };
   }
 
   private static Duration patience(String text) {

@@ -99,6 +99,15 @@ public final class Settings {
     }
   }
 
+  /** @throws IllegalArgumentException if the text is neither true nor false */
+  public static boolean trueOrFalse(String text) {
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
+    };
+  }
+
   /** The environment variable of a setting: {@code FERRY_MIGRATION_LISTEN}. */
   public static String variable(String name) {
     return PREFIX + name.replace('-', '_').toUpperCase(Locale.ROOT);

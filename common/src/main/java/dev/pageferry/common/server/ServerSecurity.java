@@ -39,7 +39,7 @@ public record ServerSecurity(Optional<MemberFiles> files, boolean httpIsPlain) {
    */
   public static ServerSecurity from(Settings settings, HostPort http, Map<String, HostPort> listening) {
     Optional<MemberFiles> files = MemberFiles.from(settings);
-    boolean httpIsPlain = settings.optional(HTTP_PLAIN, false, ServerSecurity::yesOrNo);
+    boolean httpIsPlain = settings.optional(HTTP_PLAIN, false, Settings::trueOrFalse);
     if (files.isEmpty()) {
       listening.forEach((name, address) -> requireLoopback(settings, name, address));
     }
@@ -55,14 +55,6 @@ public record ServerSecurity(Optional<MemberFiles> files, boolean httpIsPlain) {
           "--%s %s is beyond loopback, and would answer everybody; give --tls-cert, --tls-key and --tls-ca, which 'ferry cert' makes%s"
               .formatted(name, address, name.equals("http") ? ", and no --http-plain" : ""));
     }
-  }
-
-  private static boolean yesOrNo(String text) {
-    return switch (text) {
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
-    };
   }
 
   /**

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLPeerUnverifiedException;
@@ -25,21 +26,22 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * By what this program is a member of its cluster. The files are looked at again for new connections, at most once a second:
+ * By what this program is a member of its cluster. The files are checked for new connections, at most once a second:
  * a certificate that was renewed is used without a restart, and what is connected stays connected. Files that do not fit each
  * other, as while they are being replaced, change nothing until they do. For all threads.
  */
 public final class Credentials {
   private static final Logger log = LoggerFactory.getLogger(Credentials.class);
-  private static final long LOOK_AGAIN_NANOS = Duration.ofSeconds(1).toNanos();
+  private static final long CHECK_INTERVAL_NANOS = Duration.ofSeconds(1).toNanos();
   private static final String PROTOCOL = "TLS";
 
   private final MemberFiles files;
   private final Ticker ticker;
   private final Object reading = new Object();
   private volatile Held held;
-  private volatile long lookedNanos;
+  private volatile long checkedNanos;
   private volatile @Nullable String trouble;
+  private final AtomicLong toldNanos;
 
   /** An identity with its number, and the one before, which handshakes that have just begun still use. */
   record Held(long number, Identity identity, @Nullable Held before, List<Stamp> stamps) {
@@ -62,7 +64,8 @@ public final class Credentials {
     this.ticker = ticker;
     List<Stamp> stamps = stamps();
     held = new Held(0, Identity.read(files), null, stamps);
-    lookedNanos = ticker.nanos();
+    checkedNanos = ticker.nanos();
+    toldNanos = new AtomicLong(checkedNanos - CHECK_INTERVAL_NANOS);
   }
 
   /** @throws IOException naming the file that cannot be used, and why */
@@ -93,19 +96,19 @@ public final class Credentials {
 
   Held current() {
     Held now = held;
-    if (ticker.nanos() - lookedNanos < LOOK_AGAIN_NANOS) {
+    if (ticker.nanos() - checkedNanos < CHECK_INTERVAL_NANOS) {
       return now;
     }
     synchronized (reading) {
-      if (ticker.nanos() - lookedNanos >= LOOK_AGAIN_NANOS) {
-        lookedNanos = ticker.nanos();
-        lookAgain();
+      if (ticker.nanos() - checkedNanos >= CHECK_INTERVAL_NANOS) {
+        checkedNanos = ticker.nanos();
+        reloadIfChanged();
       }
       return held;
     }
   }
 
-  private void lookAgain() {
+  private void reloadIfChanged() {
     Held before = held;
     List<Stamp> stamps = stamps();
     if (stamps.equals(before.stamps())) {
@@ -137,6 +140,15 @@ public final class Credentials {
     List<Stamp> stamps = new ArrayList<>();
     files.all().forEach(each -> stamps.add(Stamp.of(each)));
     return stamps;
+  }
+
+  /** A peer was refused: the log says why, at most once a second, however many come. */
+  void refused(CertificateException why) {
+    long now = ticker.nanos();
+    long told = toldNanos.get();
+    if (now - told >= CHECK_INTERVAL_NANOS && toldNanos.compareAndSet(told, now)) {
+      log.warn("a peer's certificate is not accepted: {}", why.getMessage());
+    }
   }
 
   KeyManager keyManager() {

@@ -6,6 +6,7 @@ import java.security.cert.X509Certificate;
 import java.util.Objects;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
+import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,20 +22,30 @@ final class MemberTrustManager extends X509ExtendedTrustManager {
     this.check = check;
   }
 
-  private void checkMember(Identity own, X509Certificate[] chain, String asked) throws CertificateException {
-    Member peer = Member.of(chain[0]);
-    if (!peer.cluster().equals(own.self().cluster())) {
-      throw new CertificateException(
-          "the peer is %s of cluster %s; this is cluster %s".formatted(peer, peer.cluster(), own.self().cluster()));
+  /** What the authorities say of a chain. */
+  private interface Chain {
+    void check(X509TrustManager authorities) throws CertificateException;
+  }
+
+  private void check(X509Certificate[] chain, String asked, Chain trusted) throws CertificateException {
+    try {
+      Identity own = credentials.current().identity();
+      trusted.check(own.authorities());
+      Member peer = Member.of(chain[0]);
+      if (!peer.cluster().equals(own.self().cluster())) {
+        throw new CertificateException(
+            "the peer is %s of cluster %s; this is cluster %s".formatted(peer, peer.cluster(), own.self().cluster()));
+      }
+      check.check(peer, asked);
+    } catch (CertificateException e) {
+      credentials.refused(e);
+      throw e;
     }
-    check.check(peer, asked);
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType) throws CertificateException {
-    Identity own = credentials.current().identity();
-    own.authorities().checkClientTrusted(chain, authType);
-    checkMember(own, chain, "");
+    check(chain, "", authorities -> authorities.checkClientTrusted(chain, authType));
   }
 
   @Override
@@ -43,9 +54,7 @@ final class MemberTrustManager extends X509ExtendedTrustManager {
   }
 
   private void checkServer(X509Certificate[] chain, String authType, String asked) throws CertificateException {
-    Identity own = credentials.current().identity();
-    own.authorities().checkServerTrusted(chain, authType);
-    checkMember(own, chain, asked);
+    check(chain, asked, authorities -> authorities.checkServerTrusted(chain, authType));
   }
 
   @Override

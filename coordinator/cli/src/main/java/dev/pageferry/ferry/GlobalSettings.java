@@ -94,8 +94,8 @@ final class GlobalSettings {
 
   private static Look look(Settings settings) {
     return new Look(settings.optional("output", Output.Form.TABLE, Output.Form::parse),
-        settings.optional("no-color", false, GlobalSettings::trueOrFalse),
-        settings.optional("quiet", false, GlobalSettings::trueOrFalse));
+        settings.optional("no-color", false, Settings::trueOrFalse),
+        settings.optional("quiet", false, Settings::trueOrFalse));
   }
 
   private static void check(Settings settings) {
@@ -105,13 +105,5 @@ final class GlobalSettings {
       String problems = String.join("; ", String.valueOf(e.getMessage()).lines().toList());
       throw new Failure(ExitCode.USAGE, problems + "; see 'ferry --help'", e);
     }
-  }
-
-  private static boolean trueOrFalse(String text) {
-    return switch (text) {
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw new IllegalArgumentException("'%s' is neither true nor false".formatted(text));
-    };
   }
 }
