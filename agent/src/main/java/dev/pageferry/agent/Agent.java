@@ -19,6 +19,7 @@ import dev.pageferry.agent.hosting.TakingOver;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.incarnation.IncarnationLock;
 import dev.pageferry.agent.incarnation.RunDirectory;
+import dev.pageferry.agent.inspection.HostInspection;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.metrics.AgentMetrics;
 import dev.pageferry.agent.migration.Failpoints;
@@ -35,8 +36,11 @@ import dev.pageferry.agent.ownership.OwnershipDialogue;
 import dev.pageferry.agent.rpc.AgentRpc;
 import dev.pageferry.agent.rpc.CoordinatorSession;
 import dev.pageferry.agent.rpc.HostAgentService;
+import dev.pageferry.agent.rpc.HostInspectionService;
 import dev.pageferry.agent.savedstate.SavedStates;
 import dev.pageferry.agent.transport.EventLoops;
+import dev.pageferry.agent.transport.LinkMeter;
+import dev.pageferry.agent.transport.LinkPasses;
 import dev.pageferry.agent.transport.MigrationClient;
 import dev.pageferry.agent.transport.MigrationServer;
 import dev.pageferry.agent.transport.MigrationTls;
@@ -128,11 +132,16 @@ final class Agent implements AutoCloseable {
     takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive());
     incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
-    migrationServer = MigrationServer.listen(loops, config.migrationListen(), tls, incoming);
+    LinkPasses links = new LinkPasses(ticker);
+    migrationServer = MigrationServer.listen(loops, config.migrationListen(), tls, incoming, links);
     service = new HostAgentService(incarnation, guests,
         new VmCreation(machines, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
         machines, departures, outgoing, incoming, claims, storage, savedStates);
-    int port = rpc.serve(config.listen(), service, metrics.serverCalls());
+    HostInspection inspection = new HostInspection(new HostInspection.Subject(version,
+        config.advertised(config.listen(), 0).host(), config.advertised(config.migrationListen(), 0).host(),
+        qemu::facts, storage, credentials, () -> !outgoing.isEmpty() || !incoming.isEmpty()), Scheduler.SYSTEM);
+    int port = rpc.serve(config.listen(), service, new HostInspectionService(inspection, links,
+        new LinkMeter(loops, config.congestionControl(), tls, Scheduler.SYSTEM)), metrics.serverCalls());
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended(),

@@ -30,6 +30,7 @@ import org.slf4j.LoggerFactory;
  * leases/             who has which disk, and which hosts live
  * saved/              states of saved VMs
  * incoming/HOST/      disks on their way from other storage
+ * validation/         trials of the storage, of 'ferry validate'
  * </pre>
  */
 public final class SharedStorage implements AutoCloseable {
@@ -49,6 +50,7 @@ public final class SharedStorage implements AutoCloseable {
   private final Path savedStates;
   private final DiskDirectory disks;
   private final DiskCopies copies;
+  private final StorageTrials trials;
   private final String id;
   private final StorageLease lease;
   private final BootClock clock;
@@ -99,6 +101,7 @@ public final class SharedStorage implements AutoCloseable {
     this.onFenced = onFenced;
     this.lease = new StorageLease(leases, holder, timing.lease(), timing.renewal(), clock, scheduler, this::inspect);
     this.copies = new DiskCopies(disks, leases, made(root, "incoming/" + holder.host()), lease);
+    this.trials = new StorageTrials(root.resolve("validation"), environment.locks(), scheduler);
     lease.start();
   }
 
@@ -161,6 +164,16 @@ public final class SharedStorage implements AutoCloseable {
   /** Disks on their way from and to other storage. */
   public DiskCopies copies() {
     return copies;
+  }
+
+  /** The directory that was opened. */
+  public Path root() {
+    return root;
+  }
+
+  /** Tries what the storage can do, beside everything that is on it. */
+  public StorageTrials trials() {
+    return trials;
   }
 
   /** This host's permission to let guests run and write. */

@@ -88,11 +88,14 @@ public final class AgentRpc implements AutoCloseable {
   /**
    * Starts serving.
    *
+   * @param inspection for whoever asks whether the cluster is fit
    * @param meter sees every call
    * @return the port
    * @throws IOException if the address cannot be listened on
    */
-  public int serve(HostPort address, HostAgentService service, ServerInterceptor meter) throws IOException {
+  public int serve(HostPort address, HostAgentService service, HostInspectionService inspection,
+      ServerInterceptor meter)
+      throws IOException {
     NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).intercept(new OrdersGate(memory));
     credentials.ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER))
@@ -102,7 +105,7 @@ public final class AgentRpc implements AutoCloseable {
         .permitKeepAliveWithoutCalls(true)
         // The last is asked first: what the gate refuses is counted, too.
         .intercept(meter)
-        .addService(service)
+        .addService(service).addService(inspection)
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build();
     try {
       started.start();

@@ -3,7 +3,6 @@ package dev.pageferry.agent.rpc;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.Member;
 import dev.pageferry.common.tls.Role;
-import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -20,7 +19,7 @@ final class MembersOnly implements ServerInterceptor {
       ServerCallHandler<Q, A> next) {
     SSLSession session = call.getAttributes().get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
     Optional<Member> member = session == null ? Optional.empty() : Credentials.peer(session);
-    boolean isOrder = HostAgentGrpc.SERVICE_NAME.equals(call.getMethodDescriptor().getServiceName());
+    boolean isOrder = Orders.contain(call.getMethodDescriptor());
     if (member.isPresent() && (!isOrder || member.get().role() == Role.COORDINATOR)) {
       return next.startCall(call, headers);
     }

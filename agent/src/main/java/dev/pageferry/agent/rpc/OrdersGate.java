@@ -1,6 +1,5 @@
 package dev.pageferry.agent.rpc;
 
-import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RecordsStamp;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -27,7 +26,7 @@ final class OrdersGate implements ServerInterceptor {
   public <Q, A> ServerCall.Listener<Q> interceptCall(ServerCall<Q, A> call, Metadata headers,
       ServerCallHandler<Q, A> next) {
     RecordsStamp stamp = headers.get(RecordsMemory.STAMP);
-    boolean isOrder = HostAgentGrpc.SERVICE_NAME.equals(call.getMethodDescriptor().getServiceName());
+    boolean isOrder = Orders.contain(call.getMethodDescriptor());
     if (stamp == null || !isOrder || isKnown(stamp)) {
       return next.startCall(call, headers);
     }

@@ -6,6 +6,8 @@ import dev.pageferry.agent.migration.PageSink;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.proto.migration.v1.Hello;
+import dev.pageferry.proto.migration.v1.LinkProbe;
+import dev.pageferry.proto.migration.v1.LinkProbeWelcome;
 import dev.pageferry.proto.migration.v1.Refusal;
 import dev.pageferry.proto.migration.v1.StreamHello;
 import dev.pageferry.proto.migration.v1.StreamWelcome;
@@ -22,7 +24,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Meets a new connection, which has a few seconds and one short frame to show who it is: a control stream by the
- * migration's token, a data stream by its proof of the session key. Until then it costs a bounded few bytes.
+ * migration's token, a data stream by its proof of the session key, a measure of the link by a token of its own. Until then it costs a bounded few bytes.
  */
 final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
   private static final Logger log = LoggerFactory.getLogger(Doorkeeper.class);
@@ -72,6 +74,7 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
     switch (message) {
       case Hello hello -> controlStream(context, hello);
       case StreamHello hello -> dataStream(context, hello);
+      case LinkProbe probe -> linkProbe(context, probe);
       default -> refuse(context, FailureCode.PROTOCOL_VIOLATION,
           "expected a hello, received %s".formatted(message.getClass().getSimpleName()));
     }
@@ -121,6 +124,20 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
       reads.directTo(receiver::nextTarget);
       channel.pipeline().remove(codec);
     }
+  }
+
+  private void linkProbe(ChannelHandlerContext context, LinkProbe probe) {
+    Channel channel = context.channel();
+    Optional<LinkPasses.Bounds> bounds = server.links().take(probe.getToken().toByteArray(),
+        MigrationTls.peer(channel));
+    if (bounds.isEmpty()) {
+      refuse(context, FailureCode.DESTINATION_REFUSED, "no measure of the link is expected with this token");
+      return;
+    }
+    leaveStrangers(channel);
+    context.writeAndFlush(LinkProbeWelcome.getDefaultInstance());
+    String name = context.pipeline().context(codec).name();
+    channel.pipeline().addBefore(name, "counter", server.links().counter(bounds.get()));
   }
 
   private @Nullable NettyDestinationLink session(StreamHello hello) {

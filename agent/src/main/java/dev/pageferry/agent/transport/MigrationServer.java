@@ -4,6 +4,7 @@ import dev.pageferry.agent.migration.IncomingDirectory;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.MigrationId;
+import dev.pageferry.common.time.Ticker;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
@@ -19,14 +20,17 @@ public final class MigrationServer implements AutoCloseable {
 
   private final EventLoops loops;
   private final IncomingDirectory directory;
+  private final LinkPasses links;
   private final ConcurrentMap<MigrationId, NettyDestinationLink> sessions = new ConcurrentHashMap<>();
   private final Strangers strangers = new Strangers();
   private final Channel listener;
 
-  private MigrationServer(EventLoops loops, HostPort address, MigrationTls tls, IncomingDirectory directory)
+  private MigrationServer(EventLoops loops, HostPort address, MigrationTls tls, IncomingDirectory directory,
+      LinkPasses links)
       throws IOException, InterruptedException {
     this.loops = loops;
     this.directory = directory;
+    this.links = links;
     var binding = new ServerBootstrap().group(loops.control(), loops.data()).channel(EventLoops.serverChannel())
         .option(ChannelOption.SO_BACKLOG, BACKLOG).option(ChannelOption.SO_REUSEADDR, true)
         .childOption(ChannelOption.TCP_NODELAY, true).childHandler(new ChannelInitializer<Channel>() {
@@ -46,7 +50,17 @@ public final class MigrationServer implements AutoCloseable {
   public static MigrationServer listen(EventLoops loops, HostPort address, MigrationTls tls,
       IncomingDirectory directory)
       throws IOException, InterruptedException {
-    return new MigrationServer(loops, address, tls, directory);
+    return listen(loops, address, tls, directory, new LinkPasses(Ticker.SYSTEM));
+  }
+
+  /**
+   * As {@link #listen(EventLoops, HostPort, MigrationTls, IncomingDirectory)}, and for measures of links.
+   *
+   * @param links that may be measured
+   */
+  public static MigrationServer listen(EventLoops loops, HostPort address, MigrationTls tls,
+      IncomingDirectory directory, LinkPasses links) throws IOException, InterruptedException {
+    return new MigrationServer(loops, address, tls, directory, links);
   }
 
   /** The port that is listened on. */
@@ -56,6 +70,10 @@ public final class MigrationServer implements AutoCloseable {
 
   IncomingDirectory directory() {
     return directory;
+  }
+
+  LinkPasses links() {
+    return links;
   }
 
   ConcurrentMap<MigrationId, NettyDestinationLink> sessions() {

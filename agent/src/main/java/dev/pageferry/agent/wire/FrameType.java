@@ -9,6 +9,9 @@ import dev.pageferry.proto.migration.v1.FlushDisks;
 import dev.pageferry.proto.migration.v1.Go;
 import dev.pageferry.proto.migration.v1.GuestState;
 import dev.pageferry.proto.migration.v1.Hello;
+import dev.pageferry.proto.migration.v1.LinkCounted;
+import dev.pageferry.proto.migration.v1.LinkProbe;
+import dev.pageferry.proto.migration.v1.LinkProbeWelcome;
 import dev.pageferry.proto.migration.v1.Ping;
 import dev.pageferry.proto.migration.v1.Pong;
 import dev.pageferry.proto.migration.v1.Ready;
@@ -74,6 +77,12 @@ public enum FrameType {
   STATE_AHEAD(21, StateAhead.getDefaultInstance()),
   /** Destination: it has it. */
   STATE_AHEAD_TAKEN(22, StateAheadTaken.getDefaultInstance()),
+  /** Source, first on a connection that measures the link: a token. */
+  LINK_PROBE(23, LinkProbe.getDefaultInstance()),
+  /** Destination: bytes may come. */
+  LINK_PROBE_WELCOME(24, LinkProbeWelcome.getDefaultInstance()),
+  /** Destination: so many came. */
+  LINK_COUNTED(25, LinkCounted.getDefaultInstance()),
   /** Neighbouring pages. */
   PAGE_RUN(32, null),
   /** Scattered pages. */

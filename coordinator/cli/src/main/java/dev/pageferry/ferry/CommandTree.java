@@ -14,6 +14,7 @@ import dev.pageferry.ferry.command.MigrateQuick;
 import dev.pageferry.ferry.command.MigrationCommands;
 import dev.pageferry.ferry.command.OperatorCommands;
 import dev.pageferry.ferry.command.RecordsCommands;
+import dev.pageferry.ferry.command.ValidateCommand;
 import dev.pageferry.ferry.command.VersionCommand;
 import dev.pageferry.ferry.command.VmCommands;
 import dev.pageferry.ferry.command.VmConsole;
@@ -39,6 +40,7 @@ final class CommandTree {
   private static final String COMPLETION = "completion";
   /** In the order of the help. */
   private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records",
+      "validate",
       "operator", "audit", "whoami",
       "cert", "context", "version", COMPLETION);
 
@@ -82,6 +84,7 @@ final class CommandTree {
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
           .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry));
       case "disk" -> new CommandLine(new DiskCommands(ferry));
+      case "validate" -> new CommandLine(new ValidateCommand(ferry));
       case "operator" -> new CommandLine(new OperatorCommands(ferry));
       case "audit" -> new CommandLine(new AuditCommand(ferry));
       case "whoami" -> new CommandLine(new WhoAmICommand(ferry));

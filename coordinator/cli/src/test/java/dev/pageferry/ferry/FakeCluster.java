@@ -2,7 +2,7 @@ package dev.pageferry.ferry;
 
 import com.google.protobuf.Message;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
-import io.grpc.BindableService;
+import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Server;
@@ -11,6 +11,7 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.ServiceDescriptor;
 import io.grpc.Status;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.ServerCalls;
@@ -29,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A coordinator on loopback that answers what a test tells it to, and remembers what it was asked.
  */
-final class FakeCluster implements AutoCloseable, BindableService {
+final class FakeCluster implements AutoCloseable {
   /** What one call gets: messages, then a status. */
   record Answer(List<? extends Message> messages, Status status) {
   }
@@ -120,10 +121,9 @@ final class FakeCluster implements AutoCloseable, BindableService {
     stop();
   }
 
-  @Override
-  public ServerServiceDefinition bindService() {
-    ServerServiceDefinition.Builder service = ServerServiceDefinition.builder(ClusterGrpc.getServiceDescriptor());
-    for (MethodDescriptor<?, ?> method : ClusterGrpc.getServiceDescriptor().getMethods()) {
+  private ServerServiceDefinition played(ServiceDescriptor descriptor) {
+    ServerServiceDefinition.Builder service = ServerServiceDefinition.builder(descriptor);
+    for (MethodDescriptor<?, ?> method : descriptor.getMethods()) {
       add(service, method);
     }
     return ServerInterceptors.intercept(service.build(), new ServerInterceptor() {
@@ -167,7 +167,9 @@ final class FakeCluster implements AutoCloseable, BindableService {
 
   private Server start(int port) throws IOException {
     NettyServerBuilder builder = NettyServerBuilder
-        .forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port)).addService(this);
+        .forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
+        .addService(played(ClusterGrpc.getServiceDescriptor()))
+        .addService(played(ValidationGrpc.getServiceDescriptor()));
     return (tls == null ? builder : builder.sslContext(tls)).build().start();
   }
 }

@@ -11,7 +11,9 @@ import dev.pageferry.common.tls.Role;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.access.AuditLog;
 import dev.pageferry.coordinator.agents.AgentClient;
+import dev.pageferry.coordinator.agents.grpc.AgentChannels;
 import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
+import dev.pageferry.coordinator.agents.grpc.GrpcHostInspector;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -26,6 +28,7 @@ import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.coordinator.store.WriteProbe;
+import dev.pageferry.coordinator.validation.Validation;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -64,8 +67,9 @@ final class Coordinator implements AutoCloseable {
       history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
       OwnershipLedger ledger = new OwnershipLedger(store, history);
       CoordinatorMetrics metrics = new CoordinatorMetrics(version, inventory, ledger, history);
-      agents = new GrpcAgentClient(history::stamp, metrics.clientCalls(), inventory::noteAnswer,
-          credentials, address -> hostAt(inventory, address));
+      AgentChannels channels = new AgentChannels(history::stamp, metrics.clientCalls(), credentials,
+          address -> hostAt(inventory, address));
+      agents = new GrpcAgentClient(channels, inventory::noteAnswer);
       Disks disks = new Disks(ledger, inventory, agents);
       migrations = new MigrationSupervisor(ledger, inventory, agents, metrics, Scheduler.SYSTEM, random);
       machines = new Machines(ledger, inventory, agents, disks, migrations::isMoving, Scheduler.SYSTEM, random);
@@ -79,7 +83,9 @@ final class Coordinator implements AutoCloseable {
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
           history,
           repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls(),
-          new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)));
+          new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
+          new Validation(inventory, ledger, new GrpcHostInspector(channels), credentials, version, Scheduler.SYSTEM,
+              random));
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));

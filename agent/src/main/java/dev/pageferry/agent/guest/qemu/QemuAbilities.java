@@ -3,6 +3,7 @@ package dev.pageferry.agent.guest.qemu;
 import dev.pageferry.agent.guest.ResolvedSpec;
 import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.proto.agent.v1.QemuFacts;
 import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
@@ -58,6 +59,18 @@ final class QemuAbilities {
     VmSpec resolved = message.toBuilder().setQemu(chosen).build();
     check(QemuSpec.of(resolved));
     return new ResolvedSpec(resolved, trouble.orElse(""));
+  }
+
+  /** What machines can be here, and by which accelerator where that is left to the host. */
+  QemuFacts facts() throws IOException, InterruptedException {
+    Accelerator accelerator = troubleWithKvm().isPresent() ? Accelerator.TCG : Accelerator.KVM;
+    QemuProbe.Answer known = answer(accelerator, _ -> true);
+    QemuFacts.Builder facts = QemuFacts.newBuilder().setVersion(known.version().toString())
+        .setAccel(accelerator.option());
+    known.types().stream().filter(QemuSpec::isVersioned).sorted().forEach(facts::addMachineTypes);
+    known.cpus().entrySet().stream().filter(each -> each.getValue().isEmpty()).map(Map.Entry::getKey).sorted()
+        .forEach(facts::addCpuModels);
+    return facts.build();
   }
 
   private String versioned(Accelerator accelerator, String type) throws IOException, InterruptedException {

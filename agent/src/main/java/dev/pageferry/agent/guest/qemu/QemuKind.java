@@ -10,6 +10,7 @@ import dev.pageferry.agent.memory.OutOfMemoryException;
 import dev.pageferry.agent.network.HostNetwork;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.proto.agent.v1.QemuFacts;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -49,6 +50,16 @@ public final class QemuKind implements GuestKind {
     this.starter = new QemuStarter(paths, agent, patience, writtenPages, scheduler);
     this.scheduler = scheduler;
     this.abilities = new QemuAbilities(paths, scheduler);
+  }
+
+  /** What machines can be here; takes as long as to start a few programs. */
+  public QemuFacts facts() throws InterruptedException {
+    try {
+      paths.requireBinary();
+      return abilities.facts();
+    } catch (IOException e) {
+      return QemuFacts.newBuilder().setTrouble(String.valueOf(e.getMessage())).build();
+    }
   }
 
   @Override

@@ -15,7 +15,7 @@ public final class Palette {
       Map.entry("COMPLETED", GREEN), Map.entry("DRAINING", YELLOW), Map.entry("MAINTENANCE", YELLOW),
       Map.entry("PAUSED", YELLOW), Map.entry("MIGRATING", YELLOW), Map.entry("QUEUED", YELLOW),
       Map.entry("CANCELLED", YELLOW), Map.entry("UNKNOWN", YELLOW), Map.entry("DOWN", RED), Map.entry("FAILED", RED),
-      Map.entry("IN_DOUBT", RED));
+      Map.entry("IN_DOUBT", RED), Map.entry("PASS", GREEN), Map.entry("WARN", YELLOW), Map.entry("FAIL", RED));
 
   private final boolean colorful;
 

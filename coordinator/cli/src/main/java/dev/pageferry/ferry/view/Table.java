@@ -2,6 +2,7 @@ package dev.pageferry.ferry.view;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -9,6 +10,7 @@ import java.util.stream.Stream;
  */
 public final class Table {
   private static final String GAP = "  ";
+  private static final Set<String> PAINTED = Set.of("STATE", "RESULT");
 
   private final List<String> headers;
   /** How many columns there are without those that only a wide table shows. */
@@ -38,7 +40,7 @@ public final class Table {
     return this;
   }
 
-  /** The table, each line ended. Cells of the column STATE are painted. */
+  /** The table, each line ended. Cells of the columns STATE and RESULT are painted. */
   public String text(Palette palette) {
     return text(palette, false);
   }
@@ -67,7 +69,7 @@ public final class Table {
       String cell = cells.get(i);
       // Padding is counted before painting, because colors take no room on the screen.
       String padding = " ".repeat(widths[i] - cell.length());
-      String painted = headers.get(i).equals("STATE") ? palette.paint(cell) : cell;
+      String painted = PAINTED.contains(headers.get(i)) ? palette.paint(cell) : cell;
       line.append(i == 0 ? "" : GAP).append(numeric[i] ? padding + painted : painted + padding);
     }
     text.append(line.toString().stripTrailing()).append('\n');

@@ -25,8 +25,9 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final int MAX_REQUEST_CHARS = 1000;
   private static final int MAX_ID_CHARS = 100;
   private static final String VISIT = "JoinNetwork";
+  private static final String VALIDATION = "Validate";
   /** Beside those of the Cluster service that are carried out once. */
-  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT);
+  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION);
 
   private final AuditLog audit;
 
@@ -62,9 +63,12 @@ final class AuditInterceptor implements ServerInterceptor {
       @Override
       public void onCancel() {
         super.onCancel();
-        // A visit ends when its caller hangs up; every other change goes on to its end without one.
-        if (method.equals(VISIT)) {
-          noted.end(Status.OK);
+        // A visit and a validation end when their caller hangs up; every other change goes on to its end without one.
+        switch (method) {
+          case VISIT -> noted.end(Status.OK);
+          case VALIDATION -> noted.end(Status.CANCELLED);
+          default -> {
+          }
         }
       }
     };

@@ -21,8 +21,10 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
+import dev.pageferry.coordinator.validation.Validation;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import io.grpc.Server;
@@ -66,6 +68,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    *
    * @param version of this program, for operators
    * @param access who belongs to the cluster, and by what members are known
+   * @param validation tells whether the cluster is fit
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
    */
@@ -74,7 +77,8 @@ public final class CoordinatorRpc implements AutoCloseable {
       Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
-      Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access) throws IOException {
+      Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation)
+      throws IOException {
     this.probe = probe;
     NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
         .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS);
@@ -100,6 +104,7 @@ public final class CoordinatorRpc implements AutoCloseable {
             audit))
         .addService(ServerInterceptors.intercept(new AccessService(access.admissions(),
             new HostRemoval(inventory, ledger, access.admissions()), access.audit()), audit))
+        .addService(ServerInterceptors.intercept(new ValidationService(validation), audit))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))
@@ -118,7 +123,7 @@ public final class CoordinatorRpc implements AutoCloseable {
   private void lookAtHealth() {
     ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     List.of("", ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME,
-        OwnershipGrpc.SERVICE_NAME)
+        OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME)
         .forEach(service -> health.setStatus(service, status));
   }
 

@@ -9,6 +9,7 @@ import static dev.pageferry.common.tls.Role.VIEWER;
 import dev.pageferry.common.tls.Role;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import io.grpc.health.v1.HealthGrpc;
@@ -40,6 +41,8 @@ final class Permissions {
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "UseConsole", "DigestVm", "VerifyVm", "JoinNetwork");
     put(table, AccessGrpc.SERVICE_NAME, OPERATORS, "AdmitHost", "DeleteHost", "RevokeMember", "ListAudit");
     put(table, AccessGrpc.SERVICE_NAME, READERS, "WhoAmI");
+    // It writes to storage and fills links for a moment.
+    put(table, ValidationGrpc.SERVICE_NAME, OPERATORS, "Validate");
     put(table, HostRegistryGrpc.SERVICE_NAME, HOSTS, "Register", "Heartbeat");
     put(table, OwnershipGrpc.SERVICE_NAME, HOSTS, "Commit", "PreparedCommit", "Resolve", "NoteSaved", "GiveBack",
         "Started", "TakeOver", "Probe");

@@ -18,6 +18,7 @@ import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RevokeMemberRequest;
+import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.cluster.v1.WhoAmIRequest;
 import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.proto.registry.v1.CommitRequest;
@@ -63,8 +64,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(120)
 class PermissionsTest {
   private static final List<ServiceDescriptor> SERVICES = List.of(ClusterGrpc.getServiceDescriptor(),
-      AccessGrpc.getServiceDescriptor(), HostRegistryGrpc.getServiceDescriptor(), OwnershipGrpc.getServiceDescriptor(),
-      HealthGrpc.getServiceDescriptor(), ServerReflectionGrpc.getServiceDescriptor());
+      AccessGrpc.getServiceDescriptor(), ValidationGrpc.getServiceDescriptor(), HostRegistryGrpc.getServiceDescriptor(),
+      OwnershipGrpc.getServiceDescriptor(), HealthGrpc.getServiceDescriptor(),
+      ServerReflectionGrpc.getServiceDescriptor());
   private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
       "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI");
 
@@ -150,7 +152,7 @@ class PermissionsTest {
     }
     String name = method.substring(service.length() + 1);
     return switch (service) {
-      case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME -> READS.contains(name)
+      case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME -> READS.contains(name)
           ? Set.of(Role.OPERATOR, Role.VIEWER)
           : Set.of(Role.OPERATOR);
       case HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME -> Set.of(Role.HOST);

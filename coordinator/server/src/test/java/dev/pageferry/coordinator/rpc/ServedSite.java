@@ -9,9 +9,11 @@ import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.access.AuditLog;
 import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.fakes.SilentInspector;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
+import dev.pageferry.coordinator.validation.Validation;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
@@ -64,7 +66,9 @@ final class ServedSite implements AutoCloseable {
         new Requests(site.store(), Scheduler.SYSTEM, new Random(7)),
         new WriteProbe(site.store(), Scheduler.SYSTEM), HEARTBEAT, LEASE,
         new CoordinatorMetrics("test", site.inventory(), site.ledger(), site.history()).serverCalls(),
-        new CoordinatorRpc.Access(credentials, admissions, audit));
+        new CoordinatorRpc.Access(credentials, admissions, audit),
+        new Validation(site.inventory(), site.ledger(), new SilentInspector(), credentials, "dev", Scheduler.SYSTEM,
+            new Random(9)));
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 

@@ -1,14 +1,7 @@
 package dev.pageferry.coordinator.agents.grpc;
 
-import dev.pageferry.common.config.HostPort;
-import dev.pageferry.common.identity.HostId;
-import dev.pageferry.common.tls.Credentials;
-import dev.pageferry.common.tls.PeerCheck;
-import dev.pageferry.common.tls.Role;
-import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
-import dev.pageferry.coordinator.agents.AgentException.Kind;
 import dev.pageferry.proto.agent.v1.CancelOutgoingRequest;
 import dev.pageferry.proto.agent.v1.CheckArrivalRequest;
 import dev.pageferry.proto.agent.v1.ConsoleOutput;
@@ -48,45 +41,19 @@ import dev.pageferry.proto.agent.v1.VerifyVmUpdate;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.agent.v1.WatchOutgoingRequest;
-import dev.pageferry.proto.registry.v1.RecordsStamp;
-import io.grpc.CallOptions;
-import io.grpc.Channel;
-import io.grpc.ClientCall;
-import io.grpc.ClientInterceptor;
-import io.grpc.ConnectivityState;
 import io.grpc.Context;
-import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
-import io.grpc.ManagedChannel;
-import io.grpc.Metadata;
-import io.grpc.MethodDescriptor;
-import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
-import io.grpc.netty.NettyChannelBuilder;
-import io.grpc.protobuf.ProtoUtils;
-import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 
-/** Agents over gRPC: one channel per address, kept. */
+/** Agents over gRPC. */
 public final class GrpcAgentClient implements AgentClient {
   private static final long SHORT_SECONDS = 5;
   /** Preparing may wait for an older attempt's memory. */
   private static final long PREPARE_SECONDS = 20;
-  private static final long KEEP_ALIVE_SECONDS = 10;
-  private static final int RECONNECT_ATTEMPTS = 10;
-  private static final long RECONNECT_MILLIS = 100;
-
-  private static final Metadata.Key<RecordsStamp> STAMP = Metadata.Key.of("pageferry-records-bin",
-      ProtoUtils.metadataMarshaller(RecordsStamp.getDefaultInstance()));
 
   /** Hears what agents say of their VMs in answers. */
   @FunctionalInterface
@@ -95,38 +62,13 @@ public final class GrpcAgentClient implements AgentClient {
     void heard(String address, VmStatus status);
   }
 
-  private final ClientInterceptor stamping;
+  private final AgentChannels channels;
   private final VmListener listener;
-  private final ClientInterceptor meter;
-  private final Optional<Credentials> credentials;
-  private final Function<String, Optional<HostId>> hosts;
-  private final ConcurrentMap<String, ManagedChannel> channels = new ConcurrentHashMap<>();
 
-  /**
-   * @param stamp says which records orders come from: an agent obeys no coordinator that it has not asked itself
-   * @param meter sees every call
-   * @param listener what agents say is not to wait for their next heartbeat
-   * @param credentials by which agents know this coordinator, and it them; empty: nobody is known
-   * @param hosts gives the host that an address belongs to
-   */
-  public GrpcAgentClient(Supplier<RecordsStamp> stamp, ClientInterceptor meter, VmListener listener,
-      Optional<Credentials> credentials, Function<String, Optional<HostId>> hosts) {
-    this.credentials = credentials;
-    this.hosts = hosts;
-    this.meter = meter;
+  /** @param listener what agents say is not to wait for their next heartbeat */
+  public GrpcAgentClient(AgentChannels channels, VmListener listener) {
+    this.channels = channels;
     this.listener = listener;
-    stamping = new ClientInterceptor() {
-      @Override
-      public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
-        return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
-          @Override
-          public void start(Listener<A> listener, Metadata headers) {
-            headers.put(STAMP, stamp.get());
-            super.start(listener, headers);
-          }
-        };
-      }
-    };
   }
 
   @Override
@@ -306,76 +248,11 @@ public final class GrpcAgentClient implements AgentClient {
   }
 
   private <T> T ask(String address, Context context, Function<HostAgentBlockingStub, T> call) throws AgentException {
-    ManagedChannel channel = channels.computeIfAbsent(address, this::open);
-    forgetOldFailures(channel);
-    Context callers = context.attach();
-    try {
-      return call.apply(HostAgentGrpc.newBlockingStub(channel).withInterceptors(stamping, meter));
-    } catch (StatusRuntimeException e) {
-      if (kind(e) == Kind.UNREACHABLE) {
-        // An agent that comes back should not wait for the channel's back-off, which grows to minutes.
-        channel.resetConnectBackoff();
-        throw new AgentException(Kind.UNREACHABLE, "its agent does not answer (%s)".formatted(e.getStatus().getCode()),
-            e);
-      }
-      if (e.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
-        throw new AgentException(Kind.REFUSED, "its agent is of an older version, which cannot do this; upgrade it", e);
-      }
-      String description = e.getStatus().getDescription();
-      throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);
-    } finally {
-      context.detach(callers);
-    }
-  }
-
-  /**
-   * A channel that could not connect answers calls with that failure until its back-off is over. An agent may have come
-   * back since, at the same address: so it is tried anew, for a moment.
-   */
-  private static void forgetOldFailures(ManagedChannel channel) {
-    if (channel.getState(true) != ConnectivityState.TRANSIENT_FAILURE) {
-      return;
-    }
-    CountDownLatch changed = new CountDownLatch(1);
-    channel.notifyWhenStateChanged(ConnectivityState.TRANSIENT_FAILURE, changed::countDown);
-    try {
-      // Whether it did or not, the call itself will say. More than once: an attempt may have begun before the agent was back.
-      for (int i = 0; i < RECONNECT_ATTEMPTS; i++) {
-        channel.resetConnectBackoff();
-        if (changed.await(RECONNECT_MILLIS, TimeUnit.MILLISECONDS)) {
-          return;
-        }
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  private static Kind kind(StatusRuntimeException e) {
-    return switch (e.getStatus().getCode()) {
-      case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> Kind.UNREACHABLE;
-      case NOT_FOUND -> Kind.NOT_FOUND;
-      case INVALID_ARGUMENT -> Kind.INVALID;
-      case ALREADY_EXISTS -> Kind.EXISTS;
-      case FAILED_PRECONDITION, RESOURCE_EXHAUSTED, ABORTED -> Kind.REFUSED;
-      default -> Kind.FAILED;
-    };
-  }
-
-  private ManagedChannel open(String address) {
-    HostPort parsed = HostPort.parse(address);
-    NettyChannelBuilder builder = NettyChannelBuilder.forAddress(parsed.host(), parsed.port())
-        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS);
-    credentials.ifPresentOrElse(it -> builder.sslContext(TlsContexts.grpcClient(it, (peer, asked) -> {
-      HostId expected = hosts.apply(address)
-          .orElseThrow(() -> new CertificateException("no host is known at " + address));
-      PeerCheck.of(Role.HOST, expected.value()).check(peer, asked);
-    })), builder::usePlaintext);
-    return builder.build();
+    return channels.ask(address, context, channel -> call.apply(HostAgentGrpc.newBlockingStub(channel)));
   }
 
   @Override
   public void close() {
-    channels.values().forEach(ManagedChannel::shutdownNow);
+    channels.close();
   }
 }

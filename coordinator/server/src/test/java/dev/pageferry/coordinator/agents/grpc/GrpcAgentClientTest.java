@@ -49,9 +49,10 @@ class GrpcAgentClientTest {
 
   private final List<String> told = new CopyOnWriteArrayList<>();
   private final Agent agent = new Agent();
-  private final GrpcAgentClient client = new GrpcAgentClient(RecordsStamp::getDefaultInstance,
-      new MetricCollectingClientInterceptor(new SimpleMeterRegistry()),
-      (address, status) -> told.add(address + " " + status.getId()), Optional.empty(), each -> Optional.empty());
+  private final GrpcAgentClient client = new GrpcAgentClient(
+      new AgentChannels(RecordsStamp::getDefaultInstance,
+          new MetricCollectingClientInterceptor(new SimpleMeterRegistry()), Optional.empty(), each -> Optional.empty()),
+      (address, status) -> told.add(address + " " + status.getId()));
   private Server server;
   private String address;
 

@@ -1,0 +1,60 @@
+package dev.pageferry.coordinator.validation;
+
+import com.google.protobuf.ByteString;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.agents.HostInspector;
+import dev.pageferry.coordinator.validation.ClusterLook.LinkLook;
+import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
+import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.random.RandomGenerator;
+
+/** Measures one link, for a moment, as a migration would use it. */
+final class LinkRun {
+  private static final int TOKEN_BYTES = 32;
+  private static final Duration VALID = Duration.ofSeconds(30);
+  /** Enough for a link of 10 Gbit/s to reach its speed, and hardly felt by whoever else uses it. */
+  private static final Duration LONGEST = Duration.ofMillis(250);
+  private static final long MOST_BYTES = 256L << 20;
+
+  private final HostInspector inspector;
+  private final RandomGenerator random;
+
+  LinkRun(HostInspector inspector, RandomGenerator random) {
+    this.inspector = inspector;
+    this.random = random;
+  }
+
+  /**
+   * One end of a link.
+   *
+   * @param address of the agent
+   * @param migrationAddress that it listens on for migrations
+   * @param isMigrating whether a migration uses its links now
+   */
+  record End(String host, String address, String migrationAddress, boolean isMigrating) {
+  }
+
+  LinkLook measure(End source, End destination) {
+    if (source.isMigrating() || destination.isMigrating()) {
+      return new LinkLook(source.host(), destination.host(), Optional.empty(),
+          "a migration of %s is under way".formatted(
+              source.isMigrating() ? source.host() : destination.host()),
+          true);
+    }
+    byte[] token = new byte[TOKEN_BYTES];
+    random.nextBytes(token);
+    try {
+      inspector.expectLinkProbe(destination.address(), ExpectLinkProbeRequest.newBuilder().setSourceHost(source.host())
+          .setToken(ByteString.copyFrom(token)).setExpiresInMillis(VALID.toMillis()).setMostBytes(MOST_BYTES)
+          .setMostMillis(LONGEST.toMillis()).build());
+      return new LinkLook(source.host(), destination.host(), Optional.of(inspector.measureLink(source.address(),
+          MeasureLinkRequest.newBuilder().setDestinationHost(destination.host())
+              .setDestinationAddress(destination.migrationAddress()).setToken(ByteString.copyFrom(token)).build())),
+          "", false);
+    } catch (AgentException e) {
+      return new LinkLook(source.host(), destination.host(), Optional.empty(), e.getMessage(), false);
+    }
+  }
+}

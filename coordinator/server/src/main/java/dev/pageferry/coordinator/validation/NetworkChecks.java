@@ -1,0 +1,147 @@
+package dev.pageferry.coordinator.validation;
+
+import dev.pageferry.common.units.Bandwidth;
+import dev.pageferry.common.units.Durations;
+import dev.pageferry.coordinator.validation.ClusterLook.HostLook;
+import dev.pageferry.coordinator.validation.ClusterLook.LinkLook;
+import dev.pageferry.proto.agent.v1.HostFacts;
+import dev.pageferry.proto.agent.v1.LinkMeasure;
+import dev.pageferry.proto.agent.v1.NetworkCardFacts;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Whether there is a network for migrations of its own, and whether every host reaches every other one on it as well as all others. */
+final class NetworkChecks {
+  private static final String TWO = "two-networks";
+  private static final String REACHED = "migration-reached";
+  private static final String BANDWIDTH = "migration-bandwidth";
+  private static final String ROUND_TRIP = "migration-round-trip";
+  private static final String MTU = "migration-mtu";
+  /** A link that has less than this part of the cluster's median is told apart from noise. */
+  private static final double SLOW = 0.25;
+  /** Of IP; loopback has one byte more. */
+  private static final int LARGEST_PACKET = 65535;
+  private static final double LONG_ROUND_TRIP_SECONDS = 0.01;
+
+  private NetworkChecks() {
+  }
+
+  static void look(ClusterLook cluster, Findings findings) {
+    Findings.Category network = findings.of("network");
+    cluster.answered().forEach(each -> lookAtCards(each, network));
+    network.passUnlessFound(TWO, "management and migration are on cards of their own on every host");
+    if (cluster.links().isEmpty()) {
+      network.skip(REACHED, List.of(), "there are no two hosts that could be asked");
+      return;
+    }
+    cluster.links().forEach(each -> lookAtLink(each, network));
+    network.passUnlessFound(REACHED, "every host reaches every other one's migration port");
+    lookAtBandwidth(cluster.links(), network);
+    lookAtRoundTrips(cluster.links(), network);
+    lookAtMtus(cluster, network);
+  }
+
+  private static void lookAtCards(HostLook host, Findings.Category network) {
+    HostFacts facts = host.facts().orElseThrow();
+    NetworkCardFacts management = facts.getManagement();
+    NetworkCardFacts migration = facts.getMigration();
+    List<String> self = List.of(host.name());
+    if (management.getInterface().isEmpty() || migration.getInterface().isEmpty()) {
+      String address = management.getInterface().isEmpty() ? management.getAddress() : migration.getAddress();
+      network.warn(TWO, self, "no card of this host has the address %s".formatted(address),
+          "listen on an address of a card of the host, or check --advertise");
+    } else if (migration.getLoopback()) {
+      network.warn(TWO, self, "migrations are on loopback: all hosts are on this one machine",
+          "fine for trying it; on several machines let --migration-listen be an address of the migration network");
+    } else if (management.getInterface().equals(migration.getInterface())) {
+      network.warn(TWO, self, "management and migration are both on card %s".formatted(migration.getInterface()),
+          "a move takes the whole link, and heartbeats share it: put --migration-listen on a card of its own");
+    }
+  }
+
+  private static void lookAtLink(LinkLook link, Findings.Category network) {
+    List<String> both = List.of(link.source(), link.destination());
+    if (link.isSkipped()) {
+      network.skip(REACHED, both, link.trouble());
+    } else if (link.measure().isEmpty()) {
+      network.fail(REACHED, both, "%s does not reach %s: %s".formatted(link.source(), link.destination(),
+          link.trouble()),
+          "look at the cables and addresses of the migration network, and let its TCP port through firewalls");
+    } else if (link.measure().get().getBytes() == 0) {
+      network.fail(REACHED, both, "%s connects to %s, and next to nothing comes through".formatted(link.source(),
+          link.destination()),
+          "large packets are lost on the way: compare the MTUs of both cards and of the switches between");
+    }
+  }
+
+  private static void lookAtBandwidth(List<LinkLook> links, Findings.Category network) {
+    List<Double> rates = links.stream().flatMap(each -> each.bytesPerSecond().stream()).sorted().toList();
+    if (rates.isEmpty()) {
+      network.skip(BANDWIDTH, List.of(), "no link could be measured");
+      return;
+    }
+    double median = rates.get(rates.size() / 2);
+    for (LinkLook each : links) {
+      each.bytesPerSecond().filter(rate -> rate < SLOW * median).ifPresent(rate -> network.warn(BANDWIDTH,
+          List.of(each.source(), each.destination()), "%s sends %s with %s, and half of the links have %s or more"
+              .formatted(each.source(), each.destination(), Bandwidth.format(rate), Bandwidth.format(median)),
+          "look at the speed that the cards and the switch have agreed on (ethtool), and at what else uses the link"));
+    }
+    network.passUnlessFound(BANDWIDTH, "%s to %s, measured at the receiver".formatted(
+        Bandwidth.format(rates.getFirst()), Bandwidth.format(rates.getLast())));
+  }
+
+  private static void lookAtRoundTrips(List<LinkLook> links, Findings.Category network) {
+    List<LinkLook> known = links.stream().filter(each -> each.measure().map(LinkMeasure::getRoundTripSeconds)
+        .filter(it -> it > 0).isPresent()).toList();
+    if (known.isEmpty()) {
+      network.skip(ROUND_TRIP, List.of(), "the kernel told no round trip");
+      return;
+    }
+    double longest = 0;
+    for (LinkLook each : known) {
+      double seconds = each.measure().orElseThrow().getRoundTripSeconds();
+      longest = Math.max(longest, seconds);
+      if (seconds > LONG_ROUND_TRIP_SECONDS) {
+        network.warn(ROUND_TRIP, List.of(each.source(), each.destination()), "a round trip takes %s".formatted(
+            Durations.format(seconds)), "each move pauses its VM for some round trips: keep hosts of a cluster close");
+      }
+    }
+    network.passUnlessFound(ROUND_TRIP, "%s at most".formatted(Durations.format(longest)));
+  }
+
+  private static void lookAtMtus(ClusterLook cluster, Findings.Category network) {
+    Map<String, Integer> cards = new TreeMap<>();
+    cluster.answered().forEach(each -> {
+      NetworkCardFacts card = each.facts().orElseThrow().getMigration();
+      if (card.getMtu() > 0) {
+        cards.put(each.name(), card.getMtu());
+      }
+    });
+    int largest = largest(cards.values());
+    cards.forEach((host, mtu) -> {
+      if (mtu < largest) {
+        network.warn(MTU, List.of(host),
+            "its migration card has an MTU of %d bytes, others of %d".formatted(mtu, largest),
+            "give all cards and switches of the migration network the same MTU (ip link set CARD mtu BYTES)");
+      }
+    });
+    for (LinkLook each : cluster.links()) {
+      int path = each.measure().map(LinkMeasure::getPathMtu).orElse(0);
+      int ends = Math.min(LARGEST_PACKET,
+          Math.min(cards.getOrDefault(each.source(), 0), cards.getOrDefault(each.destination(), 0)));
+      if (path > 0 && path < ends) {
+        network.warn(MTU, List.of(each.source(), each.destination()),
+            "the way takes packets of %d bytes, and both cards have an MTU of %d".formatted(path, ends),
+            "something between has a smaller MTU, such as a tunnel or a switch");
+      }
+    }
+    network.passUnlessFound(MTU, "%d bytes on every migration card".formatted(largest));
+  }
+
+  private static int largest(Collection<Integer> values) {
+    return values.stream().mapToInt(Integer::intValue).max().orElse(0);
+  }
+}
