@@ -82,6 +82,7 @@ final class Agent implements AutoCloseable {
 
   private final IncarnationLock lock;
   private final HostedGuests guests = new HostedGuests();
+  private final LinkPasses links = new LinkPasses(Ticker.SYSTEM);
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
   private final HostAgentService service;
@@ -105,19 +106,18 @@ final class Agent implements AutoCloseable {
     Optional<Credentials> credentials = config.security().open(Role.HOST, Optional.of(config.hostId().value()),
         Scheduler.SYSTEM);
     MigrationTls tls = new MigrationTls(credentials);
-    Ticker ticker = Ticker.SYSTEM;
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     memory = new HostMemory(config.memoryBytes());
     Optional<SharedStorage> storage = openStorage(config, incarnation);
     GuestDisks disks = new GuestDisks(storage);
     Optional<SavedStates> savedStates = storage.map(shared -> new SavedStates(shared.savedStates()));
-    HostNetwork hostNetwork = new HostNetwork(config.hostId().value(), ticker);
+    HostNetwork hostNetwork = new HostNetwork(config.hostId().value(), Ticker.SYSTEM);
     network = hostNetwork;
     HostPort vxlan = listenForVxlan(config, hostNetwork);
     useInterface(config, hostNetwork);
     QemuKind qemu = machinesOfQemu(config, incarnation, memory, disks, hostNetwork);
     GuestKind machines = new GuestKinds(new VmFactory(memory, disks, Optional.of(hostNetwork),
-        config.allowed(), ticker), qemu);
+        config.allowed(), Ticker.SYSTEM), qemu);
     AgentMetrics metrics = new AgentMetrics(version, guests, memory, hostNetwork.counters());
     credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
     rpc = new AgentRpc(config.coordinator(), config.hostId(), incarnation, credentials, metrics.clientCalls());
@@ -132,16 +132,12 @@ final class Agent implements AutoCloseable {
     takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive());
     incoming = new IncomingMigrations(machines, disks, savedStates, line, () -> lease.join().awaitLive(),
         this::adopt, MigrationLog::of, failpoints);
-    LinkPasses links = new LinkPasses(ticker);
     migrationServer = MigrationServer.listen(loops, config.migrationListen(), tls, incoming, links);
     service = new HostAgentService(incarnation, guests,
         new VmCreation(machines, guests, claims, line, () -> lease.join().awaitLive(), failpoints),
         machines, departures, outgoing, incoming, claims, storage, savedStates);
-    HostInspection inspection = new HostInspection(new HostInspection.Subject(version,
-        config.advertised(config.listen(), 0).host(), config.advertised(config.migrationListen(), 0).host(),
-        qemu::facts, storage, credentials, () -> !outgoing.isEmpty() || !incoming.isEmpty()), Scheduler.SYSTEM);
-    int port = rpc.serve(config.listen(), service, new HostInspectionService(inspection, links,
-        new LinkMeter(loops, config.congestionControl(), tls, Scheduler.SYSTEM)), metrics.serverCalls());
+    int port = rpc.serve(config.listen(), service, inspection(config, version, qemu, storage, credentials, tls),
+        metrics.serverCalls());
     session = rpc.newSession(new AgentRpc.Registration(config.advertised(config.listen(), port),
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended(),
@@ -160,6 +156,15 @@ final class Agent implements AutoCloseable {
     takingOver.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     rehearse(config, tls);
+  }
+
+  private HostInspectionService inspection(AgentConfig config, String version, QemuKind qemu,
+      Optional<SharedStorage> storage, Optional<Credentials> credentials, MigrationTls tls) {
+    HostInspection.Subject subject = new HostInspection.Subject(version,
+        config.advertised(config.listen(), 0).host(), config.advertised(config.migrationListen(), 0).host(),
+        qemu::facts, storage, credentials, () -> !outgoing.isEmpty() || !incoming.isEmpty());
+    return new HostInspectionService(new HostInspection(subject, Scheduler.SYSTEM), links,
+        new LinkMeter(loops, config.congestionControl(), tls, Scheduler.SYSTEM));
   }
 
   private void tell(AgentConfig config, int port, HostPort vxlan) {

@@ -187,7 +187,7 @@ final class FerryTest extends CommandFixture {
     assertThat(ferry.out()).contains("live", "quick").doesNotContain("plan");
 
     ferry.run("--help");
-    assertThat(ferry.out()).contains("disk").doesNotContain("validate", "events");
+    assertThat(ferry.out()).contains("disk", "validate").doesNotContain("events", "rebalance");
   }
 
   @Test

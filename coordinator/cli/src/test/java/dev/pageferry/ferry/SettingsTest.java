@@ -83,7 +83,11 @@ final class SettingsTest {
   void versionsOfAllPartsAreShown() {
     ferry.environment.put("FERRY_COORDINATOR", cluster.address());
     assertThat(ferry.run("version")).isZero();
-    assertThat(ferry.outLines()).containsExactly("ferry:        dev", "coordinator:  0.1.9", "host-a:       0.1.0");
+    assertThat(ferry.outLines()).containsExactly("ferry:        dev", "coordinator:  0.1.9",
+        "host-a:       0.1.0 (works with the coordinator's version; upgrade the older one)");
+    assertThat(ferry.run("version", "-o", "json")).isZero();
+    assertThat(ferry.out().replaceAll("\\s", "")).isEqualTo("{\"command\":\"dev\",\"coordinator\":\"0.1.9\",\"hosts\":"
+        + "[{\"id\":\"host-a\",\"version\":\"0.1.0\",\"fit\":\"ONE_APART\"}],\"fit\":\"UNKNOWN\"}");
   }
 
   @Test
@@ -91,7 +95,8 @@ final class SettingsTest {
     cluster.answer("ListHosts", ListHostsResponse.getDefaultInstance());
     ferry.environment.put("FERRY_COORDINATOR", cluster.address());
     assertThat(ferry.run("version", "-o", "json")).isZero();
-    assertThat(ferry.out().replaceAll("\\s", "")).isEqualTo("{\"command\":\"dev\",\"hosts\":[]}");
+    assertThat(ferry.out().replaceAll("\\s", ""))
+        .isEqualTo("{\"command\":\"dev\",\"hosts\":[],\"fit\":\"UNKNOWN\"}");
   }
 
   @Test

@@ -192,10 +192,38 @@ class ValidationChecksTest {
   }
 
   @Test
+  void aHostThatIsCutOffIsNamedOnceAndNotByEachOfItsLinks() {
+    for (String each : List.of("host-a", "host-b")) {
+      broken(each, "host-c", "connection timed out", false);
+      broken("host-c", each, "no route to host", false);
+    }
+    assertThat(only("migration-reached", Result.FAIL, "host-c").getReason()).endsWith("no route to host");
+  }
+
+  @Test
   void aLinkOfATenthOfTheOthersSpeedIsFound() {
     link("host-b", "host-c", 1.1e8, 1500);
     assertThat(only("migration-bandwidth", Result.WARN, "host-b", "host-c").getReason()).contains("110 MB/s",
         "1.10 GB/s");
+  }
+
+  @Test
+  void aCardOfATenthOfTheOthersSpeedIsFoundThoughMostLinksAreSlowByIt() {
+    for (String each : List.of("host-a", "host-b")) {
+      link(each, "host-c", 1.1e8, 1500);
+      link("host-c", each, 1.2e8, 1500);
+    }
+    assertThat(only("migration-bandwidth", Result.WARN, "host-c").getReason()).isEqualTo(
+        "its links have 120 MB/s or less, and those of others 1.10 GB/s");
+  }
+
+  @Test
+  void oneSlowDirectionBetweenTwoHostsIsFound() {
+    links.clear();
+    hosts.remove("host-c");
+    link("host-a", "host-b", 1e9, 1500);
+    link("host-b", "host-a", 1e8, 1500);
+    only("migration-bandwidth", Result.WARN, "host-b", "host-a");
   }
 
   @Test
