@@ -26,7 +26,7 @@ class KernelNetworkTest {
 
   private static void createVm(NamespaceLab lab) throws Exception {
     done(lab.ferry("vm", "create", "web", "--host", "host-a", "--memory", "64MiB", "--nic",
-        MAC + "@7,ip=10.98.0.5", "--program", "hotset"));
+        MAC + "@7,ip=10.97.0.5", "--program", "hotset"));
   }
 
   private static void move(NamespaceLab lab, String to) throws Exception {
@@ -39,25 +39,25 @@ class KernelNetworkTest {
 
   @Test
   void theBridgeLearnsTheNewPortBeforeTheVmItselfSendsAnything() throws Exception {
-    try (NamespaceLab lab = new NamespaceLab("--uplink", "eth0@7")) {
+    try (NamespaceLab lab = NamespaceLab.of("uplink=management@7")) {
       createVm(lab);
-      assertThat(lab.bridgeTable()).containsPattern(MAC + " dev to-host-a ");
+      assertThat(lab.bridgeTable()).containsPattern(MAC + " dev host-a-mgt ");
 
       move(lab, "host-b");
       // Nobody asked the VM for anything, so that it had nothing to send.
-      assertThat(lab.bridgeTable()).containsPattern(MAC + " dev to-host-b ").doesNotContainPattern(
-          MAC + " dev to-host-a ");
+      assertThat(lab.bridgeTable()).containsPattern(MAC + " dev host-b-mgt ").doesNotContainPattern(
+          MAC + " dev host-a-mgt ");
 
-      lab.in("client", "ip", "addr", "add", "10.98.0.9/24", "dev", "eth0");
+      lab.in("client", "ip", "addr", "add", "10.97.0.9/24", "dev", "management");
       assertThatPingGoesOnThroughMoves(lab, "host-a", "host-b");
     }
   }
 
   @Test
   void aLinuxHostWithTheKernelsVxlanDeviceReachesTheVmBeforeDuringAndAfterMoves() throws Exception {
-    try (NamespaceLab lab = new NamespaceLab()) {
+    try (NamespaceLab lab = NamespaceLab.of()) {
       createVm(lab);
-      lab.joinByVxlan("client", 7, "10.98.0.9/24");
+      lab.joinByVxlan("client", 7, "10.97.0.9/24");
 
       assertThatPingGoesOnThroughMoves(lab, "host-b", "host-a");
       assertThat(lab.in("client", "bridge", "fdb", "show", "dev", "vx"))
@@ -67,10 +67,10 @@ class KernelNetworkTest {
 
   private static void assertThatPingGoesOnThroughMoves(NamespaceLab lab, String... hosts) throws Exception {
     Awaitility.await("the VM answers").ignoreExceptions()
-        .until(() -> lab.in("client", "ping", "-c", "1", "-W", "1", "10.98.0.5").contains("1 received"));
+        .until(() -> lab.in("client", "ping", "-c", "1", "-W", "1", "10.97.0.5").contains("1 received"));
     CompletableFuture<String> ping = CompletableFuture.supplyAsync(() -> {
       try {
-        return lab.in("client", "ping", "-q", "-i", "0.01", "-w", "8", "10.98.0.5");
+        return lab.in("client", "ping", "-q", "-i", "0.01", "-w", "8", "10.97.0.5");
       } catch (Exception e) {
         throw new IllegalStateException(e);
       }
@@ -84,6 +84,6 @@ class KernelNetworkTest {
     int received = Integer.parseInt(outcome.group(2));
     // A frame or two may be lost; a VM that is cut off for a second would lose a hundred.
     assertThat(received).as("answers to %d requests", sent).isGreaterThan(sent * 9 / 10);
-    assertThat(lab.in("client", "ping", "-c", "1", "-W", "2", "10.98.0.5")).contains("1 received");
+    assertThat(lab.in("client", "ping", "-c", "1", "-W", "2", "10.97.0.5")).contains("1 received");
   }
 }

@@ -46,15 +46,15 @@ class QemuConnectionsTest {
   @Test
   void downloadsAndASilentConnectionGoOnWhileTheGuestThatServesThemMovesLiveAndQuickly() throws Exception {
     try (NamespaceLab lab = NamespaceLab.forMachines("2GiB")) {
-      lab.joinByVxlan("client", 7, "10.98.0.9/24");
+      lab.joinByVxlan("client", 7, "10.97.0.9/24");
       done(lab.ferry(linux.createOf(2 * FILE_MIB + 192 + "MiB", "web", "host-a", "--append",
-          "console=ttyS0 ferry.ip=10.98.0.5/24 ferry.file=" + FILE_MIB, "--nic", "02:00:00:00:00:05@7")));
+          "console=ttyS0 ferry.ip=10.97.0.5/24 ferry.file=" + FILE_MIB, "--nic", "02:00:00:00:00:05@7")));
       awaitConsole(lab, "web", "count 1");
       done(lab.ferry(linux.create("reader", "host-b", "--append",
-          "console=ttyS0 ferry.ip=10.98.0.6/24 ferry.download=10.98.0.5", "--nic", "02:00:00:00:00:06@7")));
+          "console=ttyS0 ferry.ip=10.97.0.6/24 ferry.download=10.97.0.5", "--nic", "02:00:00:00:00:06@7")));
       awaitConsole(lab, "reader", "downloading");
 
-      Process ping = lab.startIn("client", List.of("ping", "-D", "-i", "0.01", "-w", "600", "10.98.0.5"));
+      Process ping = lab.startIn("client", List.of("ping", "-D", "-i", "0.01", "-w", "600", "10.97.0.5"));
       CompletableFuture<String> replies = CompletableFuture.supplyAsync(() -> textOf(ping));
       try (Client client = new Client(lab)) {
         String expected = client.next().replace("expected ", "");
@@ -123,7 +123,7 @@ class QemuConnectionsTest {
 
     Client(NamespaceLab lab) throws IOException {
       process = lab.startIn("client", List.of(System.getProperty("java.home") + "/bin/java", "-cp",
-          System.getProperty("java.class.path"), Download.class.getName(), "10.98.0.5",
+          System.getProperty("java.class.path"), Download.class.getName(), "10.97.0.5",
           String.valueOf(BYTES_PER_SECOND)));
       says = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
     }

@@ -163,6 +163,33 @@ class ScriptsTest {
   }
 
   @Test
+  void whatALabCannotBeIsRefusedInOneLine() throws Exception {
+    Path none = directory.resolve("none");
+    Map<List<String>, String> wrong = Map.of(
+        List.of("up", "--insecure"),
+        "--insecure is not possible: servers without certificates listen on loopback alone",
+        List.of("up", "--hosts", "27"), "--hosts 27 is not 1 to 26",
+        List.of("up", "--bandwidth", "1g"),
+        "--bandwidth 1g is not a rate from 64kbit to 100gbit, such as 100mbit",
+        List.of("up", "--machine", "switch"), "--machine switch is a name of the lab's own",
+        List.of("up", "--agent-option", "listen=:1"),
+        "--agent-option listen=:1: the lab itself says what --listen is",
+        List.of("limit", "host-a", "migration", "fast"),
+        "'fast' is not a rate from 64kbit to 100gbit, such as 100mbit",
+        List.of("mtu", "host-a", "migration", "9"), "'9' is not 68 to 65535",
+        List.of("cut", "host-a", "eth0"), "'eth0' is neither management nor migration",
+        List.of("kill", "host-a"), "no lab in " + none);
+    for (Map.Entry<List<String>, String> each : wrong.entrySet()) {
+      List<String> words = new ArrayList<>(each.getKey());
+      words.addAll(List.of("--dir", none.toString()));
+      CommandResult refused = run("scripts/lab", words.toArray(String[]::new));
+      assertThat(refused.exitCode()).as(words.toString()).isEqualTo(2);
+      assertThat(refused.errors()).isEqualToIgnoringNewLines("lab: " + each.getValue());
+    }
+    assertThat(none).doesNotExist();
+  }
+
+  @Test
   void theDemoLeavesAClusterThatWasStartedWhereAnEarlierDemoRan() throws Exception {
     int base = FreePorts.first(PORTS);
     Path cluster = directory.resolve("cluster");
