@@ -122,7 +122,7 @@ cards_of() { # MACHINE
   local ns switch card address link rate text
   ns=$(namespace_of "$1") && switch=$(namespace_of switch) || return 0
   while read -r _ card _ address _; do
-    [ "$card" != lo ] || continue
+    [ -n "$(port_of "$1" "$card")" ] || continue # What is not the lab's, such as a vxlan device.
     link=$(ip -n "$switch" -o link show dev "$(port_of "$1" "$card")")
     text=''
     if [[ ! $link =~ [\<,]UP[,\>] ]]; then text=', cut'; fi
