@@ -99,7 +99,7 @@ limit_end() { # NAMESPACE DEVICE RATE|off
     return
   fi
   # Less than two packets of 64 KiB would be cut up, which costs the processor more than it sends; less than what leaves in 5 ms
-  # is too little where timers are late: 10gbit would come to 8.5.
+  # is too little for 10gbit where timers are late.
   burst=$(($(bits_of "$3") / 8 / 200))
   [ "$burst" -ge 131072 ] || burst=131072
   must tc -n "$1" qdisc replace dev "$2" root tbf rate "$3" burst "$burst" latency 20ms
