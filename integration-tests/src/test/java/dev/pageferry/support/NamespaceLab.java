@@ -80,6 +80,12 @@ public final class NamespaceLab implements AutoCloseable {
     return ofTwo(List.of("--memory", memory, "--allow-path", LinuxGuest.DIRECTORY.toString()));
   }
 
+  /** Three hosts with storage that they share, 512 MiB for guests each, and cards of 1 Gbit/s for migrations. */
+  public static NamespaceLab ofThree() throws IOException, InterruptedException {
+    return new NamespaceLab(prefix() + "-three",
+        List.of("--hosts", "3", "--memory", "512MiB", "--bandwidth", "1gbit"));
+  }
+
   private static NamespaceLab ofTwo(List<String> options) throws IOException, InterruptedException {
     List<String> all = new ArrayList<>(List.of("--hosts", "2", "--machine", "client"));
     all.addAll(options);
@@ -124,6 +130,28 @@ public final class NamespaceLab implements AutoCloseable {
   /** Runs a command of {@code scripts/lab} with its options and words. */
   public CommandResult run(String command, String... words) throws IOException, InterruptedException {
     return CommandResult.of(words(command, words), Map.of());
+  }
+
+  /** Ends a host's agent as a cut of its power would, and starts it again with further variables of its environment. */
+  public void restart(String host, Map<String, String> environment) throws IOException, InterruptedException {
+    String unused = done("kill", host);
+    String alsoUnused = requireDone(CommandResult.of(words("start", host), environment));
+  }
+
+  /** Runs a command where a host's agent sees its files: mounts that it makes are the agent's alone. */
+  public void amongFilesOf(String host, String... command) throws IOException, InterruptedException {
+    String pid = Files.readString(directory.resolve(host).resolve("pid")).strip();
+    List<String> all = new ArrayList<>(List.of("nsenter", "-t", pid, "-m"));
+    all.addAll(List.of(command));
+    String unused = requireDone(CommandResult.of(all, Map.of()));
+  }
+
+  /** Has the next start of a host's agent have another value of an option. */
+  public void setOption(String host, String option, String value) throws IOException {
+    Path file = directory.resolve(host).resolve("args");
+    List<String> arguments = new ArrayList<>(Files.readAllLines(file));
+    arguments.set(arguments.indexOf(option) + 1, value);
+    Files.write(file, arguments);
   }
 
   /** Runs one that must succeed. */

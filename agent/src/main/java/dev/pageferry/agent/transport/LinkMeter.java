@@ -5,6 +5,7 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.proto.migration.v1.LinkCounted;
 import dev.pageferry.proto.migration.v1.LinkProbe;
@@ -82,7 +83,7 @@ public final class LinkMeter {
     });
     try {
       return measured.await(LONGEST).orElseThrow(() -> measured.failure()
-          .map(it -> new IOException("no link to %s: %s".formatted(address, it.getMessage()), it))
+          .map(it -> new IOException("no link to %s: %s".formatted(address, IoFailure.sentence(it)), it))
           .orElseGet(() -> new IOException("no link to %s: no answer for %d s".formatted(address,
               LONGEST.toSeconds()))));
     } finally {

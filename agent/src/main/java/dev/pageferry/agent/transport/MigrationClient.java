@@ -4,6 +4,7 @@ import dev.pageferry.agent.migration.MigrationConnector;
 import dev.pageferry.agent.migration.MigrationFailure;
 import dev.pageferry.agent.migration.SourceLink;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.migration.FailureCode;
@@ -53,9 +54,7 @@ public final class MigrationClient implements MigrationConnector {
       throw new MigrationFailure.PeerLost(FailureCode.DESTINATION_UNREACHABLE,
           "no connection to the destination's migration address %s: %s"
               .formatted(destination,
-                  connecting.cause() == null || connecting.cause().getMessage() == null
-                      ? "no answer in time"
-                      : connecting.cause().getMessage()));
+                  connecting.cause() == null ? "no answer in time" : IoFailure.sentence(connecting.cause())));
     }
     return new NettySourceLink(migration, address,
         new StreamConnector(loops, congestionControl, channel -> tls.secureTo(channel, host)),

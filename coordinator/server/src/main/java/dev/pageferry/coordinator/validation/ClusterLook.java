@@ -54,6 +54,14 @@ record ClusterLook(List<HostLook> hosts, List<StorageLook> storages, List<LinkLo
    */
   record LinkLook(String source, String destination, Optional<LinkMeasure> measure, String trouble,
       boolean isSkipped) {
+    /** The faster of two measures; a link that failed once is not one that works. */
+    LinkLook better(LinkLook other) {
+      if (measure.isEmpty() || other.measure.isEmpty()) {
+        return measure.isEmpty() ? this : other;
+      }
+      return other.bytesPerSecond().orElse(0.0) > bytesPerSecond().orElse(0.0) ? other : this;
+    }
+
     /** Empty where so little came that its time says nothing. */
     Optional<Double> bytesPerSecond() {
       return measure.filter(it -> it.getBytes() > 0 && it.getSeconds() > 0).map(it -> it.getBytes() / it.getSeconds());

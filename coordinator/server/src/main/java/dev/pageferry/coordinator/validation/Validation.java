@@ -42,6 +42,7 @@ public final class Validation {
   private static final Duration INSPECTED = Duration.ofSeconds(45);
   /** Between two looks at a clock, so that the way of an answer is small beside it. */
   private static final Duration CLOCKS_APART = Duration.ofSeconds(2);
+  private static final int MEASURES = 2;
   private static final Pattern NUMERIC = Pattern.compile("[0-9.]+|.*:.*");
 
   private final HostInventory inventory;
@@ -108,7 +109,7 @@ public final class Validation {
     private ValidationReport report() throws InterruptedException {
       List<Host> up = hosts.stream().filter(Host::isUp).toList();
       Map<String, Map<String, String>> storages = storages(up);
-      totalSteps = 2 + storages.size() + up.size() * Math.max(0, up.size() - 1);
+      totalSteps = 2 + storages.size() + MEASURES * up.size() * Math.max(0, up.size() - 1);
       step("asking %d hosts what they are".formatted(up.size()));
       long clocksNanos = scheduler.nanos();
       up.forEach(this::lookAtClocks);
@@ -183,20 +184,29 @@ public final class Validation {
           .filter(each -> !NUMERIC.matcher(each).matches()).distinct().sorted().toList();
     }
 
+    /** Each link twice, and the better counts: the first bytes run through code that the agents have not compiled yet. */
     private List<LinkLook> measureLinks(List<Host> up) throws InterruptedException {
-      List<LinkLook> links = new ArrayList<>();
-      LinkRun run = new LinkRun(inspector, random);
-      for (Host source : up) {
-        for (Host destination : up) {
-          if (!source.id().equals(destination.id())) {
-            step("measuring the link from %s to %s".formatted(source.id(), destination.id()));
-            if (facts.containsKey(source.id().value()) && facts.containsKey(destination.id().value())) {
-              links.add(run.measure(end(source), end(destination)));
+      Map<String, LinkLook> best = new LinkedHashMap<>();
+      for (int i = 0; i < MEASURES; i++) {
+        for (Host source : up) {
+          for (Host destination : up) {
+            if (!source.id().equals(destination.id())) {
+              step("measuring the link from %s to %s".formatted(source.id(), destination.id()));
+              measure(source, destination, best);
             }
           }
         }
       }
-      return links;
+      return List.copyOf(best.values());
+    }
+
+    private void measure(Host source, Host destination, Map<String, LinkLook> best) {
+      boolean haveAnswered = facts.containsKey(source.id().value()) && facts.containsKey(destination.id().value());
+      String link = source.id() + " " + destination.id();
+      LinkLook before = best.get(link);
+      if (haveAnswered && (before == null || before.measure().isPresent())) {
+        best.merge(link, new LinkRun(inspector, random).measure(end(source), end(destination)), LinkLook::better);
+      }
     }
 
     private LinkRun.End end(Host host) {
@@ -211,14 +221,16 @@ public final class Validation {
           ? ClockSample.take(inspector, host.record().getAddress(), scheduler)
           : Optional.empty();
       return new HostLook(name, host.isUp(), host.record().getStorageId(), host.record().getMemoryBytes(),
-          host.memoryFreeBytes(), guests(name), Optional.ofNullable(facts.get(name)),
+          host.memoryFreeBytes(), guests(host), Optional.ofNullable(facts.get(name)),
           troubles.getOrDefault(name, ""), later.map(it -> clocks.getOrDefault(name, it).until(it)));
     }
 
-    private Map<String, Long> guests(String host) {
+    /** What its agent has: what one before it had is down. */
+    private Map<String, Long> guests(Host host) {
       Map<String, Long> guests = new TreeMap<>();
       ledger.list().stream().map(OwnershipLedger.Row::record)
-          .filter(each -> each.getOwnerHost().equals(host))
+          .filter(each -> each.getOwnerHost().equals(host.id().value()))
+          .filter(each -> each.getOwnerIncarnation().equals(host.incarnation().value()))
           .filter(each -> each.getPhase() == VmRecord.Phase.ACTIVE || each.getPhase() == VmRecord.Phase.CREATING)
           .forEach(each -> guests.put(each.getSpec().getName(), each.getSpec().getMemoryBytes()));
       return guests;
