@@ -53,6 +53,12 @@ final class SimulatedStore {
     }
 
     @Override
+    public Snapshot snapshot() {
+      process.requireAlive();
+      return new Snapshot(revision, List.copyOf(durable.values()));
+    }
+
+    @Override
     public long revision() {
       return revision;
     }

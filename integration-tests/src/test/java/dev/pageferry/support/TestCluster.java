@@ -31,7 +31,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 
 /** A coordinator and agents as processes on loopback, with free ports and a directory of their own. */
@@ -291,32 +290,18 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
         .until(() -> agents.keySet().stream().allMatch(each -> host(each).getState() == Host.State.UP));
   }
 
-  /** Copies the coordinator's records, as a backup of a coordinator that is stopped does. */
+  /** Backs the coordinator's records up, while it runs. */
   public void backUpRecords() throws IOException, InterruptedException {
-    coordinator.close();
-    copyRecords(directory.resolve("data"), directory.resolve("backup"));
-    restartCoordinator();
+    CommandResult result = ferry("backup", directory.resolve("backup").toString());
+    assertThat(result.exitCode()).as(result.errors()).isZero();
   }
 
   /** Has the coordinator start on the records that were backed up. */
   public void restoreRecords() throws IOException, InterruptedException {
+    CommandResult result = ferry("restore", directory.resolve("backup").toString(), "--data", records().toString());
+    assertThat(result.exitCode()).as(result.errors()).isZero();
     coordinator.close();
-    copyRecords(directory.resolve("backup"), directory.resolve("data"));
     restartCoordinator();
-  }
-
-  private static void copyRecords(Path from, Path to) throws IOException {
-    Files.createDirectories(to);
-    try (Stream<Path> files = Files.list(to)) {
-      for (Path each : files.toList()) {
-        Files.delete(each);
-      }
-    }
-    try (Stream<Path> files = Files.list(from)) {
-      for (Path each : files.toList()) {
-        Files.copy(each, to.resolve(each.getFileName()));
-      }
-    }
   }
 
   /** Runs the operator's command as a process. */

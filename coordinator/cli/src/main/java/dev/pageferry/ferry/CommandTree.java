@@ -1,6 +1,7 @@
 package dev.pageferry.ferry;
 
 import dev.pageferry.ferry.command.AuditCommand;
+import dev.pageferry.ferry.command.BackupCommand;
 import dev.pageferry.ferry.command.CertCommands;
 import dev.pageferry.ferry.command.CertInit;
 import dev.pageferry.ferry.command.CompletionCommand;
@@ -14,6 +15,7 @@ import dev.pageferry.ferry.command.MigrateQuick;
 import dev.pageferry.ferry.command.MigrationCommands;
 import dev.pageferry.ferry.command.OperatorCommands;
 import dev.pageferry.ferry.command.RecordsCommands;
+import dev.pageferry.ferry.command.RestoreCommand;
 import dev.pageferry.ferry.command.ValidateCommand;
 import dev.pageferry.ferry.command.VersionCommand;
 import dev.pageferry.ferry.command.VmCommands;
@@ -40,7 +42,7 @@ final class CommandTree {
   private static final String COMPLETION = "completion";
   /** In the order of the help. */
   private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records",
-      "validate",
+      "backup", "restore", "validate",
       "operator", "audit", "whoami",
       "cert", "context", "version", COMPLETION);
 
@@ -84,6 +86,8 @@ final class CommandTree {
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
           .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry));
       case "disk" -> new CommandLine(new DiskCommands(ferry));
+      case "backup" -> new CommandLine(new BackupCommand(ferry));
+      case "restore" -> new CommandLine(new RestoreCommand(ferry));
       case "validate" -> new CommandLine(new ValidateCommand(ferry));
       case "operator" -> new CommandLine(new OperatorCommands(ferry));
       case "audit" -> new CommandLine(new AuditCommand(ferry));

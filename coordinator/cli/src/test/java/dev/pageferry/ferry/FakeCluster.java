@@ -1,6 +1,7 @@
 package dev.pageferry.ferry;
 
 import com.google.protobuf.Message;
+import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import io.grpc.Metadata;
@@ -169,7 +170,8 @@ final class FakeCluster implements AutoCloseable {
     NettyServerBuilder builder = NettyServerBuilder
         .forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
         .addService(played(ClusterGrpc.getServiceDescriptor()))
-        .addService(played(ValidationGrpc.getServiceDescriptor()));
+        .addService(played(ValidationGrpc.getServiceDescriptor()))
+        .addService(played(BackupGrpc.getServiceDescriptor()));
     return (tls == null ? builder : builder.sslContext(tls)).build().start();
   }
 }

@@ -14,6 +14,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.grpc.AgentChannels;
 import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
 import dev.pageferry.coordinator.agents.grpc.GrpcHostInspector;
+import dev.pageferry.coordinator.backup.Restoration;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -24,6 +25,7 @@ import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.repair.RecordsRepairs;
 import dev.pageferry.coordinator.request.Requests;
+import dev.pageferry.coordinator.rpc.BackupService;
 import dev.pageferry.coordinator.rpc.CoordinatorRpc;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
@@ -57,6 +59,7 @@ final class Coordinator implements AutoCloseable {
   Coordinator(CoordinatorConfig config, String version) throws IOException {
     Optional<Credentials> credentials = config.security().open(Role.COORDINATOR, Optional.empty(),
         Scheduler.SYSTEM);
+    Restoration.carryOut(config.data());
     store = SqliteRecordStore.open(config.data());
     Machines machines;
     try {
@@ -85,7 +88,8 @@ final class Coordinator implements AutoCloseable {
           repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls(),
           new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
           new Validation(inventory, ledger, new GrpcHostInspector(channels), credentials, version, Scheduler.SYSTEM,
-              random));
+              random),
+          new BackupService(store, version, Scheduler.SYSTEM));
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));

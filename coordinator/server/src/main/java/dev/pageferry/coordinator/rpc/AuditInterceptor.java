@@ -27,7 +27,8 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final String VISIT = "JoinNetwork";
   private static final String VALIDATION = "Validate";
   /** Beside those of the Cluster service that are carried out once. */
-  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION);
+  private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION,
+      "BackUp");
 
   private final AuditLog audit;
 

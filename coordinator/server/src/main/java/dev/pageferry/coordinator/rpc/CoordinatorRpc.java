@@ -23,6 +23,7 @@ import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.coordinator.validation.Validation;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -68,6 +69,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    *
    * @param version of this program, for operators
    * @param access who belongs to the cluster, and by what members are known
+   * @param backup gives the records away
    * @param validation tells whether the cluster is fit
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
@@ -77,7 +79,8 @@ public final class CoordinatorRpc implements AutoCloseable {
       Disks disks, NetworkMembers network, MigrationSupervisor migrations, RecordsHistory history,
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
-      Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation)
+      Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation,
+      BackupService backup)
       throws IOException {
     this.probe = probe;
     NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
@@ -105,6 +108,7 @@ public final class CoordinatorRpc implements AutoCloseable {
         .addService(ServerInterceptors.intercept(new AccessService(access.admissions(),
             new HostRemoval(inventory, ledger, access.admissions()), access.audit()), audit))
         .addService(ServerInterceptors.intercept(new ValidationService(validation), audit))
+        .addService(ServerInterceptors.intercept(backup, audit))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))
@@ -123,7 +127,7 @@ public final class CoordinatorRpc implements AutoCloseable {
   private void lookAtHealth() {
     ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     List.of("", ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME,
-        OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME)
+        OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME, BackupGrpc.SERVICE_NAME)
         .forEach(service -> health.setStatus(service, status));
   }
 

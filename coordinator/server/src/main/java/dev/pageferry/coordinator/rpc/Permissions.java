@@ -8,6 +8,7 @@ import static dev.pageferry.common.tls.Role.VIEWER;
 
 import dev.pageferry.common.tls.Role;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -41,6 +42,8 @@ final class Permissions {
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "UseConsole", "DigestVm", "VerifyVm", "JoinNetwork");
     put(table, AccessGrpc.SERVICE_NAME, OPERATORS, "AdmitHost", "DeleteHost", "RevokeMember", "ListAudit");
     put(table, AccessGrpc.SERVICE_NAME, READERS, "WhoAmI");
+    // All that the coordinator knows.
+    put(table, BackupGrpc.SERVICE_NAME, OPERATORS, "BackUp");
     // It writes to storage and fills links for a moment.
     put(table, ValidationGrpc.SERVICE_NAME, OPERATORS, "Validate");
     put(table, HostRegistryGrpc.SERVICE_NAME, HOSTS, "Register", "Heartbeat");

@@ -22,6 +22,16 @@ public interface RecordStore extends AutoCloseable {
   /** Records whose keys begin with the prefix, in key order. */
   List<Versioned> list(String prefix);
 
+  /**
+   * All records at one moment.
+   *
+   * @param revision of the store
+   */
+  record Snapshot(long revision, List<Versioned> records) {
+  }
+
+  Snapshot snapshot();
+
   /** The newest revision that is durable: of the last commit that answered true. */
   long revision();
 

@@ -26,7 +26,11 @@ import java.util.function.Supplier;
  * in memory, too, from which it is read: no reader waits for a disk.
  */
 public final class SqliteRecordStore implements RecordStore {
-  private static final String FILE = "coordinator.db";
+  public static final String FILE = "coordinator.db";
+  /** Result codes, the primary one in the lowest byte. Source: sqlite.org/rescode.html */
+  private static final int PRIMARY_CODE = 0xff;
+  private static final int SQLITE_BUSY = 5;
+  private static final int SQLITE_LOCKED = 6;
 
   /** Guarded by this, as the file: one commit at a time. */
   private final Connection connection;
@@ -63,6 +67,49 @@ public final class SqliteRecordStore implements RecordStore {
       throw new IOException("the directory of records (--data) cannot be made: %s".formatted(IoFailure.sentence(e)), e);
     }
     return connect(directory.resolve(FILE).toString());
+  }
+
+  /** The files of a store, the one that all depends on first. */
+  public static List<String> files(String name) {
+    return List.of(name, name + "-wal", name + "-shm");
+  }
+
+  /** Makes a store of these records, safely on disk; nothing may be there. */
+  public static void make(Path file, List<Versioned> contents, long revision) throws IOException {
+    try (SqliteRecordStore store = connect(file.toString())) {
+      store.fill(contents, revision);
+    }
+  }
+
+  /** @throws IOException if another process has it */
+  public static void requireAlone(Path file) throws IOException {
+    try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+        Statement statement = connection.createStatement()) {
+      for (String each : List.of("PRAGMA busy_timeout=0", "BEGIN EXCLUSIVE", "ROLLBACK")) {
+        boolean _ = statement.execute(each);
+      }
+    } catch (SQLException e) {
+      // Whatever else is wrong with it, nobody else has it.
+      int code = e.getErrorCode() & PRIMARY_CODE;
+      if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        throw new IOException("records in %s are used by another coordinator; end it first".formatted(file), e);
+      }
+    }
+  }
+
+  private synchronized void fill(List<Versioned> contents, long newest) throws IOException {
+    try {
+      run("BEGIN");
+      for (Versioned each : contents) {
+        write(new Transaction.Write(each.key(), Optional.of(each.value())), each.revision());
+      }
+      PreparedStatement statement = prepared("UPDATE store SET revision = ?");
+      statement.setLong(1, newest);
+      statement.executeUpdate();
+      run("COMMIT");
+    } catch (SQLException e) {
+      throw new IOException("records cannot be restored: " + e.getMessage(), e);
+    }
   }
 
   /** A store that lasts as long as it is open. */
@@ -128,6 +175,11 @@ public final class SqliteRecordStore implements RecordStore {
   public List<Versioned> list(String prefix) {
     // Keys are ASCII: the prefix followed by the highest character bounds the range.
     return read(() -> List.copyOf(records.subMap(prefix, prefix + Character.MAX_VALUE).values()));
+  }
+
+  @Override
+  public Snapshot snapshot() {
+    return read(() -> new Snapshot(revision, List.copyOf(records.values())));
   }
 
   @Override

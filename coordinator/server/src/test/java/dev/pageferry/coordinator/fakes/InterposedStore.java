@@ -51,6 +51,11 @@ public final class InterposedStore implements RecordStore {
   }
 
   @Override
+  public Snapshot snapshot() {
+    return store.snapshot();
+  }
+
+  @Override
   public long revision() {
     return store.revision();
   }

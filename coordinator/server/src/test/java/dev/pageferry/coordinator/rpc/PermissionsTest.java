@@ -14,6 +14,7 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AdmitHostRequest;
 import dev.pageferry.proto.cluster.v1.AuditEntry;
+import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
@@ -64,7 +65,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(120)
 class PermissionsTest {
   private static final List<ServiceDescriptor> SERVICES = List.of(ClusterGrpc.getServiceDescriptor(),
-      AccessGrpc.getServiceDescriptor(), ValidationGrpc.getServiceDescriptor(), HostRegistryGrpc.getServiceDescriptor(),
+      AccessGrpc.getServiceDescriptor(), ValidationGrpc.getServiceDescriptor(), BackupGrpc.getServiceDescriptor(),
+      HostRegistryGrpc.getServiceDescriptor(),
       OwnershipGrpc.getServiceDescriptor(), HealthGrpc.getServiceDescriptor(),
       ServerReflectionGrpc.getServiceDescriptor());
   private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
@@ -152,9 +154,11 @@ class PermissionsTest {
     }
     String name = method.substring(service.length() + 1);
     return switch (service) {
-      case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME -> READS.contains(name)
-          ? Set.of(Role.OPERATOR, Role.VIEWER)
-          : Set.of(Role.OPERATOR);
+      case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME,
+          BackupGrpc.SERVICE_NAME ->
+        READS.contains(name)
+            ? Set.of(Role.OPERATOR, Role.VIEWER)
+            : Set.of(Role.OPERATOR);
       case HostRegistryGrpc.SERVICE_NAME, OwnershipGrpc.SERVICE_NAME -> Set.of(Role.HOST);
       default -> Set.of(Role.values());
     };

@@ -68,7 +68,8 @@ final class ServedSite implements AutoCloseable {
         new CoordinatorMetrics("test", site.inventory(), site.ledger(), site.history()).serverCalls(),
         new CoordinatorRpc.Access(credentials, admissions, audit),
         new Validation(site.inventory(), site.ledger(), new SilentInspector(), credentials, "dev", Scheduler.SYSTEM,
-            new Random(9)));
+            new Random(9)),
+        new BackupService(site.store(), "dev", Scheduler.SYSTEM));
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 
