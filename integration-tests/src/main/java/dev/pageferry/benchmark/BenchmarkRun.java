@@ -4,6 +4,7 @@ import dev.pageferry.common.units.ByteSize;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -15,6 +16,7 @@ import picocli.CommandLine.TypeConversionException;
 final class BenchmarkRun {
   private static final Path DIRECTORY = Path.of("target", "bench");
   private static final int DEFAULT_PAIRS = 5;
+  private static final int SECURED_PORTS = 300;
 
   @Option(names = "--quick", order = 1, description = "One pair and few moves, to see that all works.")
   private boolean quick;
@@ -93,6 +95,16 @@ final class BenchmarkRun {
       failed.fault(String.valueOf(e.getMessage()));
       outcomes.add(failed);
     }
+  }
+
+  /** As {@link #onCluster(long, Consumer)}, with a second cluster, whose members have certificates, beside the first. */
+  void besideSecured(long hostMemoryBytes, BiConsumer<Bench, Cluster> measurements) {
+    onCluster(hostMemoryBytes, bench -> {
+      try (Cluster secured = new Cluster(children, cleanUp, new Cluster.Settings(DIRECTORY.resolve("cluster-secured"),
+          portBase + SECURED_PORTS, 2, hostMemoryBytes, List.of(), true))) {
+        measurements.accept(bench, secured);
+      }
+    });
   }
 
   /** One scenario that cannot go on does not keep the others from being measured. */

@@ -35,8 +35,14 @@ final class Cluster implements AutoCloseable {
    * What a cluster is like.
    *
    * @param environment of its programs, {@code K=V}, beside this one's
+   * @param isSecured whether members know each other by certificates, and pages go over TLS
    */
-  record Settings(Path directory, int portBase, int hosts, long hostMemoryBytes, List<String> environment) {
+  record Settings(Path directory, int portBase, int hosts, long hostMemoryBytes, List<String> environment,
+      boolean isSecured) {
+    /** One without certificates. */
+    Settings(Path directory, int portBase, int hosts, long hostMemoryBytes, List<String> environment) {
+      this(directory, portBase, hosts, hostMemoryBytes, environment, false);
+    }
   }
 
   /** Starts it, with nothing left in it of an earlier one. */
@@ -52,9 +58,12 @@ final class Cluster implements AutoCloseable {
     owned = cleanUp.own(() -> devCluster(COMMAND_LIMIT, "down"));
     List<String> words = new ArrayList<>(List.of("env"));
     words.addAll(settings.environment());
-    words.addAll(List.of("scripts/dev-cluster", "up", "--insecure", "--dir", directory.toString(), "--hosts",
+    words.addAll(List.of("scripts/dev-cluster", "up", "--dir", directory.toString(), "--hosts",
         Integer.toString(settings.hosts()), "--memory", size(settings.hostMemoryBytes()), "--port-base",
         Integer.toString(portBase)));
+    if (!settings.isSecured()) {
+      words.add("--insecure");
+    }
     Children.Result up = children.run(UP_LIMIT, words);
     if (up.exitCode() != 0) {
       owned.close();

@@ -25,10 +25,11 @@ final class QemuPeer implements AutoCloseable {
   private final GuestMemoryFile destinationMemory;
 
   /** How QEMU is asked to send: 0 channels is its plain single stream. */
-  record Variant(String name, int channels) {
-    static final Variant PLAIN = new Variant("plain", 0);
-    static final Variant MULTIFD_2 = new Variant("multifd 2", 2);
-    static final Variant MULTIFD_4 = new Variant("multifd 4", 4);
+  record Variant(String name, int channels, boolean isSecured) {
+    static final Variant PLAIN = new Variant("plain", 0, false);
+    static final Variant MULTIFD_2 = new Variant("multifd 2", 2, false);
+    static final Variant MULTIFD_4 = new Variant("multifd 4", 4, false);
+    static final Variant SECURED = new Variant("multifd 2 over TLS", 2, true);
     static final List<Variant> ALL = List.of(PLAIN, MULTIFD_2, MULTIFD_4);
   }
 
@@ -73,6 +74,10 @@ final class QemuPeer implements AutoCloseable {
           QemuMachine destination = new QemuMachine(children, destinationMemory, memoryBytes, there)) {
         source.configureMigration(variant.channels());
         destination.configureMigration(variant.channels());
+        if (variant.isSecured()) {
+          source.secure("client");
+          destination.secure("server");
+        }
         if (cpuRuns) {
           Thread.sleep(BOOT);
         }

@@ -22,13 +22,16 @@ import picocli.CommandLine.Option;
             + " 2 wrong usage."})
 public final class ThroughputBenchmark implements Callable<Integer> {
   private static final long MIN_HOST_MEMORY_BYTES = 10 * 1024 * Bench.MEBIBYTE;
-  private static final List<String> ALL = List.of("P1", "P2", "P3", "P4");
+  private static final List<String> ALL = List.of("P1", "P2", "P3", "P4", "P5");
+
+  /** On two clusters, one with certificates. */
+  private static final String TLS = "P5";
 
   @Mixin
   private final BenchmarkRun run = new BenchmarkRun();
 
   @Option(names = "--only", order = 10, paramLabel = "P1,P2,…", hideParamSyntax = true, split = ",",
-      description = "Only these of P1, P2, P3, P4.")
+      description = "Only these of P1, P2, P3, P4, P5.")
   private List<String> only = List.copyOf(ALL);
 
   @Option(names = "--peers-only", order = 11,
@@ -43,7 +46,7 @@ public final class ThroughputBenchmark implements Callable<Integer> {
   public Integer call() {
     Set<String> chosen = only.stream().map(each -> each.toUpperCase(Locale.ROOT)).collect(Collectors.toSet());
     if (!ALL.containsAll(chosen)) {
-      System.err.println("--only takes some of P1,P2,P3,P4");
+      System.err.println("--only takes some of P1,P2,P3,P4,P5");
       return CommandLine.ExitCode.USAGE;
     }
     if (run.isMisused()) {
@@ -57,8 +60,11 @@ public final class ThroughputBenchmark implements Callable<Integer> {
     // Room for the VM and for the twin that verifies it.
     long hostMemoryBytes = Math.max(MIN_HOST_MEMORY_BYTES, 2 * run.memoryBytes() + 1024 * Bench.MEBIBYTE);
     // Hosts of its own for each: they keep memory of a VM that left, for the next one of its size.
-    ALL.stream().filter(chosen::contains)
+    ALL.stream().filter(chosen::contains).filter(each -> !each.equals(TLS))
         .forEach(each -> run.onCluster(hostMemoryBytes, bench -> run.measure(scenario(each, bench))));
+    if (chosen.contains(TLS)) {
+      run.besideSecured(hostMemoryBytes, (bench, secured) -> run.measure(new TlsScenario(bench, secured)));
+    }
     return run.report("");
   }
 
