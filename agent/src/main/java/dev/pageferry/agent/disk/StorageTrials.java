@@ -25,6 +25,8 @@ import java.util.stream.Stream;
  */
 public final class StorageTrials {
   private static final Duration LOCKED_AT_MOST = Duration.ofSeconds(30);
+  /** No trial takes so long. */
+  private static final Duration LEFT = Duration.ofHours(1);
   private static final int MAX_BYTES = 512;
 
   private final Path directory;
@@ -53,12 +55,26 @@ public final class StorageTrials {
     Path beingMade = directory.resolve(file.getFileName() + ".new");
     try {
       Files.createDirectories(directory);
+      sweep();
       double seconds = written(beingMade, bytes);
       Files.move(beingMade, file, StandardCopyOption.ATOMIC_MOVE);
       StorageFiles.syncDirectory(directory);
       return seconds;
     } catch (IOException e) {
       throw StorageFiles.failure(file, "written", e);
+    }
+  }
+
+  /** Removes what trials have left that were cut short. */
+  private void sweep() throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path each : files.toList()) {
+        if (Files.getLastModifiedTime(each).toMillis() < scheduler.wallMillis() - LEFT.toMillis()) {
+          Files.deleteIfExists(each);
+        }
+      }
+    } catch (NoSuchFileException e) {
+      // Another host was faster.
     }
   }
 

@@ -30,6 +30,17 @@ final class BoundedCall {
       throw new IOException("%s has not answered %d earlier questions yet".formatted(what, most));
     }
     Promise<T> answer = scheduler.newPromise();
+    try {
+      start(call, answer);
+    } catch (RuntimeException | Error e) {
+      // For lack of threads: it is not waited for.
+      waiting.decrementAndGet();
+      throw e;
+    }
+    return answer.await(atMost).orElseThrow(() -> failure(what, atMost, answer));
+  }
+
+  private <T> void start(Callable<T> call, Promise<T> answer) {
     Task _ = scheduler.startBlocking("inspection", () -> {
       try {
         answer.complete(call.call());
@@ -42,7 +53,6 @@ final class BoundedCall {
         waiting.decrementAndGet();
       }
     });
-    return answer.await(atMost).orElseThrow(() -> failure(what, atMost, answer));
   }
 
   private static IOException failure(String what, Duration atMost, Promise<?> answer) {

@@ -5,10 +5,12 @@ import dev.pageferry.agent.disk.StorageTrials;
 import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.proto.agent.v1.CertificateFacts;
 import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.HostFacts;
+import dev.pageferry.proto.agent.v1.NetworkCardFacts;
 import dev.pageferry.proto.agent.v1.QemuFacts;
 import dev.pageferry.proto.agent.v1.ResolvedName;
 import dev.pageferry.proto.agent.v1.StorageFacts;
@@ -62,6 +64,11 @@ public final class HostInspection {
     this.nameCalls = new BoundedCall(scheduler, MOST_HUNG);
   }
 
+  /** Whether a migration comes or goes: then no link of this host is measured. */
+  public boolean isMigrating() {
+    return subject.isMigrating().getAsBoolean();
+  }
+
   /** The clocks of this machine, now. */
   public Clocks clocks() {
     return Clocks.newBuilder().setWallMicros(TimeUnit.MILLISECONDS.toMicros(scheduler.wallMillis()))
@@ -76,13 +83,13 @@ public final class HostInspection {
     MachineFacts machine = MachineFacts.read();
     HostFacts.Builder facts = HostFacts.newBuilder().setVersion(subject.version())
         .setLowestProtocol(ProtocolVersion.LOWEST).setHighestProtocol(ProtocolVersion.CURRENT)
-        .setManagement(NetworkCards.of(subject.managementAddress()))
-        .setMigration(NetworkCards.of(subject.migrationAddress()))
+        .setManagement(card(subject.managementAddress())).setMigration(card(subject.migrationAddress()))
         .setMachineMemoryBytes(machine.memoryBytes()).setMachineAvailableBytes(machine.availableBytes())
         .setProcessors(Runtime.getRuntime().availableProcessors()).setQemu(subject.qemu().facts())
-        .setMigrating(subject.isMigrating().getAsBoolean());
+        .setMigrating(isMigrating());
+    Deadline deadline = Deadline.after(NAMES_ANSWER.multipliedBy(2), scheduler);
     for (String each : names) {
-      facts.addNames(lookUp(each));
+      facts.addNames(lookUp(each, deadline));
     }
     subject.credentials().ifPresent(it -> facts.setCertificate(CertificateFacts.newBuilder()
         .setMember(it.self().toString()).setCluster(it.self().cluster())
@@ -94,10 +101,20 @@ public final class HostInspection {
     return facts.setClocks(clocks()).build();
   }
 
-  private ResolvedName lookUp(String name) throws InterruptedException {
+  private NetworkCardFacts card(String address) throws InterruptedException {
+    try {
+      return nameCalls.call("the name server", NAMES_ANSWER, () -> NetworkCards.of(address));
+    } catch (IOException e) {
+      return NetworkCardFacts.newBuilder().setAddress(address).build();
+    }
+  }
+
+  /** @param deadline of all of them together */
+  private ResolvedName lookUp(String name, Deadline deadline) throws InterruptedException {
     ResolvedName.Builder resolved = ResolvedName.newBuilder().setName(name);
     try {
-      InetAddress[] found = nameCalls.call("the name server", NAMES_ANSWER, () -> InetAddress.getAllByName(name));
+      Duration left = Duration.ofNanos(Math.min(NAMES_ANSWER.toNanos(), deadline.remainingNanos()));
+      InetAddress[] found = nameCalls.call("the name server", left, () -> InetAddress.getAllByName(name));
       return resolved.addAllAddresses(Arrays.stream(found).map(InetAddress::getHostAddress).sorted().toList()).build();
     } catch (IOException e) {
       return resolved.setTrouble(String.valueOf(e.getMessage())).build();

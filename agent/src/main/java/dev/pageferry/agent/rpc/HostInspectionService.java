@@ -45,6 +45,9 @@ public final class HostInspectionService extends HostInspectionGrpc.HostInspecti
   @Override
   public void expectLinkProbe(ExpectLinkProbeRequest request, StreamObserver<ExpectLinkProbeResponse> observer) {
     AgentReplies.answer(observer, () -> {
+      if (inspection.isMigrating()) {
+        return ExpectLinkProbeResponse.newBuilder().setBusy(true).build();
+      }
       links.expect(new HostId(request.getSourceHost()), request.getToken().toByteArray(),
           Duration.ofMillis(request.getExpiresInMillis()),
           new LinkPasses.Bounds(request.getMostBytes(), Duration.ofMillis(request.getMostMillis())));
@@ -55,8 +58,12 @@ public final class HostInspectionService extends HostInspectionGrpc.HostInspecti
   @Override
   public void measureLink(MeasureLinkRequest request, StreamObserver<LinkMeasure> observer) {
     AgentReplies.answer(observer, () -> {
+      if (inspection.isMigrating()) {
+        return LinkMeasure.newBuilder().setBusy(true).build();
+      }
       LinkMeter.Measure measured = meter.measure(new HostId(request.getDestinationHost()),
-          HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray());
+          HostPort.parse(request.getDestinationAddress()), request.getToken().toByteArray(),
+          new LinkPasses.Bounds(request.getMostBytes(), Duration.ofMillis(request.getMostMillis())));
       return LinkMeasure.newBuilder().setBytes(measured.bytes()).setSeconds(measured.seconds())
           .setRoundTripSeconds(measured.roundTripSeconds()).setPathMtu(measured.pathMtu()).build();
     });

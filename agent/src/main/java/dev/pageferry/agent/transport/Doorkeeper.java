@@ -135,6 +135,7 @@ final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
       return;
     }
     leaveStrangers(channel);
+    reads.readMuch();
     context.writeAndFlush(LinkProbeWelcome.getDefaultInstance());
     String name = context.pipeline().context(codec).name();
     channel.pipeline().addBefore(name, "counter", server.links().counter(bounds.get()));

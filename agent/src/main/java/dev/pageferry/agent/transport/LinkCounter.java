@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Counts bytes that mean nothing, in front of a connection's codec, until they are enough or their time is up; then says how
- * many came. What the first read brought is not counted: its time is not known. The source closes: a connection that is closed here
+ * many came. What the first read brought is not counted: its time is not known, unless nothing else comes. The source closes: a connection that is closed here
  * while its bytes still come is reset, and the answer with it.
  */
 final class LinkCounter extends SimpleChannelInboundHandler<ByteBuf> {
@@ -24,6 +24,7 @@ final class LinkCounter extends SimpleChannelInboundHandler<ByteBuf> {
   private boolean ended;
   private long firstNanos;
   private long lastNanos;
+  private long firstBytes;
   private long bytes;
 
   LinkCounter(Bounds bounds, Ticker ticker) {
@@ -50,6 +51,7 @@ final class LinkCounter extends SimpleChannelInboundHandler<ByteBuf> {
       bytes += read.readableBytes();
     } else {
       begun = true;
+      firstBytes = read.readableBytes();
       firstNanos = lastNanos;
       context.executor().schedule(() -> end(context), bounds.time().toMillis(), TimeUnit.MILLISECONDS);
     }
@@ -61,6 +63,10 @@ final class LinkCounter extends SimpleChannelInboundHandler<ByteBuf> {
   private void end(ChannelHandlerContext context) {
     if (!ended && context.channel().isActive()) {
       ended = true;
+      if (bytes == 0 && begun) {
+        bytes = firstBytes;
+        lastNanos = ticker.nanos();
+      }
       LinkCounted counted = LinkCounted.newBuilder().setBytes(bytes).setSeconds((lastNanos - firstNanos) / 1e9).build();
       // By way of the codec, which is behind this handler.
       context.channel().writeAndFlush(counted);

@@ -25,6 +25,7 @@ import io.netty.channel.epoll.EpollTcpInfo;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,7 @@ public final class LinkMeter {
   private static final Duration LONGEST = Duration.ofSeconds(15);
   private static final int CHUNK_BYTES = 128 << 10;
   private static final int CHUNKS_A_TURN = 16;
+  private static final long GRACE_MILLIS = 500;
 
   private final EventLoops loops;
   private final CongestionControl congestionControl;
@@ -58,11 +60,12 @@ public final class LinkMeter {
   }
 
   /**
-   * Sends to a host for as long as it wants.
+   * Sends to a host for as long as it wants, within bounds of which it may have a little more, as it counts what arrives.
    *
    * @throws IOException with the reason if nothing could be measured
    */
-  public Measure measure(HostId destination, HostPort address, byte[] token) throws IOException, InterruptedException {
+  public Measure measure(HostId destination, HostPort address, byte[] token, LinkPasses.Bounds bounds)
+      throws IOException, InterruptedException {
     Promise<Measure> measured = scheduler.newPromise();
     ChannelFuture connecting = new Bootstrap().group(loops.data()).channel(EventLoops.socketChannel())
         .option(ChannelOption.TCP_NODELAY, true)
@@ -72,7 +75,7 @@ public final class LinkMeter {
           protected void initChannel(Channel channel) {
             congestionControl.applyTo(channel);
             ControlCodec codec = new ControlCodec(new LongAdder(), new LongAdder());
-            channel.pipeline().addLast(codec).addLast(new Sender(codec, token, measured));
+            channel.pipeline().addLast(codec).addLast(new Sender(codec, token, bounds, measured));
             tls.secureTo(channel, destination);
           }
         }).connect(new InetSocketAddress(address.host(), address.port()));
@@ -95,15 +98,18 @@ public final class LinkMeter {
   private static final class Sender extends SimpleChannelInboundHandler<MessageLite> {
     private final ControlCodec codec;
     private final byte[] token;
+    private final LinkPasses.Bounds bounds;
     private final Promise<Measure> measured;
     private final ByteBuf chunk = Unpooled.directBuffer(CHUNK_BYTES).writeZero(CHUNK_BYTES);
     private @Nullable ChannelHandlerContext raw;
     private double roundTripSeconds;
     private int pathMtu;
+    private long leftBytes;
 
-    Sender(ControlCodec codec, byte[] token, Promise<Measure> measured) {
+    Sender(ControlCodec codec, byte[] token, LinkPasses.Bounds bounds, Promise<Measure> measured) {
       this.codec = codec;
       this.token = token;
+      this.bounds = bounds;
       this.measured = measured;
     }
 
@@ -118,6 +124,9 @@ public final class LinkMeter {
         case LinkProbeWelcome _ -> {
           look(context.channel());
           raw = context.pipeline().context(codec);
+          leftBytes = 2 * bounds.bytes();
+          context.executor().schedule(this::sendNoMore, 2 * bounds.time().toMillis() + GRACE_MILLIS,
+              TimeUnit.MILLISECONDS);
           send(context.channel());
         }
         case LinkCounted counted ->
@@ -142,14 +151,24 @@ public final class LinkMeter {
 
     private void send(Channel channel) {
       ChannelHandlerContext before = raw;
-      for (int i = 0; i < CHUNKS_A_TURN && before != null && channel.isWritable() && !measured.isSettled(); i++) {
+      for (int i = 0; i < CHUNKS_A_TURN && before != null && mayWrite(channel); i++) {
         before.write(chunk.retainedDuplicate(), channel.voidPromise());
         before.flush();
+        leftBytes -= CHUNK_BYTES;
       }
-      if (before != null && channel.isWritable() && !measured.isSettled()) {
+      if (before != null && mayWrite(channel)) {
         // The socket takes it as fast as it comes: others of this loop have their turns too.
         channel.eventLoop().execute(() -> send(channel));
       }
+    }
+
+    private boolean mayWrite(Channel channel) {
+      return leftBytes > 0 && channel.isWritable() && !measured.isSettled();
+    }
+
+    /** A destination that does not say that it has had enough gets no more all the same. */
+    private void sendNoMore() {
+      leftBytes = 0;
     }
 
     @Override

@@ -51,6 +51,8 @@ public final class MigrationTls {
 
   private static void install(Channel channel, SslHandler handler) {
     handler.setHandshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS);
+    // A frame is encrypted as a whole, record after record into one buffer, without being copied together first.
+    handler.setWrapDataSize(0);
     channel.pipeline().addFirst(HANDLER, handler);
   }
 

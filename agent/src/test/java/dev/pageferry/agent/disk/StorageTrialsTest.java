@@ -7,6 +7,7 @@ import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +57,15 @@ class StorageTrialsTest {
         .containsExactly("trial2.of.host-a");
     assertThat(a.lock("trial")).as("the lock went, too").isTrue();
     a.clean("trial");
+  }
+
+  @Test
+  void whatATrialHasLeftThatWasCutShortIsRemovedLater() throws Exception {
+    assertThat(host().write("old", "host-a", "x") + host().write("young", "host-a", "x")).isNotNegative();
+    Files.setLastModifiedTime(root.resolve("validation/old.of.host-a"), FileTime.fromMillis(1));
+    assertThat(host().write("new", "host-a", "x")).isNotNegative();
+    assertThat(Files.list(root.resolve("validation"))).extracting(each -> each.getFileName().toString())
+        .containsExactlyInAnyOrder("young.of.host-a", "new.of.host-a");
   }
 
   @Test

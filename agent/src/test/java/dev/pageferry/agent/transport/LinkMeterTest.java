@@ -65,7 +65,7 @@ class LinkMeterTest {
 
   private LinkMeter.Measure measure(MigrationTls tls) throws Exception {
     return new LinkMeter(loops, new CongestionControl(CongestionControl.DEFAULT), tls, Scheduler.SYSTEM).measure(B,
-        new HostPort("127.0.0.1", server.port()), TOKEN);
+        new HostPort("127.0.0.1", server.port()), TOKEN, BOUNDS);
   }
 
   @Test
@@ -140,7 +140,7 @@ class LinkMeterTest {
       });
       LinkMeter meter = new LinkMeter(loops, new CongestionControl(CongestionControl.DEFAULT), MigrationTls.NONE,
           Scheduler.SYSTEM);
-      assertThatThrownBy(() -> meter.measure(B, new HostPort("127.0.0.1", socket.getLocalPort()), TOKEN))
+      assertThatThrownBy(() -> meter.measure(B, new HostPort("127.0.0.1", socket.getLocalPort()), TOKEN, BOUNDS))
           .isInstanceOf(IOException.class).hasMessageStartingWith("no link to ");
     }
   }

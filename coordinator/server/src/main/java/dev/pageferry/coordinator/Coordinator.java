@@ -59,7 +59,7 @@ final class Coordinator implements AutoCloseable {
   Coordinator(CoordinatorConfig config, String version) throws IOException {
     Optional<Credentials> credentials = config.security().open(Role.COORDINATOR, Optional.empty(),
         Scheduler.SYSTEM);
-    Restoration.carryOut(config.data());
+    Restoration.carryOut(config.data(), version);
     store = SqliteRecordStore.open(config.data());
     Machines machines;
     try {

@@ -15,8 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
+import java.util.Objects;
 
 /** Backups as files: whole or not there, and for their owner alone. */
 final class BackupFiles {
@@ -30,18 +29,20 @@ final class BackupFiles {
 
   /** Writes a backup under another name, checks it, and gives it its own once it is safe. */
   static BackupSummary write(Path file, Source source) throws IOException {
-    Path making = file.resolveSibling(file.getFileName() + ".part");
-    Files.deleteIfExists(making);
+    Path directory = Objects.requireNonNull(file.toAbsolutePath().getParent());
+    // Its name cannot be guessed, and it is for its owner alone.
+    Path making = Files.createTempFile(directory, file.getFileName() + ".", ".part");
     try {
-      try (FileChannel channel = FileChannel.open(making,
-          Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      try (FileChannel channel = FileChannel.open(making, StandardOpenOption.WRITE);
           OutputStream out = Channels.newOutputStream(channel)) {
         source.writeTo(out);
         channel.force(true);
       }
       BackupSummary whole = check(making).toBuilder().setFile(file.toString()).build();
       Files.move(making, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      try (FileChannel names = FileChannel.open(directory, StandardOpenOption.READ)) {
+        names.force(true);
+      }
       return whole;
     } finally {
       Files.deleteIfExists(making);
@@ -59,13 +60,6 @@ final class BackupFiles {
           .setCoordinatorVersion(header.getCoordinatorVersion()).setAt(header.getAt()).setRevision(header.getRevision())
           .setRecords(header.getRecords()).build();
     });
-  }
-
-  /** What an administrator puts there is still the server's. */
-  static void giveToOwnerOf(Path directory, Path file) throws IOException {
-    if (!Files.getOwner(file).equals(Files.getOwner(directory))) {
-      Path unused = Files.setOwner(file, Files.getOwner(directory));
-    }
   }
 
   static Failure failure(Exception e) {

@@ -15,6 +15,8 @@ public final class AgentException extends Exception {
     INVALID,
     EXISTS,
     REFUSED,
+    /** Its version does not know what it was asked. */
+    OLDER,
     FAILED
   }
 

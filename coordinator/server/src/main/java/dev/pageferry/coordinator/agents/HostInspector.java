@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.agents;
 
 import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
+import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
@@ -21,7 +22,7 @@ public interface HostInspector {
   StorageTried tryStorage(String address, StorageTrial trial) throws AgentException;
 
   /** Has the host let another one measure the link to it. */
-  void expectLinkProbe(String address, ExpectLinkProbeRequest request) throws AgentException;
+  ExpectLinkProbeResponse expectLinkProbe(String address, ExpectLinkProbeRequest request) throws AgentException;
 
   /** Has the host measure the link to another one; refused with the reason where that fails. */
   LinkMeasure measureLink(String address, MeasureLinkRequest request) throws AgentException;

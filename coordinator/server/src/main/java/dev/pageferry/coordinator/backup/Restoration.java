@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.backup;
 
 import dev.pageferry.common.backup.SealedFile;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.identity.Release;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
 import dev.pageferry.proto.cluster.v1.BackupHeader;
@@ -40,8 +41,11 @@ public final class Restoration {
   private record Backup(BackupHeader header, List<Versioned> records) {
   }
 
-  /** @throws IOException if there is a backup that cannot be used: then nothing is changed, and the coordinator does not start */
-  public static void carryOut(Path directory) throws IOException {
+  /**
+   * @param version of this program
+   * @throws IOException if there is a backup that cannot be used: then nothing is changed, and the coordinator does not start
+   */
+  public static void carryOut(Path directory, String version) throws IOException {
     Path file = directory.resolve(BACKUP);
     if (!Files.exists(file)) {
       return;
@@ -51,6 +55,10 @@ public final class Restoration {
         StandardOpenOption.WRITE); var _ = lock.lock()) {
       if (Files.exists(file)) {
         Backup backup = read(file);
+        if (Release.compare(version, backup.header().getCoordinatorVersion()) == Release.Fit.TOO_FAR_APART) {
+          throw new IOException("the backup in %s is of version %s, too far from %s; restore it with its own version"
+              .formatted(file, backup.header().getCoordinatorVersion(), version));
+        }
         requireAlone(directory);
         for (String each : SqliteRecordStore.files(MAKING)) {
           Files.deleteIfExists(directory.resolve(each));

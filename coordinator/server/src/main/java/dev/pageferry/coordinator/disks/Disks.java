@@ -263,7 +263,7 @@ public final class Disks {
       Kind kind = switch (e.kind()) {
         // Whether it made or deleted a disk before it fell silent is not known.
         case UNREACHABLE -> Kind.IN_DOUBT;
-        case REFUSED -> Kind.REFUSED;
+        case REFUSED, OLDER -> Kind.REFUSED;
         case NOT_FOUND -> Kind.NOT_FOUND;
         case INVALID -> Kind.INVALID;
         case EXISTS -> Kind.EXISTS;

@@ -38,7 +38,7 @@ final class AgentQuestions {
 
   static RequestException translated(Host host, AgentException e) {
     Kind kind = switch (e.kind()) {
-      case UNREACHABLE, REFUSED, NOT_FOUND -> Kind.REFUSED;
+      case UNREACHABLE, REFUSED, OLDER, NOT_FOUND -> Kind.REFUSED;
       case INVALID -> Kind.INVALID;
       case EXISTS -> Kind.EXISTS;
       case FAILED -> Kind.FAILED;

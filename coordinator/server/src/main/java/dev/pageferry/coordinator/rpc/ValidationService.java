@@ -5,6 +5,7 @@ import dev.pageferry.coordinator.validation.Validation;
 import dev.pageferry.proto.cluster.v1.ValidateRequest;
 import dev.pageferry.proto.cluster.v1.ValidateUpdate;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
+import io.grpc.Context;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 
@@ -19,8 +20,17 @@ final class ValidationService extends ValidationGrpc.ValidationImplBase {
   @Override
   public void validate(ValidateRequest request, StreamObserver<ValidateUpdate> observer) {
     Thread validating = Thread.currentThread();
-    ((ServerCallStreamObserver<ValidateUpdate>) observer).setOnCancelHandler(validating::interrupt);
-    CoordinatorReplies.answer(observer, () -> report(request, observer));
+    ((ServerCallStreamObserver<ValidateUpdate>) observer).setOnCancelHandler(() -> {
+      // Told only once this method has returned; the context below is told at once.
+    });
+    Context.CancellationListener hungUp = _ -> validating.interrupt();
+    Context.current().addListener(hungUp, Runnable::run);
+    try {
+      CoordinatorReplies.answer(observer, () -> report(request, observer));
+    } finally {
+      Context.current().removeListener(hungUp);
+      boolean _ = Thread.interrupted();
+    }
   }
 
   private ValidateUpdate report(ValidateRequest request, StreamObserver<ValidateUpdate> observer)

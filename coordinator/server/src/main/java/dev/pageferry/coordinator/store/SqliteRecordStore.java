@@ -74,10 +74,21 @@ public final class SqliteRecordStore implements RecordStore {
     return List.of(name, name + "-wal", name + "-shm");
   }
 
-  /** Makes a store of these records, safely on disk; nothing may be there. */
+  /**
+   * Makes a store of these records, safely on disk and read again; nothing may be there. Without a write-ahead log, which a full disk
+   * keeps from becoming a part of the file when it is closed.
+   */
   public static void make(Path file, List<Versioned> contents, long revision) throws IOException {
-    try (SqliteRecordStore store = connect(file.toString())) {
+    try (SqliteRecordStore store = connect(file.toString(), "DELETE")) {
       store.fill(contents, revision);
+    }
+    try (SqliteRecordStore store = connect(file.toString(), "DELETE")) {
+      Snapshot made = store.snapshot();
+      if (made.revision() != revision || made.records().size() != contents.size()) {
+        throw new IOException(
+            "%s has %d records of revision %d, and not %d of %d".formatted(file, made.records().size(),
+                made.revision(), contents.size(), revision));
+      }
     }
   }
 
@@ -118,11 +129,15 @@ public final class SqliteRecordStore implements RecordStore {
   }
 
   private static SqliteRecordStore connect(String file) throws IOException {
+    return connect(file, "WAL");
+  }
+
+  private static SqliteRecordStore connect(String file, String journal) throws IOException {
     try {
       Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
       try (Statement statement = connection.createStatement()) {
         statement.execute("PRAGMA locking_mode=EXCLUSIVE");
-        statement.execute("PRAGMA journal_mode=WAL");
+        statement.execute("PRAGMA journal_mode=" + journal);
         statement.execute("PRAGMA synchronous=FULL");
         statement.execute(
             "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL)");

@@ -29,11 +29,14 @@ record ClusterLook(List<HostLook> hosts, List<StorageLook> storages, List<LinkLo
    * @param storageId empty: it has none
    * @param memoryBytes that it promises to guests
    * @param guests memory in bytes of each VM that it has, by name
+   * @param version of its agent, as it registered
    * @param facts what it said of itself; empty: nothing
    * @param trouble why it said nothing; else empty
+   * @param isOlder it said nothing as its version does not know the question
    */
-  record HostLook(String name, boolean isUp, String storageId, long memoryBytes, long memoryFreeBytes,
-      Map<String, Long> guests, Optional<HostFacts> facts, String trouble, Optional<ClockLook> clock) {
+  record HostLook(String name, boolean isUp, String version, String storageId, long memoryBytes, long memoryFreeBytes,
+      Map<String, Long> guests, Optional<HostFacts> facts, String trouble, boolean isOlder,
+      Optional<ClockLook> clock) {
   }
 
   /**
@@ -51,9 +54,10 @@ record ClusterLook(List<HostLook> hosts, List<StorageLook> storages, List<LinkLo
    * @param measure empty: nothing was measured
    * @param trouble why not
    * @param isSkipped it was left alone, as a migration uses it
+   * @param cardBytesPerSecond what the slower of the two cards can; 0: not known
    */
   record LinkLook(String source, String destination, Optional<LinkMeasure> measure, String trouble,
-      boolean isSkipped) {
+      boolean isSkipped, double cardBytesPerSecond) {
     /** The faster of two measures; a link that failed once is not one that works. */
     LinkLook better(LinkLook other) {
       if (measure.isEmpty() || other.measure.isEmpty()) {

@@ -25,6 +25,9 @@ final class HostChecks {
         hosts.fail(ANSWER, List.of(each.name()), "it is not heard",
             "start its agent, and look at its log; a host that is gone for good: 'ferry host delete %s'".formatted(
                 each.name()));
+      } else if (each.isOlder()) {
+        hosts.skip(ANSWER, List.of(each.name()), "its agent is of version %s, which says nothing of itself".formatted(
+            each.version()));
       } else if (each.facts().isEmpty()) {
         hosts.fail(ANSWER, List.of(each.name()), "it is heard, and says nothing of itself: " + each.trouble(),
             "the coordinator must reach the agent's --listen address: look at firewalls, and at the agent's log");

@@ -4,6 +4,7 @@ import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.config.HostPort;
+import dev.pageferry.common.failure.ShortText;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.HostInspector;
@@ -28,6 +29,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -43,6 +45,10 @@ public final class Validation {
   /** Between two looks at a clock, so that the way of an answer is small beside it. */
   private static final Duration CLOCKS_APART = Duration.ofSeconds(2);
   private static final int MEASURES = 2;
+  /** Beside storages and links: what hosts are, and clocks. */
+  private static final int FEWEST_STEPS = 2;
+  private static final int MOST_NAMES = 100;
+  private static final double BYTES_PER_MEGABIT = 1e6 / 8;
   private static final Pattern NUMERIC = Pattern.compile("[0-9.]+|.*:.*");
 
   private final HostInventory inventory;
@@ -97,6 +103,7 @@ public final class Validation {
     private final Instant at = Instant.ofEpochMilli(scheduler.wallMillis());
     private final Map<String, HostFacts> facts = new TreeMap<>();
     private final Map<String, String> troubles = new TreeMap<>();
+    private final Set<String> older = new TreeSet<>();
     private final Map<String, ClockSample> clocks = new TreeMap<>();
     private int doneSteps;
     private int totalSteps;
@@ -108,18 +115,20 @@ public final class Validation {
 
     private ValidationReport report() throws InterruptedException {
       List<Host> up = hosts.stream().filter(Host::isUp).toList();
-      Map<String, Map<String, String>> storages = storages(up);
-      totalSteps = 2 + storages.size() + MEASURES * up.size() * Math.max(0, up.size() - 1);
+      List<Pair> pairs = Pair.of(up);
+      totalSteps = FEWEST_STEPS + MEASURES * pairs.size();
       step("asking %d hosts what they are".formatted(up.size()));
       long clocksNanos = scheduler.nanos();
       up.forEach(this::lookAtClocks);
       inspect(up);
+      Map<String, Map<String, String>> storages = storages(up);
+      totalSteps += storages.size();
       List<StorageLook> stores = new ArrayList<>();
       for (Map.Entry<String, Map<String, String>> each : storages.entrySet()) {
-        step("trying storage %s on %s".formatted(each.getKey(), String.join(", ", each.getValue().keySet())));
+        step("trying storage %s on %d hosts".formatted(each.getKey(), each.getValue().size()));
         stores.add(new StorageTrialRun(inspector, scheduler, random, each.getValue()).run(each.getKey()));
       }
-      List<LinkLook> links = measureLinks(up);
+      List<LinkLook> links = measureLinks(pairs);
       step("comparing clocks");
       long apart = scheduler.nanos() - clocksNanos;
       scheduler.sleep(Duration.ofNanos(Math.max(0, CLOCKS_APART.toNanos() - apart)));
@@ -139,15 +148,20 @@ public final class Validation {
     /** The agents that have each storage, by storage and host. */
     private Map<String, Map<String, String>> storages(List<Host> up) {
       Map<String, Map<String, String>> found = new TreeMap<>();
-      up.stream().filter(each -> !each.record().getStorageId().isEmpty())
+      up.stream().filter(each -> facts.containsKey(each.id().value()))
+          .filter(each -> !each.record().getStorageId().isEmpty())
           .forEach(each -> found.computeIfAbsent(each.record().getStorageId(), _ -> new TreeMap<>())
               .put(each.id().value(), each.record().getAddress()));
       return found;
     }
 
     private void lookAtClocks(Host host) {
-      ClockSample.take(inspector, host.record().getAddress(), scheduler)
-          .ifPresent(it -> clocks.put(host.id().value(), it));
+      try {
+        ClockSample.take(inspector, host.record().getAddress(), scheduler)
+            .ifPresent(it -> clocks.put(host.id().value(), it));
+      } catch (IllegalArgumentException e) {
+        // An address that is none: what it is asked next fails, too, and is told.
+      }
     }
 
     private void inspect(List<Host> up) throws InterruptedException {
@@ -158,7 +172,7 @@ public final class Validation {
         asked.put(each.id().value(), answer);
         Task _ = scheduler.start("inspect-" + each.id(), () -> {
           try {
-            answer.complete(inspector.inspect(each.record().getAddress(), names));
+            answer.complete(Plausible.facts(inspector.inspect(each.record().getAddress(), names)));
           } catch (AgentException | RuntimeException e) {
             answer.fail(e);
           }
@@ -169,50 +183,55 @@ public final class Validation {
         if (answer.isPresent()) {
           facts.put(each.getKey(), answer.get());
         } else {
+          each.getValue().failure()
+              .filter(it -> it instanceof AgentException agent && agent.kind() == AgentException.Kind.OLDER)
+              .ifPresent(_ -> older.add(each.getKey()));
           troubles.put(each.getKey(), each.getValue().failure().map(it -> String.valueOf(it.getMessage()))
               .orElse("no answer within %d s".formatted(INSPECTED.toSeconds())));
         }
       }
     }
 
-    /** Names in addresses of hosts. */
+    /** Names in addresses of hosts; of very many only the first. */
     private List<String> names(List<Host> up) {
       return up.stream()
           .flatMap(each -> Stream.of(each.record().getAddress(), each.record().getMigrationAddress(),
               each.record().getVxlanAddress()))
-          .filter(each -> !each.isEmpty()).map(each -> HostPort.parse(each).host())
-          .filter(each -> !NUMERIC.matcher(each).matches()).distinct().sorted().toList();
+          .flatMap(each -> name(each).stream()).distinct().sorted().limit(MOST_NAMES).toList();
+    }
+
+    private static Optional<String> name(String address) {
+      try {
+        return address.isEmpty()
+            ? Optional.empty()
+            : Optional.of(HostPort.parse(address).host()).filter(each -> !NUMERIC.matcher(each).matches());
+      } catch (IllegalArgumentException e) {
+        return Optional.empty();
+      }
     }
 
     /** Each link twice, and the better counts: the first bytes run through code that the agents have not compiled yet. */
-    private List<LinkLook> measureLinks(List<Host> up) throws InterruptedException {
-      Map<String, LinkLook> best = new LinkedHashMap<>();
+    private List<LinkLook> measureLinks(List<Pair> pairs) throws InterruptedException {
+      Map<Pair, LinkLook> best = new LinkedHashMap<>();
+      LinkRun run = new LinkRun(inspector, random);
       for (int i = 0; i < MEASURES; i++) {
-        for (Host source : up) {
-          for (Host destination : up) {
-            if (!source.id().equals(destination.id())) {
-              step("measuring the link from %s to %s".formatted(source.id(), destination.id()));
-              measure(source, destination, best);
-            }
+        for (Pair each : pairs) {
+          step("measuring the link from %s to %s".formatted(each.source().id(), each.destination().id()));
+          LinkLook before = best.get(each);
+          boolean haveAnswered = facts.containsKey(each.source().id().value())
+              && facts.containsKey(each.destination().id().value());
+          if (haveAnswered && (before == null || before.measure().isPresent())) {
+            best.merge(each, run.measure(end(each.source()), end(each.destination())), LinkLook::better);
           }
         }
       }
       return List.copyOf(best.values());
     }
 
-    private void measure(Host source, Host destination, Map<String, LinkLook> best) {
-      boolean haveAnswered = facts.containsKey(source.id().value()) && facts.containsKey(destination.id().value());
-      String link = source.id() + " " + destination.id();
-      LinkLook before = best.get(link);
-      if (haveAnswered && (before == null || before.measure().isPresent())) {
-        best.merge(link, new LinkRun(inspector, random).measure(end(source), end(destination)), LinkLook::better);
-      }
-    }
-
     private LinkRun.End end(Host host) {
       HostFacts own = facts.getOrDefault(host.id().value(), HostFacts.getDefaultInstance());
       return new LinkRun.End(host.id().value(), host.record().getAddress(), host.record().getMigrationAddress(),
-          own.getMigrating());
+          own.getMigrating(), own.getMigration().getMegabitsPerSecond() * BYTES_PER_MEGABIT);
     }
 
     private HostLook look(Host host) {
@@ -220,9 +239,11 @@ public final class Validation {
       Optional<ClockSample> later = clocks.containsKey(name)
           ? ClockSample.take(inspector, host.record().getAddress(), scheduler)
           : Optional.empty();
-      return new HostLook(name, host.isUp(), host.record().getStorageId(), host.record().getMemoryBytes(),
+      return new HostLook(name, host.isUp(), ShortText.of(host.record().getVersion()), host.record().getStorageId(),
+          host.record().getMemoryBytes(),
           host.memoryFreeBytes(), guests(host), Optional.ofNullable(facts.get(name)),
-          troubles.getOrDefault(name, ""), later.map(it -> clocks.getOrDefault(name, it).until(it)));
+          troubles.getOrDefault(name, ""), older.contains(name),
+          later.map(it -> clocks.getOrDefault(name, it).until(it)));
     }
 
     /** What its agent has: what one before it had is down. */

@@ -16,8 +16,8 @@ final class VersionChecks {
   static void look(ClusterLook cluster, Findings findings) {
     Findings.Category versions = findings.of("versions");
     String own = cluster.coordinatorVersion();
-    for (HostLook each : cluster.answered()) {
-      String version = each.facts().orElseThrow().getVersion();
+    for (HostLook each : cluster.hosts()) {
+      String version = each.version();
       List<String> self = List.of(each.name());
       switch (Release.compare(own, version)) {
         case SAME -> {
@@ -33,8 +33,10 @@ final class VersionChecks {
               .formatted(version, own), "run releases");
       }
     }
-    if (!cluster.answered().isEmpty()) {
+    if (!cluster.hosts().isEmpty()) {
       versions.passUnlessFound(FIT, "coordinator and agents are of version %s".formatted(own));
+    }
+    if (!cluster.answered().isEmpty()) {
       lookAtProtocols(cluster.answered(), versions);
     }
   }
@@ -50,9 +52,6 @@ final class VersionChecks {
               "they speak versions %d to %d and %d to %d of the migration protocol".formatted(
                   a.getLowestProtocol(), a.getHighestProtocol(), b.getLowestProtocol(), b.getHighestProtocol()),
               "upgrade the older one");
-        } else if (a.getProtocolFeatures() != b.getProtocolFeatures()) {
-          versions.warn(PROTOCOLS, both, "they have different features of the migration protocol (%x and %x)".formatted(
-              a.getProtocolFeatures(), b.getProtocolFeatures()), "moves use what both have; upgrade the older one");
         }
       }
     }

@@ -69,7 +69,7 @@ class BackupTest {
 
   @Test
   void recordsComeBackWithTheirRevisionsAndThoseOfBeforeAreKept() throws Exception {
-    Restoration.carryOut(directory);
+    Restoration.carryOut(directory, "0.2.1");
     assertRestored();
     try (SqliteRecordStore store = SqliteRecordStore.open(aside().getFirst())) {
       assertThat(store.get("vms/3")).isPresent();
@@ -78,7 +78,7 @@ class BackupTest {
       put(store, "vms/4", "four");
       assertThat(store.revision()).as("counts on from the backup").isEqualTo(4);
     }
-    Restoration.carryOut(directory);
+    Restoration.carryOut(directory, "0.2.1");
     assertThat(records()).as("once").hasSize(4);
   }
 
@@ -86,7 +86,7 @@ class BackupTest {
   void aDirectoryWithoutRecordsGetsThoseOfTheBackup() throws Exception {
     Path empty = Files.createDirectory(directory.resolve("elsewhere"));
     Files.copy(backup, empty.resolve(Restoration.BACKUP));
-    Restoration.carryOut(empty);
+    Restoration.carryOut(empty, "0.2.1");
     try (SqliteRecordStore store = SqliteRecordStore.open(empty)) {
       assertThat(described(store.snapshot())).isEqualTo(backedUp);
     }
@@ -98,17 +98,31 @@ class BackupTest {
     byte[] bytes = Files.readAllBytes(backup);
     bytes[bytes.length / 2] ^= 1;
     Files.write(backup, bytes);
-    assertThatThrownBy(() -> Restoration.carryOut(directory)).isInstanceOf(IOException.class)
+    assertThatThrownBy(() -> Restoration.carryOut(directory, "0.2.1")).isInstanceOf(IOException.class)
         .hasMessageContaining("the backup that is to be restored cannot be used").hasMessageContaining("SHA-256");
     assertThat(records()).isEqualTo(before);
     assertThat(aside()).isEmpty();
   }
 
   @Test
+  void aBackupOfAVersionThatIsTooFarAwayIsRefused() throws Exception {
+    assertThatThrownBy(() -> Restoration.carryOut(directory, "0.9.0")).isInstanceOf(IOException.class)
+        .hasMessageContaining("is of version 0.2.0, too far from 0.9.0");
+    assertThat(backup).exists();
+  }
+
+  @Test
+  void recordsThatAreMadeNeedNoOtherFile() throws Exception {
+    Restoration.carryOut(directory, "0.2.1");
+    assertThat(Files.list(directory).map(each -> each.getFileName().toString()))
+        .contains(FILE).doesNotContain(FILE + "-wal", FILE + ".restoring-wal", FILE + ".restoring");
+  }
+
+  @Test
   void recordsThatACoordinatorUsesAreNotTakenFromIt() throws Exception {
     try (SqliteRecordStore used = SqliteRecordStore.open(directory)) {
       put(used, "vms/5", "five");
-      assertThatThrownBy(() -> Restoration.carryOut(directory)).isInstanceOf(IOException.class)
+      assertThatThrownBy(() -> Restoration.carryOut(directory, "0.2.1")).isInstanceOf(IOException.class)
           .hasMessageContaining("used by another coordinator");
       put(used, "vms/6", "six");
     }
@@ -119,7 +133,7 @@ class BackupTest {
   @Test
   void recordsThatAreBrokenAreReplaced() throws Exception {
     Files.writeString(directory.resolve(FILE), "no database");
-    Restoration.carryOut(directory);
+    Restoration.carryOut(directory, "0.2.1");
     assertRestored();
     assertThat(aside().getFirst().resolve(FILE)).hasContent("no database");
   }
@@ -130,16 +144,16 @@ class BackupTest {
     Files.writeString(directory.resolve(FILE + ".restoring"), "half");
     Files.writeString(directory.resolve(FILE + ".restoring-wal"), "half");
     Files.copy(backup, directory.resolve("again"));
-    Restoration.carryOut(directory);
+    Restoration.carryOut(directory, "0.2.1");
     assertRestored();
     // Those of before were put aside, and the new ones not there yet.
     Files.copy(directory.resolve("again"), backup);
     Files.move(directory.resolve(FILE), Files.createDirectory(directory.resolve("before-restore-2")).resolve(FILE));
-    Restoration.carryOut(directory);
+    Restoration.carryOut(directory, "0.2.1");
     assertRestored();
     // The new ones were in place, and the backup still there.
     Files.copy(directory.resolve("again"), backup);
-    Restoration.carryOut(directory);
+    Restoration.carryOut(directory, "0.2.1");
     assertRestored();
     assertThat(aside()).hasSizeGreaterThanOrEqualTo(3);
   }

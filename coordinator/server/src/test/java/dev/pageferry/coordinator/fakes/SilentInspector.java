@@ -4,6 +4,7 @@ import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.HostInspector;
 import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
+import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
@@ -33,7 +34,7 @@ public final class SilentInspector implements HostInspector {
   }
 
   @Override
-  public void expectLinkProbe(String address, ExpectLinkProbeRequest request) throws AgentException {
+  public ExpectLinkProbeResponse expectLinkProbe(String address, ExpectLinkProbeRequest request) throws AgentException {
     throw silence();
   }
 

@@ -63,8 +63,8 @@ class ValidationChecksTest {
         .setCertificate(CertificateFacts.newBuilder().setMember("host " + name).setCluster("north")
             .setNotAfterSeconds(NOW.plus(Duration.ofDays(200)).getEpochSecond()))
         .setStorage(StorageFacts.newBuilder().setId("s").setDirectory("/srv").setTotalBytes(100).setUsableBytes(50));
-    return new HostLook(name, true, "s", 8 * GIB, 6 * GIB, Map.of("vm-of-" + name, 2 * GIB),
-        Optional.of(facts.build()), "", Optional.of(new ClockLook(0.01, 0.001, 0.0001, 0.0005)));
+    return new HostLook(name, true, "0.2.0", "s", 8 * GIB, 6 * GIB, Map.of("vm-of-" + name, 2 * GIB),
+        Optional.of(facts.build()), "", false, Optional.of(new ClockLook(0.01, 0.001, 0.0001, 0.0005)));
   }
 
   private static StorageLook storage(StorageTrouble... troubles) {
@@ -75,11 +75,11 @@ class ValidationChecksTest {
     links.put(source + ">" + destination, new LinkLook(source, destination,
         Optional.of(LinkMeasure.newBuilder().setBytes((long) rate).setSeconds(1).setRoundTripSeconds(0.0002)
             .setPathMtu(pathMtu).build()),
-        "", false));
+        "", false, 0));
   }
 
   private void broken(String source, String destination, String trouble, boolean isSkipped) {
-    links.put(source + ">" + destination, new LinkLook(source, destination, Optional.empty(), trouble, isSkipped));
+    links.put(source + ">" + destination, new LinkLook(source, destination, Optional.empty(), trouble, isSkipped, 0));
   }
 
   private void change(String host, UnaryOperator<HostLook> change) {
@@ -96,8 +96,10 @@ class ValidationChecksTest {
 
   private static HostLook with(HostLook it, boolean isUp, Map<String, Long> guests, Optional<HostFacts> facts,
       Optional<ClockLook> clock) {
-    return new HostLook(it.name(), isUp, it.storageId(), it.memoryBytes(), it.memoryFreeBytes(), guests, facts,
-        facts.isPresent() ? "" : "its agent does not answer", clock);
+    return new HostLook(it.name(), isUp, facts.map(HostFacts::getVersion).orElse(it.version()), it.storageId(),
+        it.memoryBytes(), it.memoryFreeBytes(), guests, facts, facts.isPresent() ? "" : "its agent does not answer",
+        false,
+        clock);
   }
 
   private ValidationReport report() {
@@ -218,6 +220,48 @@ class ValidationChecksTest {
   }
 
   @Test
+  void slowCardsAreFoundHoweverManyTheyAre() {
+    hosts.put("host-d", host("host-d"));
+    for (String each : NAMES) {
+      link(each, "host-d", each.equals("host-a") ? 1.1e9 : 1e8, 1500);
+      link("host-d", each, each.equals("host-a") ? 1.1e9 : 1e8, 1500);
+    }
+    for (String a : List.of("host-b", "host-c")) {
+      for (String b : NAMES) {
+        if (!a.equals(b)) {
+          link(a, b, 1e8, 1500);
+          link(b, a, 1e8, 1500);
+        }
+      }
+    }
+    assertThat(report().getChecksList().stream().filter(each -> each.getResult() == Result.WARN)
+        .map(each -> each.getName() + each.getHostsList())).containsExactly("migration-bandwidth[host-b]",
+            "migration-bandwidth[host-c]");
+  }
+
+  @Test
+  void linksThatAreAllSlowAreFoundByThemselvesAndByTheirCards() {
+    links.keySet().stream().toList().forEach(each -> link(each.split(">", 2)[0], each.split(">", 2)[1], 1.2e7, 1500));
+    only("migration-bandwidth", Result.WARN);
+    for (String each : List.copyOf(links.keySet())) {
+      links.computeIfPresent(each, (_, it) -> new LinkLook(it.source(), it.destination(),
+          it.measure().map(measure -> measure.toBuilder().setBytes(60_000_000).build()), "", false, 1.25e9));
+    }
+    assertThat(report().getChecksList().stream().filter(each -> each.getName().equals("migration-bandwidth")))
+        .hasSize(3).allMatch(each -> each.getResult() == Result.WARN);
+  }
+
+  @Test
+  void anAgentOfAnOlderVersionIsToldByItsVersionAndByNothingElse() {
+    change("host-c",
+        it -> new HostLook(it.name(), true, "0.1.0", it.storageId(), it.memoryBytes(), it.memoryFreeBytes(),
+            it.guests(), Optional.empty(), "it cannot do this", true, it.clock()));
+    assertThat(report().getChecksList().stream().filter(each -> each.getResult() != Result.PASS)
+        .map(each -> each.getResult() + " " + each.getName() + each.getHostsList()))
+        .containsExactly("SKIPPED hosts-answer[host-c]", "WARN versions-fit[host-c]");
+  }
+
+  @Test
   void oneSlowDirectionBetweenTwoHostsIsFound() {
     links.clear();
     hosts.remove("host-c");
@@ -241,10 +285,7 @@ class ValidationChecksTest {
     only("versions-fit", Result.WARN, "host-b");
     changeFacts("host-b", it -> it.setVersion("0.4.0"));
     only("versions-fit", Result.FAIL, "host-b");
-    changeFacts("host-b", it -> it.setVersion("0.2.0").setProtocolFeatures(4));
-    assertThat(report().getChecksList().stream().filter(each -> each.getName().equals("protocols-fit"))).hasSize(2)
-        .allMatch(each -> each.getResult() == Result.WARN);
-    changeFacts("host-b", it -> it.setProtocolFeatures(0).setLowestProtocol(2).setHighestProtocol(3));
+    changeFacts("host-b", it -> it.setVersion("0.2.0").setLowestProtocol(2).setHighestProtocol(3));
     assertThat(report().getChecksList().stream().filter(each -> each.getName().equals("protocols-fit"))).hasSize(2)
         .allMatch(each -> each.getResult() == Result.FAIL);
   }

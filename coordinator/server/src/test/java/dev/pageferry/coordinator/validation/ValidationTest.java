@@ -9,8 +9,10 @@ import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.HostInspector;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.proto.agent.v1.CertificateFacts;
 import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
+import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
@@ -55,6 +57,8 @@ class ValidationTest {
     private volatile String blind = "";
     private volatile String withoutLocks = "";
     private volatile String silent = "";
+    private volatile String busy = "";
+    private volatile String lying = "";
     private final CountDownLatch mayAnswer = new CountDownLatch(1);
     private volatile boolean answersLater;
 
@@ -73,6 +77,10 @@ class ValidationTest {
       }
       if (host(address).equals(silent)) {
         throw new AgentException(AgentException.Kind.UNREACHABLE, "its agent does not answer (UNAVAILABLE)");
+      }
+      if (host(address).equals(lying)) {
+        return HostFacts.newBuilder().setVersion("0.2.0".repeat(100_000))
+            .setCertificate(CertificateFacts.newBuilder().setNotAfterSeconds(Long.MAX_VALUE)).build();
       }
       return HostFacts.newBuilder().setVersion("0.2.0").setMachineMemoryBytes(64L << 30)
           .setManagement(NetworkCardFacts.newBuilder().setInterface("eth0").setMtu(1500))
@@ -105,8 +113,9 @@ class ValidationTest {
     }
 
     @Override
-    public void expectLinkProbe(String address, ExpectLinkProbeRequest request) {
+    public ExpectLinkProbeResponse expectLinkProbe(String address, ExpectLinkProbeRequest request) {
       expected.put(host(address), request.getToken().toByteArray());
+      return ExpectLinkProbeResponse.newBuilder().setBusy(host(address).equals(busy)).build();
     }
 
     @Override
@@ -116,6 +125,9 @@ class ValidationTest {
         throw new AgentException(AgentException.Kind.REFUSED, "not expected");
       }
       assertThat(request.getDestinationAddress()).isEqualTo(to + ":7420");
+      if (host(address).equals(lying)) {
+        return LinkMeasure.newBuilder().setBytes(Long.MAX_VALUE).setSeconds(Double.NaN).build();
+      }
       return LinkMeasure.newBuilder().setBytes(1 << 20).setSeconds(0.001).setRoundTripSeconds(0.0001).setPathMtu(1500)
           .build();
     }
@@ -196,6 +208,36 @@ class ValidationTest {
     ValidationReport report = report();
     assertThat(troubles(report)).containsExactly("hosts-answer [host-a]");
     assertThat(report.getLinksCount()).as("between the other two").isEqualTo(2);
+  }
+
+  @Test
+  void linksOfAHostThatAMigrationHasReachedMeanwhileAreLeftAlone() throws Exception {
+    played.busy = "host-b";
+    ValidationReport report = report();
+    assertThat(troubles(report)).isEmpty();
+    assertThat(report.getChecksList().stream().filter(each -> each.getResult() == ValidationCheck.Result.SKIPPED)
+        .map(ValidationCheck::getHostsList)).contains(List.of("host-a", "host-b"), List.of("host-c", "host-b"));
+  }
+
+  @Test
+  void aHostThatSaysWhatCannotBeIsNamedAndSpoilsNothing() throws Exception {
+    played.lying = "host-b";
+    ValidationReport report = report();
+    assertThat(troubles(report)).containsExactly("hosts-answer [host-b]");
+    assertThat(report.getSerializedSize()).isLessThan(20_000);
+  }
+
+  @Test
+  void ofManyHostsEachIsMeasuredWithAFew() throws Exception {
+    for (int i = 10; i < 23; i++) {
+      site.register("host-" + i);
+      site.heartbeat("host-" + i);
+    }
+    site.heartbeat("host-a", "host-b", "host-c");
+    ValidationReport report = report();
+    assertThat(report.getHostsCount()).isEqualTo(16);
+    assertThat(report.getLinksCount()).isEqualTo(2 * 16 * Pair.NEIGHBOURS);
+    assertThat(troubles(report)).isEmpty();
   }
 
   @Test

@@ -92,7 +92,7 @@ public final class AgentChannels implements AutoCloseable {
             e);
       }
       if (e.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
-        throw new AgentException(Kind.REFUSED, "its agent is of an older version, which cannot do this; upgrade it", e);
+        throw new AgentException(Kind.OLDER, "its agent is of an older version, which cannot do this; upgrade it", e);
       }
       String description = e.getStatus().getDescription();
       throw new AgentException(kind(e), description == null ? e.getStatus().getCode().toString() : description, e);

@@ -4,6 +4,7 @@ import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.HostInspector;
 import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
+import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
 import dev.pageferry.proto.agent.v1.HostInspectionGrpc;
 import dev.pageferry.proto.agent.v1.HostInspectionGrpc.HostInspectionBlockingStub;
@@ -49,8 +50,8 @@ public final class GrpcHostInspector implements HostInspector {
   }
 
   @Override
-  public void expectLinkProbe(String address, ExpectLinkProbeRequest request) throws AgentException {
-    ask(address, LINK_SECONDS, stub -> stub.expectLinkProbe(request));
+  public ExpectLinkProbeResponse expectLinkProbe(String address, ExpectLinkProbeRequest request) throws AgentException {
+    return ask(address, LINK_SECONDS, stub -> stub.expectLinkProbe(request));
   }
 
   @Override
