@@ -58,7 +58,7 @@ final class LinkRun {
           ? busy(source, destination)
           : look(source, destination, Optional.of(Plausible.measure(measure)), "", false);
     } catch (AgentException | IllegalArgumentException e) {
-      return look(source, destination, Optional.empty(), ShortText.of(e.getMessage()), false);
+      return look(source, destination, Optional.empty(), String.valueOf(ShortText.of(e.getMessage())), false);
     }
   }
 

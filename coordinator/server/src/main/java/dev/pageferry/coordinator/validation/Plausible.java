@@ -69,11 +69,11 @@ final class Plausible {
 
   private static void shortenTexts(Message.Builder message, FieldDescriptor field) {
     if (!field.isRepeated()) {
-      message.setField(field, ShortText.of((String) message.getField(field)));
+      message.setField(field, String.valueOf(ShortText.of((String) message.getField(field))));
       return;
     }
     for (int i = 0; i < message.getRepeatedFieldCount(field); i++) {
-      message.setRepeatedField(field, i, ShortText.of((String) message.getRepeatedField(field, i)));
+      message.setRepeatedField(field, i, String.valueOf(ShortText.of((String) message.getRepeatedField(field, i))));
     }
   }
 

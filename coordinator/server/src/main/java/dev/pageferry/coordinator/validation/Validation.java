@@ -239,7 +239,8 @@ public final class Validation {
       Optional<ClockSample> later = clocks.containsKey(name)
           ? ClockSample.take(inspector, host.record().getAddress(), scheduler)
           : Optional.empty();
-      return new HostLook(name, host.isUp(), ShortText.of(host.record().getVersion()), host.record().getStorageId(),
+      return new HostLook(name, host.isUp(), String.valueOf(ShortText.of(host.record().getVersion())),
+          host.record().getStorageId(),
           host.record().getMemoryBytes(),
           host.memoryFreeBytes(), guests(host), Optional.ofNullable(facts.get(name)),
           troubles.getOrDefault(name, ""), older.contains(name),

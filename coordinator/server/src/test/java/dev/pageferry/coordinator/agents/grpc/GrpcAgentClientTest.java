@@ -129,7 +129,7 @@ class GrpcAgentClientTest {
   void anAgentOfAnOlderVersionIsToBeUpgradedForWhatItDoesNotKnow() {
     AgentException refusal = catchThrowableOfType(AgentException.class,
         () -> client.resolveSpec(address, VmSpec.getDefaultInstance()));
-    assertThat(refusal.kind()).isEqualTo(Kind.REFUSED);
+    assertThat(refusal.kind()).isEqualTo(Kind.OLDER);
     assertThat(refusal).hasMessage("its agent is of an older version, which cannot do this; upgrade it");
   }
 
