@@ -15,6 +15,7 @@ import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.qemu.QemuKind;
 import dev.pageferry.agent.guest.qemu.QemuPaths;
 import dev.pageferry.agent.hosting.ComingGuests;
+import dev.pageferry.agent.hosting.GuestsFile;
 import dev.pageferry.agent.hosting.TakingOver;
 import dev.pageferry.agent.hosting.VmCreation;
 import dev.pageferry.agent.incarnation.IncarnationLock;
@@ -51,6 +52,8 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.server.ObservabilityServer;
+import dev.pageferry.common.server.RunningServer;
+import dev.pageferry.common.supervision.Watchdog;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.Role;
@@ -58,6 +61,8 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -67,9 +72,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A running agent: everything wired together, started in order, closed in reverse. */
-final class Agent implements AutoCloseable {
+final class Agent implements RunningServer {
   private static final Logger log = LoggerFactory.getLogger(Agent.class);
-  private static final int EXIT_SHUT_OUT = 1;
+  /** Its place was given to another agent: to start again is of no use, and service managers are told not to by this code. */
+  private static final int EXIT_SHUT_OUT = 3;
   private static final int DEFAULT_VXLAN_PORT = 7440;
   /** How long this agent's end waits for the row's word about guests that are in doubt here. */
   private static final Duration SETTLING = Duration.ofSeconds(30);
@@ -83,6 +89,7 @@ final class Agent implements AutoCloseable {
   private final IncarnationLock lock;
   private final HostedGuests guests = new HostedGuests();
   private final LinkPasses links = new LinkPasses(Ticker.SYSTEM);
+  private final GuestsFile guestsFile;
   private final EventLoops loops = new EventLoops(Math.max(2, Runtime.getRuntime().availableProcessors()));
   private final AgentRpc rpc;
   private final HostAgentService service;
@@ -102,6 +109,8 @@ final class Agent implements AutoCloseable {
     // Before anything of the host is touched that another agent of it may have.
     lock = IncarnationLock.take(RunDirectory.open(config.runDirectory(), System.getenv()), config.hostId(),
         config.coordinator(), incarnation);
+    guestsFile = GuestsFile.keep(lock.beside("guests"), guests,
+        new GuestsFile.Manner(config.ramDirectory(), !config.keepGuests().isZero()), Scheduler.SYSTEM);
     CompilerThreads.stepBack();
     Optional<Credentials> credentials = config.security().open(Role.HOST, Optional.of(config.hostId().value()),
         Scheduler.SYSTEM);
@@ -265,6 +274,14 @@ final class Agent implements AutoCloseable {
   }
 
   @Override
+  public List<Watchdog.Loop> loops() {
+    List<Watchdog.Loop> all = new ArrayList<>();
+    loops.each().forEach((name, loop) -> all.add(new Watchdog.Loop(name, loop)));
+    all.add(new Watchdog.Loop("switch", network.loop()));
+    return all;
+  }
+
+  @Override
   public void close() throws IOException, InterruptedException {
     if (recovery != null) {
       recovery.interrupt();
@@ -288,6 +305,7 @@ final class Agent implements AutoCloseable {
       sharedStorage.close();
     }
     memory.close();
+    guestsFile.close();
     lock.close();
   }
 }

@@ -12,11 +12,13 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.server.ServerSecurity;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -53,6 +55,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     List<Path> allowedPaths, Set<String> allowedQemuOptions, Path ramDirectory, Duration keepGuests,
     WrittenPagesFrom writtenPages, ServerSecurity security, Optional<Path> joinTokenFile,
     Optional<Path> failpointDirectory) {
+  private static final Path MACHINE_NAME = Path.of("/proc/sys/kernel/hostname");
   private static final Duration MOST_PATIENCE = Duration.ofHours(1);
   static final List<String> NAMES = List.of("host-id", "coordinator", "listen", "migration-listen", "http", "memory",
       "advertise", "congestion-control", "storage", "vxlan-listen", "uplink", "rehearse", "run-dir", "qemu",
@@ -64,7 +67,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     HostPort listen = settings.optional("listen", HostPort.parse("127.0.0.1:7410"), HostPort::parse);
     HostPort migration = settings.optional("migration-listen", HostPort.parse("127.0.0.1:7420"), HostPort::parse);
     HostPort http = settings.optional("http", HostPort.parse("127.0.0.1:7430"), HostPort::parse);
-    AgentConfig config = new AgentConfig(settings.required("host-id", new HostId("host"), HostId::new),
+    AgentConfig config = new AgentConfig(hostId(settings),
         settings.optional("coordinator", HostPort.parse("127.0.0.1:7400"), HostPort::parse),
         listen, migration, http,
         settings.maybe("vxlan-listen", HostPort::parse), settings.maybe("uplink", InterfaceUplink::parse),
@@ -87,6 +90,21 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     }
     settings.check();
     return config;
+  }
+
+  /** By default the machine's name, up to its first dot, where that can be one. */
+  private static HostId hostId(Settings settings) {
+    HostId placeholder = new HostId("host");
+    Optional<HostId> machine = Optional.empty();
+    try {
+      machine = Optional
+          .of(new HostId(Files.readString(MACHINE_NAME).strip().split("\\.", -1)[0].toLowerCase(Locale.ROOT)));
+    } catch (IOException | IllegalArgumentException e) {
+      // Then it has to be given.
+    }
+    return machine.isPresent()
+        ? settings.optional("host-id", machine.get(), HostId::new)
+        : settings.required("host-id", placeholder, HostId::new);
   }
 
   /** What operators may name: what is on the storage, too. */

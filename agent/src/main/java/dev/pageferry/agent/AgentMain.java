@@ -1,6 +1,7 @@
 package dev.pageferry.agent;
 
 import dev.pageferry.common.config.Settings;
+import dev.pageferry.common.server.RunningServer;
 import dev.pageferry.common.server.ServerProgram;
 import java.time.Duration;
 import java.util.List;
@@ -15,7 +16,8 @@ import picocli.CommandLine.Option;
     footer = {"", "Each option may also stand in the file given by --config (YAML, names without dashes) or in an",
         "environment variable: --migration-listen is FERRY_MIGRATION_LISTEN. Port 0 means any free port."})
 public final class AgentMain extends ServerProgram {
-  @Option(names = "--host-id", paramLabel = "NAME", description = "This host's name in the cluster. Required.")
+  @Option(names = "--host-id", paramLabel = "NAME",
+      description = "This host's name in the cluster. Default: the machine's, up to its first dot.")
   @Nullable
   String hostId;
   @Option(names = "--coordinator", paramLabel = "HOST:PORT",
@@ -130,7 +132,7 @@ public final class AgentMain extends ServerProgram {
   }
 
   @Override
-  protected AutoCloseable start(Settings settings, String version) throws Exception {
+  protected RunningServer start(Settings settings, String version) throws Exception {
     return new Agent(AgentConfig.from(settings), version);
   }
 }

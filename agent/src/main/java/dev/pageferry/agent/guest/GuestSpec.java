@@ -33,6 +33,11 @@ public interface GuestSpec {
     return true;
   }
 
+  /** Whether its machine is a process that an agent which ends can leave to the next one of its host. */
+  default boolean outlivesAgents() {
+    return false;
+  }
+
   /** All of it: what the coordinator keeps, and what two hosts compare before a move. */
   VmSpec toMessage();
 }

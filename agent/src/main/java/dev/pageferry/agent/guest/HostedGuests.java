@@ -25,10 +25,17 @@ public final class HostedGuests implements HostedCopies {
   }
 
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
+  private volatile Runnable follower = () -> {
+  };
   /** Not of this host any more, and not ended yet. Guarded by this. */
   private final Set<Guest> leaving = Collections.newSetFromMap(new IdentityHashMap<>());
   /** Guarded by this. */
   private long stepsOfThoseThatLeft;
+
+  /** @param told whenever a guest has come or gone, perhaps with a monitor held; must return at once */
+  public void follow(Runnable told) {
+    follower = told;
+  }
 
   /**
    * Takes a VM in. A copy under an older epoch, kept from when the VM was here before, is destroyed.
@@ -44,6 +51,7 @@ public final class HostedGuests implements HostedCopies {
             "VM %s is on this host already, under epoch %s".formatted(vm.spec().name(), before.epoch()));
       }
       guests.put(vm.spec().id(), new Hosted(vm, epoch));
+      follower.run();
       if (before != null) {
         leaving.add(before.vm());
       }
@@ -112,6 +120,7 @@ public final class HostedGuests implements HostedCopies {
     synchronized (this) {
       if (guests.values().removeIf(each -> each.vm() == copy)) {
         leaving.add(copy);
+        follower.run();
       }
     }
     leave(copy, how);
@@ -143,6 +152,7 @@ public final class HostedGuests implements HostedCopies {
       }
       guests.remove(id);
       leaving.add(hosted.vm());
+      follower.run();
     }
     leave(hosted.vm());
     return true;

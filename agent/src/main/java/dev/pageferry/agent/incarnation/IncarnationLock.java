@@ -31,15 +31,18 @@ import java.util.Set;
  */
 public final class IncarnationLock implements AutoCloseable {
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+  private static final String SUFFIX = ".lock";
   private static final int MAX_BYTES = 64 << 10;
   /** As many as a coordinator remembers. */
   private static final int MAX_ENDED = 64;
 
+  private final Path file;
   private final FileChannel channel;
   private final String bootId;
   private final List<Incarnation> ended;
 
-  private IncarnationLock(FileChannel channel, String bootId, List<Incarnation> ended) {
+  private IncarnationLock(Path file, FileChannel channel, String bootId, List<Incarnation> ended) {
+    this.file = file;
     this.channel = channel;
     this.bootId = bootId;
     this.ended = List.copyOf(ended);
@@ -58,8 +61,8 @@ public final class IncarnationLock implements AutoCloseable {
 
   static IncarnationLock take(Path directory, HostId host, HostPort coordinator, Incarnation incarnation, String bootId)
       throws IOException {
-    Path file = directory.resolve("host-%s@%s.lock".formatted(host,
-        coordinator.toString().replaceAll("[^A-Za-z0-9.-]", "_")));
+    Path file = directory.resolve("host-%s@%s%s".formatted(host,
+        coordinator.toString().replaceAll("[^A-Za-z0-9.-]", "_"), SUFFIX));
     FileChannel channel = open(file);
     try {
       if (!lock(channel)) {
@@ -75,7 +78,7 @@ public final class IncarnationLock implements AutoCloseable {
       });
       List<Incarnation> kept = ended.subList(0, Math.min(MAX_ENDED, ended.size()));
       write(channel, new LockRecord(incarnation, bootId, identity, ProcessHandle.current().pid(), kept));
-      return new IncarnationLock(channel, bootId, kept);
+      return new IncarnationLock(file, channel, bootId, kept);
     } catch (IOException | RuntimeException e) {
       channel.close();
       throw e;
@@ -122,6 +125,12 @@ public final class IncarnationLock implements AutoCloseable {
     while (bytes.hasRemaining()) {
       int _ = channel.write(bytes, bytes.position());
     }
+  }
+
+  /** Another file of this host's agent beside the lock file. @param suffix in place of "lock" */
+  public Path beside(String suffix) {
+    String name = file.getFileName().toString();
+    return file.resolveSibling(name.substring(0, name.length() - SUFFIX.length()) + "." + suffix);
   }
 
   /** Of the kernel that this runs on. */

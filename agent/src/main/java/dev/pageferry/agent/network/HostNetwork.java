@@ -20,6 +20,7 @@ import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -97,6 +98,11 @@ public final class HostNetwork implements AutoCloseable {
         theSwitch.retain(known.all());
       });
     }
+  }
+
+  /** The switch's thread: it runs what it is given between two turns. */
+  public Executor loop() {
+    return loop;
   }
 
   /** VMs of this host send only while this says so. */

@@ -13,6 +13,9 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Executor;
 
 /**
  * The threads that serve migration sockets: one for the source's control streams and the listener, the others for pages
@@ -39,6 +42,14 @@ public final class EventLoops implements AutoCloseable {
 
   EventLoopGroup data() {
     return data;
+  }
+
+  /** Each of the threads, by its name: it runs what it is given between two turns. */
+  public Map<String, Executor> each() {
+    Map<String, Executor> each = new LinkedHashMap<>();
+    control.forEach(loop -> each.put("migration-control", loop));
+    data.forEach(loop -> each.put("migration-data-" + each.size(), loop));
+    return each;
   }
 
   static Class<? extends SocketChannel> socketChannel() {

@@ -1,8 +1,11 @@
 package dev.pageferry.common.server;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.supervision.ServiceManager;
+import dev.pageferry.common.supervision.Watchdog;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -101,7 +104,7 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
   }
 
   /** Starts the server; it runs until closed. Checks the settings first, and logs nothing before this is called. */
-  protected abstract AutoCloseable start(Settings settings, String version) throws Exception;
+  protected abstract RunningServer start(Settings settings, String version) throws Exception;
 
   /** Settings that no environment variable gives: a service inherits those from whoever starts it. */
   protected List<String> flagsOnly() {
@@ -135,7 +138,8 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
 
   @Override
   public Integer call() throws InterruptedException {
-    AutoCloseable server;
+    RunningServer server;
+    ServiceManager manager = ServiceManager.of(System.getenv(), ProcessHandle.current().pid());
     try {
       Map<String, String> environment = new HashMap<>(System.getenv());
       flagsOnly().forEach(name -> environment.remove(Settings.variable(name)));
@@ -158,7 +162,10 @@ public abstract class ServerProgram implements Callable<Integer>, IVersionProvid
     }
     CountDownLatch asked = new CountDownLatch(1);
     EndSignals.await(asked::countDown);
+    manager.ready();
+    Watchdog.start(manager, server.loops(), Scheduler.SYSTEM);
     asked.await();
+    manager.stopping();
     close(server, longestClose(), this::complain);
     return EXIT_OK;
   }

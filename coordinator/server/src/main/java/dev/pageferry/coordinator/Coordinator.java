@@ -5,6 +5,7 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.server.ObservabilityServer;
+import dev.pageferry.common.server.RunningServer;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.Role;
@@ -40,7 +41,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A running coordinator: everything wired together, started in order, closed in reverse. */
-final class Coordinator implements AutoCloseable {
+final class Coordinator implements RunningServer {
   private static final Logger log = LoggerFactory.getLogger(Coordinator.class);
   private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
   /** A host that was silent for that long is down. */

@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator;
 
 import dev.pageferry.common.config.Settings;
+import dev.pageferry.common.server.RunningServer;
 import dev.pageferry.common.server.ServerProgram;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
@@ -38,7 +39,7 @@ public final class CoordinatorMain extends ServerProgram {
   }
 
   @Override
-  protected AutoCloseable start(Settings settings, String version) throws Exception {
+  protected RunningServer start(Settings settings, String version) throws Exception {
     return new Coordinator(CoordinatorConfig.from(settings), version);
   }
 }

@@ -102,6 +102,11 @@ record QemuSpec(VmId id, String name, long memoryBytes, int vcpus, String machin
     return arguments.isEmpty();
   }
 
+  @Override
+  public boolean outlivesAgents() {
+    return true;
+  }
+
   /** @throws IOException if the machine would not be the same on another host */
   void requireMovable() throws IOException {
     if (AS_THE_HOST.contains(cpu)) {
