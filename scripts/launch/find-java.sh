@@ -1,4 +1,5 @@
-# Sets $java to a Java 25, and $java_version to its version: FERRY_JAVA_HOME, JAVA_HOME, the PATH, then the usual folders.
+# Sets $java to a Java 25, and $java_version to its version: FERRY_JAVA_HOME, the runtime of a package beside the program in $here,
+# JAVA_HOME, the PATH, then the usual folders.
 java='' java_version=''
 
 # Without other programs: a short command is not to wait for them.
@@ -14,7 +15,7 @@ try_java() { # HOME
 }
 
 find_java() {
-  try_java "${FERRY_JAVA_HOME:-}" || try_java "${JAVA_HOME:-}" && return
+  try_java "${FERRY_JAVA_HOME:-}" || try_java "${here:+$here/../runtime}" || try_java "${JAVA_HOME:-}" && return
   found=$(command -v java) && try_java "$(dirname "$(dirname "$(readlink -f "$found")")")" && return
   for candidate in /usr/lib/jvm/*25* /usr/java/*25* /opt/java/*25* "${HOME:-}"/.sdkman/candidates/java/25* "${HOME:-}"/.jdks/*25*; do
     try_java "$candidate" && return

@@ -61,12 +61,15 @@ is_ready() {
 }
 
 launch() { # NAME
-  local program=ferry-agent module=agent
+  local program=ferry-agent module=agent start=''
+  # shellcheck disable=SC2034 # The next line reads it.
   [ "$1" = coordinator ] && program=ferry-coordinator module=coordinator/server
+  # shellcheck source=from-checkout.sh
+  . "$root/scripts/launch/from-checkout.sh"
   local -a args on
   mapfile -t args <"$dir/$1/args"
   where "$1"
-  nohup "${on[@]}" "$root/$module/target/dist/$program/bin/$program" "${args[@]}" >>"$dir/$1/log" 2>&1 </dev/null &
+  nohup "${on[@]}" "$start" "${args[@]}" >>"$dir/$1/log" 2>&1 </dev/null &
   local pid=$!
   echo "$pid" >"$dir/$1/pid"
   sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20 >"$dir/$1/started"
