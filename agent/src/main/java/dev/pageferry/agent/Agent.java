@@ -109,11 +109,9 @@ final class Agent implements RunningServer {
     // Before anything of the host is touched that another agent of it may have.
     lock = IncarnationLock.take(RunDirectory.open(config.runDirectory(), System.getenv()), config.hostId(),
         config.coordinator(), incarnation);
-    guestsFile = GuestsFile.keep(lock.beside("guests"), guests,
-        new GuestsFile.Manner(config.ramDirectory(), !config.keepGuests().isZero()), Scheduler.SYSTEM);
+    guestsFile = countGuests(config);
     CompilerThreads.stepBack();
-    Optional<Credentials> credentials = config.security().open(Role.HOST, Optional.of(config.hostId().value()),
-        Scheduler.SYSTEM);
+    Optional<Credentials> credentials = openCredentials(config);
     MigrationTls tls = new MigrationTls(credentials);
     Failpoints failpoints = new Failpoints(config.failpointDirectory());
     memory = new HostMemory(config.memoryBytes());
@@ -174,6 +172,15 @@ final class Agent implements RunningServer {
         qemu::facts, storage, credentials, () -> !outgoing.isEmpty() || !incoming.isEmpty());
     return new HostInspectionService(new HostInspection(subject, Scheduler.SYSTEM), links,
         new LinkMeter(loops, config.congestionControl(), tls, Scheduler.SYSTEM));
+  }
+
+  private GuestsFile countGuests(AgentConfig config) throws IOException {
+    return GuestsFile.keep(lock.beside("guests"), guests,
+        new GuestsFile.Manner(config.ramDirectory(), !config.keepGuests().isZero()), Scheduler.SYSTEM);
+  }
+
+  private static Optional<Credentials> openCredentials(AgentConfig config) throws IOException {
+    return config.security().open(Role.HOST, Optional.of(config.hostId().value()), Scheduler.SYSTEM);
   }
 
   private void tell(AgentConfig config, int port, HostPort vxlan) {

@@ -258,7 +258,8 @@ class ScriptsTest {
     // Files without a first line of their own are checked with those that read them.
     List<String> command = new ArrayList<>(
         List.of("shellcheck", "--external-sources", "--check-sourced", "--source-path=SCRIPTDIR:" + ROOT));
-    for (String each : List.of("scripts", "scripts/launch", ".ci")) {
+    for (String each : List.of("scripts", "scripts/launch", "scripts/containers", ".ci", "agent/src/main/deb",
+        "agent/src/main/deb/control", "coordinator/server/src/main/deb/control")) {
       try (Stream<Path> files = Files.list(ROOT.resolve(each))) {
         for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
           if (Files.readString(file).startsWith("#!")) {

@@ -34,7 +34,7 @@ final class ManualTest {
       }
     }
     assertThat(Files.readString(pages.resolve("ferry-vm-create.1")))
-        .contains("\"ferry 1.2.3\"", "\\fB\\-\\-memory SIZE\\fR\nRAM: ", ".SH SEE ALSO\n\\fBferry\\-vm\\fR(1)");
+        .contains("\"Pageferry 1.2.3\"", "\\fB\\-\\-memory SIZE\\fR\nRAM: ", ".SH SEE ALSO\n\\fBferry\\-vm\\fR(1)");
     assertThat(Files.readString(pages.resolve("ferry.1"))).contains("\\fBmigration\\fR\nMigrations ", "Exit codes");
   }
 
