@@ -167,7 +167,7 @@ class ServersTest {
         Map.of("FERRY_LOG_LEVEL", "wrn", "FERRY_LISTN", "127.0.0.1:0"));
 
     assertThat(refused.exitCode()).isEqualTo(2);
-    assertThat(refused.errors()).contains("'xml' is neither text nor json").contains("host-id").contains("memory")
+    assertThat(refused.errors()).contains("'xml' is neither text nor json").contains("memory")
         .contains("'wrn' is none of error, warn, info, debug, trace")
         .contains("FERRY_LISTN is not a setting; did you mean FERRY_LISTEN?");
   }

@@ -43,7 +43,8 @@ public final class ComposedContainers implements AutoCloseable {
     if (!Files.isExecutable(Path.of("/usr/lib/podman/netavark"))) {
       return Optional.of("netavark is not installed");
     }
-    return DebianPackages.obstacle();
+    Optional<String> networks = NamespaceLab.obstacle();
+    return networks.isPresent() ? networks : DebianPackages.obstacle();
   }
 
   /** Builds the image and makes the networks. @param directory for all that they need; the caller removes what is left */

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 public final class DebianPackages {
   private static final Path ROOT = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
   private static final Path DIRECTORY = ROOT.resolve("target/packages");
-  private static final List<String> PROGRAMS = List.of("debootstrap", "dpkg-deb", "chroot", "mount");
+  private static final List<String> PROGRAMS = List.of("debootstrap", "dpkg-deb", "chroot", "mount", "unshare");
 
   private DebianPackages() {
   }
@@ -26,6 +26,12 @@ public final class DebianPackages {
     Optional<String> missing = PROGRAMS.stream().filter(each -> !isInstalled(each)).findFirst();
     if (missing.isPresent()) {
       return Optional.of("the command %s is not installed".formatted(missing.get()));
+    }
+    CommandResult namespaces = CommandResult.of(
+        List.of("unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"),
+        Map.of());
+    if (namespaces.exitCode() != 0) {
+      return Optional.of("nothing can be mounted here: " + namespaces.errors().strip());
     }
     if (Files.notExists(DIRECTORY)) {
       return Optional.of("there are no packages in target/packages: scripts/packages makes them");

@@ -83,7 +83,7 @@ public final class ManualPage {
 
   /** Text that man(7) takes for text: no escapes, and no line that begins as a request does. */
   private static String escaped(String text) {
-    String line = text.replace("%n", " ").replace("\\", "\\e").replace("-", "\\-");
+    String line = text.replace("%n", " ").replaceAll("\\R", " ").replace("\\", "\\e").replace("-", "\\-");
     return line.startsWith(".") || line.startsWith("'") ? "\\&" + line : line;
   }
 }
