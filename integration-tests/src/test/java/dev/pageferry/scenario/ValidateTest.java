@@ -125,13 +125,13 @@ class ValidateTest {
     renew();
     plantWhatOnlyAnotherStartBrings();
     assertThat(found(REFUSED)).contains("FAIL storage-shared host-c", "FAIL storage-locks host-a host-b",
-        "WARN two-networks host-c", "FAIL migration-reached host-a host-b", "FAIL migration-reached host-b host-a")
+        "WARN two-networks host-c", "WARN versions-fit host-c", "FAIL migration-reached host-a host-b", "FAIL migration-reached host-b host-a")
         .doesNotContain("WARN migration-mtu host-b", "FAIL storage-writable host-a", "WARN certificates-valid host-a",
             "WARN memory-headroom host-a");
     assertThat(Path.of(storage(), "validation")).as("nothing is left of trials").isEmptyDirectory();
   }
 
-  /** Locks that are a host's own, other storage, one card for both networks, and a cable that is pulled. */
+  /** Locks that are a host's own, other storage, one card for both networks, another version, and a cable that is pulled. */
   private static void plantWhatOnlyAnotherStartBrings() throws Exception {
     Path own = Files.createDirectories(lab().directory().resolve("elsewhere"));
     Path lower = Files.createDirectories(lab().directory().resolve("lower"));
@@ -141,7 +141,9 @@ class ValidateTest {
         "lowerdir=%s,upperdir=%s,workdir=%s".formatted(lower, storage(), work), storage());
     lab().setOption("host-c", "--storage", own.toString());
     lab().setOption("host-c", "--migration-listen", "10.98.0.3:7420");
-    lab().restart("host-c", Map.of());
+    Path older = Distribution.agentThatCallsItself("0.1.0",
+        Files.createDirectories(lab().directory().resolve("agent-0.1.0")));
+    lab().restart("host-c", Map.of("FERRY_PROGRAMS", older.toString()));
     lab().done("cut", "host-a", "migration");
   }
 }

@@ -3,12 +3,20 @@ package dev.pageferry.support;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.jar.Attributes;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.stream.Stream;
 
 /** The programs of one version: of this build, or of the version before, which {@code scripts/build-previous} builds. */
 public final class Distribution {
@@ -41,6 +49,51 @@ public final class Distribution {
     return new Distribution("previous", "scripts/build-previous",
         Map.of("ferry-agent", directory.resolve("ferry-agent"), "ferry-coordinator",
             directory.resolve("ferry-coordinator"), "ferry", directory.resolve("ferry")));
+  }
+
+  /**
+   * Makes an agent of this build that says of itself that it is of another version.
+   *
+   * @param directory exists
+   * @return the folder of its program, for FERRY_PROGRAMS
+   */
+  public static Path agentThatCallsItself(String version, Path directory) throws IOException {
+    Path original = Objects.requireNonNull(PRESENT.program("ferry-agent").getParent());
+    Path bin = Files.createDirectories(directory.resolve("bin"));
+    Path lib = Files.createDirectories(directory.resolve("lib"));
+    for (Path each : files(original)) {
+      Files.copy(each, bin.resolve(each.getFileName()), StandardCopyOption.COPY_ATTRIBUTES);
+    }
+    for (Path each : files(original.resolveSibling("lib"))) {
+      Path link = lib.resolve(each.getFileName());
+      if (each.getFileName().toString().startsWith("agent-")) {
+        rename(each, link, version);
+      } else {
+        Files.createSymbolicLink(link, each);
+      }
+    }
+    return bin;
+  }
+
+  private static List<Path> files(Path directory) throws IOException {
+    try (Stream<Path> all = Files.list(directory)) {
+      return all.filter(Files::isRegularFile).toList();
+    }
+  }
+
+  private static void rename(Path jar, Path copy, String version) throws IOException {
+    try (JarFile original = new JarFile(jar.toFile())) {
+      Manifest manifest = original.getManifest();
+      manifest.getMainAttributes().put(Attributes.Name.IMPLEMENTATION_VERSION, version);
+      try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(copy), manifest)) {
+        for (JarEntry each : Collections.list(original.entries())) {
+          if (!each.getName().equals(JarFile.MANIFEST_NAME)) {
+            out.putNextEntry(new JarEntry(each.getName()));
+            original.getInputStream(each).transferTo(out);
+          }
+        }
+      }
+    }
   }
 
   /** @param program such as ferry-agent */
