@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # For scripts that run a coordinator and agents as processes of this machine. Expects $root, $self (the script's name, for what it
 # says), $dir, and $secure, empty for servers without certificates. Each has a folder $dir/NAME: its options in args, one a line,
-# its HTTP port in ports, what it says in log, and while it runs pid and started.
+# its HTTP port in ports, what it says in log, and while it runs pid and started. give_up also needs $members, and $kept and $made of
+# remember. A script defines forget, and may have its own where and filled.
 
 # Who the caller is to another cluster is of no meaning here, and would reach the servers.
 unset FERRY_TLS_CERT FERRY_TLS_KEY FERRY_TLS_CA FERRY_CONTEXT

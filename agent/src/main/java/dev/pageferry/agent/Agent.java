@@ -176,7 +176,7 @@ final class Agent implements RunningServer {
 
   private GuestsFile countGuests(AgentConfig config) throws IOException {
     return GuestsFile.keep(lock.beside("guests"), guests,
-        new GuestsFile.Manner(config.ramDirectory(), !config.keepGuests().isZero()), Scheduler.SYSTEM);
+        new GuestsFile.QemuHolding(config.ramDirectory(), !config.keepGuests().isZero()), Scheduler.SYSTEM);
   }
 
   private static Optional<Credentials> openCredentials(AgentConfig config) throws IOException {

@@ -125,7 +125,8 @@ class ValidateTest {
     renew();
     plantWhatOnlyAnotherStartBrings();
     assertThat(found(REFUSED)).contains("FAIL storage-shared host-c", "FAIL storage-locks host-a host-b",
-        "WARN two-networks host-c", "WARN versions-fit host-c", "FAIL migration-reached host-a host-b", "FAIL migration-reached host-b host-a")
+        "WARN two-networks host-c", "WARN versions-fit host-c", "FAIL migration-reached host-a host-b",
+        "FAIL migration-reached host-b host-a")
         .doesNotContain("WARN migration-mtu host-b", "FAIL storage-writable host-a", "WARN certificates-valid host-a",
             "WARN memory-headroom host-a");
     assertThat(Path.of(storage(), "validation")).as("nothing is left of trials").isEmptyDirectory();

@@ -26,7 +26,7 @@ import java.util.stream.Stream;
 public final class StorageTrials {
   private static final Duration LOCKED_AT_MOST = Duration.ofSeconds(30);
   /** No trial takes so long. */
-  private static final Duration LEFT = Duration.ofHours(1);
+  private static final Duration ABANDONED_AFTER = Duration.ofHours(1);
   private static final int MAX_BYTES = 512;
 
   private final Path directory;
@@ -56,7 +56,7 @@ public final class StorageTrials {
     try {
       Files.createDirectories(directory);
       sweep();
-      double seconds = written(beingMade, bytes);
+      double seconds = writeAndMeasureFlush(beingMade, bytes);
       Files.move(beingMade, file, StandardCopyOption.ATOMIC_MOVE);
       StorageFiles.syncDirectory(directory);
       return seconds;
@@ -69,7 +69,7 @@ public final class StorageTrials {
   private void sweep() throws IOException {
     try (Stream<Path> files = Files.list(directory)) {
       for (Path each : files.toList()) {
-        if (Files.getLastModifiedTime(each).toMillis() < scheduler.wallMillis() - LEFT.toMillis()) {
+        if (Files.getLastModifiedTime(each).toMillis() < scheduler.wallMillis() - ABANDONED_AFTER.toMillis()) {
           Files.deleteIfExists(each);
         }
       }
@@ -78,7 +78,7 @@ public final class StorageTrials {
     }
   }
 
-  private double written(Path file, byte[] bytes) throws IOException {
+  private double writeAndMeasureFlush(Path file, byte[] bytes) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
         StandardOpenOption.WRITE)) {
       ByteBuffer left = ByteBuffer.wrap(bytes);

@@ -42,20 +42,20 @@ public final class GuestsFile implements AutoCloseable {
    * @param ramDirectory where machines of QEMU are
    * @param keeps whether they wait for the next agent
    */
-  public record Manner(Path ramDirectory, boolean keeps) {
+  public record QemuHolding(Path ramDirectory, boolean keeps) {
   }
 
   private final Path file;
   private final HostedGuests guests;
-  private final Manner manner;
+  private final QemuHolding holding;
   private final AtomicLong changes = new AtomicLong();
   private final Signal changed;
   private final Task writer;
 
-  private GuestsFile(Path file, HostedGuests guests, Manner manner, Scheduler scheduler) throws IOException {
+  private GuestsFile(Path file, HostedGuests guests, QemuHolding holding, Scheduler scheduler) throws IOException {
     this.file = file;
     this.guests = guests;
-    this.manner = manner;
+    this.holding = holding;
     this.changed = scheduler.newSignal();
     write();
     guests.follow(() -> {
@@ -66,8 +66,9 @@ public final class GuestsFile implements AutoCloseable {
   }
 
   /** Writes it, and keeps it up to date until closed. */
-  public static GuestsFile keep(Path file, HostedGuests guests, Manner manner, Scheduler scheduler) throws IOException {
-    return new GuestsFile(file, guests, manner, scheduler);
+  public static GuestsFile keep(Path file, HostedGuests guests, QemuHolding holding, Scheduler scheduler)
+      throws IOException {
+    return new GuestsFile(file, guests, holding, scheduler);
   }
 
   private void writeChanges() {
@@ -80,7 +81,7 @@ public final class GuestsFile implements AutoCloseable {
         try {
           write();
         } catch (IOException e) {
-          log.warn("{} does not say any more how many guests are here: {}", file, IoFailure.sentence(e));
+          log.warn("cannot update {}: {}; package scripts may see an old count of guests", file, IoFailure.sentence(e));
         }
       }
     } catch (InterruptedException e) {
@@ -98,9 +99,9 @@ public final class GuestsFile implements AutoCloseable {
     Optional<OsProcess> self = OsProcess.of(ProcessHandle.current().pid());
     List<HostedGuests.Hosted> here = guests.list();
     long builtin = here.stream().filter(each -> !each.vm().spec().outlivesAgents()).count();
-    long ending = manner.keeps() ? builtin : here.size();
+    long ending = holding.keeps() ? builtin : here.size();
     return String.join("\n", "pageferry-guests 1", "pid=" + self.map(OsProcess::pid).orElse(0L),
-        "started=" + self.map(OsProcess::startTicks).orElse(0L), "ram-dir=" + manner.ramDirectory(),
+        "started=" + self.map(OsProcess::startTicks).orElse(0L), "ram-dir=" + holding.ramDirectory(),
         "builtin=" + builtin, "ending=" + ending, "end", "");
   }
 

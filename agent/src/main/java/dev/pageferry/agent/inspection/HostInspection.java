@@ -80,12 +80,10 @@ public final class HostInspection {
     if (names.size() > MOST_NAMES) {
       throw new IllegalArgumentException("%d names are more than %d".formatted(names.size(), MOST_NAMES));
     }
-    MachineFacts machine = MachineFacts.read();
     HostFacts.Builder facts = HostFacts.newBuilder().setVersion(subject.version())
         .setLowestProtocol(ProtocolVersion.LOWEST).setHighestProtocol(ProtocolVersion.CURRENT)
         .setManagement(card(subject.managementAddress())).setMigration(card(subject.migrationAddress()))
-        .setMachineMemoryBytes(machine.memoryBytes()).setMachineAvailableBytes(machine.availableBytes())
-        .setProcessors(Runtime.getRuntime().availableProcessors()).setQemu(subject.qemu().facts())
+        .setMachineMemoryBytes(MachineMemoryFile.bytes()).setQemu(subject.qemu().facts())
         .setMigrating(isMigrating());
     Deadline deadline = Deadline.after(NAMES_ANSWER.multipliedBy(2), scheduler);
     for (String each : names) {
@@ -126,7 +124,7 @@ public final class HostInspection {
     try {
       return storageCalls.call("the storage", STORAGE_ANSWERS, () -> {
         FileStore store = Files.getFileStore(shared.root());
-        return facts.setFileSystem(store.type()).setTotalBytes(store.getTotalSpace())
+        return facts.setTotalBytes(store.getTotalSpace())
             .setUsableBytes(store.getUsableSpace()).build();
       });
     } catch (IOException e) {

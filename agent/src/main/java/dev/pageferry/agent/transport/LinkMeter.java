@@ -51,8 +51,8 @@ public final class LinkMeter {
   /**
    * What was measured.
    *
-   * @param bytes as the destination counted them
-   * @param seconds from the first of them to the last
+   * @param bytes that the destination received after its first read; if nothing followed that, those of the first read
+   * @param seconds from the first read to the last
    * @param roundTripSeconds of packets on the connection before anything else was sent on it; 0: not known
    * @param pathMtu the largest packet that the path takes, as the kernel knows it, in bytes; 0: not known
    */
@@ -60,7 +60,8 @@ public final class LinkMeter {
   }
 
   /**
-   * Sends to a host for as long as it wants, within bounds of which it may have a little more, as it counts what arrives.
+   * Sends until the destination reports its count. The destination stops counting at the bounds; this side stops by itself at twice the
+   * bytes, or at twice the time and half a second.
    *
    * @throws IOException with the reason if nothing could be measured
    */

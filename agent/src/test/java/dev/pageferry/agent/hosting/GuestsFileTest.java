@@ -57,7 +57,7 @@ class GuestsFileTest {
   @Test
   void theFileSaysHowManyGuestsAreHereAsTheyComeAndGo() throws Exception {
     Path file = directory.resolve("host-a@coordinator.guests");
-    try (GuestsFile unused = GuestsFile.keep(file, guests, new GuestsFile.Manner(Path.of("/dev/shm"), true),
+    try (GuestsFile unused = GuestsFile.keep(file, guests, new GuestsFile.QemuHolding(Path.of("/dev/shm"), true),
         Scheduler.SYSTEM)) {
       assertThat(Files.readAllLines(file)).isEqualTo(lines(0));
 

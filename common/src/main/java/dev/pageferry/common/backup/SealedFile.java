@@ -17,6 +17,8 @@ import java.security.NoSuchAlgorithmException;
  * bytes. One that was cut, or has a bit wrong, is refused before anything of it is used.
  */
 public final class SealedFile {
+  /** In a coordinator's directory of records: a backup that {@code ferry restore} has put there, for its next start. */
+  public static final String TO_BE_RESTORED = "restore.backup";
   private static final byte[] MAGIC = "PFBACKUP".getBytes(StandardCharsets.US_ASCII);
   private static final int SEAL_BYTES = 32;
   private static final int CHUNK_BYTES = 1 << 16;

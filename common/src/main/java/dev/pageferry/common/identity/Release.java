@@ -14,9 +14,9 @@ public record Release(int major, int minor, int patch) {
   /** How two programs stand to each other. */
   public enum Fit {
     SAME,
-    /** They work together. */
-    ONE_APART,
-    TOO_FAR_APART,
+    /** Different, and of the same major version and at most one minor version apart: they work together. */
+    COMPATIBLE,
+    INCOMPATIBLE,
     /** At least one is not a release. */
     UNKNOWN
   }
@@ -41,6 +41,6 @@ public record Release(int major, int minor, int patch) {
       return Fit.UNKNOWN;
     }
     boolean isNear = a.get().major() == b.get().major() && Math.abs(a.get().minor() - b.get().minor()) <= 1;
-    return isNear ? Fit.ONE_APART : Fit.TOO_FAR_APART;
+    return isNear ? Fit.COMPATIBLE : Fit.INCOMPATIBLE;
   }
 }

@@ -59,7 +59,7 @@ public final class Watchdog {
       probes.forEach(Probe::ask);
       manager.alive();
     } else if (!isLate) {
-      LoggerFactory.getLogger(Watchdog.class).warn("no turn since the last look of: {}",
+      LoggerFactory.getLogger(Watchdog.class).warn("event loops have not run a task since the last check: {}",
           stuck.stream().map(each -> each.loop.name()).collect(Collectors.joining(", ")));
     }
     isLate = !stuck.isEmpty();

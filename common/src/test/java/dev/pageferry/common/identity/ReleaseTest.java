@@ -7,8 +7,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class ReleaseTest {
   @ParameterizedTest
-  @CsvSource({"0.2.0,0.2.0,SAME", "0.2.0,0.2.7,ONE_APART", "0.2.0,0.1.9,ONE_APART", "0.2.0,0.3.0-SNAPSHOT,ONE_APART",
-      "0.2.0,0.4.0,TOO_FAR_APART", "0.9.0,1.0.0,TOO_FAR_APART", "dev,dev,SAME", "dev,0.2.0,UNKNOWN", "0.2.0,'',UNKNOWN",
+  @CsvSource({"0.2.0,0.2.0,SAME", "0.2.0,0.2.7,COMPATIBLE", "0.2.0,0.1.9,COMPATIBLE", "0.2.0,0.3.0-SNAPSHOT,COMPATIBLE",
+      "0.2.0,0.4.0,INCOMPATIBLE", "0.9.0,1.0.0,INCOMPATIBLE", "dev,dev,SAME", "dev,0.2.0,UNKNOWN", "0.2.0,'',UNKNOWN",
       "0.2.0,99999999999.0.0,UNKNOWN"})
   void releasesThatAreOneMinorVersionApartWorkTogether(String one, String other, Release.Fit fit) {
     assertThat(Release.compare(one, other)).isEqualTo(fit);

@@ -83,11 +83,13 @@ final class SettingsTest {
   void versionsOfAllPartsAreShown() {
     ferry.environment.put("FERRY_COORDINATOR", cluster.address());
     assertThat(ferry.run("version")).isZero();
-    assertThat(ferry.outLines()).containsExactly("ferry:        dev", "coordinator:  0.1.9",
+    assertThat(ferry.outLines()).containsExactly(
+        "ferry:        dev (not a release, or the coordinator is none: whether they fit is not known)",
+        "coordinator:  0.1.9",
         "host-a:       0.1.0 (works with the coordinator's version; upgrade the older one)");
     assertThat(ferry.run("version", "-o", "json")).isZero();
     assertThat(ferry.out().replaceAll("\\s", "")).isEqualTo("{\"command\":\"dev\",\"coordinator\":\"0.1.9\",\"hosts\":"
-        + "[{\"id\":\"host-a\",\"version\":\"0.1.0\",\"fit\":\"ONE_APART\"}],\"fit\":\"UNKNOWN\"}");
+        + "[{\"id\":\"host-a\",\"version\":\"0.1.0\",\"fit\":\"COMPATIBLE\"}],\"fit\":\"UNKNOWN\"}");
   }
 
   @Test

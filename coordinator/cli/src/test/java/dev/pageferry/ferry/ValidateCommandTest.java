@@ -54,7 +54,7 @@ class ValidateCommandTest extends CommandFixture {
         What to do:
           migration-mtu (host-a, host-b): raise it
 
-        WARN: 0 failed, 2 to look at, 1 passed, 0 skipped, in 2.5 s
+        WARN: 0 failed, 2 warnings, 1 passed, 0 skipped, in 2.5 s
         """);
   }
 

@@ -1,5 +1,6 @@
 package dev.pageferry.ferry.command;
 
+import dev.pageferry.common.backup.SealedFile;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
@@ -23,9 +24,6 @@ import picocli.CommandLine.Parameters;
         "are kept beside the new ones. Guests go on; hosts have seen more than the backup holds, so no row changes until",
         "'ferry records repair' (see '--dry-run'); hosts that came since are admitted first ('ferry host admit')."})
 public final class RestoreCommand implements Callable<Integer> {
-  /** As the coordinator looks for it. */
-  private static final String NAME = "restore.backup";
-
   private final Session.Opener ferry;
 
   @Parameters(paramLabel = "FILE", description = "A backup; -: from standard input.")
@@ -47,11 +45,11 @@ public final class RestoreCommand implements Callable<Integer> {
       }
       try {
         requireOwner();
-        BackupSummary taken = BackupFiles.write(data.resolve(NAME), this::copy);
+        BackupSummary taken = BackupFiles.write(data.resolve(SealedFile.TO_BE_RESTORED), this::copy);
         session.output().document(taken, _ -> BackupText.of(taken));
         session.output()
             .message("the coordinator of %s takes these records at its next start; remove %s to withdraw them"
-                .formatted(data, data.resolve(NAME)));
+                .formatted(data, data.resolve(SealedFile.TO_BE_RESTORED)));
         return ExitCode.DONE;
       } catch (NoSuchFileException e) {
         throw new Failure(ExitCode.NOT_FOUND, IoFailure.sentence(e), e);
@@ -66,7 +64,8 @@ public final class RestoreCommand implements Callable<Integer> {
     String owner = Files.getOwner(data).getName();
     if (!owner.equals(System.getProperty("user.name"))) {
       throw new Failure(ExitCode.REFUSED,
-          "%1$s is %2$s's; run it as that user: runuser -u %2$s -- ferry restore - --data %1$s <%3$s".formatted(data,
+          "%1$s belongs to %2$s; run it as that user: runuser -u %2$s -- ferry restore - --data %1$s <%3$s".formatted(
+              data,
               owner,
               isStandardInput() ? "FILE" : file));
     }

@@ -28,7 +28,7 @@ import picocli.CommandLine.Parameters;
     description = "Tells whether the hosts have what moving VMs needs, and what to do where they have not.",
     footer = {"",
         "Hosts, storage, networks, versions, QEMU, memory, clocks, names and certificates are looked at. Each host writes small",
-        "files to its storage, and sends to each other one for half a second; a host that a migration comes to or goes",
+        "files to its storage, and sends to each other one twice for a quarter of a second; a host that a migration comes to or goes",
         "from is not measured. Guests go on. Exit code 4: a check failed; warnings alone: 0."})
 public final class ValidateCommand implements Callable<Integer> {
   private final Session.Opener ferry;

@@ -52,8 +52,8 @@ public final class VersionCommand implements Callable<Integer> {
   private static Fit fit(String coordinator, String other) {
     return switch (Release.compare(coordinator, other)) {
       case SAME -> Fit.SAME;
-      case ONE_APART -> Fit.ONE_APART;
-      case TOO_FAR_APART -> Fit.TOO_FAR_APART;
+      case COMPATIBLE -> Fit.COMPATIBLE;
+      case INCOMPATIBLE -> Fit.INCOMPATIBLE;
       case UNKNOWN -> Fit.UNKNOWN;
     };
   }
@@ -68,9 +68,10 @@ public final class VersionCommand implements Callable<Integer> {
 
   private static String judged(Fit fit) {
     return switch (fit) {
-      case ONE_APART -> " (works with the coordinator's version; upgrade the older one)";
-      case TOO_FAR_APART -> " (too far from the coordinator's version: upgrade in steps of one)";
-      case SAME, UNKNOWN, UNRECOGNIZED -> "";
+      case COMPATIBLE -> " (works with the coordinator's version; upgrade the older one)";
+      case INCOMPATIBLE -> " (too far from the coordinator's version: upgrade in steps of one)";
+      case UNKNOWN -> " (not a release, or the coordinator is none: whether they fit is not known)";
+      case SAME, UNRECOGNIZED -> "";
     };
   }
 }

@@ -43,7 +43,7 @@ public final class ValidationText {
   }
 
   private static String summary(ValidationReport report, Palette palette) {
-    return String.format(Locale.ROOT, "%s: %d failed, %d to look at, %d passed, %d skipped, in %.1f s",
+    return String.format(Locale.ROOT, "%s: %d failed, %d warnings, %d passed, %d skipped, in %.1f s",
         palette.paint(report.getResult().name()), count(report, Result.FAIL), count(report, Result.WARN),
         count(report, Result.PASS), count(report, Result.SKIPPED), report.getSeconds());
   }

@@ -28,8 +28,7 @@ import org.slf4j.LoggerFactory;
  * records of before are kept aside. Each step may be the last of a process: the next start begins anew, as long as the backup is there.
  */
 public final class Restoration {
-  /** As {@code ferry restore} names it. */
-  static final String BACKUP = "restore.backup";
+  static final String BACKUP = SealedFile.TO_BE_RESTORED;
   private static final String ASIDE = "before-restore-";
   private static final String MAKING = SqliteRecordStore.FILE + ".restoring";
   private static final int MOST_ASIDE = 10_000;
@@ -55,7 +54,7 @@ public final class Restoration {
         StandardOpenOption.WRITE); var _ = lock.lock()) {
       if (Files.exists(file)) {
         Backup backup = read(file);
-        if (Release.compare(version, backup.header().getCoordinatorVersion()) == Release.Fit.TOO_FAR_APART) {
+        if (Release.compare(version, backup.header().getCoordinatorVersion()) == Release.Fit.INCOMPATIBLE) {
           throw new IOException("the backup in %s is of version %s, too far from %s; restore it with its own version"
               .formatted(file, backup.header().getCoordinatorVersion(), version));
         }

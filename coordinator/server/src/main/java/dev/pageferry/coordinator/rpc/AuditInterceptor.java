@@ -64,7 +64,7 @@ final class AuditInterceptor implements ServerInterceptor {
       @Override
       public void onCancel() {
         super.onCancel();
-        // A visit and a validation end when their caller hangs up; every other change goes on to its end without one.
+        // A visit and a validation end when their caller disconnects; every other change goes on to its end without one.
         switch (method) {
           case VISIT -> noted.end(Status.OK);
           case VALIDATION -> noted.end(Status.CANCELLED);

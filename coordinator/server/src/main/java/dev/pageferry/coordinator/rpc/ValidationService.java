@@ -21,14 +21,14 @@ final class ValidationService extends ValidationGrpc.ValidationImplBase {
   public void validate(ValidateRequest request, StreamObserver<ValidateUpdate> observer) {
     Thread validating = Thread.currentThread();
     ((ServerCallStreamObserver<ValidateUpdate>) observer).setOnCancelHandler(() -> {
-      // Told only once this method has returned; the context below is told at once.
+      // gRPC calls this only after this method has returned: the listener below interrupts. Without it onNext would throw.
     });
-    Context.CancellationListener hungUp = _ -> validating.interrupt();
-    Context.current().addListener(hungUp, Runnable::run);
+    Context.CancellationListener disconnected = _ -> validating.interrupt();
+    Context.current().addListener(disconnected, Runnable::run);
     try {
       CoordinatorReplies.answer(observer, () -> report(request, observer));
     } finally {
-      Context.current().removeListener(hungUp);
+      Context.current().removeListener(disconnected);
       boolean _ = Thread.interrupted();
     }
   }

@@ -22,14 +22,15 @@ final class HostChecks {
     }
     for (HostLook each : cluster.hosts()) {
       if (!each.isUp()) {
-        hosts.fail(ANSWER, List.of(each.name()), "it is not heard",
+        hosts.fail(ANSWER, List.of(each.name()), "no heartbeat from it",
             "start its agent, and look at its log; a host that is gone for good: 'ferry host delete %s'".formatted(
                 each.name()));
       } else if (each.isOlder()) {
-        hosts.skip(ANSWER, List.of(each.name()), "its agent is of version %s, which says nothing of itself".formatted(
+        hosts.skip(ANSWER, List.of(each.name()), "its agent (%s) is too old for validation".formatted(
             each.version()));
       } else if (each.facts().isEmpty()) {
-        hosts.fail(ANSWER, List.of(each.name()), "it is heard, and says nothing of itself: " + each.trouble(),
+        hosts.fail(ANSWER, List.of(each.name()),
+            "its heartbeats arrive, but it does not answer the coordinator: " + each.trouble(),
             "the coordinator must reach the agent's --listen address: look at firewalls, and at the agent's log");
       }
     }

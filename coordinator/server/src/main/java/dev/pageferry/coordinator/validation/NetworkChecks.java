@@ -23,11 +23,11 @@ final class NetworkChecks {
   private static final String CABLES = "look at the cables and addresses of the migration network, and let its TCP port through firewalls";
   private static final String SPEED = "look at the speed that card and switch have agreed on (ethtool), and at what else uses the link";
   /** A link that has less than this part of what others have is told apart from noise. */
-  private static final double SLOW = 0.25;
+  private static final double SLOW_FRACTION = 0.25;
   /** Of IP; loopback has one byte more. */
   private static final int LARGEST_PACKET = 65535;
   /** Bytes per second: half of 1 Gbit/s, less what else takes part of it. */
-  private static final double LITTLE = 50e6;
+  private static final double LOW_BYTES_PER_SECOND = 50e6;
   private static final double LONG_ROUND_TRIP_SECONDS = 0.01;
 
   private NetworkChecks() {
@@ -120,23 +120,24 @@ final class NetworkChecks {
     List<Double> rates = measured.stream().map(NetworkChecks::rate).sorted().toList();
     // Any number of slow cards leaves both directions between two good ones: what these have is what the network has.
     double usual = rates.get(Math.max(rates.size() - 2, rates.size() == 2 ? 1 : 0));
-    if (usual < LITTLE) {
+    if (usual < LOW_BYTES_PER_SECOND) {
       network.warn(BANDWIDTH, List.of(), "the fastest links have %s".formatted(Bandwidth.format(usual)),
           "moves take long, and busy VMs may not converge: 1 Gbit/s or more is wanted. " + SPEED);
     }
     List<LinkLook> slow = measured.stream()
-        .filter(each -> rate(each) < SLOW * Math.max(usual, each.cardBytesPerSecond()))
+        .filter(each -> rate(each) < SLOW_FRACTION * Math.max(usual, each.cardBytesPerSecond()))
         .toList();
     List<String> all = cutOff(measured, slow);
     for (String host : all) {
       double best = slow.stream().filter(each -> isOf(each, host)).mapToDouble(NetworkChecks::rate).max().orElse(0);
-      network.warn(BANDWIDTH, List.of(host), "its links have %s or less, and those of others %s".formatted(
+      network.warn(BANDWIDTH, List.of(host), "all its links have at most %s; the fastest have %s".formatted(
           Bandwidth.format(best), Bandwidth.format(usual)), SPEED);
     }
     slow.stream().filter(each -> all.stream().noneMatch(host -> isOf(each, host)))
         .forEach(each -> network.warn(BANDWIDTH, List.of(each.source(), each.destination()),
-            "%s sends %s with %s, and others have %s".formatted(each.source(), each.destination(),
-                Bandwidth.format(rate(each)), Bandwidth.format(usual)),
+            "%s to %s: %s; %s %s".formatted(each.source(), each.destination(), Bandwidth.format(rate(each)),
+                each.cardBytesPerSecond() > usual ? "the slower card has" : "other links have",
+                Bandwidth.format(Math.max(usual, each.cardBytesPerSecond()))),
             SPEED));
     network.passUnlessFound(BANDWIDTH, "%s to %s, measured at the receiver".formatted(
         Bandwidth.format(rates.getFirst()), Bandwidth.format(rates.getLast())));
@@ -187,7 +188,7 @@ final class NetworkChecks {
           Math.min(cards.getOrDefault(each.source(), 0), cards.getOrDefault(each.destination(), 0)));
       if (path > 0 && path < ends) {
         network.warn(MTU, List.of(each.source(), each.destination()),
-            "the way takes packets of %d bytes, and both cards have an MTU of %d".formatted(path, ends),
+            "the path MTU is %d bytes, and both cards have an MTU of %d".formatted(path, ends),
             "something between has a smaller MTU, such as a tunnel or a switch");
       }
     }

@@ -26,11 +26,11 @@ final class Plausible {
    * @throws IllegalArgumentException if a number is one that nothing can have
    */
   static HostFacts facts(HostFacts said) {
-    if (said.getMachineMemoryBytes() < 0 || said.getMachineAvailableBytes() < 0 || said.getProcessors() < 0
-        || said.getStorage().getTotalBytes() < 0 || said.getStorage().getUsableBytes() < 0
+    if (said.getMachineMemoryBytes() < 0 || said.getStorage().getTotalBytes() < 0
+        || said.getStorage().getUsableBytes() < 0
         || said.getCertificate().getNotAfterSeconds() < 0
         || said.getCertificate().getNotAfterSeconds() > LATEST.getEpochSecond()) {
-      throw new IllegalArgumentException("it says of itself what cannot be");
+      throw new IllegalArgumentException("it reported impossible values");
     }
     HostFacts.Builder facts = said.toBuilder();
     shorten(facts, 0);
@@ -43,8 +43,9 @@ final class Plausible {
         && (said.getBytes() == 0 || said.getSeconds() >= SHORTEST_SECONDS)
         && isBetween(said.getRoundTripSeconds(), 0, LONGEST_SECONDS) && said.getPathMtu() >= 0;
     if (!isPossible) {
-      throw new IllegalArgumentException("it measured %d bytes in %s s, which cannot be".formatted(said.getBytes(),
-          said.getSeconds()));
+      throw new IllegalArgumentException(
+          "it reported an impossible measure: %d bytes in %s s".formatted(said.getBytes(),
+              said.getSeconds()));
     }
     return said;
   }

@@ -3,10 +3,14 @@ package dev.pageferry.coordinator.validation;
 import dev.pageferry.coordinator.validation.ClusterLook.HostLook;
 import dev.pageferry.proto.agent.v1.QemuFacts;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /** Whether a machine of QEMU finds on every host what it has on another. */
 final class QemuChecks {
@@ -52,12 +56,13 @@ final class QemuChecks {
 
   private static void differ(List<HostLook> hosts, String check, Function<QemuFacts, String> what, String sentence,
       String cure, Findings.Category qemu) {
-    String most = what.apply(facts(hosts.getFirst()));
+    Map<String, Long> counts = new TreeMap<>(hosts.stream().collect(Collectors.groupingBy(
+        each -> what.apply(facts(each)), Collectors.counting())));
+    String most = Collections.max(counts.entrySet(), Map.Entry.comparingByValue()).getKey();
     for (HostLook each : hosts) {
       String own = what.apply(facts(each));
       if (!own.equals(most)) {
-        qemu.warn(check, List.of(each.name()), "%s; on %s: %s".formatted(sentence.formatted(own),
-            hosts.getFirst().name(), most), cure);
+        qemu.warn(check, List.of(each.name()), "%s; on most hosts: %s".formatted(sentence.formatted(own), most), cure);
       }
     }
     qemu.passUnlessFound(check, "%s on every host".formatted(sentence.formatted(most)));

@@ -109,7 +109,7 @@ final class StorageTrialRun {
     List<String> others = addresses.keySet().stream().filter(each -> !each.equals(holder)).toList();
     try {
       if (!ask(holder, StorageTrial.newBuilder().setStep(Step.LOCK)).getLocked()) {
-        trouble(StorageChecks.LOCKS, List.of(holder), "a file that nobody has locked cannot be locked");
+        trouble(StorageChecks.LOCKS, List.of(holder), "an unlocked file cannot be locked");
         return;
       }
       others.forEach(each -> expect(holder, each, false));
@@ -124,7 +124,7 @@ final class StorageTrialRun {
     try {
       if (ask(other, StorageTrial.newBuilder().setStep(Step.TRY_LOCK)).getLocked() != isFree) {
         trouble(StorageChecks.LOCKS, List.of(holder, other), isFree
-            ? "%s is kept out by a lock that %s has let go of".formatted(other, holder)
+            ? "%s is kept out by a lock that %s has released".formatted(other, holder)
             : "%s gets a lock that %s has".formatted(other, holder));
       }
     } catch (AgentException e) {

@@ -41,7 +41,7 @@ import java.util.stream.Stream;
 /** Looks at hosts and judges what it saw. One at a time: two would measure each other. */
 public final class Validation {
   /** All hosts are asked at the same time; each answers within its own bounds. */
-  private static final Duration INSPECTED = Duration.ofSeconds(45);
+  private static final Duration INSPECTION_TIMEOUT = Duration.ofSeconds(55);
   /** Between two looks at a clock, so that the way of an answer is small beside it. */
   private static final Duration CLOCKS_APART = Duration.ofSeconds(2);
   private static final int MEASURES = 2;
@@ -134,7 +134,7 @@ public final class Validation {
       scheduler.sleep(Duration.ofNanos(Math.max(0, CLOCKS_APART.toNanos() - apart)));
       ClusterLook cluster = new ClusterLook(hosts.stream().map(this::look).toList(), stores, links,
           credentials.map(it -> new OwnCertificate(it.self(), it.notAfter())), version, at);
-      return Reports.of(cluster, scheduler.secondsSince(begunNanos));
+      return ReportBuilder.of(cluster, scheduler.secondsSince(begunNanos));
     }
 
     private void step(String doing) throws InterruptedException {
@@ -179,7 +179,7 @@ public final class Validation {
         });
       }
       for (Map.Entry<String, Promise<HostFacts>> each : asked.entrySet()) {
-        Optional<HostFacts> answer = each.getValue().await(INSPECTED);
+        Optional<HostFacts> answer = each.getValue().await(INSPECTION_TIMEOUT);
         if (answer.isPresent()) {
           facts.put(each.getKey(), answer.get());
         } else {
@@ -187,7 +187,7 @@ public final class Validation {
               .filter(it -> it instanceof AgentException agent && agent.kind() == AgentException.Kind.OLDER)
               .ifPresent(_ -> older.add(each.getKey()));
           troubles.put(each.getKey(), each.getValue().failure().map(it -> String.valueOf(it.getMessage()))
-              .orElse("no answer within %d s".formatted(INSPECTED.toSeconds())));
+              .orElse("no answer within %d s".formatted(INSPECTION_TIMEOUT.toSeconds())));
         }
       }
     }

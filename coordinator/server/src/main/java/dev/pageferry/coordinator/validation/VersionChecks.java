@@ -23,10 +23,10 @@ final class VersionChecks {
         case SAME -> {
           // As it should be.
         }
-        case ONE_APART ->
+        case COMPATIBLE ->
           versions.warn(FIT, self, "its agent is of version %s, the coordinator of %s".formatted(version,
               own), "they work together while a cluster is upgraded: bring all to one version");
-        case TOO_FAR_APART -> versions.fail(FIT, self, "its agent is of version %s, the coordinator of %s".formatted(
+        case INCOMPATIBLE -> versions.fail(FIT, self, "its agent is of version %s, the coordinator of %s".formatted(
             version, own), "versions that are one apart work together: upgrade in steps");
         case UNKNOWN ->
           versions.warn(FIT, self, "its agent is of version '%s', the coordinator of '%s', which are not releases"

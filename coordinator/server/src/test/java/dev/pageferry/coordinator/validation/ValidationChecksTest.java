@@ -103,8 +103,9 @@ class ValidationChecksTest {
   }
 
   private ValidationReport report() {
-    return Reports.of(new ClusterLook(List.copyOf(hosts.values()), storages, List.copyOf(links.values()), own, "0.2.0",
-        NOW), 3);
+    return ReportBuilder
+        .of(new ClusterLook(List.copyOf(hosts.values()), storages, List.copyOf(links.values()), own, "0.2.0",
+            NOW), 3);
   }
 
   /** What is not as it should be is this, and nothing else. */
@@ -146,7 +147,7 @@ class ValidationChecksTest {
   @Test
   void aHostThatIsDownAndOneThatSaysNothingAreFound() {
     change("host-c", it -> with(it, false, Map.of(), Optional.empty(), Optional.empty()));
-    assertThat(only("hosts-answer", Result.FAIL, "host-c").getReason()).isEqualTo("it is not heard");
+    assertThat(only("hosts-answer", Result.FAIL, "host-c").getReason()).isEqualTo("no heartbeat from it");
     change("host-c", it -> with(it, true, Map.of(), Optional.empty(), Optional.empty()));
     assertThat(only("hosts-answer", Result.FAIL, "host-c").getReason()).contains("its agent does not answer");
   }
@@ -216,7 +217,7 @@ class ValidationChecksTest {
       link("host-c", each, 1.2e8, 1500);
     }
     assertThat(only("migration-bandwidth", Result.WARN, "host-c").getReason()).isEqualTo(
-        "its links have 120 MB/s or less, and those of others 1.10 GB/s");
+        "all its links have at most 120 MB/s; the fastest have 1.10 GB/s");
   }
 
   @Test

@@ -20,8 +20,8 @@ import java.util.function.Function;
 
 /** Asks agents about themselves, over gRPC. Questions end when whoever wanted to know disconnects. */
 public final class GrpcHostInspector implements HostInspector {
-  /** QEMU is asked for up to 13 s, storage and names for up to 10 s each. */
-  private static final long INSPECT_SECONDS = 40;
+  /** Longer than an inspection may take: QEMU 13 s, two cards 5 s each, names 10 s, storage 10 s. */
+  private static final long INSPECT_SECONDS = 50;
   private static final long CLOCK_SECONDS = 3;
   private static final long STORAGE_SECONDS = 15;
   private static final long LINK_SECONDS = 20;

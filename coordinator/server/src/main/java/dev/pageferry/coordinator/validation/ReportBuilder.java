@@ -5,9 +5,9 @@ import dev.pageferry.coordinator.validation.ClusterLook.HostLook;
 import dev.pageferry.proto.cluster.v1.ValidationLink;
 import dev.pageferry.proto.cluster.v1.ValidationReport;
 
-/** What is made of what was seen. */
-final class Reports {
-  private Reports() {
+/** Runs all checks, and makes the report. */
+final class ReportBuilder {
+  private ReportBuilder() {
   }
 
   static ValidationReport of(ClusterLook cluster, double seconds) {
