@@ -20,7 +20,12 @@ namespace_of() { # MACHINE
   [ -f "$dir/$1/namespace" ] && read -r ns inode boot <"$dir/$1/namespace" || return 1
   [ "$boot" = "$(boot_id)" ] && [ -e "$namespaces/$ns" ] || return 1
   # There is no inode yet if 'up' was killed while it made the namespace.
-  [ "$inode" = - ] || [ "$inode" = "$(stat -Lc %i "$namespaces/$ns")" ] || return 1
+  if [ "$inode" = - ]; then
+    # Only one that is as it was made: by now it may be another lab's.
+    if [ -n "$(ip netns pids "$ns")" ] || [ "$(ip -n "$ns" -o link show | wc -l)" -gt 1 ] || [ -e "$tmpfs/$ns" ]; then return 1; fi
+  else
+    [ "$inode" = "$(stat -Lc %i "$namespaces/$ns")" ] || return 1
+  fi
   echo "$ns"
 }
 

@@ -65,7 +65,7 @@ launch() { # NAME
   local program=ferry-agent module=agent start=''
   # shellcheck disable=SC2034 # The next line reads it.
   [ "$1" = coordinator ] && program=ferry-coordinator module=coordinator/server
-  # shellcheck source=from-checkout.sh
+  # shellcheck source=launch/from-checkout.sh
   . "$root/scripts/launch/from-checkout.sh"
   local -a args on
   mapfile -t args <"$dir/$1/args"

@@ -22,6 +22,7 @@ final class LocalDatagrams {
   private static final short AF_UNIX = 1;
   private static final int SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
   private static final int MSG_NOSIGNAL = 0x4000;
+  private static final int MSG_DONTWAIT = 0x40;
   /** Of struct sockaddr_un: the family, and a path with the zero behind it. */
   private static final int PATH_OFFSET = 2;
   private static final int PATH_BYTES = 108;
@@ -42,10 +43,10 @@ final class LocalDatagrams {
   }
 
   /**
-   * Sends one, and waits while the receiver has too many unread.
+   * Sends one, and does not wait where the receiver has too many unread.
    *
    * @param socket an absolute path, or {@code @} and the name of an abstract socket
-   * @throws IOException if there is no such socket, or nobody reads from it
+   * @throws IOException if there is no such socket, nobody reads from it, or it has too many unread
    */
   static void send(String socket, String text) throws IOException {
     try (Arena call = Arena.ofConfined()) {
@@ -57,7 +58,7 @@ final class LocalDatagrams {
         throw failed("socket", socket, state);
       }
       try {
-        long sent = (long) SENDTO.invokeExact(state, descriptor, bytes, bytes.byteSize(), MSG_NOSIGNAL, address,
+        long sent = (long) SENDTO.invokeExact(state, descriptor, bytes, bytes.byteSize(), MSG_NOSIGNAL | MSG_DONTWAIT, address,
             (int) address.byteSize());
         if (sent != bytes.byteSize()) {
           throw failed("sendto", socket, state);

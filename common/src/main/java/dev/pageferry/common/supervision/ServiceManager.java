@@ -19,6 +19,8 @@ public final class ServiceManager {
 
   private final Optional<String> socket;
   private final Optional<Duration> patience;
+  /** That the server answers could not be told: the next beat says it, too. */
+  private volatile boolean owesReady;
 
   private ServiceManager(Optional<String> socket, Optional<Duration> patience) {
     this.socket = socket;
@@ -51,19 +53,23 @@ public final class ServiceManager {
 
   /** The server answers. */
   public void ready() {
-    tell("READY=1");
+    owesReady = !tell("READY=1");
   }
 
   void alive() {
-    tell("WATCHDOG=1");
+    if (owesReady) {
+      ready();
+    }
+    boolean _ = tell("WATCHDOG=1");
   }
 
   /** It begins to end. */
   public void stopping() {
-    tell("STOPPING=1");
+    boolean _ = tell("STOPPING=1");
   }
 
-  private void tell(String state) {
+  /** Whether it has been told, or wants to hear nothing. */
+  private boolean tell(String state) {
     if (socket.isPresent()) {
       try {
         LocalDatagrams.send(socket.get(), state);
@@ -71,7 +77,9 @@ public final class ServiceManager {
         // Not a constant: settings say how logs are written, and come first.
         Logger log = LoggerFactory.getLogger(ServiceManager.class);
         log.warn("the service manager was not told {}: {}", state, e.getMessage());
+        return false;
       }
     }
+    return true;
   }
 }
