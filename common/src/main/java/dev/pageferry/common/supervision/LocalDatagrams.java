@@ -58,7 +58,8 @@ final class LocalDatagrams {
         throw failed("socket", socket, state);
       }
       try {
-        long sent = (long) SENDTO.invokeExact(state, descriptor, bytes, bytes.byteSize(), MSG_NOSIGNAL | MSG_DONTWAIT, address,
+        long sent = (long) SENDTO.invokeExact(state, descriptor, bytes, bytes.byteSize(), MSG_NOSIGNAL | MSG_DONTWAIT,
+            address,
             (int) address.byteSize());
         if (sent != bytes.byteSize()) {
           throw failed("sendto", socket, state);

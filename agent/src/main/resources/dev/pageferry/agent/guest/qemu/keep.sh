@@ -14,9 +14,12 @@ trap '' HUP INT QUIT TERM
 mkfifo -m 600 "$directory/leash" || exit 1
 # For a moment both ends are open here: else this would wait for the agent, and be there for ever if that ended now.
 exec 4<>"$directory/leash" 3<"$directory/leash" 4>&-
+# What the agent has for --uplink is not for guests.
+drop=''
+grep -q '^CapAmb:[[:space:]]*0*$' /proc/self/status 2>/dev/null || drop='--inh-caps=-net_raw --ambient-caps=-net_raw'
 # If this process ends before that is set, nobody tells QEMU any more: so it is not begun then.
-# shellcheck disable=SC2016 # the inner shell replaces these
-setpriv --pdeathsig KILL -- sh -c '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"' sh "$$" "$@" 3<&- </dev/null &
+# shellcheck disable=SC2016,SC2086 # the inner shell replaces these; options are words
+setpriv --pdeathsig KILL $drop -- sh -c '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"' sh "$$" "$@" 3<&- </dev/null &
 qemu=$!
 echo "$$ $qemu" >"$directory/pids.new" && mv "$directory/pids.new" "$directory/pids"
 # Less than nothing: the agent that starts QEMU takes a moment until it has its end. That is looked for often, so that what it says is
