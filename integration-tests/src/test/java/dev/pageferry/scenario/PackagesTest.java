@@ -177,6 +177,7 @@ class PackagesTest {
     qemu.start(Pattern.compile("runs"));
     Files.writeString(debian.file(machine.substring(1) + "/pids"), "%d %d\n".formatted(qemu.pid(), qemu.pid()));
     Files.writeString(debian.file(machine.substring(1) + "/ram"), "of a guest");
+    Files.writeString(debian.file(machine.substring(1) + "/record"), "of a machine");
     assertThat(guestsHere("--ending")).isEqualTo("0");
 
     assertRefused();

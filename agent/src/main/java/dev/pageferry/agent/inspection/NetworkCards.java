@@ -29,8 +29,11 @@ final class NetworkCards {
     }
   }
 
-  /** What the kernel says of its speed; 0: nothing, as of virtual cards. */
+  /** What the kernel says of its speed; 0: nothing, or it is a virtual one, of which it says what was never measured. */
   private static long megabits(String card) {
+    if (!Files.exists(CARDS.resolve(card).resolve("device"))) {
+      return 0;
+    }
     try {
       return Math.max(0, Long.parseLong(Files.readString(CARDS.resolve(card).resolve("speed")).strip()));
     } catch (IOException | NumberFormatException e) {

@@ -23,6 +23,9 @@ import org.slf4j.LoggerFactory;
 final class QemuAbilities {
   private static final Logger log = LoggerFactory.getLogger(QemuAbilities.class);
 
+  /** That every processor since 2003 can be. */
+  private static final String PLAIN_MODEL = "qemu64";
+
   private final QemuProbe probe;
   private final QemuPaths paths;
   /** Held while QEMU is asked, as one answer is enough. */
@@ -46,7 +49,7 @@ final class QemuAbilities {
   ResolvedSpec resolve(VmSpec message) throws IOException, InterruptedException {
     QemuMachine asked = message.getQemu();
     boolean isAuto = asked.getAccel().equals(Accelerator.AUTO);
-    Optional<String> trouble = isAuto ? troubleWithKvm() : Optional.empty();
+    Optional<String> trouble = isAuto ? troubleWithKvmFor(asked.getCpu()) : Optional.empty();
     Accelerator accelerator = isAuto
         ? trouble.isPresent() ? Accelerator.TCG : Accelerator.KVM
         : Accelerator.of(asked.getAccel());
@@ -63,7 +66,7 @@ final class QemuAbilities {
 
   /** What machines can be here, and by which accelerator where that is left to the host. */
   QemuFacts facts() throws IOException, InterruptedException {
-    Accelerator accelerator = troubleWithKvm().isPresent() ? Accelerator.TCG : Accelerator.KVM;
+    Accelerator accelerator = troubleWithKvmFor(PLAIN_MODEL).isPresent() ? Accelerator.TCG : Accelerator.KVM;
     QemuProbe.Answer known = answer(accelerator, _ -> true);
     QemuFacts.Builder facts = QemuFacts.newBuilder().setVersion(known.version().toString())
         .setAccel(accelerator.option());
@@ -111,6 +114,20 @@ final class QemuAbilities {
         throw new IOException("this host has no KVM for guests: " + trouble.get());
       }
     }
+  }
+
+  /** Why a guest with that CPU model is not to have KVM: it may run guests, and lack what every processor has (one that is emulated, poorly). */
+  private Optional<String> troubleWithKvmFor(String cpu) throws IOException, InterruptedException {
+    Optional<String> trouble = troubleWithKvm();
+    if (trouble.isPresent()) {
+      return trouble;
+    }
+    List<String> missing = answer(Accelerator.KVM, known -> known.cpus().containsKey(cpu)).cpus().getOrDefault(cpu,
+        List.of());
+    return missing.isEmpty()
+        ? Optional.empty()
+        : Optional
+            .of("CPU model '%s' needs %s, which kvm does not have here".formatted(cpu, String.join(", ", missing)));
   }
 
   private Optional<String> troubleWithKvm() throws InterruptedException {

@@ -37,6 +37,11 @@ class QemuAbilitiesTest {
 
   /** @param underKvm what becomes of a guest that it boots there */
   private QemuAbilities abilities(String underKvm) throws IOException {
+    return abilities(underKvm, "");
+  }
+
+  /** @param poor the accelerator under which one model lacks features; empty: under each */
+  private QemuAbilities abilities(String underKvm, String poor) throws IOException {
     Path qemu = directory.resolve("qemu");
     Files.writeString(qemu,
         """
@@ -49,9 +54,13 @@ class QemuAbilitiesTest {
             echo '{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}}, "capabilities": []}}'
             echo '{"return": {}}'
             echo '{"return": [{"name": "pc-q35-10.0", "alias": "q35"}, {"name": "pc-i440fx-10.0", "alias": "pc"}, {"name": "none"}]}'
-            echo '{"return": [{"name": "qemu64", "unavailable-features": []}, {"name": "EPYC", "unavailable-features": ["sse4a", "svm"]}]}'
+            missing=
+            case "$*" in
+              *%s*) missing='"sse4a", "svm"' ;;
+            esac
+            echo '{"return": [{"name": "qemu64", "unavailable-features": []}, {"name": "EPYC", "unavailable-features": ['"$missing"']}]}'
             """
-            .formatted(log, underKvm));
+            .formatted(log, underKvm, poor));
     Files.setPosixFilePermissions(qemu, PosixFilePermissions.fromString("rwx------"));
     return new QemuAbilities(new QemuProbe(qemu.toString(), directory, kvm),
         paths(qemu.toString()),
@@ -107,6 +116,16 @@ class QemuAbilitiesTest {
     assertThatThrownBy(() -> abilities.check(spec("pc-q35-10.0", "qemu64", "kvm")))
         .hasMessageContaining("this host has no KVM for guests");
     assertThatCode(() -> abilities.check(spec("pc-q35-10.0", "qemu64", "tcg"))).doesNotThrowAnyException();
+  }
+
+  @Test
+  void autoIsEmulationWhereKvmLacksWhatTheCpuModelNeeds() throws Exception {
+    ResolvedSpec resolved = abilities(RUNS_GUESTS, "kvm").resolve(asked("q35", "EPYC", "auto"));
+    assertThat(resolved.message().getQemu().getAccel()).isEmpty();
+    assertThat(resolved.acceleratorReason())
+        .isEqualTo("CPU model 'EPYC' needs sse4a, svm, which kvm does not have here");
+    assertThatThrownBy(() -> abilities(RUNS_GUESTS, "kvm").resolve(asked("q35", "EPYC", "kvm")))
+        .hasMessageContaining("which kvm does not have here");
   }
 
   @Test
