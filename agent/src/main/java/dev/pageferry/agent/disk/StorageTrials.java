@@ -13,6 +13,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -25,8 +26,8 @@ import java.util.stream.Stream;
  */
 public final class StorageTrials {
   private static final Duration LOCKED_AT_MOST = Duration.ofSeconds(30);
-  /** No trial takes so long. */
-  private static final Duration ABANDONED_AFTER = Duration.ofHours(1);
+  /** No trial takes so long, and no two hosts' clocks are so far apart that it could seem so. */
+  private static final Duration ABANDONED_AFTER = Duration.ofDays(7);
   private static final int MAX_BYTES = 512;
 
   private final Path directory;
@@ -55,8 +56,8 @@ public final class StorageTrials {
     Path beingMade = directory.resolve(file.getFileName() + ".new");
     try {
       Files.createDirectories(directory);
-      sweep();
       double seconds = writeAndMeasureFlush(beingMade, bytes);
+      sweep(Files.getLastModifiedTime(beingMade));
       Files.move(beingMade, file, StandardCopyOption.ATOMIC_MOVE);
       StorageFiles.syncDirectory(directory);
       return seconds;
@@ -65,11 +66,15 @@ public final class StorageTrials {
     }
   }
 
-  /** Removes what trials have left that were cut short. */
-  private void sweep() throws IOException {
+  /**
+   * Removes what trials have left that were cut short.
+   *
+   * @param now as the storage has it: this host's clock may be the one that is off
+   */
+  private void sweep(FileTime now) throws IOException {
     try (Stream<Path> files = Files.list(directory)) {
       for (Path each : files.toList()) {
-        if (Files.getLastModifiedTime(each).toMillis() < scheduler.wallMillis() - ABANDONED_AFTER.toMillis()) {
+        if (Files.getLastModifiedTime(each).toMillis() < now.toMillis() - ABANDONED_AFTER.toMillis()) {
           Files.deleteIfExists(each);
         }
       }
@@ -110,7 +115,7 @@ public final class StorageTrials {
       return false;
     }
     held.put(trial, lock.get());
-    Task _ = scheduler.start("trial-lock", () -> {
+    Task _ = scheduler.startBlocking("trial-lock", () -> {
       try {
         scheduler.sleep(LOCKED_AT_MOST);
         unlock(trial);

@@ -8,8 +8,7 @@ import java.util.function.Supplier;
 
 /**
  * Behind TLS a receiver cannot say where the socket's bytes go: what was decrypted is copied there, once. What comes while the
- * receiver does not read is held; that is at most what one turn of the
- * socket brings, since the socket is not read either.
+ * receiver does not read is held; that is at most what one turn of the socket brings, since the socket is not read either.
  */
 final class CopiedReads extends ChannelDuplexHandler {
   private final Supplier<ByteBuf> nextTarget;

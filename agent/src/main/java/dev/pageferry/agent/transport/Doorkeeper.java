@@ -24,7 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Meets a new connection, which has a few seconds and one short frame to show who it is: a control stream by the
- * migration's token, a data stream by its proof of the session key, a measure of the link by a token of its own. Until then it costs a bounded few bytes.
+ * migration's token, a data stream by its proof of the session key, a measure of the link by a token of its own. Until then
+ * it costs a bounded few bytes.
  */
 final class Doorkeeper extends SimpleChannelInboundHandler<MessageLite> {
   private static final Logger log = LoggerFactory.getLogger(Doorkeeper.class);

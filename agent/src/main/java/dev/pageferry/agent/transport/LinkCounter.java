@@ -10,8 +10,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Counts bytes that mean nothing, in front of a connection's codec, until they are enough or their time is up; then says how
- * many came. What the first read brought is not counted: its time is not known, unless nothing else comes. The source closes: a connection that is closed here
- * while its bytes still come is reset, and the answer with it.
+ * many came. What the first read brought counts only if nothing follows: how long it took to come is not known. The source
+ * closes: a connection that is closed here while its bytes still come is reset, and the answer with it.
  */
 final class LinkCounter extends SimpleChannelInboundHandler<ByteBuf> {
   /** A source that may send and does not is on a link that swallows large packets. */

@@ -84,7 +84,7 @@ final class SettingsTest {
     ferry.environment.put("FERRY_COORDINATOR", cluster.address());
     assertThat(ferry.run("version")).isZero();
     assertThat(ferry.outLines()).containsExactly(
-        "ferry:        dev (not a release, or the coordinator is none: whether they fit is not known)",
+        "ferry:        dev (cannot be compared with the coordinator's version)",
         "coordinator:  0.1.9",
         "host-a:       0.1.0 (works with the coordinator's version; upgrade the older one)");
     assertThat(ferry.run("version", "-o", "json")).isZero();

@@ -67,7 +67,8 @@ final class QemuAbilities {
   /** What machines can be here, and by which accelerator where that is left to the host. */
   QemuFacts facts() throws IOException, InterruptedException {
     Accelerator accelerator = troubleWithKvmFor(PLAIN_MODEL).isPresent() ? Accelerator.TCG : Accelerator.KVM;
-    QemuProbe.Answer known = answer(accelerator, _ -> true);
+    // Asked anew: it may have been upgraded since.
+    QemuProbe.Answer known = answer(accelerator, _ -> false);
     QemuFacts.Builder facts = QemuFacts.newBuilder().setVersion(known.version().toString())
         .setAccel(accelerator.option());
     known.types().stream().filter(QemuSpec::isVersioned).sorted().forEach(facts::addMachineTypes);

@@ -70,7 +70,7 @@ public final class VersionCommand implements Callable<Integer> {
     return switch (fit) {
       case COMPATIBLE -> " (works with the coordinator's version; upgrade the older one)";
       case INCOMPATIBLE -> " (too far from the coordinator's version: upgrade in steps of one)";
-      case UNKNOWN -> " (not a release, or the coordinator is none: whether they fit is not known)";
+      case UNKNOWN -> " (cannot be compared with the coordinator's version)";
       case SAME, UNRECOGNIZED -> "";
     };
   }

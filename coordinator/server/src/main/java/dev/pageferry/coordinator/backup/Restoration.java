@@ -20,6 +20,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,15 +64,15 @@ public final class Restoration {
           Files.deleteIfExists(directory.resolve(each));
         }
         SqliteRecordStore.make(directory.resolve(MAKING), backup.records(), backup.header().getRevision());
-        Path aside = putAside(directory);
+        Optional<Path> aside = putAside(directory);
         Files.move(directory.resolve(MAKING), directory.resolve(SqliteRecordStore.FILE),
             StandardCopyOption.ATOMIC_MOVE);
         sync(directory);
         Files.delete(file);
         sync(directory);
-        log.warn("records restored from a backup of {} (revision {}, {} records); those of before are in {}",
+        log.warn("records restored from a backup of {} (revision {}, {} records); {}",
             Instant.ofEpochSecond(backup.header().getAt().getSeconds()), backup.header().getRevision(),
-            backup.records().size(), aside);
+            backup.records().size(), aside.map(it -> "those of before are in " + it).orElse("there were none before"));
       }
     }
   }
@@ -108,7 +109,12 @@ public final class Restoration {
     }
   }
 
-  private static Path putAside(Path directory) throws IOException {
+  /** Where they are now; empty: there were none. */
+  private static Optional<Path> putAside(Path directory) throws IOException {
+    if (SqliteRecordStore.files(SqliteRecordStore.FILE).stream()
+        .noneMatch(each -> Files.exists(directory.resolve(each)))) {
+      return Optional.empty();
+    }
     Path aside = newDirectory(directory);
     for (String each : SqliteRecordStore.files(SqliteRecordStore.FILE).reversed()) {
       try {
@@ -117,7 +123,7 @@ public final class Restoration {
         // There were none, or the process that began this has moved it.
       }
     }
-    return aside;
+    return Optional.of(aside);
   }
 
   private static Path newDirectory(Path directory) throws IOException {

@@ -71,7 +71,7 @@ public final class SqliteRecordStore implements RecordStore {
 
   /** The files of a store, the one that all depends on first. */
   public static List<String> files(String name) {
-    return List.of(name, name + "-wal", name + "-shm");
+    return List.of(name, name + "-journal", name + "-wal", name + "-shm");
   }
 
   /**
