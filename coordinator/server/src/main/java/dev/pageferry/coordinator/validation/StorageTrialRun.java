@@ -48,7 +48,7 @@ final class StorageTrialRun {
       addresses.keySet().forEach(this::write);
       List<String> writers = List.copyOf(written.keySet());
       for (String reader : addresses.keySet()) {
-        for (String writer : read(reader, writers)) {
+        for (String writer : writersFor(reader, writers)) {
           if (!reader.equals(writer)) {
             read(reader, writer);
           }
@@ -64,8 +64,8 @@ final class StorageTrialRun {
     return new StorageLook(storageId, List.copyOf(addresses.keySet()), Map.copyOf(flushSeconds), List.copyOf(troubles));
   }
 
-  /** All, or of many those that follow in a ring: what a file server does for one it does for the next. */
-  private static List<String> read(String reader, List<String> writers) {
+  /** Whose files a host reads: all, or of many those that follow in a ring: what a file server does for one it does for the next. */
+  private static List<String> writersFor(String reader, List<String> writers) {
     if (writers.size() <= Pair.ALL_UP_TO) {
       return writers;
     }
