@@ -96,7 +96,7 @@ stop() { # NAME
   local pid i
   pid=$(pid_of "$1") || return 0
   kill -TERM "$pid" 2>/dev/null || true
-  for i in $(seq 150); do
+  for i in $(seq 300); do
     pid_of "$1" >/dev/null || return 0
     sleep 0.1
   done
