@@ -154,11 +154,14 @@ end_all() { # NAMESPACE SIGNAL
 
 remove_machine() { # MACHINE
   local ns
+  power_off "$1"
   if ns=$(namespace_of "$1"); then
     end_all "$ns" TERM
     ip netns del "$ns"
     rm -rf "${tmpfs:?}/${ns:?}"
+    remove_control_groups "$ns"
   fi
+  forget_debian "$1"
   rm -f "$dir/$1/namespace"
   rmdir "$dir/$1" 2>/dev/null || true
 }

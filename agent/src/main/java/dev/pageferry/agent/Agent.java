@@ -169,7 +169,7 @@ final class Agent implements RunningServer {
       Optional<SharedStorage> storage, Optional<Credentials> credentials, MigrationTls tls) {
     HostInspection.Subject subject = new HostInspection.Subject(version,
         config.advertised(config.listen(), 0).host(), config.advertised(config.migrationListen(), 0).host(),
-        qemu::facts, storage, credentials, () -> !outgoing.isEmpty() || !incoming.isEmpty());
+        qemu::facts, storage, credentials, () -> outgoing.underWay() > 0 || incoming.underWay() > 0);
     return new HostInspectionService(new HostInspection(subject, Scheduler.SYSTEM), links,
         new LinkMeter(loops, config.congestionControl(), tls, Scheduler.SYSTEM));
   }
@@ -195,7 +195,7 @@ final class Agent implements RunningServer {
   private void rehearse(AgentConfig config, MigrationTls tls) {
     if (config.rehearse()) {
       MoveRehearsal.start(config.hostId(), tls, rpc::rehearseCommit, config.congestionControl(),
-          () -> outgoing.isEmpty() && incoming.isEmpty());
+          () -> outgoing.hasHadNone() && incoming.hasHadNone());
     }
   }
 

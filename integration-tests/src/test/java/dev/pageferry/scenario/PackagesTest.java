@@ -139,7 +139,7 @@ class PackagesTest {
     await().untilAsserted(() -> assertThat(guestsHere("--ending")).isEqualTo("1"));
     Map<Long, String> before = debian.processes();
 
-    String upgraded = debian.install(nextVersion());
+    String upgraded = debian.install(DebianPackages.asVersion(NEXT, directory));
 
     assertThat(upgraded).contains("pageferry-agent: still runs as it was: a restart would end 1 guest(s)");
     assertThat(debian.require("dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", "pageferry-agent"))
@@ -204,26 +204,5 @@ class PackagesTest {
     assertThat(debian.require("find", "/", "-xdev", "-name", "*ferry*", "-not", "-path", "/tmp/*", "-not", "-path",
         "/root/*").lines()).containsExactly("/srv/pageferry");
     assertThat(debian.file(disks.substring(1))).exists();
-  }
-
-  /** The same packages under another version, with other files: programs of before find theirs no more. */
-  private List<Path> nextVersion() throws Exception {
-    List<Path> next = new ArrayList<>();
-    for (Path each : DebianPackages.files()) {
-      Path renamed = directory.resolve(each.getFileName());
-      CommandResult made = CommandResult.of(List.of("bash", "-euc", """
-          dpkg-deb --raw-extract "$0" "$1"
-          version=$(sed -n 's/^Version: //p' "$1/DEBIAN/control")
-          sed -i "s/^Version: .*/Version: $3/; s/(= $version)/(= $3)/" "$1/DEBIAN/control"
-          for jar in "$1"/usr/lib/pageferry/*/lib/{agent,coordinator,ferry}-"$version".jar; do
-            [ ! -e "$jar" ] || mv "$jar" "${jar%-*}-$3.jar"
-          done
-          dpkg-deb -Znone --build "$1" "$2"
-          """, each.toString(), directory.resolve("unpacked-" + next.size()).toString(), renamed.toString(), NEXT),
-          Map.of());
-      assertThat(made.exitCode()).as(made.toString()).isZero();
-      next.add(renamed);
-    }
-    return next;
   }
 }

@@ -3,6 +3,7 @@ package dev.pageferry.support;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -45,6 +46,12 @@ public final class DebianPackages {
     return made.exitCode() == 0 ? Optional.empty() : Optional.of(made.errors().strip());
   }
 
+  /** Why no Debian can be booted here, as {@code scripts/lab up --debian} does; empty if it can. */
+  public static Optional<String> bootObstacle() throws IOException, InterruptedException {
+    CommandResult made = CommandResult.of(List.of(ROOT.resolve("scripts/debian-root").toString(), "--boots"), Map.of());
+    return made.exitCode() == 0 ? Optional.empty() : Optional.of(made.errors().strip());
+  }
+
   public static boolean isInstalled(String program) {
     return Stream.of(System.getenv("PATH").split(":")).anyMatch(each -> Files.isExecutable(Path.of(each, program)));
   }
@@ -69,5 +76,28 @@ public final class DebianPackages {
   /** All, in an order in which they can be installed. */
   public static List<Path> files() throws IOException {
     return List.of(file("runtime"), file("coordinator"), file("agent"), file("client"));
+  }
+
+  /** The same packages under another version, with other files, in a directory: programs of before find theirs no more. */
+  public static List<Path> asVersion(String version, Path directory) throws IOException, InterruptedException {
+    List<Path> made = new ArrayList<>();
+    for (Path each : files()) {
+      Path renamed = directory.resolve(each.getFileName());
+      CommandResult done = CommandResult.of(List.of("bash", "-euc", """
+          dpkg-deb --raw-extract "$0" "$1"
+          version=$(sed -n 's/^Version: //p' "$1/DEBIAN/control")
+          sed -i "s/^Version: .*/Version: $3/; s/(= $version)/(= $3)/" "$1/DEBIAN/control"
+          for jar in "$1"/usr/lib/pageferry/*/lib/{agent,coordinator,ferry}-"$version".jar; do
+            [ ! -e "$jar" ] || mv "$jar" "${jar%-*}-$3.jar"
+          done
+          dpkg-deb -Znone --build "$1" "$2"
+          rm -r "$1"
+          """, each.toString(), directory.resolve("unpacked").toString(), renamed.toString(), version), Map.of());
+      if (done.exitCode() != 0) {
+        throw new IllegalStateException(done.toString());
+      }
+      made.add(renamed);
+    }
+    return made;
   }
 }

@@ -92,6 +92,11 @@ public final class NamespaceLab implements AutoCloseable {
     return new NamespaceLab(prefix(), all);
   }
 
+  /** Four hosts, a coordinator and a machine {@code desk}, each a small Debian of its own where nothing of Pageferry is installed. */
+  public static NamespaceLab ofDebians() throws IOException, InterruptedException {
+    return new NamespaceLab(prefix() + "-debian", List.of("--debian", "--hosts", "4", "--machine", "desk"));
+  }
+
   /** A second one, with a single host, beside one of this test. */
   public static NamespaceLab beside() throws IOException, InterruptedException {
     return new NamespaceLab(prefix() + "-beside", List.of("--hosts", "1", "--memory", "64MiB"));
@@ -101,8 +106,11 @@ public final class NamespaceLab implements AutoCloseable {
     this.name = name;
     directory = Files.createTempDirectory(Files.createDirectories(ROOT.resolve("integration-tests/target/scenario")),
         "namespaces-");
-    List<String> up = new ArrayList<>(List.of("--name", name, "--agent-option", "rehearse=false"));
+    List<String> up = new ArrayList<>(List.of("--name", name));
     up.addAll(options);
+    if (!options.contains("--debian")) {
+      up.addAll(List.of("--agent-option", "rehearse=false"));
+    }
     String unused = done("up", up.toArray(String[]::new));
   }
 

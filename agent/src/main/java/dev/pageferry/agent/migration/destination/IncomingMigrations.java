@@ -201,8 +201,8 @@ public final class IncomingMigrations implements IncomingDirectory {
     }
   }
 
-  /** Whether there has been none yet, and none is expected. */
-  public synchronized boolean isEmpty() {
+  /** Whether none has come since the agent started, and none is expected. */
+  public synchronized boolean hasHadNone() {
     return expected.isEmpty() && started.isEmpty();
   }
 

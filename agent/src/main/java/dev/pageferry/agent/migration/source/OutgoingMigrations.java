@@ -120,9 +120,14 @@ public final class OutgoingMigrations {
     });
   }
 
-  /** Whether there has been none yet. */
-  public synchronized boolean isEmpty() {
+  /** Whether none has gone since the agent started. */
+  public synchronized boolean hasHadNone() {
     return entries.isEmpty();
+  }
+
+  /** How many go now; the saves of guests do not count. */
+  public synchronized int underWay() {
+    return (int) entries.values().stream().filter(Entry.Running.class::isInstance).count();
   }
 
   /** The migration of a VM that is under way, if any. */

@@ -104,7 +104,7 @@ class IncomingMigrationsTest {
       return link.get() == null;
     });
     assertThat(incoming.state(MIGRATION)).isEqualTo(State.DISCARDED);
-    assertThat(incoming.isEmpty()).isFalse();
+    assertThat(incoming.hasHadNone()).isFalse();
   }
 
   @Test

@@ -1,0 +1,203 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.pageferry.support.CommandResult;
+import dev.pageferry.support.DebianPackages;
+import dev.pageferry.support.NamespaceLab;
+import dev.pageferry.support.OperationsManual;
+import dev.pageferry.support.OperationsManual.Block;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The operations manual, from top to bottom, on small Debian machines with systemd. */
+@Timeout(900)
+class OperationsTest {
+  private static final String NEXT = "9.9";
+  private static final Duration PATIENCE = Duration.ofSeconds(90);
+  /** How a directory of the lab is mounted where the kernel has no NFS, or nobody serves it. */
+  private static final String IN_PLACE_OF_NFS = """
+      mkdir -p /srv/pageferry
+      echo '/mnt/lab /srv/pageferry none bind 0 0' >>/etc/fstab
+      """;
+
+  @TempDir
+  Path directory;
+  private @Nullable NamespaceLab started;
+
+  @AfterEach
+  void end() throws Exception {
+    if (started != null) {
+      started.close();
+    }
+  }
+
+  private NamespaceLab lab() {
+    return Objects.requireNonNull(started);
+  }
+
+  @Test
+  void everyBlockOfTheManualSaysWhereItRunsAndAllButTheStorageAreMachinesOfTheLab() throws Exception {
+    Set<String> machines = new TreeSet<>();
+    OperationsManual.blocks().forEach(each -> machines.addAll(each.machines()));
+    assertThat(machines).containsExactly("coordinator", "desk", "host-a", "host-b", "host-c", "host-d", "storage");
+  }
+
+  @Test
+  void everyCommandOfTheManualDoesWhatItSays() throws Exception {
+    for (Optional<String> each : List.of(NamespaceLab.obstacle(), DebianPackages.obstacle(),
+        DebianPackages.bootObstacle())) {
+      assumeTrue(each.isEmpty(), "SKIPPED: " + each.orElse(""));
+    }
+    System.err.println("SKIPPED in part: NFS; a directory of the lab is mounted in its place");
+    started = NamespaceLab.ofDebians();
+    preparePackagesAndStorage();
+    String section = "";
+    for (Block each : OperationsManual.blocks()) {
+      if (!each.section().equals(section)) {
+        section = each.section();
+        before(section);
+      }
+      for (String machine : each.machines()) {
+        if (!machine.equals("storage")) {
+          check(each, machine, run(each, machine));
+        }
+      }
+    }
+    assertNothingIsLeftOnHosts();
+  }
+
+  private void preparePackagesAndStorage() throws Exception {
+    for (Path each : DebianPackages.files()) {
+      put(each, "desk", "/root/" + each.getFileName());
+    }
+    lab().in("desk", "mkdir", "/root/next");
+    for (Path each : DebianPackages.asVersion(NEXT, directory)) {
+      put(each, "desk", "/root/next/" + each.getFileName());
+      Files.delete(each);
+    }
+    lab().in("coordinator", "sh", "-c", "chown 7400:7400 /mnt/lab && chmod 700 /mnt/lab");
+  }
+
+  private void put(Path file, String machine, String path) throws Exception {
+    Path handed = lab().directory().resolve("shared").resolve("handed");
+    Files.copy(file, handed);
+    lab().in(machine, "mv", "/mnt/lab/handed", path);
+  }
+
+  /** What happens outside of the page. */
+  private void before(String section) throws Exception {
+    if (section.equals("A host that died")) {
+      lab().done("kill", "host-c");
+    }
+  }
+
+  private String run(Block block, String machine) throws Exception {
+    String script = block.needsNfs() ? IN_PLACE_OF_NFS : block.script();
+    if (block.until().isEmpty()) {
+      return shell(block, machine, script);
+    }
+    String[] output = {""};
+    await().atMost(PATIENCE).pollInterval(Duration.ofMillis(500)).until(() -> {
+      output[0] = shell(block, machine, script);
+      return isAsSaid(block.until(), output[0]);
+    });
+    return output[0];
+  }
+
+  private static boolean isAsSaid(String until, String hosts) {
+    return switch (until) {
+      case "all hosts are UP" -> !hosts.contains(" DOWN ") && hosts.contains(" UP ");
+      case "host-c is DOWN" -> hosts.lines().anyMatch(each -> each.startsWith("host-c ") && each.contains(" DOWN "));
+      default -> throw new IllegalArgumentException(until);
+    };
+  }
+
+  private String shell(Block block, String machine, String script) throws IOException, InterruptedException {
+    CommandResult result = lab().run("exec", machine, "env", "-C", "/root", "DEBIAN_FRONTEND=noninteractive", "bash",
+        "-euo", "pipefail", "-c", script);
+    assertThat(result.exitCode())
+        .as("'%s' on %s: %s%n%s%s%s", block.section(), machine, script, result.output(), result.errors(), log(machine))
+        .isZero();
+    return result.output() + result.errors();
+  }
+
+  private String log(String machine) throws IOException, InterruptedException {
+    return lab().run("exec", machine, "journalctl", "--no-pager", "-n", "30").output();
+  }
+
+  private void check(Block block, String machine, String output) throws Exception {
+    switch (block.section()) {
+      case "Is it fit?" -> assertThat(output).contains("PASS: 0 failed, 0 warnings");
+      case "The first guest" -> assertThat(output).contains("identical:       yes").contains("first  RUNNING  host-c");
+      case "Maintenance of a host" -> startAgainWhatWasRestarted(block);
+      case "Upgrade" -> checkUpgrade(block, machine, output);
+      case "A host that died" -> {
+        if (block.until().isEmpty()) {
+          assertThat(output).contains("RUNNING").contains("host-b");
+        }
+      }
+      case "Replacing a host" -> {
+        if (block.script().contains("validate")) {
+          assertThat(output).contains(": 0 failed").doesNotContain("migration is under way");
+        }
+      }
+      case "Certificates that end" -> assertThat(output).doesNotContain("DOWN");
+      default -> {
+      }
+    }
+  }
+
+  /** A machine of the lab that switches itself off stays so. */
+  private void startAgainWhatWasRestarted(Block block) throws Exception {
+    if (block.script().contains("reboot")) {
+      await().atMost(PATIENCE).until(() -> lab().done("status").lines()
+          .anyMatch(each -> each.matches("host-c +off .*")));
+      lab().done("start", "host-c");
+    }
+  }
+
+  private void checkUpgrade(Block block, String machine, String output) throws Exception {
+    if (block.script().contains("apt-get") && machine.equals("host-c")) {
+      assertThat(output).contains("still runs as it was: a restart would end 1 guest(s)");
+    }
+    if (block.script().contains("ferry version")) {
+      assertThat(output).contains("identical:       yes");
+      for (String each : List.of("host-a", "host-b", "host-c")) {
+        assertThat(lab().in(each, "dpkg-query", "-W", "-f", "${Version}", "pageferry-agent")).isEqualTo(NEXT);
+        assertThat(lab().in(each, "systemctl", "show", "-p", "ActiveState,NRestarts", "ferry-agent"))
+            .contains("ActiveState=active", "NRestarts=0");
+      }
+      assertThat(lab().in("host-c", "sh", "-c",
+          "tr '\\0' ' ' </proc/$(systemctl show -p MainPID --value ferry-agent)/cmdline"))
+          .contains("agent-" + NEXT + ".jar");
+    }
+  }
+
+  private void assertNothingIsLeftOnHosts() throws Exception {
+    for (String each : List.of("host-a", "host-b", "host-d")) {
+      assertThat(lab().in(each, "sh", "-c", "pgrep -u pageferry-agent || true")).isEmpty();
+      assertThat(lab().in(each, "find", "/", "-xdev", "-name", "*ferry*", "-not", "-path", "/root/*", "-not", "-path",
+          "/proc/*", "-not", "-path", "/sys/*").lines()).as(each).containsExactly("/srv/pageferry");
+    }
+    assertThat(
+        Map.of("leases of disks", lab().in("desk", "sh", "-c", "ls /mnt/lab/leases | grep -c '^disk-.*lease$' || true")
+            .strip()))
+        .as("what deleted disks leave").containsEntry("leases of disks", "0");
+  }
+}
