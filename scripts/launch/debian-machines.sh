@@ -73,9 +73,8 @@ boot() { # MACHINE
   ) &
   for i in $(seq 600); do
     # It is its own once it is the system's first process.
-    init=$(grep -lsxz /lib/systemd/systemd $(ip netns pids "$ns" | sed 's,.*,/proc/&/cmdline,') | head -n 1) || true
+    init=$(first_process "$ns")
     if [ -n "$init" ]; then
-      init=${init#/proc/}; init=${init%/cmdline}
       echo "$init $(sed 's/.*) //' "/proc/$init/stat" | cut -d' ' -f20)" >"$dir/$1/init"
       break
     fi
@@ -126,6 +125,13 @@ power_on() { # BASE FOLDER SHARED NAME
   hostname "$4"
   # Of lxc, a container that keeps its processes' capabilities: systemd does not try what belongs to the machine outside.
   exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$at" /lib/systemd/systemd --log-target=console
+}
+
+first_process() { # NAMESPACE
+  local each
+  for each in $(ip netns pids "$1"); do
+    if grep -sqxz /lib/systemd/systemd "/proc/$each/cmdline"; then echo "$each"; return; fi
+  done
 }
 
 # As when the power is cut: nothing ends by itself.

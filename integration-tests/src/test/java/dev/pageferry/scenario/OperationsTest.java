@@ -18,7 +18,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -73,11 +76,7 @@ class OperationsTest {
         section = each.section();
         before(section);
       }
-      for (String machine : each.machines()) {
-        if (!machine.equals("storage")) {
-          check(each, machine, run(each, machine));
-        }
-      }
+      runEverywhere(each);
     }
     assertNothingIsLeftOnHosts();
   }
@@ -104,6 +103,24 @@ class OperationsTest {
   private void before(String section) throws Exception {
     if (section.equals("A host that died")) {
       lab().done("kill", "host-c");
+    }
+  }
+
+  private void runEverywhere(Block block) throws Exception {
+    Map<String, CompletableFuture<String>> outputs = new TreeMap<>();
+    for (String each : block.machines()) {
+      if (!each.equals("storage")) {
+        outputs.put(each, CompletableFuture.supplyAsync(() -> {
+          try {
+            return run(block, each);
+          } catch (Exception e) {
+            throw new CompletionException(e);
+          }
+        }));
+      }
+    }
+    for (Map.Entry<String, CompletableFuture<String>> each : outputs.entrySet()) {
+      check(block, each.getKey(), each.getValue().get());
     }
   }
 

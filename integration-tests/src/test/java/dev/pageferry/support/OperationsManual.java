@@ -24,7 +24,7 @@ public final class OperationsManual {
   /**
    * Commands that are run as a whole.
    *
-   * @param machines where, one after the other
+   * @param machines where, in any order
    * @param needsNfs whether they set up a mount by NFS
    * @param until what their output is to show, in the page's words, after they were repeated; empty: they run once
    */
