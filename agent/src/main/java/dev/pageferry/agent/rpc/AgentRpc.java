@@ -8,6 +8,9 @@ import dev.pageferry.agent.os.Linux;
 import dev.pageferry.agent.ownership.OpenDialogues;
 import dev.pageferry.agent.ownership.OwnershipClient;
 import dev.pageferry.agent.ownership.OwnershipClient.NoAnswerException;
+import dev.pageferry.agent.transport.EventLoops;
+import dev.pageferry.common.accept.GuardedPort;
+import dev.pageferry.common.accept.Strangers;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
@@ -20,6 +23,7 @@ import dev.pageferry.common.tls.Role;
 import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.registry.v1.RegisterRequest;
+import io.grpc.BindableService;
 import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
@@ -48,6 +52,9 @@ public final class AgentRpc implements AutoCloseable {
 
   /** Nobody holds a connection for longer without showing a certificate. */
   private static final long HANDSHAKE_SECONDS = 5;
+  private static final int MAX_STRANGERS = 256;
+  /** Of one connection; a call beyond that waits at the caller. */
+  private static final int MAX_CALLS = 1000;
 
   private final Optional<Credentials> credentials;
   private final ManagedChannel coordinator;
@@ -56,6 +63,8 @@ public final class AgentRpc implements AutoCloseable {
   private final RecordsMemory memory;
   private final GrpcOwnershipClient ownership;
   private final HealthStatusManager health = new HealthStatusManager();
+  private final Strangers strangers = new Strangers("gRPC", MAX_STRANGERS);
+  private final GuardedPort port = EventLoops.guardedPort("grpc", strangers);
   private volatile @Nullable Server server;
 
   /**
@@ -96,8 +105,15 @@ public final class AgentRpc implements AutoCloseable {
   public int serve(HostPort address, HostAgentService service, HostInspectionService inspection,
       ServerInterceptor meter)
       throws IOException {
+    return serve(address, List.of(service, inspection), meter);
+  }
+
+  int serve(HostPort address, List<BindableService> services, ServerInterceptor meter) throws IOException {
     NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).intercept(new OrdersGate(memory));
+        .channelFactory(port.listener()).bossEventLoopGroup(port.accepting()).workerEventLoopGroup(port.serving())
+        .addTransportFilter(new Introductions(port))
+        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).maxConcurrentCallsPerConnection(MAX_CALLS)
+        .intercept(new OrdersGate(memory));
     credentials.ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER))
         .intercept(new MembersOnly()));
     Server started = builder.executor(Executors.newVirtualThreadPerTaskExecutor())
@@ -105,7 +121,7 @@ public final class AgentRpc implements AutoCloseable {
         .permitKeepAliveWithoutCalls(true)
         // The last is asked first: what the gate refuses is counted, too.
         .intercept(meter)
-        .addService(service).addService(inspection)
+        .addServices(services.stream().map(BindableService::bindService).toList())
         .addService(health.getHealthService()).addService(ProtoReflectionServiceV1.newInstance()).build();
     try {
       started.start();
@@ -115,6 +131,11 @@ public final class AgentRpc implements AutoCloseable {
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);
     server = started;
     return started.getPort();
+  }
+
+  /** Connections that have not shown who they are. */
+  Strangers strangers() {
+    return strangers;
   }
 
   /**
@@ -156,6 +177,7 @@ public final class AgentRpc implements AutoCloseable {
     if (serving != null && !serving.shutdown().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
       serving.shutdownNow();
     }
+    port.close();
     coordinator.shutdownNow();
   }
 }

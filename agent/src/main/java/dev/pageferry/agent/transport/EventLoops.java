@@ -1,5 +1,7 @@
 package dev.pageferry.agent.transport;
 
+import dev.pageferry.common.accept.GuardedPort;
+import dev.pageferry.common.accept.Strangers;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -58,6 +60,13 @@ public final class EventLoops implements AutoCloseable {
 
   static Class<? extends ServerChannel> serverChannel() {
     return Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+  }
+
+  /** A port beside that of migrations, on event loops of its own. @param name of the threads */
+  public static GuardedPort guardedPort(String name, Strangers strangers) {
+    return Epoll.isAvailable()
+        ? new GuardedPort(EpollIoHandler.newFactory(), EpollServerSocketChannel::new, name, strangers)
+        : GuardedPort.withSelectors(name, strangers);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.transport;
 
 import dev.pageferry.agent.migration.IncomingDirectory;
+import dev.pageferry.common.accept.Strangers;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.MigrationId;
@@ -17,12 +18,13 @@ import java.util.concurrent.ConcurrentMap;
 /** Listens for migrations. */
 public final class MigrationServer implements AutoCloseable {
   private static final int BACKLOG = 128;
+  private static final int MAX_STRANGERS = 256;
 
   private final EventLoops loops;
   private final IncomingDirectory directory;
   private final LinkPasses links;
   private final ConcurrentMap<MigrationId, NettyDestinationLink> sessions = new ConcurrentHashMap<>();
-  private final Strangers strangers = new Strangers();
+  private final Strangers strangers = new Strangers("migration", MAX_STRANGERS);
   private final Channel listener;
 
   private MigrationServer(EventLoops loops, HostPort address, MigrationTls tls, IncomingDirectory directory,

@@ -106,10 +106,10 @@ class SecuredMigrationTest {
     TestHost b = host("b");
     List<Socket> silent = new ArrayList<>();
     try {
-      for (int i = 0; i < Strangers.MAX + 50; i++) {
+      for (int i = 0; i < b.server().strangers().max() + 50; i++) {
         silent.add(new Socket(InetAddress.getLoopbackAddress(), b.address().port()));
       }
-      await().atMost(TestCluster.PATIENCE).until(() -> b.server().strangers().count() == Strangers.MAX);
+      await().atMost(TestCluster.PATIENCE).until(() -> b.server().strangers().count() == b.server().strangers().max());
       VirtualMachine vm = a.boot(TestCluster.hotSet());
       cluster.move(a, b, vm, TestCluster.patientOptions(4));
     } finally {

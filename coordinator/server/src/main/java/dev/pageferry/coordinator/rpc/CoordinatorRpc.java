@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.rpc;
 
+import dev.pageferry.common.accept.GuardedPort;
+import dev.pageferry.common.accept.Strangers;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.tls.Credentials;
@@ -51,6 +53,10 @@ public final class CoordinatorRpc implements AutoCloseable {
 
   /** Nobody holds a connection for longer without showing a certificate. */
   private static final long HANDSHAKE_SECONDS = 5;
+  /** All hosts that there may be can come at once, as after a restart of this program. */
+  private static final int MAX_STRANGERS = 1024;
+  /** Of one connection; a call beyond that waits at the caller. */
+  private static final int MAX_CALLS = 1000;
 
   /**
    * Who belongs to the cluster.
@@ -61,6 +67,8 @@ public final class CoordinatorRpc implements AutoCloseable {
   }
 
   private final HealthStatusManager health = new HealthStatusManager();
+  private final Strangers strangers = new Strangers("gRPC", MAX_STRANGERS);
+  private final GuardedPort port = GuardedPort.withSelectors("grpc", strangers);
   private final Server server;
   private final WriteProbe probe;
 
@@ -83,8 +91,7 @@ public final class CoordinatorRpc implements AutoCloseable {
       BackupService backup)
       throws IOException {
     this.probe = probe;
-    NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS);
+    NettyServerBuilder builder = onGuardedPort(address);
     access.credentials().ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER)));
     AuditInterceptor audit = new AuditInterceptor(access.audit());
     server = builder
@@ -118,9 +125,17 @@ public final class CoordinatorRpc implements AutoCloseable {
     try {
       server.start();
     } catch (IOException e) {
+      port.close();
       throw IoFailure.listening("operators and agents", address, "--listen", e);
     }
     lookAtHealth();
+  }
+
+  private NettyServerBuilder onGuardedPort(HostPort address) {
+    return NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
+        .channelFactory(port.listener()).bossEventLoopGroup(port.accepting()).workerEventLoopGroup(port.serving())
+        .addTransportFilter(new Introductions(port))
+        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).maxConcurrentCallsPerConnection(MAX_CALLS);
   }
 
   /** Without its records the coordinator can decide nothing. */
@@ -136,11 +151,17 @@ public final class CoordinatorRpc implements AutoCloseable {
     return server.getPort();
   }
 
+  /** Connections that have not shown who they are. */
+  Strangers strangers() {
+    return strangers;
+  }
+
   @Override
   public void close() throws InterruptedException {
     health.enterTerminalState();
     if (!server.shutdown().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
       server.shutdownNow();
     }
+    port.close();
   }
 }

@@ -88,6 +88,10 @@ final class ServedSite implements AutoCloseable {
     return audit;
   }
 
+  CoordinatorRpc rpc() {
+    return rpc;
+  }
+
   int port() {
     return rpc.port();
   }
