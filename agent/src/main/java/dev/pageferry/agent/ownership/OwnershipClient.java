@@ -66,7 +66,7 @@ public interface OwnershipClient {
    */
   Decision giveBack(VmId vm, MigrationId migration) throws NoAnswerException, InterruptedException;
 
-  /** From this host, before a VM that was created or started here does its first step. */
+  /** From this host, before a VM that was created or started here, or was to be given back, does its first step: nobody gives it back from then on. */
   Decision started(VmId vm, OwnershipEpoch epoch) throws NoAnswerException, InterruptedException;
 
   /**

@@ -254,7 +254,7 @@ public final class OwnershipDialogue {
     return await(() -> line.client().giveBack(vm, operation));
   }
 
-  /** Asks whether a guest that was built here may do its first step. */
+  /** Asks whether a guest that was built here, or was to be given back, may do its first step. */
   public Ruling.Final started() throws InterruptedException {
     asked = true;
     return await(() -> line.client().started(vm, mine));

@@ -34,6 +34,11 @@ final class Activation {
   private boolean entered;
   /** It was to go back, and is this host's all the same. */
   private boolean isLeftHere;
+  /**
+   * It was asked for that it goes back. That may be acted upon late, whatever was answered since, until the row has it noted that the
+   * guest runs here.
+   */
+  private boolean mayGoBack;
   /** Why it could not run when that was tried last; it is tried for as long as it takes, and said when it changes. */
   private String trouble = "";
 
@@ -56,6 +61,10 @@ final class Activation {
         if (ending.get() == Ending.FAR) {
           enter();
           prepare();
+          if (mayGoBack && dialogue.started() instanceof Ruling.NotOurs notOurs) {
+            return Optional.of(notOurs);
+          }
+          adopt();
           dialogue.ends();
           letRun();
           return Optional.empty();
@@ -76,6 +85,7 @@ final class Activation {
       }
       try {
         // It has not run: whatever went wrong, another host may still run it.
+        mayGoBack = true;
         if (dialogue.giveBack() instanceof Ruling.NotOurs notOurs) {
           return Optional.of(notOurs);
         }
@@ -119,7 +129,10 @@ final class Activation {
     if (!isLeftHere || !guest.condition().isOver()) {
       guest.requireReady();
     }
-    // Disks may have taken their time: who was frozen meanwhile finds its lease over.
+  }
+
+  private void adopt() throws IOException, InterruptedException {
+    // Disks and answers may have taken their time: who was frozen meanwhile finds its lease over.
     session.environment().lease().awaitLive();
     if (dialogue.lastWord().isOver(epoch)) {
       throw new IOException("the coordinator has said meanwhile that the VM is not to run here");

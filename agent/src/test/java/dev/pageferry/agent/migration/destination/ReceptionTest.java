@@ -294,10 +294,32 @@ class ReceptionTest {
       assertThat(doubt.reason()).contains("no disks");
     });
     assertThat(logged).filteredOn(line -> line.contains("cannot run here")).hasSize(1);
+    row.started(decision(Outcome.COMMITTED, "here", 2));
     lease = () -> {
     };
     await().until(() -> incoming.state(M) == IncomingMigrations.State.RUNNING);
+    assertThat(row.startedCalls()).isEqualTo(1);
     assertThat(open.doubts()).isEmpty();
+  }
+
+  @Test
+  void aGuestThatWasToGoBackAsksOnceMoreBeforeItRunsSinceTheFirstQuestionMayBeActedUponLate() throws Exception {
+    lease = () -> {
+      throw new IllegalStateException("no disks, by the test");
+    };
+    row.givenBack(decision(Outcome.COMMITTED, "here", 2));
+    becomeReady();
+    link.say(() -> Go.newBuilder().setEpoch(2).build());
+    await().until(() -> row.giveBackCalls() > 0);
+    lease = () -> {
+    };
+    // No answer yet.
+    await().until(() -> row.startedCalls() >= 2);
+    assertThat(running).isEmpty();
+
+    row.started(decision(Outcome.ABORTED, "there", 3));
+    await().until(() -> incoming.state(M) == IncomingMigrations.State.DISCARDED);
+    assertThat(running).isEmpty();
   }
 
   @Test

@@ -56,7 +56,8 @@ final class MachineStarts {
     // Refused where the host that had it is merely silent: it may run it still.
     whereabouts.destroy(row);
     Row next = ledger.change(row.id(),
-        new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, row.record().getSpec())));
+        new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, row.record().getSpec()),
+            new OwnershipEpoch(row.record().getEpoch())));
     try {
       whereabouts.destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       return boot(next.record().getSpec(), host, new OwnershipEpoch(next.record().getEpoch()), manner);

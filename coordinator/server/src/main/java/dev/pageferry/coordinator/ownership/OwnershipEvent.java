@@ -46,15 +46,22 @@ public sealed interface OwnershipEvent {
   record NoteSaved(MigrationId operation, String file) implements OfOperation {
   }
 
-  /** A destination that has not let the VM run gives it up. */
+  /** A destination that has not let the VM run gives it up. Not accepted once it has said {@link Started}. */
   record GiveBack(MigrationId operation) implements OfOperation {
   }
 
-  /** A host is to build the VM and boot it. */
-  record Boot(HostId host, Incarnation incarnation, String storage) implements OwnershipEvent {
+  /**
+   * A host is to build the VM and boot it.
+   *
+   * @param seen the epoch of the row by which it was found that nobody runs the VM: under a later one somebody may
+   */
+  record Boot(HostId host, Incarnation incarnation, String storage, OwnershipEpoch seen) implements OwnershipEvent {
   }
 
-  /** The owner is about to let the VM do its first step. */
+  /**
+   * The owner is about to let the VM do its first step. After a boot, and after a move that it wanted to give back: what it asked for
+   * may be acted upon late.
+   */
   record Started(HostId host, Incarnation incarnation, OwnershipEpoch epoch) implements OwnershipEvent {
   }
 

@@ -27,7 +27,7 @@ final class OwnershipRecords {
   /** @throws IllegalArgumentException if the row has no state that exists */
   static VmOwnership state(VmRecord record) {
     Tenure tenure = new Tenure(new HostId(record.getOwnerHost()), new Incarnation(record.getOwnerIncarnation()),
-        record.getStorageId(), new OwnershipEpoch(record.getEpoch()));
+        record.getStorageId(), new OwnershipEpoch(record.getEpoch()), record.getStartedEpoch() == record.getEpoch());
     return switch (record.getPhase()) {
       case CREATING -> new Creating(tenure);
       case ACTIVE -> record.hasPending() ? departing(tenure, record.getPending()) : new Active(tenure);
@@ -59,7 +59,8 @@ final class OwnershipRecords {
   static VmRecord withState(VmRecord before, VmOwnership state) {
     VmRecord.Builder record = before.toBuilder().clearPending().clearSavedState().clearSavedSteps()
         .setOwnerHost(state.tenure().host().value()).setOwnerIncarnation(state.tenure().incarnation().value())
-        .setStorageId(state.tenure().storage()).setEpoch(state.tenure().epoch().value());
+        .setStorageId(state.tenure().storage()).setEpoch(state.tenure().epoch().value())
+        .setStartedEpoch(state.tenure().started() ? state.tenure().epoch().value() : 0);
     return switch (state) {
       case Creating _ -> record.setPhase(VmRecord.Phase.CREATING).build();
       case Active _ -> record.setPhase(VmRecord.Phase.ACTIVE).build();

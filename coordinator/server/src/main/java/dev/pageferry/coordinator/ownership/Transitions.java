@@ -33,9 +33,9 @@ import java.util.Optional;
  *   if the state is noted, the owner lost  Saved under the next epoch
  *   if noted, from the destination     pending
  * NoteSaved M    -          -          Moving(noted) -         -          -           -
- * GiveBack M     -          Active(source) if M left it so and the source lives       -
+ * GiveBack M     -          Active(source) if M left it so, unstarted, and the source lives -
  * Boot           Creating   Creating   refused       refused   refused    refused     Creating
- * Started        Active     as it is   as it is      as it is  not its    not its     not its
+ * Started        Active, as the others noted as started        not its    not its     not its
  * TakeOver       not its    Active(heir) pending     pending   not its    not its     not its
  * NotBuilt       Stopped    refused    refused       refused   refused    refused     refused
  * PowerOff       Stopped    Stopped    refused       refused   Stopped    refused     Stopped
@@ -172,7 +172,7 @@ final class Transitions {
 
   private static Transition giveBack(VmOwnership state, LiveHosts liveness, DecidedOperation known) {
     boolean stillAsCommitted = known.decided() == Decided.COMMITTED && state instanceof Active
-        && state.tenure().epoch().value() == known.decidedEpoch();
+        && state.tenure().epoch().value() == known.decidedEpoch() && !state.tenure().started();
     if (!stillAsCommitted || known.source().filter(it -> liveness.isAlive(it.host(), it.incarnation())).isEmpty()) {
       return new Answered(answer(known, state));
     }
@@ -206,6 +206,11 @@ final class Transitions {
   }
 
   private static Transition boot(VmOwnership state, OwnershipEvent.Boot event) {
+    if (!state.tenure().epoch().equals(event.seen())) {
+      return new Refused(
+          "has changed meanwhile: it is %s under epoch %s, and not under %s any more".formatted(name(state),
+              state.tenure().epoch(), event.seen()));
+    }
     return switch (state) {
       case Creating _ -> booting(state, event);
       // Its owner is gone, or does not have it any more: whoever asks for this has made sure of that.
@@ -229,15 +234,22 @@ final class Transitions {
       return new Answered(decision(Outcome.ABORTED, state));
     }
     return switch (state) {
-      case Creating _ -> new Applied(new Active(tenure), decision(Outcome.COMMITTED, state));
-      case Active _ -> new Answered(decision(Outcome.COMMITTED, state));
-      case Moving _ -> new Answered(decision(Outcome.COMMITTED, state));
-      case Saving _ -> new Answered(decision(Outcome.COMMITTED, state));
+      case Creating _ -> noted(state, new Active(tenure.asStarted()));
+      case Active _ -> noted(state, new Active(tenure.asStarted()));
+      case Moving move -> noted(state, new Moving(tenure.asStarted(), move.operation(), move.destination(),
+          move.destinationIncarnation(), move.storageAfter(), move.noted()));
+      case Saving save ->
+        noted(state, new Saving(tenure.asStarted(), save.operation(), save.storageAfter(), save.file()));
       case Saved _ -> new Answered(decision(Outcome.ABORTED, state));
       case Restoring _ -> new Answered(decision(Outcome.ABORTED, state));
       case Stopped _ -> new Answered(decision(Outcome.ABORTED, state));
       case Deleted _ -> new Refused("was deleted");
     };
+  }
+
+  private static Transition noted(VmOwnership state, VmOwnership next) {
+    Decision answer = decision(Outcome.COMMITTED, next);
+    return next.equals(state) ? new Answered(answer) : new Applied(next, answer);
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.ownership;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
@@ -89,20 +90,33 @@ class OwnershipRaceTest {
     }
   }
 
-  @Test
-  void anUpdateThatLosesARaceIsMadeAgainOnTheNewRow() throws ConflictException {
+  /** Whose next look at the row comes just before it is booted on host b, under epoch 2. */
+  private OwnershipLedger overtakenByABoot() throws ConflictException {
     ledger.add(Rows.vm("v", "a"));
     InterposedStore interposed = new InterposedStore(store);
     interposed.afterGet("vms/", () -> {
       try {
-        ledger.change(VM, Rows.boot("b", ""));
+        ledger.change(VM, Rows.boot("b", "", 1));
       } catch (ConflictException e) {
         throw new AssertionError(e);
       }
     });
-    new OwnershipLedger(interposed, ChangeGate.OPEN).change(VM,
-        Rows.boot("c", ""));
-    assertThat(Rows.brief(ledger, VM)).isEqualTo("c 3 -");
+    return new OwnershipLedger(interposed, ChangeGate.OPEN);
+  }
+
+  @Test
+  void anUpdateThatLosesARaceIsMadeAgainOnTheNewRow() throws ConflictException {
+    VmRecord stopped = overtakenByABoot().change(VM, new OwnershipEvent.PowerOff()).record();
+    assertThat(stopped.getPhase()).isEqualTo(VmRecord.Phase.STOPPED);
+    assertThat(Rows.brief(ledger, VM)).isEqualTo("b 2 -");
+  }
+
+  @Test
+  void aBootIsOfTheRowThatWasLookedAt() throws ConflictException {
+    OwnershipLedger overtaken = overtakenByABoot();
+    assertThatThrownBy(() -> overtaken.change(VM, Rows.boot("c", "", 1))).isInstanceOf(ConflictException.class)
+        .hasMessageContaining("has changed meanwhile");
+    assertThat(Rows.brief(ledger, VM)).isEqualTo("b 2 -");
   }
 
   @Test

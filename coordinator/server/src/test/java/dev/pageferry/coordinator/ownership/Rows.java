@@ -36,13 +36,15 @@ final class Rows {
         new HostId(destination));
   }
 
-  static OwnershipEvent.Boot boot(String host, String storage) {
-    return new OwnershipEvent.Boot(new HostId(host), new Incarnation(host + "-1"), storage);
+  /** @param seen the epoch that the row has */
+  static OwnershipEvent.Boot boot(String host, String storage, long seen) {
+    return new OwnershipEvent.Boot(new HostId(host), new Incarnation(host + "-1"), storage, new OwnershipEpoch(seen));
   }
 
   /** Boots the VM on host a, under the next epoch. */
   static void bootAnew(OwnershipLedger ledger, VmId vm, String storage) throws ConflictException {
-    VmRecord booting = ledger.change(vm, boot("a", storage)).record();
+    long seen = ledger.find(vm).orElseThrow().record().getEpoch();
+    VmRecord booting = ledger.change(vm, boot("a", storage, seen)).record();
     ledger.started(vm, new OwnershipEvent.Started(new HostId("a"), new Incarnation("a-1"),
         new OwnershipEpoch(booting.getEpoch())));
   }

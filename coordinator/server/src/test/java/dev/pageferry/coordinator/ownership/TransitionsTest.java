@@ -67,7 +67,8 @@ class TransitionsTest {
       give back M      | moving, noted, saving, restoring: PENDING a 5; creating: Creating a 5 s ABORTED; active: Active a 5 s ABORTED; saved: Saved a 5 s ABORTED; stopped: Stopped a 5 s ABORTED; deleted: refused
       commit unknown   | creating, active, moving, noted, saving, saved, restoring, stopped: UNKNOWN  0; deleted: refused
       boot on b        | creating, active, stopped: Creating b 6 t PENDING; moving, noted, saving, restoring, saved, deleted: refused
-      started by a, 5  | creating: Active a 5 s COMMITTED; active, moving, noted, saving: COMMITTED a 5; saved, restoring, stopped: ABORTED a 5; deleted: refused
+      boot, changed    | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
+      started by a, 5  | creating, active: Active a 5 s COMMITTED; moving, noted: Moving a 5 s COMMITTED; saving: Saving a 5 s COMMITTED; saved, restoring, stopped: ABORTED a 5; deleted: refused
       started by a, 4  | creating, active, moving, noted, saving, saved, restoring, stopped: ABORTED a 5; deleted: refused
       started by b, 5  | creating, active, moving, noted, saving, saved, restoring, stopped: ABORTED a 5; deleted: refused
       take over by a   | active: Active a 6 s COMMITTED; moving, noted, saving: PENDING a 5; creating, saved, restoring: ABORTED a 5; stopped: ABORTED a 6; deleted: refused
@@ -111,7 +112,8 @@ class TransitionsTest {
       case "note saved M" -> Transitions.apply(state, new OwnershipEvent.NoteSaved(M, "file"), ALL, pending);
       case "give back M" -> Transitions.apply(state, new OwnershipEvent.GiveBack(M), ALL, pending);
       case "commit unknown" -> Transitions.apply(state, new OwnershipEvent.Commit(N), ALL, Optional.empty());
-      case "boot on b" -> Transitions.apply(state, new OwnershipEvent.Boot(B, B1, "t"), ALL, Optional.empty());
+      case "boot on b" -> boot(state, 5);
+      case "boot, changed" -> boot(state, 4);
       case "started by a, 5" -> started(state, A, A1, 5);
       case "started by a, 4" -> started(state, A, A1, 4);
       case "started by b, 5" -> started(state, B, B1, 5);
@@ -148,6 +150,11 @@ class TransitionsTest {
 
   private static Transition started(VmOwnership state, HostId host, Incarnation incarnation, long epoch) {
     return Transitions.apply(state, new OwnershipEvent.Started(host, incarnation, new OwnershipEpoch(epoch)), ALL,
+        Optional.empty());
+  }
+
+  private static Transition boot(VmOwnership state, long seen) {
+    return Transitions.apply(state, new OwnershipEvent.Boot(B, B1, "t", new OwnershipEpoch(seen)), ALL,
         Optional.empty());
   }
 
@@ -236,6 +243,34 @@ class TransitionsTest {
     assertThat(found.values()).containsOnly("COMMITTED a 5");
     assertThat(brief(Transitions.apply(state("active"), new OwnershipEvent.GiveBack(N), B_LOST,
         Optional.of(known)))).as("the source is lost").isEqualTo("COMMITTED a 5");
+  }
+
+  @Test
+  void aMoveWhoseDestinationHasSaidThatItRunsIsNotGivenBackHoweverLateThatIsAsked() {
+    Optional<DecidedOperation> known = Optional.of(new DecidedOperation(new VmId("v"), Decided.COMMITTED, 5,
+        Optional.of(new DecidedOperation.Source(B, B1, "t")), false));
+    VmOwnership started = next(started(state("active"), A, A1, 5));
+    assertThat(brief(started(started, A, A1, 5))).as("asked again").isEqualTo("COMMITTED a 5");
+    assertThat(brief(Transitions.apply(started, new OwnershipEvent.GiveBack(N), ALL, known)))
+        .isEqualTo("COMMITTED a 5");
+
+    VmOwnership moving = next(
+        Transitions.apply(state("active"), new OwnershipEvent.BeginMove(M, B, B1, "t"), ALL, Optional.empty()));
+    Optional<DecidedOperation> pending = Optional.of(new DecidedOperation(new VmId("v"), Decided.PENDING, 0,
+        Optional.of(new DecidedOperation.Source(A, A1, "s")), false));
+    VmOwnership stays = next(
+        Transitions.apply(next(started(moving, A, A1, 5)), new OwnershipEvent.Resolve(M, false), ALL,
+            pending));
+    assertThat(brief(Transitions.apply(stays, new OwnershipEvent.GiveBack(N), ALL, known)))
+        .as("after another move that was aborted").isEqualTo("COMMITTED a 5");
+    VmRecord row = OwnershipRecords.withState(Rows.vm("v", "x"), stays);
+    assertThat(OwnershipRecords.state(row)).isEqualTo(stays);
+    assertThat(OwnershipRecords.state(row.toBuilder().setEpoch(6).build()).tenure().started())
+        .as("said under an epoch that is over").isFalse();
+  }
+
+  private static VmOwnership next(Transition transition) {
+    return ((Applied) transition).next();
   }
 
   @ParameterizedTest
