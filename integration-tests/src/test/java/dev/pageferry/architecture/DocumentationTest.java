@@ -34,7 +34,8 @@ class DocumentationTest {
 
   private static List<Path> pages() throws IOException {
     List<Path> pages = new ArrayList<>();
-    for (Path directory : List.of(ROOT, ROOT.resolve("docs"), ROOT.resolve("docs/decisions"))) {
+    for (Path directory : List.of(ROOT, ROOT.resolve("docs"), ROOT.resolve("docs/decisions"),
+        ROOT.resolve("docs/model"))) {
       try (Stream<Path> files = Files.list(directory)) {
         files.filter(each -> each.toString().endsWith(".md")).forEach(pages::add);
       }
