@@ -21,8 +21,8 @@
  *   nothing but that whoever can do something does it in the end. That no run is endless is a check of its own (-DNP).
  * - What the coordinator has written is never lost, and it decides in one step: its restart is a freeze of it.
  *
- * Names that begin with BUG_ plant an error that must be found, those that begin with AS_CODED_ put back what the code does where
- * the model does better (README.md, "What it found"), and those that begin with REACH_ show that a state is reached at all.
+ * Names that begin with BUG_ plant an error that must be found, those that begin with AS_BEFORE_ put back what the code did before
+ * the model had found it (README.md, "What it found"), and those that begin with REACH_ show that a state is reached at all.
  */
 
 #define A 0
@@ -70,7 +70,7 @@ mtype = {
   INQUIRES,  /* destination in doubt: asks the row */
   OWNED,     /* destination: committed to this host, has not run */
   GIVES,     /* destination: asks for the give-back */
-  KEEPS,     /* destination: asked for it before, and asks the row once more before the first step; the code does not (README.md) */
+  KEEPS,     /* destination: asked for it before, and asks the row once more before the first step: OwnershipClient.started */
   TAKES,     /* builder: takes the disks of whoever had them before */
   BUILT      /* builder: asks whether the VM may do its first step */
 };
@@ -91,7 +91,7 @@ bool kept[MOVES + 1];          /* the destination is about to run it, no give-ba
 
 /* What it only remembers, from heartbeats and of a boot that it is at. */
 byte reportedEpoch;            /* the latest under which an owner has said that it has the VM */
-#if defined(AS_CODED_BOOT) || defined(BUG_LOOKS_ONCE)
+#if defined(AS_BEFORE_BOOT) || defined(BUG_LOOKS_ONCE)
 bool looking;                  /* the VM was down when the row was read */
 byte lookedEpoch;
 #endif
@@ -370,7 +370,7 @@ inline commitTo(m, h) {
 #endif
 #endif
 #define IS_DOWN (rowState == STOPPED || (rowState == ACTIVE && (IS_OVER || WAS_WAITED_OUT)))
-#if defined(AS_CODED_BOOT)
+#if defined(AS_BEFORE_BOOT)
 /* The row is read, then it is made sure that the VM is down, then the row is changed, whatever it has become meanwhile. */
 #define IN_TWO_STEPS
 #define MAY_BOOT (rowState == ACTIVE || rowState == STOPPED)
@@ -714,7 +714,7 @@ inline destinationSteps(h) {
   /* It opens the disks, takes the guest in, lets it run and reports it. */
   :: d_step {
        copy[h] == OWNED && MAY_ACTIVATE(h) && HAS_DISKS(h) ->
-#ifndef AS_CODED_GIVE_BACK
+#ifndef AS_BEFORE_GIVE_BACK
        if
        :: gaveBack[h] -> copy[h] = KEEPS; ask(h, KEEP)
        :: else
@@ -727,7 +727,7 @@ inline destinationSteps(h) {
           letRun(h);
           SAY(h, "the guest runs at the destination");
           M = 0
-#ifndef AS_CODED_GIVE_BACK
+#ifndef AS_BEFORE_GIVE_BACK
        fi
 #endif
      }

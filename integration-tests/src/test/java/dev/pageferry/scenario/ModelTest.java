@@ -41,7 +41,7 @@ class ModelTest {
 
   @Test
   void theWayIntoAPlantedErrorIsToldStepByStep() throws Exception {
-    CommandResult told = model("--trace", "as-coded-give-back");
+    CommandResult told = model("--trace", "as-before-give-back");
 
     assertThat(told.exitCode()).as(told.errors()).isZero();
     assertThat(told.output()).containsSubsequence("the source asks for the commit", "the migration is committed",
