@@ -78,12 +78,12 @@ boot() { # MACHINE
       echo "$init $(sed 's/.*) //' "/proc/$init/stat" | cut -d' ' -f20)" >"$dir/$1/init"
       break
     fi
-    kill -0 $! 2>/dev/null || die "$1 does not boot: $(tail -n 1 "$dir/$1/console")"
+    kill -0 $! 2>/dev/null || die "$1 does not boot: $(grep -m 1 . "$dir/$1/console")"
     sleep 0.1
   done
   inside_debian "$1"
   for i in $(seq 600); do
-    state=$("${on[@]}" systemctl is-system-running 2>/dev/null) || true
+    state=$("${on[@]}" systemctl is-system-running 2>&1) || true
     case $state in
       running) return ;;
       degraded) echo "lab: $1: $("${on[@]}" systemctl --failed --no-legend --plain | cut -d' ' -f1 | tr '\n' ' ')failed" >&2; return ;;
@@ -99,6 +99,9 @@ power_on() { # BASE FOLDER SHARED NAME
   mount --make-rprivate /
   mount -t overlay overlay -o "lowerdir=$base,upperdir=$folder/changes,workdir=$folder/work" "$at"
   mount -t proc proc "$at/proc"
+  # The kernel's settings are those of the machine outside.
+  mount --bind "$at/proc/sys" "$at/proc/sys"
+  mount -o remount,bind,ro "$at/proc/sys"
   # As after a boot: what is kept for this boot of the kernel is of another machine's life.
   cat /proc/sys/kernel/random/uuid >"$folder/boot_id"
   mount --bind "$folder/boot_id" "$at/proc/sys/kernel/random/boot_id"
@@ -110,6 +113,8 @@ power_on() { # BASE FOLDER SHARED NAME
     mkdir "$at/sys/fs/cgroup/systemd" "$at/sys/fs/cgroup/unified"
     mount -t cgroup -o none,name=systemd cgroup "$at/sys/fs/cgroup/systemd"
     mount -t cgroup2 cgroup2 "$at/sys/fs/cgroup/unified"
+    # So that its systemd does not mount what counts for the machine outside.
+    mount -o remount,ro "$at/sys/fs/cgroup"
   fi
   mount -t tmpfs -o mode=755 run "$at/run"
   mount -t tmpfs -o mode=1777 tmp "$at/tmp"

@@ -157,9 +157,10 @@ remove_machine() { # MACHINE
   power_off "$1"
   if ns=$(namespace_of "$1"); then
     end_all "$ns" TERM
-    ip netns del "$ns"
     rm -rf "${tmpfs:?}/${ns:?}"
     remove_control_groups "$ns"
+    # Last: by it a 'down' that was killed is known not to be at its end.
+    ip netns del "$ns"
   fi
   forget_debian "$1"
   rm -f "$dir/$1/namespace"

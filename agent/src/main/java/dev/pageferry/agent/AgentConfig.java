@@ -74,7 +74,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
         settings.required("memory", 0L, AgentConfig::memory), settings.maybe("advertise", text -> text),
         settings.optional("congestion-control", new CongestionControl(CongestionControl.DEFAULT),
             CongestionControl::new),
-        settings.maybe("storage", AgentConfig::directory),
+        settings.maybe("storage", Path::of),
         settings.optional("rehearse", true, Settings::trueOrFalse),
         settings.maybe("run-dir", Path::of), settings.optional("qemu", "qemu-system-x86_64", text -> text),
         settings.optional("allow-path", List.of(), AgentConfig::directories),
@@ -110,14 +110,6 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
   /** What operators may name: what is on the storage, too. */
   AllowedPaths allowed() {
     return AllowedPaths.of(Stream.concat(allowedPaths.stream(), storage.stream()).toList());
-  }
-
-  private static Path directory(String text) {
-    Path directory = Path.of(text);
-    if (!Files.isDirectory(directory) || !Files.isWritable(directory)) {
-      throw new IllegalArgumentException("'%s' is not a directory that can be written to".formatted(text));
-    }
-    return directory;
   }
 
   private static List<Path> directories(String text) {

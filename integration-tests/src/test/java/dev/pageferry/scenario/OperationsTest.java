@@ -10,9 +10,11 @@ import dev.pageferry.support.NamespaceLab;
 import dev.pageferry.support.OperationsManual;
 import dev.pageferry.support.OperationsManual.Block;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -35,7 +37,6 @@ class OperationsTest {
   private static final Duration PATIENCE = Duration.ofSeconds(90);
   /** How a directory of the lab is mounted where the kernel has no NFS, or nobody serves it. */
   private static final String IN_PLACE_OF_NFS = """
-      mkdir -p /srv/pageferry
       echo '/mnt/lab /srv/pageferry none bind 0 0' >>/etc/fstab
       """;
 
@@ -90,7 +91,7 @@ class OperationsTest {
       put(each, "desk", "/root/next/" + each.getFileName());
       Files.delete(each);
     }
-    lab().in("coordinator", "sh", "-c", "chown 7400:7400 /mnt/lab && chmod 700 /mnt/lab");
+    lab().in("coordinator", "sh", "-c", "chown 740:740 /mnt/lab && chmod 700 /mnt/lab");
   }
 
   private void put(Path file, String machine, String path) throws Exception {
@@ -139,7 +140,8 @@ class OperationsTest {
 
   private static boolean isAsSaid(String until, String hosts) {
     return switch (until) {
-      case "all hosts are UP" -> !hosts.contains(" DOWN ") && hosts.contains(" UP ");
+      case "all hosts are UP" ->
+        hosts.lines().filter(each -> each.startsWith("host-") && each.contains(" UP ")).count() == 3;
       case "host-c is DOWN" -> hosts.lines().anyMatch(each -> each.startsWith("host-c ") && each.contains(" DOWN "));
       default -> throw new IllegalArgumentException(until);
     };
@@ -160,7 +162,7 @@ class OperationsTest {
 
   private void check(Block block, String machine, String output) throws Exception {
     switch (block.section()) {
-      case "Is it fit?" -> assertThat(output).contains("PASS: 0 failed, 0 warnings");
+      case "Is it fit?" -> checkValidation(block, output);
       case "The first guest" -> assertThat(output).contains("identical:       yes").contains("first  RUNNING  host-c");
       case "Maintenance of a host" -> startAgainWhatWasRestarted(block);
       case "Upgrade" -> checkUpgrade(block, machine, output);
@@ -174,9 +176,18 @@ class OperationsTest {
           assertThat(output).contains(": 0 failed").doesNotContain("migration is under way");
         }
       }
-      case "Certificates that end" -> assertThat(output).doesNotContain("DOWN");
+      case "Certificates that end" -> checkRenewal(output);
       default -> {
       }
+    }
+  }
+
+  private void checkValidation(Block block, String output) throws Exception {
+    if (block.until().isEmpty()) {
+      assertThat(output).contains("PASS: 0 failed, 0 warnings");
+      // By the firewall: only the coordinator gives orders, and nothing but migrations comes over their card.
+      assertBlocked("desk", "10.98.0.1/7410");
+      assertBlocked("host-b", "10.98.0.1/7420");
     }
   }
 
@@ -206,15 +217,36 @@ class OperationsTest {
     }
   }
 
+  /** By what they say of themselves: the old certificates are valid for nearly as long. */
+  private void checkRenewal(String output) throws Exception {
+    assertThat(output).doesNotContain("DOWN");
+    for (String each : List.of("host-a", "host-b", "host-d")) {
+      String until = lab().in("desk", "openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in",
+          "/root/pki/host/%s.crt".formatted(each)).strip().replace("notAfter=", "").replace(' ', 'T');
+      assertThat(new BigDecimal(lab().in("desk", "sh", "-c", """
+          cd /root/pki && curl -sk --cert metrics/prometheus.crt --key metrics/prometheus.key https://%s:7430/metrics |
+            sed -n 's/^ferry_certificate_not_after_seconds //p'
+          """.formatted(each)).strip())).as(each).isEqualByComparingTo(
+          BigDecimal.valueOf(Instant.parse(until).getEpochSecond()));
+    }
+  }
+
+  private void assertBlocked(String from, String address) throws Exception {
+    assertThat(lab().run("exec", from, "timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/" + address).exitCode())
+        .as("%s to %s", from, address).isNotZero();
+  }
+
   private void assertNothingIsLeftOnHosts() throws Exception {
     for (String each : List.of("host-a", "host-b", "host-d")) {
       assertThat(lab().in(each, "sh", "-c", "pgrep -u pageferry-agent || true")).isEmpty();
       assertThat(lab().in(each, "find", "/", "-xdev", "-name", "*ferry*", "-not", "-path", "/root/*", "-not", "-path",
           "/proc/*", "-not", "-path", "/sys/*").lines()).as(each).containsExactly("/srv/pageferry");
     }
-    assertThat(
-        Map.of("leases of disks", lab().in("desk", "sh", "-c", "ls /mnt/lab/leases | grep -c '^disk-.*lease$' || true")
-            .strip()))
-        .as("what deleted disks leave").containsEntry("leases of disks", "0");
+    assertThat(lab().in("desk", "sh", "-c", "ls /mnt/lab/leases /mnt/lab/disks")).contains("/mnt/lab/disks")
+        .doesNotContain("disk-first");
+    for (String each : List.of("coordinator", "desk", "host-a", "host-b", "host-d")) {
+      assertThat(lab().in(each, "sh", "-c", "ls -d /run/*ferry* /dev/shm/*ferry* /tmp/*ferry* 2>/dev/null || true"))
+          .as(each).isEmpty();
+    }
   }
 }

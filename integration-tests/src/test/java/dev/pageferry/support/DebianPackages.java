@@ -90,6 +90,10 @@ public final class DebianPackages {
           for jar in "$1"/usr/lib/pageferry/*/lib/{agent,coordinator,ferry}-"$version".jar; do
             [ ! -e "$jar" ] || mv "$jar" "${jar%-*}-$3.jar"
           done
+          # Settings that an operator has changed differ from these, too.
+          for settings in "$1"/etc/pageferry/*.yaml; do
+            [ ! -e "$settings" ] || echo '# of the next version' >>"$settings"
+          done
           dpkg-deb -Znone --build "$1" "$2"
           rm -r "$1"
           """, each.toString(), directory.resolve("unpacked").toString(), renamed.toString(), version), Map.of());
