@@ -23,6 +23,7 @@ import dev.pageferry.ferry.command.VmConsole;
 import dev.pageferry.ferry.command.VmCreate;
 import dev.pageferry.ferry.command.VmPingCommand;
 import dev.pageferry.ferry.command.VmSave;
+import dev.pageferry.ferry.command.VmSet;
 import dev.pageferry.ferry.command.VmStart;
 import dev.pageferry.ferry.command.VmVerify;
 import dev.pageferry.ferry.command.VtepCommands;
@@ -84,7 +85,8 @@ final class CommandTree {
       case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry));
       case "vm" -> new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
-          .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry));
+          .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry))
+          .addSubcommand(new VmSet(ferry));
       case "disk" -> new CommandLine(new DiskCommands(ferry));
       case "backup" -> new CommandLine(new BackupCommand(ferry));
       case "restore" -> new CommandLine(new RestoreCommand(ferry));

@@ -36,7 +36,8 @@ final class Permissions {
         "ListVteps", "ListMigrations", "GetMigration", "WatchMigration");
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "ConfirmHostDead", "RepairRecords", "ClaimVm", "CreateVm",
         "StartVm",
-        "RestoreVm", "PauseVm", "ResumeVm", "StopVm", "DeleteVm", "SaveVm", "CreateDisk", "DeleteDisk", "AddVtep",
+        "RestoreVm", "PauseVm", "ResumeVm", "SetVm", "StopVm", "DeleteVm", "SaveVm", "CreateDisk", "DeleteDisk",
+        "AddVtep",
         "DeleteVtep", "MigrateLive", "MigrateQuick", "CancelMigration");
     // They read, but what guests have in memory, or are sent.
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "UseConsole", "DigestVm", "VerifyVm", "JoinNetwork");
