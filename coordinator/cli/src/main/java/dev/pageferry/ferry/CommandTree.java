@@ -7,6 +7,7 @@ import dev.pageferry.ferry.command.CertInit;
 import dev.pageferry.ferry.command.CompletionCommand;
 import dev.pageferry.ferry.command.ContextCommands;
 import dev.pageferry.ferry.command.DiskCommands;
+import dev.pageferry.ferry.command.HaCommands;
 import dev.pageferry.ferry.command.HostCommands;
 import dev.pageferry.ferry.command.HostConfirmDead;
 import dev.pageferry.ferry.command.MigrateCommands;
@@ -22,7 +23,9 @@ import dev.pageferry.ferry.command.VmCommands;
 import dev.pageferry.ferry.command.VmConsole;
 import dev.pageferry.ferry.command.VmCreate;
 import dev.pageferry.ferry.command.VmPingCommand;
+import dev.pageferry.ferry.command.VmPlace;
 import dev.pageferry.ferry.command.VmSave;
+import dev.pageferry.ferry.command.VmSet;
 import dev.pageferry.ferry.command.VmStart;
 import dev.pageferry.ferry.command.VmVerify;
 import dev.pageferry.ferry.command.VtepCommands;
@@ -41,7 +44,8 @@ import picocli.CommandLine.RunLast;
 final class CommandTree {
   private static final String COMPLETION = "completion";
   /** In the order of the help. */
-  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "records",
+  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "ha",
+      "records",
       "backup", "restore", "validate",
       "operator", "audit", "whoami",
       "cert", "context", "version", COMPLETION);
@@ -84,7 +88,8 @@ final class CommandTree {
       case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry));
       case "vm" -> new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
-          .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry));
+          .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry))
+          .addSubcommand(new VmSet(ferry)).addSubcommand(new VmPlace(ferry));
       case "disk" -> new CommandLine(new DiskCommands(ferry));
       case "backup" -> new CommandLine(new BackupCommand(ferry));
       case "restore" -> new CommandLine(new RestoreCommand(ferry));
@@ -100,6 +105,7 @@ final class CommandTree {
       case "context" -> new CommandLine(new ContextCommands(ferry));
       case "version" -> new CommandLine(new VersionCommand(ferry, Ferry.Version.number()));
       case COMPLETION -> new CommandLine(new CompletionCommand()).setCaseInsensitiveEnumValuesAllowed(true);
+      case "ha" -> new CommandLine(new HaCommands(ferry));
       case "records" -> new CommandLine(new RecordsCommands(ferry));
       default -> throw new IllegalArgumentException("no group of commands: " + name);
     };

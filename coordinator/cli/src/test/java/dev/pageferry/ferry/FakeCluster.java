@@ -1,6 +1,7 @@
 package dev.pageferry.ferry;
 
 import com.google.protobuf.Message;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
@@ -170,6 +171,7 @@ final class FakeCluster implements AutoCloseable {
     NettyServerBuilder builder = NettyServerBuilder
         .forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
         .addService(played(ClusterGrpc.getServiceDescriptor()))
+        .addService(played(AvailabilityGrpc.getServiceDescriptor()))
         .addService(played(ValidationGrpc.getServiceDescriptor()))
         .addService(played(BackupGrpc.getServiceDescriptor()));
     return (tls == null ? builder : builder.sslContext(tls)).build().start();

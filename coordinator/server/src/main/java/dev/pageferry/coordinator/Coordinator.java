@@ -15,6 +15,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.grpc.AgentChannels;
 import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
 import dev.pageferry.coordinator.agents.grpc.GrpcHostInspector;
+import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.backup.Restoration;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
@@ -82,6 +83,8 @@ final class Coordinator implements RunningServer {
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
       metrics.observe(migrations, requests);
+      HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
+      metrics.observeUnplaceable(deaths);
       Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
@@ -90,7 +93,7 @@ final class Coordinator implements RunningServer {
           new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
           new Validation(inventory, ledger, new GrpcHostInspector(channels), credentials, version, Scheduler.SYSTEM,
               random),
-          new BackupService(store, version, Scheduler.SYSTEM));
+          new BackupService(store, version, Scheduler.SYSTEM), deaths);
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));

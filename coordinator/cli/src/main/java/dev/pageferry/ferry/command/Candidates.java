@@ -35,6 +35,15 @@ public final class Candidates {
     }
   }
 
+  /** Whether a VM is restarted by itself. */
+  static final class HaModes extends ArrayList<String> {
+    private static final long serialVersionUID = 1L;
+
+    HaModes() {
+      super(List.of("auto", "on", "off"));
+    }
+  }
+
   /** Forms of output. */
   public static final class Forms extends ArrayList<String> {
     private static final long serialVersionUID = 1L;

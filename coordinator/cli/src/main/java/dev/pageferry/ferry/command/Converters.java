@@ -6,6 +6,7 @@ import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.common.units.Durations;
 import dev.pageferry.proto.cluster.v1.Codec;
 import dev.pageferry.proto.cluster.v1.Disk;
+import dev.pageferry.proto.cluster.v1.Ha;
 import dev.pageferry.proto.cluster.v1.StallPolicy;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -66,6 +67,19 @@ final class Converters {
       return switch (text) {
         case "auto", "kvm", "tcg" -> text;
         default -> throw new TypeConversionException("'%s' is not auto, kvm or tcg".formatted(text));
+      };
+    }
+  }
+
+  /** Whether a VM is restarted by itself. */
+  static final class HaMode implements ITypeConverter<Ha.Name> {
+    @Override
+    public Ha.Name convert(String text) {
+      return switch (text) {
+        case "auto" -> Ha.Name.AUTO;
+        case "on" -> Ha.Name.ON;
+        case "off" -> Ha.Name.OFF;
+        default -> throw new TypeConversionException("'%s' is not auto, on or off".formatted(text));
       };
     }
   }

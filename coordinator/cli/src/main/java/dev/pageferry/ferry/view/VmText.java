@@ -8,6 +8,7 @@ import dev.pageferry.proto.cluster.v1.VmDigest;
 import dev.pageferry.proto.cluster.v1.VmVerification;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -49,6 +50,7 @@ public final class VmText {
     if (vm.hasQemu()) {
       addQemu(details, vm.getQemu());
     }
+    addWishes(details, vm);
     addDestinations(details, vm.getDestinationsList());
     return details;
   }
@@ -62,6 +64,14 @@ public final class VmText {
         .add("append", machine.getAppend())
         .add("cdroms", String.join(", ", machine.getCdromsList()))
         .add("qemu args", String.join(" ", machine.getArgumentsList()));
+  }
+
+  /** A coordinator of the version before knows none. */
+  private static void addWishes(Details details, Vm vm) {
+    if (vm.hasHa()) {
+      details.add("ha", vm.getHa().toString().toLowerCase(Locale.ROOT)).add("priority", vm.getPriority())
+          .add("prefer", String.join(", ", vm.getPreferList())).add("apart from", vm.getApartFrom());
+    }
   }
 
   private static void addDestinations(Details details, List<VmDestination> destinations) {

@@ -79,7 +79,7 @@ final class MachineStarts {
       throw new RequestException(Kind.FAILED, "VM %s was stopped or deleted while it was being created",
           spec.getName());
     }
-    Row row = ledger.describe(id, known -> Disks.withDevices(status.getSpec(), known));
+    Row row = ledger.notes().describe(id, known -> Disks.withDevices(status.getSpec(), known));
     log.info("vm={} id={} host={} epoch={} booted", spec.getName(), id, host.id(), epoch);
     return states.vm(row, Optional.of(status));
   }

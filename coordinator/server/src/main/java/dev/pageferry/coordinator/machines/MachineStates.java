@@ -58,6 +58,7 @@ public final class MachineStates {
     VmRecord record = row.record();
     VmSpec spec = record.getSpec();
     Judgement judgement = judge(row, status);
+    Wishes wishes = Wishes.of(record);
     Vm.Builder vm = Vm.newBuilder().setName(spec.getName()).setId(spec.getId()).setHost(record.getOwnerHost())
         .setEpoch(record.getEpoch())
         .setState(judgement.state()).setMemoryBytes(spec.getMemoryBytes()).setVcpus(spec.getVcpus())
@@ -66,7 +67,8 @@ public final class MachineStates {
         .addAllDisks(spec.getDisksList().stream().map(Disk::getName).toList())
         .addAllNics(spec.getNicsList().stream().map(each -> each.getMac() + "@" + each.getVni()).toList())
         .addAllAddresses(spec.getNicsList().stream().map(NetworkCard::getAddress).toList())
-        .setSteps(steps(record, status));
+        .setHa(wishes.ha()).setPriority(wishes.priority()).addAllPrefer(wishes.prefer())
+        .setApartFrom(wishes.apartFrom()).setSteps(steps(record, status));
     if (spec.hasMemoryImage()) {
       vm.setMemoryImage(spec.getMemoryImage());
     }

@@ -13,6 +13,7 @@ import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -21,6 +22,7 @@ import dev.pageferry.proto.cluster.v1.ConsoleOutput;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.cluster.v1.UseConsoleRequest;
 import dev.pageferry.proto.cluster.v1.VerifyVmUpdate;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -182,6 +184,19 @@ public final class Machines {
     Host host = eligibility.runningHost(row);
     VmStatus status = AgentQuestions.change(host, () -> agents.resumeVm(host.record().getAddress(), row.id().value()));
     return states.vm(row, Optional.of(status));
+  }
+
+  /** Changes what is wished for the VM when its host stops. */
+  public Vm set(SetVmRequest request) throws RequestException {
+    Row row = eligibility.row(request.getName());
+    Wishes.check(request, inventory);
+    try {
+      return fresh(ledger.notes().wish(row.id(), before -> Wishes.changed(before, request)));
+    } catch (ConflictException e) {
+      throw new RequestException(Kind.REFUSED, "%s", String.valueOf(e.getMessage()));
+    } catch (RowsFrozenException e) {
+      throw new RequestException(Kind.FROZEN, "%s", String.valueOf(e.getMessage()));
+    }
   }
 
   /** As below; the state of a saved VM is kept. */

@@ -145,7 +145,7 @@ public final class SavedMachines {
   private Row noted(Row row, String file, long steps) {
     try {
       ledger.change(row.id(), new OwnershipEvent.CountSteps(file, steps));
-      return ledger.rememberSave(row.id(),
+      return ledger.notes().rememberSave(row.id(),
           SavedNote.newBuilder().setFile(file).setAtMillis(scheduler.wallMillis()).setSteps(steps).build());
     } catch (ConflictException | RuntimeException e) {
       log.warn("vm={} how far it was saved is not written down: {}", row.id(), e.toString());

@@ -12,6 +12,7 @@ import dev.pageferry.proto.cluster.v1.DeleteVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmRequest;
 import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
@@ -89,6 +90,12 @@ public final class VmChanges {
   public Vm resume(String name, RequestedChange change) throws RequestException {
     requireSameRun(name, change);
     return machines.resume(name);
+  }
+
+  /** Carried out again where nobody knows whether it was: the VM itself is not touched. */
+  public Vm set(SetVmRequest request, RequestedChange change) throws RequestException {
+    requireSameVm(request.getName(), change);
+    return machines.set(request);
   }
 
   public Vm stop(StopVmRequest request, RequestedChange change) throws RequestException {

@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.metrics;
 
 import dev.pageferry.common.metrics.DurationHistogram;
 import dev.pageferry.common.metrics.ServerMeters;
+import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
@@ -9,6 +10,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -76,6 +78,12 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     inFlight("request", requests, Requests::underWay);
   }
 
+  /** Shows how many VMs the worst death of a host would leave without a place. */
+  public void observeUnplaceable(HostDeaths deaths) {
+    Gauge.builder("ferry.cluster.unplaceable.vms", deaths, HostDeaths::mostWithoutPlace)
+        .description("VMs that would find no place if the worst host stopped").register(registry);
+  }
+
   /** Shows until when this coordinator's certificate is taken by others. */
   public void observeCertificate(Supplier<Instant> notAfter) {
     meters.observeCertificate(notAfter);
@@ -91,6 +99,7 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     MetricCollectingServerInterceptor calls = new MetricCollectingServerInterceptor(registry);
     calls.preregisterService(ClusterGrpc.getServiceDescriptor());
     calls.preregisterService(AccessGrpc.getServiceDescriptor());
+    calls.preregisterService(AvailabilityGrpc.getServiceDescriptor());
     calls.preregisterService(HostRegistryGrpc.getServiceDescriptor());
     calls.preregisterService(OwnershipGrpc.getServiceDescriptor());
     return calls;

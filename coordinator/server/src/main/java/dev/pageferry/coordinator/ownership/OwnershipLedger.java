@@ -20,9 +20,7 @@ import dev.pageferry.coordinator.store.CompareAndSet;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
-import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.MigrationRecord;
-import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.List;
 import java.util.Optional;
@@ -43,6 +41,7 @@ public final class OwnershipLedger {
   private final VmRows rows;
   private final MigrationRecords migrations;
   private final ChangeGate gate;
+  private final RowNotes notes;
   private final boolean logsDecisions;
 
   /** A VM's row with the revision it was read at. */
@@ -91,6 +90,7 @@ public final class OwnershipLedger {
     this.rows = new VmRows(store);
     this.migrations = new MigrationRecords(store);
     this.gate = gate;
+    this.notes = new RowNotes(store, rows, gate);
     this.logsDecisions = logsDecisions;
   }
 
@@ -122,24 +122,9 @@ public final class OwnershipLedger {
     return rows.wasDeleted(id);
   }
 
-  /** Notes what its host found out of a VM; whose it is does not change. */
-  public Row describe(VmId id, UnaryOperator<VmSpec> change) throws ConflictException {
-    return rewrite(id, record -> record.toBuilder().setSpec(change.apply(record.getSpec())).build());
-  }
-
-  /** Notes when a VM was saved, and to which file, so that whoever would throw the file away can be told. */
-  public Row rememberSave(VmId id, SavedNote note) throws ConflictException {
-    return rewrite(id, record -> record.toBuilder().setSavedNote(note).build());
-  }
-
-  /** Changes what a row says beside whose the VM is. */
-  private Row rewrite(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
-    return CompareAndSet.untilItHolds("row of VM " + id, () -> {
-      gate.check();
-      Row row = rows.existing(id);
-      boolean isDone = store.commit(gate.guarded(VmRows.replacing(row, change.apply(row.record()))));
-      return isDone ? Optional.of(rows.existing(id)) : Optional.empty();
-    });
+  /** What rows say beside whose the VMs are. */
+  public RowNotes notes() {
+    return notes;
   }
 
   /**

@@ -23,8 +23,8 @@ final class ChangingMethods {
   private static final String START = "StartVm";
   private static final String RESTORE = "RestoreVm";
   /** Of one VM, which the request names. */
-  private static final Set<String> OF_A_VM = Set.of(START, RESTORE, "PauseVm", "ResumeVm", "StopVm", "DeleteVm",
-      "SaveVm");
+  private static final Set<String> OF_A_VM = Set.of(START, RESTORE, "PauseVm", "ResumeVm", "SetVm", "StopVm",
+      "DeleteVm", "SaveVm");
   private static final Set<String> OTHERS = Set.of("CreateVm", "CreateDisk", "DeleteDisk", "AddVtep", "DeleteVtep",
       "MigrateLive", "MigrateQuick", "CancelMigration", "ConfirmHostDead", "RepairRecords", "ClaimVm");
 

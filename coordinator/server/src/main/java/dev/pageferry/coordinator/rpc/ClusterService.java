@@ -60,6 +60,7 @@ import dev.pageferry.proto.cluster.v1.RestoreVmUpdate;
 import dev.pageferry.proto.cluster.v1.ResumeVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmRequest;
 import dev.pageferry.proto.cluster.v1.SaveVmUpdate;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.cluster.v1.StartVmRequest;
 import dev.pageferry.proto.cluster.v1.StopVmRequest;
 import dev.pageferry.proto.cluster.v1.UseConsoleRequest;
@@ -210,6 +211,11 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   @Override
   public void resumeVm(ResumeVmRequest request, StreamObserver<Vm> observer) {
     CoordinatorReplies.answer(observer, () -> changes.resume(request.getName(), change()));
+  }
+
+  @Override
+  public void setVm(SetVmRequest request, StreamObserver<Vm> observer) {
+    CoordinatorReplies.answer(observer, () -> changes.set(request, change()));
   }
 
   @Override

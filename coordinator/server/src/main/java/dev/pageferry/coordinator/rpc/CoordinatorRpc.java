@@ -9,6 +9,7 @@ import dev.pageferry.common.tls.PeerCheck;
 import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.access.AuditLog;
+import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -25,6 +26,7 @@ import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.coordinator.store.WriteProbe;
 import dev.pageferry.coordinator.validation.Validation;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
@@ -78,6 +80,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @param version of this program, for operators
    * @param access who belongs to the cluster, and by what members are known
    * @param backup gives the records away
+   * @param deaths tells what would become of VMs if hosts stopped
    * @param validation tells whether the cluster is fit
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
@@ -88,7 +91,7 @@ public final class CoordinatorRpc implements AutoCloseable {
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
       Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation,
-      BackupService backup)
+      BackupService backup, HostDeaths deaths)
       throws IOException {
     this.probe = probe;
     NettyServerBuilder builder = onGuardedPort(address);
@@ -115,7 +118,7 @@ public final class CoordinatorRpc implements AutoCloseable {
         .addService(ServerInterceptors.intercept(new AccessService(access.admissions(),
             new HostRemoval(inventory, ledger, access.admissions()), access.audit()), audit))
         .addService(ServerInterceptors.intercept(new ValidationService(validation), audit))
-        .addService(ServerInterceptors.intercept(backup, audit))
+        .addService(ServerInterceptors.intercept(backup, audit)).addService(new AvailabilityService(deaths))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))
@@ -142,7 +145,8 @@ public final class CoordinatorRpc implements AutoCloseable {
   private void lookAtHealth() {
     ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     List.of("", ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME,
-        OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME, BackupGrpc.SERVICE_NAME)
+        OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME, BackupGrpc.SERVICE_NAME,
+        AvailabilityGrpc.SERVICE_NAME)
         .forEach(service -> health.setStatus(service, status));
   }
 

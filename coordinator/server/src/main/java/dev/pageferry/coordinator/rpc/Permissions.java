@@ -8,6 +8,7 @@ import static dev.pageferry.common.tls.Role.VIEWER;
 
 import dev.pageferry.common.tls.Role;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
@@ -34,9 +35,11 @@ final class Permissions {
     Map<String, Set<Role>> table = new HashMap<>();
     put(table, ClusterGrpc.SERVICE_NAME, READERS, "ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
         "ListVteps", "ListMigrations", "GetMigration", "WatchMigration");
+    put(table, AvailabilityGrpc.SERVICE_NAME, READERS, "PlaceVm", "CheckHa");
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "ConfirmHostDead", "RepairRecords", "ClaimVm", "CreateVm",
         "StartVm",
-        "RestoreVm", "PauseVm", "ResumeVm", "StopVm", "DeleteVm", "SaveVm", "CreateDisk", "DeleteDisk", "AddVtep",
+        "RestoreVm", "PauseVm", "ResumeVm", "SetVm", "StopVm", "DeleteVm", "SaveVm", "CreateDisk", "DeleteDisk",
+        "AddVtep",
         "DeleteVtep", "MigrateLive", "MigrateQuick", "CancelMigration");
     // They read, but what guests have in memory, or are sent.
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "UseConsole", "DigestVm", "VerifyVm", "JoinNetwork");

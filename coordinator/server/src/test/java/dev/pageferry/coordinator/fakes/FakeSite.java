@@ -7,6 +7,7 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -228,6 +229,10 @@ public final class FakeSite implements AutoCloseable {
 
   public MigrationSupervisor migrations() {
     return migrations;
+  }
+
+  public HostDeaths deaths() {
+    return new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
   }
 
   public List<Migration> metered() {

@@ -19,6 +19,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Versioned;
 import dev.pageferry.coordinator.store.SqliteRecordStore;
+import dev.pageferry.proto.cluster.v1.Ha;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.HostRecord;
@@ -105,6 +106,8 @@ class PreviousVersionRecordsTest {
       before.forEach(each -> states.put(each.getName(), each.getState()));
       for (Vm each : now) {
         Vm.State state = states.get(each.getName());
+        assertThat(List.of(each.getHa(), each.getPriority())).as("nobody wished anything for it")
+            .containsExactly(Ha.Name.AUTO, 500);
         // No host has been heard: this version may say that nobody knows, where the version before said FAILED.
         assertThat(each.getState()).as(each.getName()).isIn(state == Vm.State.FAILED
             ? List.of(Vm.State.FAILED, Vm.State.UNKNOWN)
@@ -113,9 +116,9 @@ class PreviousVersionRecordsTest {
     }
   }
 
-  /** Without what depends on who has been heard. */
+  /** Without what depends on who has been heard, and defaults of what the version before does not know. */
   private static Vm lasting(Vm vm) {
-    return vm.toBuilder().clearState().clearReason().build();
+    return vm.toBuilder().clearState().clearReason().clearHa().clearPriority().build();
   }
 
   @Test

@@ -14,6 +14,7 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AdmitHostRequest;
 import dev.pageferry.proto.cluster.v1.AuditEntry;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
@@ -65,12 +66,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(120)
 class PermissionsTest {
   private static final List<ServiceDescriptor> SERVICES = List.of(ClusterGrpc.getServiceDescriptor(),
-      AccessGrpc.getServiceDescriptor(), ValidationGrpc.getServiceDescriptor(), BackupGrpc.getServiceDescriptor(),
+      AccessGrpc.getServiceDescriptor(), AvailabilityGrpc.getServiceDescriptor(), ValidationGrpc.getServiceDescriptor(),
+      BackupGrpc.getServiceDescriptor(),
       HostRegistryGrpc.getServiceDescriptor(),
       OwnershipGrpc.getServiceDescriptor(), HealthGrpc.getServiceDescriptor(),
       ServerReflectionGrpc.getServiceDescriptor());
   private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
-      "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI");
+      "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI", "PlaceVm", "CheckHa");
 
   @TempDir
   Path directory;
@@ -155,7 +157,7 @@ class PermissionsTest {
     String name = method.substring(service.length() + 1);
     return switch (service) {
       case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME,
-          BackupGrpc.SERVICE_NAME ->
+          BackupGrpc.SERVICE_NAME, AvailabilityGrpc.SERVICE_NAME ->
         READS.contains(name)
             ? Set.of(Role.OPERATOR, Role.VIEWER)
             : Set.of(Role.OPERATOR);

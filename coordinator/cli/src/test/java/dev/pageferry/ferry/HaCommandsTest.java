@@ -1,0 +1,151 @@
+package dev.pageferry.ferry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.proto.cluster.v1.CheckHaResponse;
+import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.HostDeath;
+import dev.pageferry.proto.cluster.v1.HostPreference;
+import dev.pageferry.proto.cluster.v1.HostVerdict;
+import dev.pageferry.proto.cluster.v1.PlaceVmRequest;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
+import dev.pageferry.proto.cluster.v1.UnplacedVm;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.cluster.v1.VmPlacement;
+import io.grpc.Status;
+import org.junit.jupiter.api.Test;
+
+/** What is wished for VMs when hosts stop, and what would become of them, on the command line. */
+class HaCommandsTest extends CommandFixture {
+  private static final Vm VM = Samples.VM.toBuilder().setHa(Ha.Name.ON).setPriority(700).addPrefer("host-c")
+      .addPrefer("host-b").setApartFrom("web").build();
+
+  @Test
+  void whatIsGivenIsSetAndWhatIsWishedIsShown() {
+    cluster.answer("SetVm", VM);
+    assertThat(ferry.run("vm", "set", "web-1", "--ha", "on", "--priority", "700", "--prefer", "host-c,host-b",
+        "--apart-from", "web")).as(ferry.err()).isZero();
+    assertThat(cluster.onlyRequest(SetVmRequest.class)).isEqualTo(SetVmRequest.newBuilder().setName("web-1")
+        .setHa(Ha.Name.ON).setPriority(700)
+        .setPrefer(HostPreference.newBuilder().addHosts("host-c").addHosts("host-b")).setApartFrom("web").build());
+    assertThat(cluster.requestIds()).containsExactly("id-1");
+    assertThat(ferry.out()).containsPattern("ha: +on").containsPattern("priority: +700")
+        .containsPattern("prefer: +host-c, host-b").containsPattern("apart from: +web");
+  }
+
+  @Test
+  void whatIsNotGivenIsNotAskedForAndNothingIsCleared() {
+    cluster.answer("SetVm", VM);
+    assertThat(ferry.run("vm", "set", "web-1", "--priority", "0")).as(ferry.err()).isZero();
+    assertThat(cluster.onlyRequest(SetVmRequest.class))
+        .isEqualTo(SetVmRequest.newBuilder().setName("web-1").setPriority(0).build());
+  }
+
+  @Test
+  void anEmptyListOfHostsAndAnEmptyGroupClear() {
+    cluster.answer("SetVm", VM);
+    assertThat(ferry.run("vm", "set", "web-1", "--prefer", "", "--apart-from", "", "-o", "json")).as(ferry.err())
+        .isZero();
+    assertThat(cluster.onlyRequest(SetVmRequest.class)).isEqualTo(SetVmRequest.newBuilder().setName("web-1")
+        .setPrefer(HostPreference.getDefaultInstance()).setApartFrom("").build());
+    assertThat(ferry.out()).contains("\"ha\": \"ON\"", "\"priority\": 700", "\"prefer\": [\"host-c\", \"host-b\"]",
+        "\"apartFrom\": \"web\"", "\"requestId\": \"id-1\"");
+  }
+
+  @Test
+  void oneOptionAtLeastIsNeededAndEachHasItsWords() {
+    assertThat(ferry.run("vm", "set", "web-1")).isEqualTo(ExitCode.USAGE);
+    assertThat(ferry.err()).contains("nothing is to be set");
+    assertThat(ferry.run("vm", "set", "web-1", "--ha", "always")).isEqualTo(ExitCode.USAGE);
+    assertThat(ferry.err()).contains("'always' is not auto, on or off");
+    assertThat(ferry.run("vm", "set", "web-1", "--priority", "high")).isEqualTo(ExitCode.USAGE);
+    assertThat(cluster.requests()).isEmpty();
+  }
+
+  @Test
+  void aHostThatIsNotKnownIsNotFound() {
+    cluster.decide("SetVm", Status.NOT_FOUND.withDescription("host nowhere is not known; see 'ferry host list'"));
+    assertThat(ferry.run("vm", "set", "web-1", "--prefer", "nowhere")).isEqualTo(ExitCode.NOT_FOUND);
+    assertThat(ferry.err()).contains("host nowhere is not known");
+  }
+
+  @Test
+  void aPlaceIsShownWithAReasonForEachHost() {
+    cluster.answer("PlaceVm", VmPlacement.newBuilder().setName("web-1").setHost("host-a").setTo("host-c")
+        .setReason("it is number 1 of its preferred hosts").setRestartable(true)
+        .addHosts(HostVerdict.newBuilder().setHost("host-a").setReason("it is the host that stops"))
+        .addHosts(HostVerdict.newBuilder().setHost("host-c").setEligible(true).setReason("3 GiB free")).build());
+    assertThat(ferry.run("vm", "place", "web-1")).as(ferry.err()).isZero();
+    assertThat(cluster.onlyRequest(PlaceVmRequest.class).getName()).isEqualTo("web-1");
+    assertThat(ferry.out()).isEqualTo("""
+        name:         web-1
+        host:         host-a
+        would go to:  host-c: it is number 1 of its preferred hosts
+        by itself:    yes
+
+        HOST    ELIGIBLE  REASON
+        host-a  no        it is the host that stops
+        host-c  yes       3 GiB free
+        """);
+    assertThat(ferry.run("vm", "place", "web-1", "-o", "json")).isZero();
+    assertThat(ferry.out()).contains("\"to\": \"host-c\"", "\"eligible\": false", "\"restartable\": true");
+  }
+
+  @Test
+  void aVmWithoutAPlaceIsNoFailureOfTheQuestion() {
+    cluster.answer("PlaceVm", VmPlacement.newBuilder().setName("web-1").setReason("there is no host")
+        .setNotRestartableBecause("its ha is off").build());
+    assertThat(ferry.run("vm", "place", "web-1")).isZero();
+    assertThat(ferry.out()).contains("nowhere: there is no host", "no: its ha is off");
+  }
+
+  private static HostDeath death(String host, UnplacedVm.Kind... kinds) {
+    HostDeath.Builder death = HostDeath.newBuilder().setHost(host).setRestartable(2);
+    for (UnplacedVm.Kind each : kinds) {
+      death.addUnplaced(UnplacedVm.newBuilder().setVm("web-1").setReason("because").setKind(each));
+    }
+    return death.build();
+  }
+
+  @Test
+  void aCheckFailsWhereAVmWouldBeWithoutAPlace() {
+    cluster.answer("CheckHa", CheckHaResponse.newBuilder()
+        .addHosts(death("host-a", UnplacedVm.Kind.NO_PLACE, UnplacedVm.Kind.NEVER)).addHosts(death("host-b")).build());
+    assertThat(ferry.run("ha", "check")).isEqualTo(ExitCode.REFUSED);
+    assertThat(ferry.out()).isEqualTo("""
+        HOST    RESTARTABLE  WITHOUT PLACE  NEVER
+        host-a            2              1      1
+        host-b            2              0      0
+
+        HOST    VM     REASON
+        host-a  web-1  because
+        host-a  web-1  never by itself: because
+        """);
+    assertThat(ferry.err()).contains("if host host-a stopped").hasLineCount(1);
+    assertThat(ferry.run("ha", "check", "-o", "json")).isEqualTo(ExitCode.REFUSED);
+    assertThat(ferry.out()).contains("\"hosts\": [{", "\"restartable\": 2", "\"unplaced\": [{", "\"vm\": \"web-1\"",
+        "\"reason\": \"because\"");
+  }
+
+  @Test
+  void vmsThatAreNeverRestartedByThemselvesDoNotFailACheck() {
+    cluster.answer("CheckHa",
+        CheckHaResponse.newBuilder().addHosts(death("host-a", UnplacedVm.Kind.NEVER)).build());
+    assertThat(ferry.run("ha", "check")).as(ferry.err()).isZero();
+    assertThat(ferry.out()).contains("never by itself: because");
+  }
+
+  @Test
+  void aCoordinatorOfBeforeDoesNotKnowTheCommand() {
+    assertThat(ferry.run("ha", "check")).isEqualTo(ExitCode.FAILED);
+    assertThat(ferry.err()).contains("does not know this command");
+  }
+
+  @Test
+  void aVmOfACoordinatorOfBeforeHasNoWishes() {
+    cluster.answer("GetVm", Samples.VM);
+    assertThat(ferry.run("vm", "show", "web-1")).isZero();
+    assertThat(ferry.out()).doesNotContain("priority").doesNotContain("ha:");
+  }
+}

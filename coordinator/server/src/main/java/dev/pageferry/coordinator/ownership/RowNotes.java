@@ -1,0 +1,51 @@
+package dev.pageferry.coordinator.ownership;
+
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.store.CompareAndSet;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.proto.agent.v1.VmSpec;
+import dev.pageferry.proto.records.v1.Availability;
+import dev.pageferry.proto.records.v1.SavedNote;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+
+/** What rows say beside whose the VMs are. What a change does not name stays, also what only a later version knows. */
+public final class RowNotes {
+  private final RecordStore store;
+  private final VmRows rows;
+  private final ChangeGate gate;
+
+  RowNotes(RecordStore store, VmRows rows, ChangeGate gate) {
+    this.store = store;
+    this.rows = rows;
+    this.gate = gate;
+  }
+
+  /** Notes what its host found out of a VM. */
+  public Row describe(VmId id, UnaryOperator<VmSpec> change) throws ConflictException {
+    return rewrite(id, record -> record.toBuilder().setSpec(change.apply(record.getSpec())).build());
+  }
+
+  /** Notes when a VM was saved, and to which file, so that whoever would throw the file away can be told. */
+  public Row rememberSave(VmId id, SavedNote note) throws ConflictException {
+    return rewrite(id, record -> record.toBuilder().setSavedNote(note).build());
+  }
+
+  /** Notes what an operator wishes for a VM when its host stops. */
+  public Row wish(VmId id, UnaryOperator<Availability> change) throws ConflictException {
+    return rewrite(id,
+        record -> record.toBuilder().setAvailability(change.apply(record.getAvailability())).build());
+  }
+
+  private Row rewrite(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {
+    return CompareAndSet.untilItHolds("row of VM " + id, () -> {
+      gate.check();
+      Row row = rows.existing(id);
+      boolean isDone = store.commit(gate.guarded(VmRows.replacing(row, change.apply(row.record()))));
+      return isDone ? Optional.of(rows.existing(id)) : Optional.empty();
+    });
+  }
+}

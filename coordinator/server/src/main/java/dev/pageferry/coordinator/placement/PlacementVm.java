@@ -1,0 +1,30 @@
+package dev.pageferry.coordinator.placement;
+
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * A VM as far as its place goes.
+ *
+ * @param host that has it in its memory; empty: none has
+ * @param storage the id of the storage that it needs; empty: any host will do
+ * @param priority the higher is placed first
+ * @param prefer hosts, the best first
+ * @param apartFrom VMs with the same group are on different hosts; empty: none
+ */
+public record PlacementVm(String name, long memoryBytes, String host, String storage, int priority,
+    List<String> prefer, String apartFrom) {
+  /** Who is placed first: by priority, then the larger, since what is left over suits the smaller; then by name. */
+  public static final Comparator<PlacementVm> ORDER = Comparator.comparingInt(PlacementVm::priority).reversed()
+      .thenComparing(Comparator.comparingLong(PlacementVm::memoryBytes).reversed())
+      .thenComparing(PlacementVm::name);
+
+  public PlacementVm {
+    prefer = List.copyOf(prefer);
+  }
+
+  /** The same, with a priority below all that operators can give. */
+  public PlacementVm afterAllOthers() {
+    return new PlacementVm(name, memoryBytes, host, storage, -1, prefer, apartFrom);
+  }
+}

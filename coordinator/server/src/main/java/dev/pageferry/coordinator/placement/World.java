@@ -1,0 +1,30 @@
+package dev.pageferry.coordinator.placement;
+
+import java.util.List;
+
+/**
+ * What is known when VMs are placed.
+ *
+ * @param hosts all of them, each with a name of its own
+ * @param vms that hosts have in their memory
+ */
+public record World(List<PlacementHost> hosts, List<PlacementVm> vms) {
+  public World {
+    hosts = List.copyOf(hosts);
+    vms = List.copyOf(vms);
+  }
+
+  /** The same without that host and what it has. */
+  public World after(String deadHost) {
+    return new World(
+        hosts.stream().map(each -> each.name().equals(deadHost)
+            ? each.inTrouble(each.trouble().isEmpty() ? "it is the host that stops" : each.trouble())
+            : each).toList(),
+        vms.stream().filter(each -> !each.host().equals(deadHost)).toList());
+  }
+
+  /** What that host has. */
+  public List<PlacementVm> on(String host) {
+    return vms.stream().filter(each -> each.host().equals(host)).toList();
+  }
+}
