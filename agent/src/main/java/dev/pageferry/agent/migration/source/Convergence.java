@@ -14,7 +14,7 @@ import java.util.Optional;
  */
 final class Convergence {
   /** From here on a round costs more in round trips than it saves in pages. */
-  private static final long FEW_BYTES = 256 << 10;
+  static final long FEW_BYTES = 256 << 10;
   private static final double WORTHWHILE_SHRINKING = 0.8;
   static final int MAX_ROUNDS = 30;
   /** As QEMU's auto-converge: 20 percent, then 10 more each time. */

@@ -149,6 +149,11 @@ final class PageRounds implements AutoCloseable {
     return PageSize.bytesOf(pendingPages()) + link.unacknowledgedBytes();
   }
 
+  /** Of that, bytes on their way, where next to nothing else is left; else 0. */
+  long bytesOnlyOnTheirWay() {
+    return PageSize.bytesOf(pendingPages()) <= Convergence.FEW_BYTES ? link.unacknowledgedBytes() : 0;
+  }
+
   int lastRound() {
     return nextRound - 1;
   }

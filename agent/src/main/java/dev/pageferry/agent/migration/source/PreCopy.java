@@ -21,6 +21,7 @@ final class PreCopy {
   private final SourceSession session;
   private final Convergence convergence;
   private final CoordinatorProbe coordinator;
+  private final Arrival arrival;
   private boolean started;
   private int throttlePercent;
   /** When figures tell whether the last throttle is enough. */
@@ -30,6 +31,10 @@ final class PreCopy {
     this.session = session;
     this.coordinator = coordinator;
     this.convergence = new Convergence(session.options.downtimeLimit(), session.options.onStall());
+    this.arrival = new Arrival(session.rounds::bytesOnlyOnTheirWay, () -> {
+      session.attempt.checkpoint();
+      return session.link.isOpen();
+    }, session.scheduler);
     this.throttleActs = Deadline.after(Duration.ZERO, session.scheduler);
   }
 
@@ -44,6 +49,10 @@ final class PreCopy {
     while (true) {
       long restBefore = session.rounds.restBytes();
       copyPass();
+      if (arrival.await()) {
+        // What the guest wrote meanwhile.
+        copyPass();
+      }
       StateParts.send(session, session.attempt.deadline());
       Measurement measured = new Measurement(session.rounds.lastPass(), restBefore, session.rounds.restBytes(),
           session.rounds.bytesPerSecond(),
