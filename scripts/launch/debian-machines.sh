@@ -3,7 +3,7 @@
 # beside that of its network. Expects what machines.sh does, and in $base that Debian. What a machine changes is kept in $dir/MACHINE/changes,
 # across a power cut, too; while it runs $dir/MACHINE/init has the process id of its systemd, and when that was started.
 
-# Where processes of a machine are counted by its systemd: in version 2 of control groups, or beside version 1.
+# Control groups that the machine's systemd manages: in version 2 alone, or the version 2 that is mounted beside version 1.
 control_groups() { # NAMESPACE
   local each
   for each in /sys/fs/cgroup{,/unified,/systemd}; do if [ -f "$each/cgroup.procs" ]; then echo "$each/$1"; fi; done
@@ -28,7 +28,7 @@ inside_debian() { # MACHINE
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin" "TERM=${TERM:-dumb}")
 }
 
-# Machines that were never on, with the names of all.
+# Prepares machines for their first boot: names of all in /etc/hosts.
 furnish() { # MACHINE...
   local each hosts='127.0.0.1 localhost'
   mkdir -p "$dir/shared"
@@ -72,7 +72,7 @@ boot() { # MACHINE
       bash -euc "$(declare -f power_on); power_on \"\$@\"" power_on "$base" "$dir/$1" "$dir/shared" "$1" >"$dir/$1/console" 2>&1 </dev/null
   ) &
   for i in $(seq 600); do
-    # It is its own once it is the system's first process.
+    # unshare's child is bash first; it is the machine's systemd once it has that command line.
     init=$(first_process "$ns")
     if [ -n "$init" ]; then
       echo "$init $(sed 's/.*) //' "/proc/$init/stat" | cut -d' ' -f20)" >"$dir/$1/init"
@@ -102,7 +102,7 @@ power_on() { # BASE FOLDER SHARED NAME
   # The kernel's settings are those of the machine outside.
   mount --bind "$at/proc/sys" "$at/proc/sys"
   mount -o remount,bind,ro "$at/proc/sys"
-  # As after a boot: what is kept for this boot of the kernel is of another machine's life.
+  # Each boot has an id of its own, as on a real machine: agents and leases tell by it that nothing of the boot before is left.
   cat /proc/sys/kernel/random/uuid >"$folder/boot_id"
   mount --bind "$folder/boot_id" "$at/proc/sys/kernel/random/boot_id"
   mount -t sysfs -o ro sysfs "$at/sys"
@@ -128,7 +128,7 @@ power_on() { # BASE FOLDER SHARED NAME
   mkdir -p "$at/mnt/lab"
   mount --bind "$3" "$at/mnt/lab"
   hostname "$4"
-  # Of lxc, a container that keeps its processes' capabilities: systemd does not try what belongs to the machine outside.
+  # systemd takes itself for an lxc container, which has all capabilities, and leaves alone what belongs to the kernel outside.
   exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$at" /lib/systemd/systemd --log-target=console
 }
 

@@ -59,8 +59,6 @@ import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.Role;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -237,7 +235,6 @@ final class Agent implements RunningServer {
     if (config.storage().isEmpty()) {
       return Optional.empty();
     }
-    requireWritable(config.storage().get());
     SharedStorage opened = new SharedStorage(config.storage().get(), config.hostId().value(), incarnation.value(),
         new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos, Scheduler.SYSTEM,
             config.allowed()),
@@ -245,14 +242,6 @@ final class Agent implements RunningServer {
     log.info("storage {} id={}", config.storage().get(), opened.id());
     sharedStorage = opened;
     return Optional.of(opened);
-  }
-
-  /** It may come later, as when it is mounted late after a boot: that is no fault of the settings. */
-  private static void requireWritable(Path storage) throws IOException {
-    if (!Files.isDirectory(storage) || !Files.isWritable(storage)) {
-      throw new IOException("storage '%s' is not a directory that this user (%s) can write to; is it mounted?"
-          .formatted(storage, System.getProperty("user.name")));
-    }
   }
 
   /** Another host is to have the disks of a VM that is paused or runs here. */

@@ -112,6 +112,18 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
     return AllowedPaths.of(Stream.concat(allowedPaths.stream(), storage.stream()).toList());
   }
 
+  /**
+   * Storage may come later, as when it is mounted late after a boot: that is no fault of the settings.
+   *
+   * @throws IOException if it is not there yet, or cannot be written to
+   */
+  void requireStorage() throws IOException {
+    if (storage.isPresent() && (!Files.isDirectory(storage.get()) || !Files.isWritable(storage.get()))) {
+      throw new IOException("storage '%s' is not a directory that this user (%s) can write to; is it mounted?"
+          .formatted(storage.get(), System.getProperty("user.name")));
+    }
+  }
+
   private static List<Path> directories(String text) {
     return Arrays.stream(text.split(":")).filter(each -> !each.isEmpty()).map(Path::of).toList();
   }

@@ -133,6 +133,8 @@ public final class AgentMain extends ServerProgram {
 
   @Override
   protected RunningServer start(Settings settings, String version) throws Exception {
-    return new Agent(AgentConfig.from(settings), version);
+    AgentConfig config = AgentConfig.from(settings);
+    config.requireStorage();
+    return new Agent(config, version);
   }
 }

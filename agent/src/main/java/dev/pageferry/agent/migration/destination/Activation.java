@@ -61,8 +61,8 @@ final class Activation {
         if (ending.get() == Ending.FAR) {
           enter();
           prepare();
-          if (mayGoBack && dialogue.started() instanceof Ruling.NotOurs notOurs) {
-            return Optional.of(notOurs);
+          if (mayGoBack) {
+            noteThatItRuns();
           }
           adopt();
           dialogue.ends();
@@ -129,6 +129,19 @@ final class Activation {
     if (!isLeftHere || !guest.condition().isOver()) {
       guest.requireReady();
     }
+  }
+
+  /**
+   * From then on nobody gives it back.
+   *
+   * @throws IOException if it is not this host's any more: what became of it, and so of its disks, is asked next
+   */
+  private void noteThatItRuns() throws IOException, InterruptedException {
+    if (dialogue.started() instanceof Ruling.NotOurs) {
+      throw new IOException("the coordinator says that it is not to run here any more");
+    }
+    // Until it is among this host's guests it is to be heard of.
+    dialogue.cannotRun("this host's lease is waited for");
   }
 
   private void adopt() throws IOException, InterruptedException {

@@ -35,10 +35,11 @@ final class Arrival {
   /**
    * Until few bytes are on their way, or none of them has arrived for a while.
    *
-   * @return whether there was something to wait for; the guest has written meanwhile
+   * @return whether something has arrived; the guest has written meanwhile
    */
   boolean await() throws MigrationFailure, InterruptedException {
     long left = bytesOnTheirWay.getAsLong();
+    long before = left;
     if (left <= Convergence.FEW_BYTES) {
       return false;
     }
@@ -49,6 +50,6 @@ final class Arrival {
       moves = now < left ? Deadline.after(PATIENCE, scheduler) : moves;
       left = now;
     }
-    return true;
+    return left < before;
   }
 }

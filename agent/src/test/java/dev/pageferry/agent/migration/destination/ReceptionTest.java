@@ -317,8 +317,30 @@ class ReceptionTest {
     await().until(() -> row.startedCalls() >= 2);
     assertThat(running).isEmpty();
 
+    row.givenBack(decision(Outcome.TAKEN_BACK, "there", 3));
     row.started(decision(Outcome.ABORTED, "there", 3));
     await().until(() -> incoming.state(M) == IncomingMigrations.State.DISCARDED);
+    assertThat(running).isEmpty();
+  }
+
+  @Test
+  void whatBecameOfAGuestThatIsNotToRunAfterAllIsAskedBeforeItsCopyGoes() throws Exception {
+    lease = () -> {
+      throw new IllegalStateException("no disks, by the test");
+    };
+    row.givenBack(decision(Outcome.COMMITTED, "here", 2));
+    becomeReady();
+    link.say(() -> Go.newBuilder().setEpoch(2).build());
+    await().until(() -> row.giveBackCalls() > 0);
+    // An operator has stopped it: no copy of it is to run, and its disks are nobody else's.
+    row.started(decision(Outcome.ABORTED, "here", 2));
+    lease = () -> {
+    };
+    await().until(() -> row.startedCalls() > 0);
+    row.givenBack(decision(Outcome.COMMITTED, "here", 3));
+
+    await().until(() -> incoming.state(M) == IncomingMigrations.State.DISCARDED);
+    assertThat(logged).anyMatch(line -> line.contains("COMMITTED") && line.contains("given back"));
     assertThat(running).isEmpty();
   }
 

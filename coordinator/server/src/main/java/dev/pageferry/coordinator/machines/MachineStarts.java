@@ -57,7 +57,7 @@ final class MachineStarts {
     whereabouts.destroy(row);
     Row next = ledger.change(row.id(),
         new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, row.record().getSpec()),
-            new OwnershipEpoch(row.record().getEpoch())));
+            new OwnershipEpoch(row.record().getEpoch()), row.record().getPhase() == VmRecord.Phase.ACTIVE));
     try {
       whereabouts.destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
       return boot(next.record().getSpec(), host, new OwnershipEpoch(next.record().getEpoch()), manner);

@@ -54,8 +54,10 @@ public sealed interface OwnershipEvent {
    * A host is to build the VM and boot it.
    *
    * @param seen the epoch of the row by which it was found that nobody runs the VM: under a later one somebody may
+   * @param seenActive whether that row had it that somebody had let it run: if it did not and does now, somebody may
    */
-  record Boot(HostId host, Incarnation incarnation, String storage, OwnershipEpoch seen) implements OwnershipEvent {
+  record Boot(HostId host, Incarnation incarnation, String storage, OwnershipEpoch seen,
+      boolean seenActive) implements OwnershipEvent {
   }
 
   /**

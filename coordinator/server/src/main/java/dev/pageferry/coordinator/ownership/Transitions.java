@@ -206,10 +206,9 @@ final class Transitions {
   }
 
   private static Transition boot(VmOwnership state, OwnershipEvent.Boot event) {
-    if (!state.tenure().epoch().equals(event.seen())) {
-      return new Refused(
-          "has changed meanwhile: it is %s under epoch %s, and not under %s any more".formatted(name(state),
-              state.tenure().epoch(), event.seen()));
+    if (!state.tenure().epoch().equals(event.seen()) || state instanceof Active && !event.seenActive()) {
+      return new Refused("has changed meanwhile, and is %s under epoch %s now; look at it again, then try again"
+          .formatted(name(state), state.tenure().epoch()));
     }
     return switch (state) {
       case Creating _ -> booting(state, event);

@@ -38,7 +38,8 @@ final class Rows {
 
   /** @param seen the epoch that the row has */
   static OwnershipEvent.Boot boot(String host, String storage, long seen) {
-    return new OwnershipEvent.Boot(new HostId(host), new Incarnation(host + "-1"), storage, new OwnershipEpoch(seen));
+    return new OwnershipEvent.Boot(new HostId(host), new Incarnation(host + "-1"), storage, new OwnershipEpoch(seen),
+        true);
   }
 
   /** Boots the VM on host a, under the next epoch. */

@@ -67,6 +67,7 @@ class TransitionsTest {
       give back M      | moving, noted, saving, restoring: PENDING a 5; creating: Creating a 5 s ABORTED; active: Active a 5 s ABORTED; saved: Saved a 5 s ABORTED; stopped: Stopped a 5 s ABORTED; deleted: refused
       commit unknown   | creating, active, moving, noted, saving, saved, restoring, stopped: UNKNOWN  0; deleted: refused
       boot on b        | creating, active, stopped: Creating b 6 t PENDING; moving, noted, saving, restoring, saved, deleted: refused
+      boot, started    | creating, stopped: Creating b 6 t PENDING; active, moving, noted, saving, restoring, saved, deleted: refused
       boot, changed    | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
       started by a, 5  | creating, active: Active a 5 s COMMITTED; moving, noted: Moving a 5 s COMMITTED; saving: Saving a 5 s COMMITTED; saved, restoring, stopped: ABORTED a 5; deleted: refused
       started by a, 4  | creating, active, moving, noted, saving, saved, restoring, stopped: ABORTED a 5; deleted: refused
@@ -112,8 +113,9 @@ class TransitionsTest {
       case "note saved M" -> Transitions.apply(state, new OwnershipEvent.NoteSaved(M, "file"), ALL, pending);
       case "give back M" -> Transitions.apply(state, new OwnershipEvent.GiveBack(M), ALL, pending);
       case "commit unknown" -> Transitions.apply(state, new OwnershipEvent.Commit(N), ALL, Optional.empty());
-      case "boot on b" -> boot(state, 5);
-      case "boot, changed" -> boot(state, 4);
+      case "boot on b" -> boot(state, 5, true);
+      case "boot, changed" -> boot(state, 4, true);
+      case "boot, started" -> boot(state, 5, false);
       case "started by a, 5" -> started(state, A, A1, 5);
       case "started by a, 4" -> started(state, A, A1, 4);
       case "started by b, 5" -> started(state, B, B1, 5);
@@ -153,8 +155,8 @@ class TransitionsTest {
         Optional.empty());
   }
 
-  private static Transition boot(VmOwnership state, long seen) {
-    return Transitions.apply(state, new OwnershipEvent.Boot(B, B1, "t", new OwnershipEpoch(seen)), ALL,
+  private static Transition boot(VmOwnership state, long seen, boolean seenActive) {
+    return Transitions.apply(state, new OwnershipEvent.Boot(B, B1, "t", new OwnershipEpoch(seen), seenActive), ALL,
         Optional.empty());
   }
 
