@@ -246,7 +246,7 @@ class OperationsTest {
           "/proc/*", "-not", "-path", "/sys/*").lines()).as(each).containsExactly("/srv/pageferry");
     }
     assertThat(lab().in("desk", "sh", "-c", "ls /mnt/lab/leases /mnt/lab/disks")).contains("/mnt/lab/disks")
-        .doesNotContain("disk-first");
+        .doesNotContain("disk-first.lease", "first.vhd");
     for (String each : List.of("coordinator", "desk", "host-a", "host-b", "host-d")) {
       assertThat(lab().in(each, "sh", "-c", "ls -d /run/*ferry* /dev/shm/*ferry* /tmp/*ferry* 2>/dev/null || true"))
           .as(each).isEmpty();
