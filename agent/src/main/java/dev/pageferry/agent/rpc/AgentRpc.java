@@ -17,6 +17,7 @@ import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.common.rpc.GuardedServers;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.PeerCheck;
 import dev.pageferry.common.tls.Role;
@@ -34,7 +35,6 @@ import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -50,11 +50,7 @@ public final class AgentRpc implements AutoCloseable {
   private static final long KEEP_ALIVE_SECONDS = 10;
   private static final long CLOSE_SECONDS = 2;
 
-  /** Nobody holds a connection for longer without showing a certificate. */
-  private static final long HANDSHAKE_SECONDS = 5;
   private static final int MAX_STRANGERS = 256;
-  /** Of one connection; a call beyond that waits at the caller. */
-  private static final int MAX_CALLS = 1000;
 
   private final Optional<Credentials> credentials;
   private final ManagedChannel coordinator;
@@ -109,10 +105,7 @@ public final class AgentRpc implements AutoCloseable {
   }
 
   int serve(HostPort address, List<BindableService> services, ServerInterceptor meter) throws IOException {
-    NettyServerBuilder builder = NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-        .channelFactory(port.listener()).bossEventLoopGroup(port.accepting()).workerEventLoopGroup(port.serving())
-        .addTransportFilter(new Introductions(port))
-        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).maxConcurrentCallsPerConnection(MAX_CALLS)
+    NettyServerBuilder builder = GuardedServers.listeningOn(address, port)
         .intercept(new OrdersGate(memory));
     credentials.ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER))
         .intercept(new MembersOnly()));
@@ -126,6 +119,7 @@ public final class AgentRpc implements AutoCloseable {
     try {
       started.start();
     } catch (IOException e) {
+      port.close();
       throw IoFailure.listening("the coordinator", address, "--listen", e);
     }
     health.setStatus(HostAgentGrpc.SERVICE_NAME, ServingStatus.SERVING);

@@ -8,28 +8,19 @@ import dev.pageferry.common.accept.Strangers;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.rpc.TestCalls;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.PeerCheck;
 import dev.pageferry.common.tls.Role;
 import dev.pageferry.common.tls.TestMembers;
 import dev.pageferry.common.tls.TlsContexts;
-import io.grpc.CallOptions;
-import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
-import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
-import io.grpc.Status;
-import io.grpc.health.v1.HealthCheckRequest;
-import io.grpc.health.v1.HealthCheckResponse;
-import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
-import io.grpc.reflection.v1.ServerReflectionGrpc;
-import io.grpc.reflection.v1.ServerReflectionRequest;
-import io.grpc.reflection.v1.ServerReflectionResponse;
 import io.grpc.stub.MetadataUtils;
 import java.net.SocketAddress;
 import java.nio.file.Path;
@@ -37,9 +28,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -51,7 +39,6 @@ import org.junit.jupiter.api.io.TempDir;
 class AgentRpcTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final int TOO_MANY = 100;
-  private static final int MAX_CALLS = 1000;
   private static final ClientInterceptor NO_CLIENT_METER = MetadataUtils.newAttachHeadersInterceptor(new Metadata());
   private static final ServerInterceptor NO_METER = new ServerInterceptor() {
     @Override
@@ -90,41 +77,20 @@ class AgentRpcTest {
     return channel;
   }
 
-  /** Asks, and gives this end of the connection on which the answer came. */
-  private static SocketAddress ask(ManagedChannel channel) throws Exception {
-    CompletableFuture<SocketAddress> answered = new CompletableFuture<>();
-    ClientCall<HealthCheckRequest, HealthCheckResponse> call = channel.newCall(HealthGrpc.getCheckMethod(),
-        CallOptions.DEFAULT);
-    call.start(new ClientCall.Listener<>() {
-      @Override
-      public void onMessage(HealthCheckResponse response) {
-        answered.complete(call.getAttributes().get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR));
-      }
-
-      @Override
-      public void onClose(Status status, Metadata trailers) {
-        answered.completeExceptionally(new IllegalStateException(status.toString()));
-      }
-    }, new Metadata());
-    call.request(1);
-    call.sendMessage(HealthCheckRequest.getDefaultInstance());
-    call.halfClose();
-    return answered.get(30, TimeUnit.SECONDS);
-  }
-
   private void assertThatSilentConnectionsHarmNobody(AgentRpc rpc, Optional<Credentials> coordinator)
       throws Exception {
     int port = rpc.serve(new HostPort("127.0.0.1", 0), List.of(), NO_METER);
     Strangers strangers = rpc.strangers();
     ManagedChannel before = channel(port, coordinator);
-    SocketAddress connection = ask(before);
+    SocketAddress connection = TestCalls.ask(before);
     await().untilAsserted(() -> assertThat(strangers.count()).as("who has shown who it is counts no more").isZero());
     try (SilentConnections silent = new SilentConnections(port).open(strangers.max() + TOO_MANY)) {
       await().atMost(PATIENCE).untilAsserted(() -> assertThat(silent.closed()).startsWith(0, 1, 2)
           .hasSizeGreaterThanOrEqualTo(TOO_MANY));
       assertThat(strangers.count()).isLessThanOrEqualTo(strangers.max());
-      ask(channel(port, coordinator));
-      assertThat(ask(before)).as("the connection that was let in before is still there").isEqualTo(connection);
+      TestCalls.ask(channel(port, coordinator));
+      assertThat(TestCalls.ask(before)).as("the connection that was let in before is still there")
+          .isEqualTo(connection);
     }
     await().atMost(PATIENCE).untilAsserted(() -> assertThat(strangers.count()).isZero());
   }
@@ -141,41 +107,5 @@ class AgentRpcTest {
     try (AgentRpc rpc = rpc(Optional.empty())) {
       assertThatSilentConnectionsHarmNobody(rpc, Optional.empty());
     }
-  }
-
-  @Test
-  void callsBeyondAThousandOnOneConnectionWaitForTheOthers() throws Exception {
-    try (AgentRpc rpc = rpc(Optional.empty())) {
-      int port = rpc.serve(new HostPort("127.0.0.1", 0), List.of(), NO_METER);
-      ManagedChannel channel = channel(port, Optional.empty());
-      // So that the client knows what the server permits.
-      ask(channel);
-      AtomicInteger answered = new AtomicInteger();
-      List<ClientCall<ServerReflectionRequest, ServerReflectionResponse>> streams = new ArrayList<>();
-      for (int i = 0; i < MAX_CALLS + 1; i++) {
-        streams.add(stream(channel, answered));
-      }
-      await().atMost(PATIENCE).until(() -> answered.get() == MAX_CALLS);
-      ask(channel(port, Optional.empty()));
-      assertThat(answered.get()).isEqualTo(MAX_CALLS);
-      streams.getFirst().halfClose();
-      await().atMost(PATIENCE).until(() -> answered.get() == MAX_CALLS + 1);
-    }
-  }
-
-  /** Begins a stream, which is answered once and goes on. */
-  private static ClientCall<ServerReflectionRequest, ServerReflectionResponse> stream(ManagedChannel channel,
-      AtomicInteger answered) {
-    ClientCall<ServerReflectionRequest, ServerReflectionResponse> call = channel
-        .newCall(ServerReflectionGrpc.getServerReflectionInfoMethod(), CallOptions.DEFAULT);
-    call.start(new ClientCall.Listener<>() {
-      @Override
-      public void onMessage(ServerReflectionResponse response) {
-        answered.incrementAndGet();
-      }
-    }, new Metadata());
-    call.request(1);
-    call.sendMessage(ServerReflectionRequest.newBuilder().setListServices("").build());
-    return call;
   }
 }

@@ -92,15 +92,13 @@ final class ArrivalQuestions {
 
   private void await(Collection<Task> tasks) throws InterruptedException {
     Deadline end = Deadline.after(PATIENCE, scheduler);
-    List<Task> late = new ArrayList<>();
     try {
       for (Task each : tasks) {
-        if (!each.join(Duration.ofNanos(end.remainingNanos()))) {
-          late.add(each);
-        }
+        boolean _ = each.join(Duration.ofNanos(end.remainingNanos()));
       }
     } finally {
-      late.forEach(Task::interrupt);
+      // Those that are late, or all that are left if the caller is interrupted.
+      tasks.forEach(Task::interrupt);
     }
   }
 }

@@ -42,7 +42,7 @@ public final class HostDeaths {
     Optional<String> never;
     if (vm.host().isEmpty()) {
       together.add(vm);
-      never = Optional.of("it is in no host's memory; 'ferry vm start' starts it");
+      never = Optional.of("it is in no host's memory; 'ferry vm start %s --host HOST' starts it".formatted(name));
     } else {
       together.addAll(restartable(picture, vm.host()));
       never = picture.neverBecause(vm);

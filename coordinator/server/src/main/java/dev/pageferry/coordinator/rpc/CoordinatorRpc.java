@@ -4,6 +4,7 @@ import dev.pageferry.common.accept.GuardedPort;
 import dev.pageferry.common.accept.Strangers;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
+import dev.pageferry.common.rpc.GuardedServers;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.common.tls.PeerCheck;
 import dev.pageferry.common.tls.TlsContexts;
@@ -40,7 +41,6 @@ import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -53,12 +53,8 @@ public final class CoordinatorRpc implements AutoCloseable {
   private static final long KEEP_ALIVE_SECONDS = 20;
   private static final long CLOSE_SECONDS = 2;
 
-  /** Nobody holds a connection for longer without showing a certificate. */
-  private static final long HANDSHAKE_SECONDS = 5;
   /** All hosts that there may be can come at once, as after a restart of this program. */
   private static final int MAX_STRANGERS = 1024;
-  /** Of one connection; a call beyond that waits at the caller. */
-  private static final int MAX_CALLS = 1000;
 
   /**
    * Who belongs to the cluster.
@@ -94,7 +90,7 @@ public final class CoordinatorRpc implements AutoCloseable {
       BackupService backup, HostDeaths deaths)
       throws IOException {
     this.probe = probe;
-    NettyServerBuilder builder = onGuardedPort(address);
+    NettyServerBuilder builder = GuardedServers.listeningOn(address, port);
     access.credentials().ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER)));
     AuditInterceptor audit = new AuditInterceptor(access.audit());
     server = builder
@@ -132,13 +128,6 @@ public final class CoordinatorRpc implements AutoCloseable {
       throw IoFailure.listening("operators and agents", address, "--listen", e);
     }
     lookAtHealth();
-  }
-
-  private NettyServerBuilder onGuardedPort(HostPort address) {
-    return NettyServerBuilder.forAddress(new InetSocketAddress(address.host(), address.port()))
-        .channelFactory(port.listener()).bossEventLoopGroup(port.accepting()).workerEventLoopGroup(port.serving())
-        .addTransportFilter(new Introductions(port))
-        .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).maxConcurrentCallsPerConnection(MAX_CALLS);
   }
 
   /** Without its records the coordinator can decide nothing. */

@@ -1,4 +1,4 @@
-package dev.pageferry.coordinator.rpc;
+package dev.pageferry.common.rpc;
 
 import dev.pageferry.common.accept.GuardedPort;
 import io.grpc.Attributes;
