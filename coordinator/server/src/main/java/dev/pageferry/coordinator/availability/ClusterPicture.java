@@ -84,7 +84,7 @@ final class ClusterPicture {
     Wishes wishes = Wishes.of(record);
     return new PlacementVm(record.getSpec().getName(), record.getSpec().getMemoryBytes(),
         isInMemory(record) ? record.getOwnerHost() : "", storage(record), wishes.priority(), wishes.prefer(),
-        wishes.apartFrom());
+        wishes.apartFrom(), record.getPending().getDestinationHost());
   }
 
   /** Also of a host that is silent: nobody knows that it has ended. Not of one whose agent was followed by another. */
@@ -118,7 +118,7 @@ final class ClusterPicture {
 
   private static PlacementHost host(Host host, long arrivingBytes) {
     return new PlacementHost(host.id().value(), trouble(host), host.record().getStorageId(),
-        Math.max(0, host.memoryFreeBytes() - arrivingBytes), Map.of());
+        host.memoryFreeBytes() - arrivingBytes, Map.of());
   }
 
   private static String trouble(Host host) {

@@ -36,7 +36,12 @@ public final class Placement {
 
   private Placement(World world, Set<String> moving) {
     hosts = world.hosts().stream().sorted(Comparator.comparing(PlacementHost::name)).toList();
-    world.vms().stream().filter(each -> !moving.contains(each.name())).forEach(each -> sit(each, each.host()));
+    for (PlacementVm each : world.vms()) {
+      if (!moving.contains(each.name())) {
+        sit(each, each.host());
+        sit(each, each.arrivingAt());
+      }
+    }
   }
 
   /**
@@ -65,7 +70,7 @@ public final class Placement {
   }
 
   private void sit(PlacementVm vm, String host) {
-    if (!vm.apartFrom().isEmpty()) {
+    if (!vm.apartFrom().isEmpty() && !host.isEmpty()) {
       // Of several, as an operator may have put them there, the first by name is told of.
       apart.merge(new Seat(host, vm.apartFrom()), vm.name(), (a, b) -> a.compareTo(b) < 0 ? a : b);
     }

@@ -14,13 +14,18 @@ public record World(List<PlacementHost> hosts, List<PlacementVm> vms) {
     vms = List.copyOf(vms);
   }
 
-  /** The same without that host and what it has. */
+  /** The same without that host and what it has; what left it for another host does not arrive, and needs no memory there. */
   public World after(String deadHost) {
     return new World(
         hosts.stream().map(each -> each.name().equals(deadHost)
             ? each.inTrouble(each.trouble().isEmpty() ? "it is the host that stops" : each.trouble())
-            : each).toList(),
+            : each.with(comingFrom(deadHost, each.name()))).toList(),
         vms.stream().filter(each -> !each.host().equals(deadHost)).toList());
+  }
+
+  private long comingFrom(String source, String destination) {
+    return on(source).stream().filter(each -> each.arrivingAt().equals(destination))
+        .mapToLong(PlacementVm::memoryBytes).sum();
   }
 
   /** What that host has. */

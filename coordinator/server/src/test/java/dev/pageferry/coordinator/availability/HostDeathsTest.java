@@ -129,11 +129,13 @@ class HostDeathsTest extends SiteFixture {
   }
 
   @Test
-  void memoryOfAVmOnItsWayIsPromised() throws Exception {
+  void memoryThatIsPromisedToAVmOnItsWayIsFreeAgainWhereItsSourceStops() throws Exception {
     Vm _ = withDisk("db", "a", 600);
     Vm _ = create("moving", "a", 600);
     var _ = site.migrate("moving", "b");
-    assertThat(reason(death("a"), "db")).contains("b: it has 424 MiB free");
+    assertThat(unplaced(death("a"))).containsExactly("NEVER moving");
+    assertThat(verdict(site.deaths().place("db"), "b").getReason()).isEqualTo("1 GiB free");
+    assertThat(site.deaths().mostWithoutPlace()).isZero();
   }
 
   @Test

@@ -154,4 +154,26 @@ class PlacementTest {
     List<PlacementHost> more = List.of(host("x", "t", 7), host("y", "s", 10), host("n", "", 4));
     assertThat(places(place(more, vms))).containsExactly("first>n", "second>y", "third>-");
   }
+
+  private static PlacementVm onItsWay(String name, long gib, String from, String to, String group) {
+    return new PlacementVm(name, gib * GIB, from, "", 500, List.of(), group, to);
+  }
+
+  @Test
+  void aVmOfTheDeadHostThatWasOnItsWayNeedsNoMemoryWhereItWasToArrive() {
+    PlacementVm moving = onItsWay("v", 3, "dead", "a", "");
+    World world = new World(List.of(host("dead", 0), host("a", 1)), List.of(moving));
+    assertThat(places(Placement.of(world.after("dead"), List.of(moving)))).containsExactly("v>a");
+    World elsewhere = new World(List.of(host("other", 0), host("dead", 0), host("a", 1)),
+        List.of(onItsWay("v", 3, "other", "a", ""), vm("w", 2)));
+    assertThat(places(Placement.of(elsewhere.after("dead"), elsewhere.on("dead")))).as("its source lives")
+        .containsExactly("w>-");
+  }
+
+  @Test
+  void aVmThatIsOnItsWayIsToBeApartFromOnBothItsHosts() {
+    World world = new World(List.of(host("dead", 0), host("a", 8), host("b", 8), host("c", 2)),
+        List.of(onItsWay("v", 1, "a", "b", "g"), ofGroup("w", "dead", "g")));
+    assertThat(places(Placement.of(world.after("dead"), world.on("dead")))).containsExactly("w>c");
+  }
 }
