@@ -113,7 +113,7 @@ record AgentConfig(HostId hostId, HostPort coordinator, HostPort listen, HostPor
   }
 
   /**
-   * Storage may come later, as when it is mounted late after a boot: that is no fault of the settings.
+   * Storage may come later, as when it is mounted late after a boot: the settings are not at fault.
    *
    * @throws IOException if it is not there yet, or cannot be written to
    */

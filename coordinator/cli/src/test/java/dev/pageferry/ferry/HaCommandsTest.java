@@ -94,10 +94,10 @@ class HaCommandsTest extends CommandFixture {
 
   @Test
   void aVmWithoutAPlaceIsNoFailureOfTheQuestion() {
-    cluster.answer("PlaceVm", VmPlacement.newBuilder().setName("web-1").setReason("there is no host")
+    cluster.answer("PlaceVm", VmPlacement.newBuilder().setName("web-1").setReason("the cluster has no hosts")
         .setNotRestartableBecause("its ha is off").build());
     assertThat(ferry.run("vm", "place", "web-1")).isZero();
-    assertThat(ferry.out()).contains("nowhere: there is no host", "no: its ha is off");
+    assertThat(ferry.out()).contains("nowhere: the cluster has no hosts", "no: its ha is off");
   }
 
   private static HostDeath death(String host, UnplacedVm.Kind... kinds) {

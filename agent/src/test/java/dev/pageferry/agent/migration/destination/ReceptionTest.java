@@ -302,8 +302,8 @@ class ReceptionTest {
     assertThat(open.doubts()).isEmpty();
   }
 
-  @Test
-  void aGuestThatWasToGoBackAsksOnceMoreBeforeItRunsSinceTheFirstQuestionMayBeActedUponLate() throws Exception {
+  /** It cannot run, and its source is silent. */
+  private void wantsToGoBackAndStays() throws Exception {
     lease = () -> {
       throw new IllegalStateException("no disks, by the test");
     };
@@ -311,6 +311,11 @@ class ReceptionTest {
     becomeReady();
     link.say(() -> Go.newBuilder().setEpoch(2).build());
     await().until(() -> row.giveBackCalls() > 0);
+  }
+
+  @Test
+  void aGuestThatWasToGoBackAsksOnceMoreBeforeItRunsSinceTheFirstQuestionMayBeActedUponLate() throws Exception {
+    wantsToGoBackAndStays();
     lease = () -> {
     };
     // No answer yet.
@@ -325,13 +330,7 @@ class ReceptionTest {
 
   @Test
   void whatBecameOfAGuestThatIsNotToRunAfterAllIsAskedBeforeItsCopyGoes() throws Exception {
-    lease = () -> {
-      throw new IllegalStateException("no disks, by the test");
-    };
-    row.givenBack(decision(Outcome.COMMITTED, "here", 2));
-    becomeReady();
-    link.say(() -> Go.newBuilder().setEpoch(2).build());
-    await().until(() -> row.giveBackCalls() > 0);
+    wantsToGoBackAndStays();
     // An operator has stopped it: no copy of it is to run, and its disks are nobody else's.
     row.started(decision(Outcome.ABORTED, "here", 2));
     lease = () -> {

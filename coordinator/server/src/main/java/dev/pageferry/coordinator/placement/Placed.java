@@ -52,7 +52,7 @@ public record Placed(PlacementVm vm, Optional<Choice> choice, List<Verdict> verd
 
   private String nowhere() {
     if (verdicts.isEmpty()) {
-      return "there is no host";
+      return "the cluster has no hosts";
     }
     String some = verdicts.stream().limit(MAX_NAMED).map(each -> "%s: %s".formatted(each.host(), each.reason()))
         .collect(Collectors.joining("; "));

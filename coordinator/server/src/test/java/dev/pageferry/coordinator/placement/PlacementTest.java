@@ -141,11 +141,11 @@ class PlacementTest {
 
   @Test
   void withoutHostsNothingIsPlaced() {
-    assertThat(place(List.of(), vm("v", 1)).getFirst().reason()).isEqualTo("there is no host");
+    assertThat(place(List.of(), vm("v", 1)).getFirst().reason()).isEqualTo("the cluster has no hosts");
     assertThat(place(List.of()).stream().map(Placed::host)).isEqualTo(List.<Optional<String>>of());
   }
 
-  /** Why this is no planner: it is told of, not hidden. */
+  /** Nothing is planned ahead; this is what that costs. */
   @Test
   void aFurtherHostMayLeaveALaterVmWithoutAPlace() {
     List<PlacementHost> hosts = List.of(host("x", "t", 7), host("y", "s", 10));
