@@ -345,11 +345,26 @@ final class Departure {
   }
 
   /**
-   * Ends it; the machine is as it was. Nothing is told of its pages any more once this returns. Idempotent.
+   * Ends it; the machine is as it was. Nothing is told of its pages any more once this returns. Idempotent; where it is interrupted it
+   * is to be asked again.
    *
    * @param isAlive whether there is a QEMU that can be asked to end it
    */
   void close(boolean isAlive) throws IOException, InterruptedException {
+    try {
+      if (isAlive && !over) {
+        throttle.standStill(monitor);
+      }
+    } finally {
+      try {
+        endStream(isAlive);
+      } finally {
+        throttle.goOn(monitor);
+      }
+    }
+  }
+
+  private void endStream(boolean isAlive) throws IOException, InterruptedException {
     if (over) {
       return;
     }

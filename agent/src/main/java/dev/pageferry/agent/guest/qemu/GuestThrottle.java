@@ -1,6 +1,7 @@
 package dev.pageferry.agent.guest.qemu;
 
 import com.google.gson.JsonObject;
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.common.concurrent.Scheduler;
 import java.io.IOException;
 import java.time.Duration;
@@ -25,6 +26,8 @@ final class GuestThrottle {
   private volatile int wanted;
   /** On the scheduler's clock, until when it is waited for. */
   private volatile long actsBy;
+  private boolean wasUsed;
+  private boolean standsStill;
 
   GuestThrottle(Scheduler scheduler) {
     this.scheduler = scheduler;
@@ -48,6 +51,7 @@ final class GuestThrottle {
     JsonObject _ = monitor.execute("migrate-set-parameters", parameters);
     actsBy = scheduler.nanos() + LONGEST_DELAY.toNanos();
     wanted = percent;
+    wasUsed |= percent > 0;
   }
 
   /** @param said what QEMU tells of its migration */
@@ -58,5 +62,25 @@ final class GuestThrottle {
   /** It is in force, or does not come: a guest that writes little is not held back. */
   boolean isSettled() {
     return inForce >= wanted || scheduler.nanos() > actsBy;
+  }
+
+  /**
+   * Stops the machine, if it runs and is held back, so that QEMU can let go of it: a vCPU that comes to its sleep only when that is over
+   * is never put to sleep again, as {@code cpu_throttle_thread} in {@code system/cpu-throttle.c} then returns without clearing
+   * {@code throttle_thread_scheduled}. While the machine is stopped none is on its way there. Followed by {@link #goOn}.
+   */
+  void standStill(Qmp monitor) throws IOException, InterruptedException {
+    if (wasUsed && RunState.of(monitor).equals(RunState.RUNNING)) {
+      standsStill = true;
+      JsonObject _ = monitor.execute("stop", new JsonObject(), Guest.LONGEST_DRAIN);
+    }
+  }
+
+  /** Has the machine go on if it was only stopped for {@link #standStill}. */
+  void goOn(Qmp monitor) throws IOException, InterruptedException {
+    if (standsStill) {
+      RunState.goOn(monitor, scheduler);
+      standsStill = false;
+    }
   }
 }

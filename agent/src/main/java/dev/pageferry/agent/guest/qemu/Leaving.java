@@ -157,13 +157,13 @@ final class Leaving {
 
   void end() throws InterruptedException {
     Departure ends = departure;
-    departure = null;
     if (ends != null) {
       try {
         ends.close(!current.isGone());
       } catch (IOException e) {
         log.warn("vm={} its migration was not ended well: {}", vm, e.getMessage());
       }
+      departure = null;
     }
   }
 

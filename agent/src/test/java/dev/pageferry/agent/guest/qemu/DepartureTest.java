@@ -154,4 +154,28 @@ class DepartureTest {
       beside.close(true);
     }
   }
+
+  @Test
+  void aMachineThatIsHeldBackStandsStillWhileQemuLetsGoOfIt() throws Exception {
+    departure.throttle(50);
+    departure.throttle(0);
+    departure.close(true);
+    departure.close(true);
+    assertThat(qemu.told()).containsExactly("stop", "cancel while it stands", "cont");
+  }
+
+  @Test
+  void aMachineThatIsNotHeldBackRunsOnWhileItsMigrationIsEnded() throws Exception {
+    departure.throttle(0);
+    departure.close(true);
+    assertThat(qemu.told()).containsExactly("cancel while it runs");
+  }
+
+  @Test
+  void aMachineThatIsHeldBackAndPausedStaysPaused() throws Exception {
+    departure.throttle(50);
+    qemu.stops();
+    departure.close(true);
+    assertThat(qemu.told()).containsExactly("cancel while it stands");
+  }
 }

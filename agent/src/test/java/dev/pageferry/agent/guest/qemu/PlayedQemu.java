@@ -13,7 +13,9 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** A QEMU that does all that it is told, and whose migration stream a test writes. */
 final class PlayedQemu implements AutoCloseable {
@@ -22,6 +24,8 @@ final class PlayedQemu implements AutoCloseable {
   private final CompletableFuture<SocketChannel> stream = new CompletableFuture<>();
   private volatile String status = "active";
   private volatile int passes = 1;
+  private volatile boolean runs = true;
+  private final List<String> told = new CopyOnWriteArrayList<>();
 
   PlayedQemu(Path socket) throws IOException, InterruptedException {
     server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -38,6 +42,15 @@ final class PlayedQemu implements AutoCloseable {
   /** It has gone over its memory that often, and begun once more. */
   void passesOver(int count) {
     passes = count + 1;
+  }
+
+  /** What it was told to do with its machine and its migration, and how the machine was when it was told to end that. */
+  List<String> told() {
+    return told;
+  }
+
+  void stops() {
+    runs = false;
   }
 
   /** Sends that much of a machine that leaves. */
@@ -67,7 +80,21 @@ final class PlayedQemu implements AutoCloseable {
         String uri = command.getAsJsonObject("arguments").get("uri").getAsString();
         boolean _ = stream.complete(SocketChannel.open(UnixDomainSocketAddress.of(uri.substring("unix:".length()))));
       }
-      case "migrate_cancel" -> status = "cancelled";
+      case "migrate_cancel" -> {
+        told.add(runs ? "cancel while it runs" : "cancel while it stands");
+        status = "cancelled";
+      }
+      case "stop" -> {
+        told.add("stop");
+        runs = false;
+      }
+      case "cont" -> {
+        told.add("cont");
+        runs = true;
+      }
+      case "query-status" -> {
+        return "{\"status\": \"%s\"}".formatted(runs ? "running" : "paused");
+      }
       case "query-migrate" -> {
         return "{\"status\": \"%s\", \"ram\": {\"remaining\": 0, \"pages-per-second\": 0, \"dirty-sync-count\": %d}}"
             .formatted(status, passes);
