@@ -1,6 +1,8 @@
 package dev.pageferry.support;
 
 import com.google.protobuf.ByteString;
+import dev.pageferry.proto.cluster.v1.ArmHaRequest;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.ConsoleOutput;
@@ -13,6 +15,7 @@ import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.GetMigrationRequest;
 import dev.pageferry.proto.cluster.v1.GetVmRequest;
+import dev.pageferry.proto.cluster.v1.HaStatus;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.ListDisksRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
@@ -51,6 +54,11 @@ public abstract sealed class ClusterClient permits TestCluster {
   /** @param channel to the coordinator */
   ClusterClient(ManagedChannel channel) {
     this.channel = channel;
+  }
+
+  /** Has VMs restarted by themselves when their host stops, or not. */
+  public HaStatus arm(boolean armed) {
+    return AvailabilityGrpc.newBlockingStub(channel).armHa(ArmHaRequest.newBuilder().setArmed(armed).build());
   }
 
   public static Duration patience() {

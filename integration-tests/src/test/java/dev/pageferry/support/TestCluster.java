@@ -127,6 +127,10 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
     for (Map.Entry<String, Distribution> each : setup.agents().entrySet()) {
       cluster.addHost(each.getKey(), memory, each.getValue());
     }
+    if (setup.coordinator().equals(Distribution.PRESENT) && !setup.agents().isEmpty()) {
+      // Scenarios say themselves what becomes of a VM, but for those of failover.
+      cluster.arm(false);
+    }
     // All at once: most of a short scenario is waiting for programs to start and to end.
     atOnce(cluster.agents.values(), agent -> agent.start(REGISTERED));
     return cluster;
@@ -283,9 +287,14 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
     restartCoordinator();
   }
 
-  public void restartCoordinator() throws IOException, InterruptedException {
+  /** As {@link #restartCoordinator}, where not all hosts come back. */
+  public void startCoordinator() throws IOException, InterruptedException {
     coordinator.start(LISTENING);
     reconnect();
+  }
+
+  public void restartCoordinator() throws IOException, InterruptedException {
+    startCoordinator();
     Awaitility.await("hosts are up again").atMost(PATIENCE).ignoreExceptions()
         .until(() -> agents.keySet().stream().allMatch(each -> host(each).getState() == Host.State.UP));
   }

@@ -53,6 +53,7 @@ public final class SharedStorage implements AutoCloseable {
   private final StorageTrials trials;
   private final String id;
   private final StorageLease lease;
+  private final HostLooks looks;
   private final BootClock clock;
   private final Scheduler scheduler;
   private final Set<DiskSet> open = ConcurrentHashMap.newKeySet();
@@ -100,6 +101,7 @@ public final class SharedStorage implements AutoCloseable {
     this.scheduler = environment.scheduler();
     this.onFenced = onFenced;
     this.lease = new StorageLease(leases, holder, timing.lease(), timing.renewal(), clock, scheduler, this::inspect);
+    this.looks = new HostLooks(leases, lease);
     this.copies = new DiskCopies(disks, leases, made(root, "incoming/" + holder.host()), lease);
     this.trials = new StorageTrials(root.resolve("validation"), environment.locks(), scheduler);
     lease.start();
@@ -179,6 +181,16 @@ public final class SharedStorage implements AutoCloseable {
   /** This host's permission to let guests run and write. */
   public StorageLease lease() {
     return lease;
+  }
+
+  /**
+   * Whether another host lives.
+   *
+   * @throws IOException if the storage does not tell
+   */
+  public HostSign look(String host, String incarnation) throws IOException {
+    requireThere();
+    return looks.look(host, incarnation);
   }
 
   /** Where states of saved VMs are. */

@@ -52,6 +52,7 @@ public final class StorageLease implements AutoCloseable {
   private final BootClock clock;
   private final Scheduler scheduler;
   private final Runnable inspection;
+  private final LeaseObservations observations;
   private @Nullable Task task;
   /** Used by the task, and by whoever closes once it has ended. */
   private LeaseStore.@Nullable Lock lock;
@@ -77,7 +78,7 @@ public final class StorageLease implements AutoCloseable {
       Scheduler scheduler, Runnable inspection) {
     this.store = store;
     this.file = hostFile(store, holder.host());
-    this.lockName = "host-" + holder.host() + ".lock";
+    this.lockName = lockName(holder.host());
     this.initial = new LeaseRecord(LeaseRecord.State.HELD, "", holder.host(), holder.incarnation(), holder.boot(), 0,
         "", 1, duration);
     this.record = initial;
@@ -85,6 +86,21 @@ public final class StorageLease implements AutoCloseable {
     this.clock = clock;
     this.scheduler = scheduler;
     this.inspection = inspection;
+    this.observations = new LeaseObservations(clock);
+  }
+
+  static String lockName(String host) {
+    return "host-" + host + ".lock";
+  }
+
+  /** How long a lease is watched that is not renewed until it has surely run out. */
+  static Duration waitedOut(Duration lease) {
+    return lease.plus(lease.dividedBy(10));
+  }
+
+  /** For how long a host's lease, as it was just read, has been seen to say the same. */
+  long unchangedNanos(LeaseRecord read) {
+    return observations.unchangedNanos(read);
   }
 
   static LeaseFile hostFile(LeaseStore store, String host) {
@@ -228,7 +244,7 @@ public final class StorageLease implements AutoCloseable {
 
   /**
    * Waits until an incarnation of a host has surely lost what it held: it released its host's lease, another incarnation has
-   * that, or it was not renewed for its duration and a tenth.
+   * that, or it was not renewed for its duration and a tenth. Where it was looked at before, it has been waited for since then.
    *
    * @param held what it held, or its host's lease
    * @throws DiskException if that lease is being renewed: that host lives
@@ -237,7 +253,7 @@ public final class StorageLease implements AutoCloseable {
     LeaseFile hostLease = hostFile(store, held.host());
     Duration duration = held.duration();
     long start = clock.nanos();
-    long waitNanos = duration.toNanos() + duration.toNanos() / 10;
+    long waitNanos = waitedOut(duration).toNanos();
     // A file that is not there and then is was renewed, too.
     Optional<Long> first = hostLease.read().map(LeaseRecord::counter);
     while (true) {
@@ -250,7 +266,8 @@ public final class StorageLease implements AutoCloseable {
         throw new DiskException("host %s (incarnation %s) is alive: it renews its lease %s".formatted(now.get().host(),
             held.incarnation(), hostLease));
       }
-      if (clock.nanos() - start >= waitNanos) {
+      long waited = now.isPresent() ? observations.unchangedNanos(now.get()) : clock.nanos() - start;
+      if (waited >= waitNanos) {
         return;
       }
       scheduler.sleep(Duration.ofNanos(Math.min(RETRY.toNanos(), duration.toNanos() / 10)));

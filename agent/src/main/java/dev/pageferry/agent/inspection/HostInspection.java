@@ -1,10 +1,12 @@
 package dev.pageferry.agent.inspection;
 
+import dev.pageferry.agent.disk.HostSign;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.disk.StorageTrials;
 import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.proto.agent.v1.CertificateFacts;
@@ -133,10 +135,25 @@ public final class HostInspection {
     }
   }
 
+  private SharedStorage storage() throws IOException {
+    return subject.storage()
+        .orElseThrow(() -> new IOException("this host has no shared storage; start its agent with --storage"));
+  }
+
+  /**
+   * Whether another host lives.
+   *
+   * @throws IOException if the storage does not tell, or there is none
+   */
+  public HostSign lookAt(HostId host, String incarnation) throws IOException, InterruptedException {
+    SharedStorage shared = storage();
+    return storageCalls.call("the storage " + shared.root(), STORAGE_ANSWERS,
+        () -> shared.look(host.value(), incarnation));
+  }
+
   /** @throws IOException with the reason if that step fails, or there is no storage */
   public StorageTried tryStorage(StorageTrial trial) throws IOException, InterruptedException {
-    SharedStorage shared = subject.storage()
-        .orElseThrow(() -> new IOException("this host has no shared storage; start its agent with --storage"));
+    SharedStorage shared = storage();
     return storageCalls.call("the storage " + shared.root(), STORAGE_ANSWERS, () -> step(shared, trial));
   }
 

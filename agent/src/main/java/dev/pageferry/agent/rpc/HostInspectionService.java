@@ -1,5 +1,6 @@
 package dev.pageferry.agent.rpc;
 
+import dev.pageferry.agent.disk.HostSign;
 import dev.pageferry.agent.inspection.HostInspection;
 import dev.pageferry.agent.transport.LinkMeter;
 import dev.pageferry.agent.transport.LinkPasses;
@@ -9,8 +10,10 @@ import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
 import dev.pageferry.proto.agent.v1.HostInspectionGrpc;
+import dev.pageferry.proto.agent.v1.HostSigns;
 import dev.pageferry.proto.agent.v1.InspectRequest;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
+import dev.pageferry.proto.agent.v1.LookAtHostRequest;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
 import dev.pageferry.proto.agent.v1.StorageTrial;
 import dev.pageferry.proto.agent.v1.StorageTried;
@@ -66,6 +69,19 @@ public final class HostInspectionService extends HostInspectionGrpc.HostInspecti
           new LinkPasses.Bounds(request.getMostBytes(), Duration.ofMillis(request.getMostMillis())));
       return LinkMeasure.newBuilder().setBytes(measured.bytes()).setSeconds(measured.seconds())
           .setRoundTripSeconds(measured.roundTripSeconds()).setPathMtu(measured.pathMtu()).build();
+    });
+  }
+
+  @Override
+  public void lookAtHost(LookAtHostRequest request, StreamObserver<HostSigns> observer) {
+    AgentReplies.answer(observer, () -> {
+      HostSign sign = inspection.lookAt(new HostId(request.getHost()), request.getIncarnation());
+      return HostSigns.newBuilder().setReason(sign.reason()).setVerdict(switch (sign.verdict()) {
+        case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
+        case LIVES -> HostSigns.Verdict.LIVES;
+        case WAITING -> HostSigns.Verdict.WAITING;
+        case GONE -> HostSigns.Verdict.GONE;
+      }).build();
     });
   }
 }

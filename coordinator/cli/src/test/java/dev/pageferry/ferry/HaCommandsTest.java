@@ -2,9 +2,12 @@ package dev.pageferry.ferry;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Timestamp;
 import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.proto.cluster.v1.ArmHaRequest;
 import dev.pageferry.proto.cluster.v1.CheckHaResponse;
 import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.HaStatus;
 import dev.pageferry.proto.cluster.v1.HostDeath;
 import dev.pageferry.proto.cluster.v1.HostPreference;
 import dev.pageferry.proto.cluster.v1.HostVerdict;
@@ -13,6 +16,7 @@ import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.cluster.v1.UnplacedVm;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.cluster.v1.VmPlacement;
+import dev.pageferry.proto.cluster.v1.WaitingVm;
 import io.grpc.Status;
 import org.junit.jupiter.api.Test;
 
@@ -134,6 +138,33 @@ class HaCommandsTest extends CommandFixture {
         CheckHaResponse.newBuilder().addHosts(death("host-a", UnplacedVm.Kind.NEVER)).build());
     assertThat(ferry.run("ha", "check")).as(ferry.err()).isZero();
     assertThat(ferry.out()).contains("never by itself: because");
+  }
+
+  @Test
+  void whoWaitsIsShownWithTheReason() {
+    cluster.answer("GetHaStatus", HaStatus.newBuilder().setArmed(true).addWaiting(WaitingVm.newBuilder().setVm("web-1")
+        .setHost("host-a").setReason("host host-a is silent").setAttempts(2)).build());
+    assertThat(ferry.run("ha", "status")).as(ferry.err()).isZero();
+    assertThat(ferry.out()).isEqualTo("""
+        armed:  yes: VMs are restarted by themselves when their host stops
+
+        VM     HOST    FAILED STARTS  REASON
+        web-1  host-a              2  host host-a is silent
+        """);
+    assertThat(ferry.run("ha", "status", "-o", "json")).isZero();
+    assertThat(ferry.out()).contains("\"armed\": true", "\"waiting\": [{", "\"attempts\": 2");
+  }
+
+  @Test
+  void itIsDisarmedAndArmed() {
+    cluster.answer("ArmHa",
+        HaStatus.newBuilder().setDisarmedAt(Timestamp.newBuilder().setSeconds(1_700_000_000)).build());
+    assertThat(ferry.run("ha", "disarm")).as(ferry.err()).isZero();
+    assertThat(cluster.onlyRequest(ArmHaRequest.class).getArmed()).isFalse();
+    assertThat(ferry.out()).isEqualTo("armed:  no, since 2023-11-14T22:13:20Z\n");
+    cluster.answer("ArmHa", HaStatus.newBuilder().setArmed(true).build());
+    assertThat(ferry.run("ha", "arm")).isZero();
+    assertThat(ferry.out()).contains("armed:  yes");
   }
 
   @Test

@@ -15,6 +15,8 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.grpc.AgentChannels;
 import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
 import dev.pageferry.coordinator.agents.grpc.GrpcHostInspector;
+import dev.pageferry.coordinator.availability.Failover;
+import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.backup.Restoration;
 import dev.pageferry.coordinator.disks.Disks;
@@ -57,6 +59,7 @@ final class Coordinator implements RunningServer {
   private final CoordinatorRpc rpc;
   private final ObservabilityServer observability;
   private final Task recovery;
+  private final Task watchOfHosts;
 
   Coordinator(CoordinatorConfig config, String version) throws IOException {
     Optional<Credentials> credentials = config.security().open(Role.COORDINATOR, Optional.empty(),
@@ -64,6 +67,7 @@ final class Coordinator implements RunningServer {
     Restoration.carryOut(config.data(), version);
     store = SqliteRecordStore.open(config.data());
     Machines machines;
+    Failover failover;
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
@@ -83,17 +87,20 @@ final class Coordinator implements RunningServer {
       WriteProbe probe = new WriteProbe(store, Scheduler.SYSTEM);
       Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
       metrics.observe(migrations, requests);
+      GrpcHostInspector inspector = new GrpcHostInspector(channels);
+      failover = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
+          Scheduler.SYSTEM);
       HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
-      metrics.observeUnplaceable(deaths);
+      metrics.observe(deaths, failover);
       Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
           history,
           repairs, requests, probe, HEARTBEAT_INTERVAL, LEASE, metrics.serverCalls(),
           new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
-          new Validation(inventory, ledger, new GrpcHostInspector(channels), credentials, version, Scheduler.SYSTEM,
+          new Validation(inventory, ledger, inspector, credentials, version, Scheduler.SYSTEM,
               random),
-          new BackupService(store, version, Scheduler.SYSTEM), deaths);
+          new BackupService(store, version, Scheduler.SYSTEM), deaths, failover);
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
@@ -102,18 +109,30 @@ final class Coordinator implements RunningServer {
       throw e;
     }
     // Only once hosts can be heard: rows do not change before.
-    recovery = Scheduler.SYSTEM.start("recovery", () -> {
-      try {
-        machines.recover();
-        machines.stopPoweredOff();
-      } catch (InterruptedException e) {
-        log.info("what was under way is left to the next process of this coordinator");
-      }
+    recovery = untilInterrupted("recovery", () -> {
+      machines.recover();
+      machines.stopPoweredOff();
     });
+    watchOfHosts = untilInterrupted("failover", failover::follow);
     migrations.recover();
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  /** Work without end. */
+  private interface Work {
+    void run() throws InterruptedException;
+  }
+
+  private static Task untilInterrupted(String name, Work work) {
+    return Scheduler.SYSTEM.start(name, () -> {
+      try {
+        work.run();
+      } catch (InterruptedException e) {
+        log.info("{} ends; what was under way is left to the next process of this coordinator", name);
+      }
+    });
   }
 
   /** The host whose agent has that address; empty: none, or more than one. */
@@ -132,6 +151,7 @@ final class Coordinator implements RunningServer {
   public void close() throws InterruptedException {
     observability.close();
     recovery.interrupt();
+    watchOfHosts.interrupt();
     migrations.close();
     rpc.close();
     agents.close();

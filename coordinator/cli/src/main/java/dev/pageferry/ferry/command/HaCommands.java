@@ -4,9 +4,12 @@ import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.PlacementText;
+import dev.pageferry.proto.cluster.v1.ArmHaRequest;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.CheckHaRequest;
 import dev.pageferry.proto.cluster.v1.CheckHaResponse;
+import dev.pageferry.proto.cluster.v1.GetHaStatusRequest;
+import dev.pageferry.proto.cluster.v1.HaStatus;
 import dev.pageferry.proto.cluster.v1.HostDeath;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -38,6 +41,39 @@ public final class HaCommands extends CommandGroup {
             "VMs would be left without a place if %s stopped; add memory or a host, or change what is wished for VMs"
                 .formatted(hosts.size() == 1 ? "host " + hosts.getFirst() : "one of " + String.join(", ", hosts)));
       }
+      return ExitCode.DONE;
+    });
+  }
+
+  @Command(name = "status", sortOptions = false,
+      description = "Says whether VMs are restarted by themselves, and which wait for that.")
+  int status() {
+    return ferry.inSession(session -> {
+      HaStatus status = session.connection().patiently(stub -> AvailabilityGrpc.newBlockingStub(stub.getChannel())
+          .getHaStatus(GetHaStatusRequest.getDefaultInstance()));
+      session.output().document(status, palette -> PlacementText.of(status, palette));
+      return ExitCode.DONE;
+    });
+  }
+
+  @Command(name = "arm", sortOptions = false,
+      description = "Has VMs restarted by themselves when their host stops, as they are unless you say otherwise.")
+  int arm() {
+    return arm(true);
+  }
+
+  @Command(name = "disarm", sortOptions = false,
+      description = "Has no VM restarted by itself: ahead of work on the network or the storage that silences hosts.",
+      footer = {"", "VMs whose hosts stop meanwhile wait, and are restarted after 'ferry ha arm'."})
+  int disarm() {
+    return arm(false);
+  }
+
+  private int arm(boolean armed) {
+    return ferry.inSession(session -> {
+      HaStatus status = session.connection().patiently(stub -> AvailabilityGrpc.newBlockingStub(stub.getChannel())
+          .armHa(ArmHaRequest.newBuilder().setArmed(armed).build()));
+      session.output().document(status, palette -> PlacementText.of(status, palette));
       return ExitCode.DONE;
     });
   }

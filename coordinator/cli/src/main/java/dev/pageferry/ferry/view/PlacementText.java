@@ -1,6 +1,8 @@
 package dev.pageferry.ferry.view;
 
+import com.google.protobuf.util.Timestamps;
 import dev.pageferry.proto.cluster.v1.CheckHaResponse;
+import dev.pageferry.proto.cluster.v1.HaStatus;
 import dev.pageferry.proto.cluster.v1.HostDeath;
 import dev.pageferry.proto.cluster.v1.HostVerdict;
 import dev.pageferry.proto.cluster.v1.UnplacedVm;
@@ -40,6 +42,20 @@ public final class PlacementText {
       }
     }
     return hosts.text(palette) + (hasVms ? "\n" + vms.text(palette) : "");
+  }
+
+  /** Whether VMs are restarted, and a line for each that waits. */
+  public static String of(HaStatus status, Palette palette) {
+    Details details = new Details().add("armed", status.getArmed()
+        ? "yes: VMs are restarted by themselves when their host stops"
+        : "no, since " + Times.text(Timestamps.toMillis(status.getDisarmedAt())));
+    if (status.getWaitingCount() == 0) {
+      return details.text();
+    }
+    Table vms = new Table("VM", "HOST", "FAILED STARTS", "REASON");
+    status.getWaitingList().forEach(
+        each -> vms.row(each.getVm(), each.getHost(), each.getAttempts(), Output.oneLine(each.getReason())));
+    return details.text() + "\n" + vms.text(palette);
   }
 
   /** How many VMs would be restarted, and found no place. */

@@ -6,6 +6,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -58,8 +59,28 @@ final class MachineStarts {
     Row next = ledger.change(row.id(),
         new OwnershipEvent.Boot(host.id(), host.incarnation(), storageOf(host, row.record().getSpec()),
             new OwnershipEpoch(row.record().getEpoch()), row.record().getPhase() == VmRecord.Phase.ACTIVE));
+    return build(next, host, manner);
+  }
+
+  /**
+   * Boots a VM whose host can have no effects on it any more.
+   *
+   * @param row by which that was found
+   * @param heard whether a host is heard again: then it keeps what it has
+   */
+  Vm restart(Row row, String onHost, LiveHosts heard) throws RequestException, ConflictException {
+    Host host = eligibility.usableHost(onHost);
+    Eligibility.requireItsStorage(row, host);
+    Row next = ledger.change(row.id(),
+        new OwnershipEvent.Restart(host.id(), host.incarnation(), storageOf(host, row.record().getSpec()),
+            new OwnershipEpoch(row.record().getEpoch()), row.record().getPhase() == VmRecord.Phase.ACTIVE),
+        heard);
+    return build(next, host, new Manner(false, false));
+  }
+
+  private Vm build(Row next, Host host, Manner manner) throws RequestException, ConflictException {
     try {
-      whereabouts.destroyIfThere(host, row.id(), next.record().getEpoch() - 1);
+      whereabouts.destroyIfThere(host, next.id(), next.record().getEpoch() - 1);
       return boot(next.record().getSpec(), host, new OwnershipEpoch(next.record().getEpoch()), manner);
     } catch (RequestException e) {
       requireUnbuilt(next, host, e);

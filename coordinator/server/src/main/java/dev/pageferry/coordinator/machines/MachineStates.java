@@ -18,6 +18,8 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The state of a VM from its row and from what its owner reported. */
 public final class MachineStates {
@@ -26,6 +28,7 @@ public final class MachineStates {
 
   private final HostInventory inventory;
   private final Predicate<VmId> moves;
+  private final RestartOutlooks outlooks;
 
   /** A state, and why where it is not what the row is meant to lead to; empty: it needs no reason. */
   private record Judgement(Vm.State state, String reason) {
@@ -36,8 +39,13 @@ public final class MachineStates {
 
   /** @param moves whether a migration of the VM is followed, whose destination need not report it if it is of the version before */
   public MachineStates(HostInventory inventory, Predicate<VmId> moves) {
+    this(inventory, moves, new RestartOutlooks());
+  }
+
+  MachineStates(HostInventory inventory, Predicate<VmId> moves, RestartOutlooks outlooks) {
     this.inventory = inventory;
     this.moves = moves;
+    this.outlooks = outlooks;
   }
 
   /** What the owner's last heartbeat said of the VM under its present epoch. */
@@ -78,8 +86,10 @@ public final class MachineStates {
     if (spec.hasQemu()) {
       vm.setQemu(qemu(spec.getQemu(), record.getAccelReason()));
     }
-    if (!judgement.reason().isEmpty()) {
-      vm.setReason(judgement.reason());
+    String reason = Stream.of(judgement.reason(), outlooks.of(row.id()).orElse("")).filter(each -> !each.isEmpty())
+        .collect(Collectors.joining("; "));
+    if (!reason.isEmpty()) {
+      vm.setReason(reason);
     }
     if (record.getCreatedAtMillis() > 0) {
       vm.setCreatedAt(timestamp(record.getCreatedAtMillis()));

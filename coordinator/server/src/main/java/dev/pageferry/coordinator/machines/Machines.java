@@ -9,6 +9,7 @@ import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
@@ -53,6 +54,7 @@ public final class Machines {
   private final MachineCreations creations;
   private final MachineContents contents;
   private final PowerDowns powerDowns;
+  private final RestartOutlooks outlooks = new RestartOutlooks();
 
   /** @param moves whether a migration of the VM is followed */
   public Machines(OwnershipLedger ledger, HostInventory inventory, AgentClient agents, Disks disks,
@@ -62,7 +64,7 @@ public final class Machines {
     this.agents = agents;
     this.random = random;
     this.busy = new BusyVms(ledger::requireChangeable);
-    this.states = new MachineStates(inventory, moves);
+    this.states = new MachineStates(inventory, moves, outlooks);
     this.whereabouts = new Whereabouts(inventory, agents);
     this.eligibility = new Eligibility(ledger, inventory, states);
     this.starts = new MachineStarts(ledger, agents, states, eligibility, whereabouts);
@@ -145,6 +147,22 @@ public final class Machines {
       // Read again: another start may have ended just now, and its VM must not be booted a second time.
       default -> busy.exclusively(row.id(), name, () -> starts.start(eligibility.row(name), onHost, manner));
     };
+  }
+
+  /**
+   * Boots a VM whose host can have no effects on it any more.
+   *
+   * @param found the row by which that was found
+   * @param heard whether a host is heard again: then it keeps what it has
+   */
+  public Vm restart(Row found, String onHost, LiveHosts heard) throws RequestException {
+    return busy.exclusively(found.id(), found.record().getSpec().getName(),
+        () -> starts.restart(found, onHost, heard));
+  }
+
+  /** What is shown of restarts that are due. */
+  public RestartOutlooks outlooks() {
+    return outlooks;
   }
 
   /** Saves the VM's memory to shared storage and takes it off its host. */
@@ -280,6 +298,10 @@ public final class Machines {
     String file = row.record().getSavedState();
     if (!wasSaved) {
       whereabouts.of(row);
+    }
+    if (row.record().hasRestart()) {
+      // Ahead of it: what an operator stops does not run again by itself.
+      Row _ = ledger.notes().forgetRestart(row.id());
     }
     // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
     Row stopped = ledger.change(row.id(), new OwnershipEvent.PowerOff());

@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.metrics;
 
 import dev.pageferry.common.metrics.DurationHistogram;
 import dev.pageferry.common.metrics.ServerMeters;
+import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -78,10 +79,14 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     inFlight("request", requests, Requests::underWay);
   }
 
-  /** Shows how many VMs the worst death of a host would leave without a place. */
-  public void observeUnplaceable(HostDeaths deaths) {
+  /** Shows what the death of a host would leave, and what it has left. */
+  public void observe(HostDeaths deaths, Failover failover) {
     Gauge.builder("ferry.cluster.unplaceable.vms", deaths, HostDeaths::mostWithoutPlace)
         .description("VMs that would find no place if the worst host stopped").register(registry);
+    Gauge.builder("ferry.cluster.waiting.vms", failover, each -> each.waiting().size())
+        .description("VMs whose host stopped and that do not run again yet").register(registry);
+    Gauge.builder("ferry.cluster.ha.armed", failover, each -> each.settings().isArmed() ? 1 : 0)
+        .description("1 while VMs are restarted by themselves when their host stops").register(registry);
   }
 
   /** Shows until when this coordinator's certificate is taken by others. */

@@ -61,6 +61,16 @@ public sealed interface OwnershipEvent {
   }
 
   /**
+   * As {@link Boot}, by itself, because the owner can have no effects any more. Not while that one is heard again.
+   *
+   * @param seen the epoch of the row by which that was found
+   * @param seenActive whether that row had it that the owner had let it run
+   */
+  record Restart(HostId host, Incarnation incarnation, String storage, OwnershipEpoch seen,
+      boolean seenActive) implements OwnershipEvent {
+  }
+
+  /**
    * The owner is about to let the VM do its first step. After a boot, and after a move that it wanted to give back: what it asked for
    * may be acted upon late.
    */

@@ -143,7 +143,12 @@ public final class OwnershipLedger {
 
   /** Makes a change that needs no operation. */
   public Row change(VmId id, OwnershipEvent event) throws ConflictException {
-    requireThere(id, transition(id, event, ANYBODY, Optional.empty()));
+    return change(id, event, ANYBODY);
+  }
+
+  /** As {@link #change(VmId, OwnershipEvent)}; where it depends on whether hosts live, that is asked as the row changes. */
+  public Row change(VmId id, OwnershipEvent event, LiveHosts liveHosts) throws ConflictException {
+    requireThere(id, transition(id, event, liveHosts, Optional.empty()));
     return rows.existing(id);
   }
 

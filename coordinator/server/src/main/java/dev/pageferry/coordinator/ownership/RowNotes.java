@@ -7,6 +7,7 @@ import dev.pageferry.coordinator.store.CompareAndSet;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.Availability;
+import dev.pageferry.proto.records.v1.Restart;
 import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Optional;
@@ -38,6 +39,16 @@ public final class RowNotes {
   public Row wish(VmId id, UnaryOperator<Availability> change) throws ConflictException {
     return rewrite(id,
         record -> record.toBuilder().setAvailability(change.apply(record.getAvailability())).build());
+  }
+
+  /** Notes that a VM is to run again by itself, or how far that has come. */
+  public Row restart(VmId id, Restart restart) throws ConflictException {
+    return rewrite(id, record -> record.toBuilder().setRestart(restart).build());
+  }
+
+  /** Nothing is due any more. */
+  public Row forgetRestart(VmId id) throws ConflictException {
+    return rewrite(id, record -> record.toBuilder().clearRestart().build());
   }
 
   private Row rewrite(VmId id, UnaryOperator<VmRecord> change) throws ConflictException {

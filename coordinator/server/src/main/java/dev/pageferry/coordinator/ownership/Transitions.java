@@ -35,6 +35,7 @@ import java.util.Optional;
  * NoteSaved M    -          -          Moving(noted) -         -          -           -
  * GiveBack M     -          Active(source) if M left it so, unstarted, and the source lives -
  * Boot           Creating   Creating   refused       refused   refused    refused     Creating
+ * Restart        Creating, if the owner is not heard; refused as Boot                 Creating
  * Started        Active, as the others noted as started        not its    not its     not its
  * TakeOver       not its    Active(heir) pending     pending   not its    not its     not its
  * NotBuilt       Stopped    refused    refused       refused   refused    refused     refused
@@ -66,6 +67,7 @@ final class Transitions {
       case OwnershipEvent.OfOperation asked -> operation.map(known -> ofOperation(state, asked, liveness, known))
           .orElseGet(() -> new Answered(Decision.UNKNOWN));
       case OwnershipEvent.Boot boot -> boot(state, boot);
+      case OwnershipEvent.Restart restart -> restart(state, restart, liveness);
       case OwnershipEvent.Started started -> started(state, started);
       case OwnershipEvent.TakeOver found -> takeOver(state, found, liveness);
       case OwnershipEvent.NotBuilt notBuilt -> notBuilt(state, notBuilt);
@@ -203,6 +205,16 @@ final class Transitions {
   /** These records do not know of the operation, and are right all the same: it was not decided, and never will be. */
   static Decision neverDecided(VmOwnership state) {
     return answered(Outcome.ABORTED, state);
+  }
+
+  private static Transition restart(VmOwnership state, OwnershipEvent.Restart event, LiveHosts liveness) {
+    boolean isInMemory = state instanceof Active || state instanceof Creating;
+    if (isInMemory && state.tenure().isAlive(liveness)) {
+      return new Refused("is on host %s, which is heard again".formatted(state.tenure().host()));
+    }
+    return boot(state,
+        new OwnershipEvent.Boot(event.host(), event.incarnation(), event.storage(), event.seen(),
+            event.seenActive()));
   }
 
   private static Transition boot(VmOwnership state, OwnershipEvent.Boot event) {

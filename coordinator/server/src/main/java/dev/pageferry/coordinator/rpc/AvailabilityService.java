@@ -1,19 +1,27 @@
 package dev.pageferry.coordinator.rpc;
 
+import com.google.protobuf.Timestamp;
+import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HostDeaths;
+import dev.pageferry.proto.cluster.v1.ArmHaRequest;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.CheckHaRequest;
 import dev.pageferry.proto.cluster.v1.CheckHaResponse;
+import dev.pageferry.proto.cluster.v1.GetHaStatusRequest;
+import dev.pageferry.proto.cluster.v1.HaStatus;
 import dev.pageferry.proto.cluster.v1.PlaceVmRequest;
 import dev.pageferry.proto.cluster.v1.VmPlacement;
+import dev.pageferry.proto.cluster.v1.WaitingVm;
 import io.grpc.stub.StreamObserver;
 
-/** What would become of VMs if hosts stopped, for operators and viewers. */
+/** What becomes of VMs when hosts stop, for operators and viewers. */
 final class AvailabilityService extends AvailabilityGrpc.AvailabilityImplBase {
   private final HostDeaths deaths;
+  private final Failover failover;
 
-  AvailabilityService(HostDeaths deaths) {
+  AvailabilityService(HostDeaths deaths, Failover failover) {
     this.deaths = deaths;
+    this.failover = failover;
   }
 
   @Override
@@ -24,5 +32,28 @@ final class AvailabilityService extends AvailabilityGrpc.AvailabilityImplBase {
   @Override
   public void checkHa(CheckHaRequest request, StreamObserver<CheckHaResponse> observer) {
     CoordinatorReplies.answer(observer, deaths::check);
+  }
+
+  @Override
+  public void getHaStatus(GetHaStatusRequest request, StreamObserver<HaStatus> observer) {
+    CoordinatorReplies.answer(observer, this::status);
+  }
+
+  @Override
+  public void armHa(ArmHaRequest request, StreamObserver<HaStatus> observer) {
+    CoordinatorReplies.answer(observer, () -> {
+      failover.settings().arm(request.getArmed());
+      return status();
+    });
+  }
+
+  private HaStatus status() {
+    HaStatus.Builder status = HaStatus.newBuilder().setArmed(failover.settings().isArmed());
+    failover.settings().disarmedAt()
+        .ifPresent(each -> status.setDisarmedAt(Timestamp.newBuilder().setSeconds(each.getEpochSecond())
+            .setNanos(each.getNano())));
+    failover.waiting().forEach(each -> status.addWaiting(WaitingVm.newBuilder().setVm(each.vm()).setHost(each.host())
+        .setReason(each.reason()).setAttempts(each.attempts())));
+    return status.build();
   }
 }

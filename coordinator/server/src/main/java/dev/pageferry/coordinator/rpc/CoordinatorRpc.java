@@ -10,6 +10,7 @@ import dev.pageferry.common.tls.PeerCheck;
 import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.access.AuditLog;
+import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
@@ -77,6 +78,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @param access who belongs to the cluster, and by what members are known
    * @param backup gives the records away
    * @param deaths tells what would become of VMs if hosts stopped
+   * @param failover has VMs run again whose hosts stopped
    * @param validation tells whether the cluster is fit
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
@@ -87,7 +89,7 @@ public final class CoordinatorRpc implements AutoCloseable {
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
       Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation,
-      BackupService backup, HostDeaths deaths)
+      BackupService backup, HostDeaths deaths, Failover failover)
       throws IOException {
     this.probe = probe;
     NettyServerBuilder builder = GuardedServers.listeningOn(address, port);
@@ -114,7 +116,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         .addService(ServerInterceptors.intercept(new AccessService(access.admissions(),
             new HostRemoval(inventory, ledger, access.admissions()), access.audit()), audit))
         .addService(ServerInterceptors.intercept(new ValidationService(validation), audit))
-        .addService(ServerInterceptors.intercept(backup, audit)).addService(new AvailabilityService(deaths))
+        .addService(ServerInterceptors.intercept(backup, audit))
+        .addService(ServerInterceptors.intercept(new AvailabilityService(deaths, failover), audit))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))

@@ -35,7 +35,8 @@ final class Permissions {
     Map<String, Set<Role>> table = new HashMap<>();
     put(table, ClusterGrpc.SERVICE_NAME, READERS, "ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
         "ListVteps", "ListMigrations", "GetMigration", "WatchMigration");
-    put(table, AvailabilityGrpc.SERVICE_NAME, READERS, "PlaceVm", "CheckHa");
+    put(table, AvailabilityGrpc.SERVICE_NAME, READERS, "PlaceVm", "CheckHa", "GetHaStatus");
+    put(table, AvailabilityGrpc.SERVICE_NAME, OPERATORS, "ArmHa");
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "ConfirmHostDead", "RepairRecords", "ClaimVm", "CreateVm",
         "StartVm",
         "RestoreVm", "PauseVm", "ResumeVm", "SetVm", "StopVm", "DeleteVm", "SaveVm", "CreateDisk", "DeleteDisk",

@@ -7,6 +7,9 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.agents.HostInspector;
+import dev.pageferry.coordinator.availability.Failover;
+import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
@@ -233,6 +236,12 @@ public final class FakeSite implements AutoCloseable {
 
   public HostDeaths deaths() {
     return new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
+  }
+
+  /** Has VMs run again, armed. */
+  public Failover failover(HostInspector inspector) {
+    return new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
+        Scheduler.SYSTEM);
   }
 
   public List<Migration> metered() {

@@ -6,7 +6,9 @@ import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
+import dev.pageferry.proto.agent.v1.HostSigns;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
+import dev.pageferry.proto.agent.v1.LookAtHostRequest;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
 import dev.pageferry.proto.agent.v1.StorageTrial;
 import dev.pageferry.proto.agent.v1.StorageTried;
@@ -40,6 +42,11 @@ public final class SilentInspector implements HostInspector {
 
   @Override
   public LinkMeasure measureLink(String address, MeasureLinkRequest request) throws AgentException {
+    throw silence();
+  }
+
+  @Override
+  public HostSigns lookAtHost(String address, LookAtHostRequest request) throws AgentException {
     throw silence();
   }
 }

@@ -72,7 +72,8 @@ class PermissionsTest {
       OwnershipGrpc.getServiceDescriptor(), HealthGrpc.getServiceDescriptor(),
       ServerReflectionGrpc.getServiceDescriptor());
   private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
-      "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI", "PlaceVm", "CheckHa");
+      "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI", "PlaceVm", "CheckHa",
+      "GetHaStatus");
 
   @TempDir
   Path directory;

@@ -69,7 +69,8 @@ final class ServedSite implements AutoCloseable {
         new CoordinatorRpc.Access(credentials, admissions, audit),
         new Validation(site.inventory(), site.ledger(), new SilentInspector(), credentials, "dev", Scheduler.SYSTEM,
             new Random(9)),
-        new BackupService(site.store(), "dev", Scheduler.SYSTEM), site.deaths());
+        new BackupService(site.store(), "dev", Scheduler.SYSTEM), site.deaths(),
+        site.failover(new SilentInspector()));
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 

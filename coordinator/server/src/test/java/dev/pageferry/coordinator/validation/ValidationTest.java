@@ -14,7 +14,9 @@ import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
+import dev.pageferry.proto.agent.v1.HostSigns;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
+import dev.pageferry.proto.agent.v1.LookAtHostRequest;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
 import dev.pageferry.proto.agent.v1.NetworkCardFacts;
 import dev.pageferry.proto.agent.v1.StorageTrial;
@@ -91,6 +93,11 @@ class ValidationTest {
     public Clocks clocks(String address) {
       return Clocks.newBuilder().setBootNanos(System.nanoTime())
           .setWallMicros(System.currentTimeMillis() * 1000).build();
+    }
+
+    @Override
+    public HostSigns lookAtHost(String address, LookAtHostRequest request) {
+      throw new AssertionError("nobody asks whether others live");
     }
 
     @Override

@@ -8,8 +8,10 @@ import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
 import dev.pageferry.proto.agent.v1.HostInspectionGrpc;
 import dev.pageferry.proto.agent.v1.HostInspectionGrpc.HostInspectionBlockingStub;
+import dev.pageferry.proto.agent.v1.HostSigns;
 import dev.pageferry.proto.agent.v1.InspectRequest;
 import dev.pageferry.proto.agent.v1.LinkMeasure;
+import dev.pageferry.proto.agent.v1.LookAtHostRequest;
 import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
 import dev.pageferry.proto.agent.v1.StorageTrial;
 import dev.pageferry.proto.agent.v1.StorageTried;
@@ -25,6 +27,7 @@ public final class GrpcHostInspector implements HostInspector {
   private static final long CLOCK_SECONDS = 3;
   private static final long STORAGE_SECONDS = 15;
   private static final long LINK_SECONDS = 20;
+  private static final long LOOK_SECONDS = 3;
 
   private final AgentChannels channels;
 
@@ -57,6 +60,11 @@ public final class GrpcHostInspector implements HostInspector {
   @Override
   public LinkMeasure measureLink(String address, MeasureLinkRequest request) throws AgentException {
     return ask(address, LINK_SECONDS, stub -> stub.measureLink(request));
+  }
+
+  @Override
+  public HostSigns lookAtHost(String address, LookAtHostRequest request) throws AgentException {
+    return ask(address, LOOK_SECONDS, stub -> stub.lookAtHost(request));
   }
 
   private <T> T ask(String address, long seconds, Function<HostInspectionBlockingStub, T> question)

@@ -1,0 +1,162 @@
+package dev.pageferry.coordinator.availability;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.ownership.LiveHosts;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.ConflictException;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.coordinator.ownership.RowsFrozenException;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.proto.records.v1.Restart;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Starts of VMs whose hosts stopped: one at a time of each VM, again after a while where one fails, and not without end. That a VM is to run
+ * again is in its row from before the first start until it runs, so that another process of this coordinator goes on with it.
+ */
+final class Restarts {
+  private static final Logger log = LoggerFactory.getLogger(Restarts.class);
+  static final int MOST_ATTEMPTS = 10;
+  private static final Duration LONGEST_WAIT = Duration.ofSeconds(60);
+
+  private final OwnershipLedger ledger;
+  private final Machines machines;
+  private final LiveHosts heard;
+  private final Scheduler scheduler;
+  private final Set<VmId> underWay = ConcurrentHashMap.newKeySet();
+  /** On the scheduler's clock. */
+  private final Map<VmId, Long> notBefore = new ConcurrentHashMap<>();
+
+  Restarts(OwnershipLedger ledger, Machines machines, LiveHosts heard, Scheduler scheduler) {
+    this.ledger = ledger;
+    this.machines = machines;
+    this.heard = heard;
+    this.scheduler = scheduler;
+  }
+
+  boolean isUnderWay(VmId vm) {
+    return underWay.contains(vm);
+  }
+
+  boolean isIdle() {
+    return underWay.isEmpty();
+  }
+
+  /** Why the VM is not started now, though it might be. */
+  Optional<String> obstacle(Row row) {
+    Restart note = row.record().getRestart();
+    if (note.getAttempts() >= MOST_ATTEMPTS) {
+      return Optional.of(
+          "it waits for an operator, since %d starts have failed, the last one because %s; 'ferry vm start %s' tries once more"
+              .formatted(note.getAttempts(), note.getTrouble(), row.record().getSpec().getName()));
+    }
+    Long until = notBefore.get(row.id());
+    return until == null || scheduler.nanos() - until >= 0
+        ? Optional.empty()
+        : Optional.of("start %d failed (%s), and another one follows".formatted(note.getAttempts(), note.getTrouble()));
+  }
+
+  /** Starts the VM, on a task of its own. */
+  void begin(Row row, String onHost, String evidence) {
+    if (underWay.add(row.id())) {
+      var _ = scheduler.start("restart-" + row.record().getSpec().getName(), () -> {
+        try {
+          attempt(row, onHost, evidence);
+        } finally {
+          underWay.remove(row.id());
+        }
+      });
+    }
+  }
+
+  private void attempt(Row found, String onHost, String evidence) {
+    String name = found.record().getSpec().getName();
+    try {
+      // It changes the row's revision, and neither its epoch nor its owner.
+      Row noted = found.record().hasRestart() ? found : noted(found, evidence);
+      start(noted, onHost);
+      Restart note = noted.record().getRestart();
+      log.info("vm={} id={} runs on host={} again, {} ms after host {} was found to have stopped: {}", name, found.id(),
+          onHost, scheduler.wallMillis() - note.getSinceMillis(), note.getFromHost(), note.getEvidence());
+      Row _ = ledger.notes().forgetRestart(found.id());
+      notBefore.remove(found.id());
+    } catch (RequestException | ConflictException | RowsFrozenException e) {
+      failed(found, onHost, String.valueOf(e.getMessage()));
+    } catch (RuntimeException | Error e) {
+      failed(found, onHost, e.toString());
+      throw e;
+    }
+  }
+
+  private void start(Row row, String onHost) throws RequestException {
+    VmRecord record = row.record();
+    String name = record.getSpec().getName();
+    if (record.getPhase() == VmRecord.Phase.SAVED) {
+      var _ = machines.restore(name, onHost, (done, total) -> {
+      });
+    } else if (record.getPhase() == VmRecord.Phase.STOPPED || isOwnerHeard(record)) {
+      var _ = machines.start(name, onHost, false);
+    } else {
+      var _ = machines.restart(row, onHost, heard);
+    }
+  }
+
+  private boolean isOwnerHeard(VmRecord record) {
+    return heard.isAlive(new HostId(record.getOwnerHost()), new Incarnation(record.getOwnerIncarnation()));
+  }
+
+  private Row noted(Row row, String evidence) throws ConflictException {
+    return ledger.notes().restart(row.id(), Restart.newBuilder().setFromHost(row.record().getOwnerHost())
+        .setSinceMillis(scheduler.wallMillis()).setEvidence(evidence).build());
+  }
+
+  private void failed(Row row, String onHost, String why) {
+    int attempts = 1;
+    try {
+      Optional<Row> now = ledger.find(row.id()).filter(each -> each.record().hasRestart());
+      if (now.isPresent()) {
+        Restart note = now.get().record().getRestart();
+        attempts = note.getAttempts() + 1;
+        Row _ = ledger.notes().restart(row.id(), note.toBuilder().setAttempts(attempts).setTrouble(why).build());
+      }
+    } catch (ConflictException | RuntimeException e) {
+      log.debug("vm={} it is not noted that it could not be restarted: {}", row.record().getSpec().getName(),
+          e.toString());
+    }
+    Duration pause = Duration.ofSeconds(1L << Math.min(attempts - 1, 6));
+    notBefore.put(row.id(), scheduler.nanos() + (pause.compareTo(LONGEST_WAIT) < 0 ? pause : LONGEST_WAIT).toNanos());
+    log.warn("vm={} could not be restarted on host={} (start {} of {}): {}", row.record().getSpec().getName(), onHost,
+        attempts, MOST_ATTEMPTS, why);
+  }
+
+  /** The VM is to run again once what is pending of it is decided. */
+  void isDue(Row row, String evidence) {
+    try {
+      Row _ = noted(row, evidence);
+    } catch (ConflictException e) {
+      // It was deleted meanwhile.
+      log.debug("vm={} {}", row.record().getSpec().getName(), e.getMessage());
+    }
+  }
+
+  /** The VM runs, or its host came back with it. */
+  void isDone(Row row) {
+    try {
+      Row _ = ledger.notes().forgetRestart(row.id());
+      notBefore.remove(row.id());
+    } catch (ConflictException e) {
+      log.debug("vm={} {}", row.record().getSpec().getName(), e.getMessage());
+    }
+  }
+}

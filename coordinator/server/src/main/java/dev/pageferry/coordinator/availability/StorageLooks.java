@@ -1,0 +1,78 @@
+package dev.pageferry.coordinator.availability;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.agents.HostInspector;
+import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.proto.agent.v1.HostSigns;
+import dev.pageferry.proto.agent.v1.HostSigns.Verdict;
+import dev.pageferry.proto.agent.v1.LookAtHostRequest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** What hosts tell of another one that is silent, from the storage that they share with it. */
+final class StorageLooks {
+  /** Longer than a question may take. */
+  private static final Duration PATIENCE = Duration.ofSeconds(4);
+
+  private final HostInspector inspector;
+  private final Scheduler scheduler;
+
+  StorageLooks(HostInspector inspector, Scheduler scheduler) {
+    this.inspector = inspector;
+    this.scheduler = scheduler;
+  }
+
+  /**
+   * What is known from storage.
+   *
+   * @param reason for people
+   */
+  record Sign(boolean isGone, String reason) {
+  }
+
+  /** Asks all that are heard and share its storage, so that each that may get a VM of it has begun to wait its lease out. */
+  Sign look(Host silent, List<Host> hosts) throws InterruptedException {
+    List<Host> lookers = hosts.stream().filter(each -> each.isUp() && !each.id().equals(silent.id())
+        && each.record().getStorageId().equals(silent.record().getStorageId())).toList();
+    LookAtHostRequest request = LookAtHostRequest.newBuilder().setHost(silent.id().value())
+        .setIncarnation(silent.incarnation().value()).build();
+    Map<String, HostSigns> answers = new ConcurrentHashMap<>();
+    List<Task> tasks = new ArrayList<>();
+    for (Host each : lookers) {
+      tasks.add(scheduler.start("look-" + each.id(), () -> ask(each, request, answers)));
+    }
+    for (Task each : tasks) {
+      boolean _ = each.join(PATIENCE);
+    }
+    return judge(silent, new TreeMap<>(answers));
+  }
+
+  private void ask(Host looker, LookAtHostRequest request, Map<String, HostSigns> answers) {
+    HostSigns answer;
+    try {
+      answer = inspector.lookAtHost(looker.record().getAddress(), request);
+    } catch (AgentException | RuntimeException e) {
+      answer = HostSigns.newBuilder().setReason(String.valueOf(e.getMessage())).build();
+    }
+    answers.put(looker.id().value(), answer);
+  }
+
+  /** Where one sees it live nothing else counts: then locks do not hold between all hosts. */
+  private static Sign judge(Host silent, Map<String, HostSigns> answers) {
+    for (Verdict each : List.of(Verdict.LIVES, Verdict.GONE, Verdict.WAITING, Verdict.VERDICT_UNSPECIFIED)) {
+      for (Map.Entry<String, HostSigns> answer : answers.entrySet()) {
+        if (answer.getValue().getVerdict() == each) {
+          return new Sign(each == Verdict.GONE,
+              "as host %s sees on the storage: %s".formatted(answer.getKey(), answer.getValue().getReason()));
+        }
+      }
+    }
+    return new Sign(false, "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()));
+  }
+}

@@ -1,0 +1,21 @@
+package dev.pageferry.coordinator.machines;
+
+import dev.pageferry.common.identity.VmId;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** What the restarts of VMs wait for whose hosts stopped, as far as is known: for operators' eyes. */
+public final class RestartOutlooks {
+  private final Map<VmId, String> outlooks = new ConcurrentHashMap<>();
+
+  public Optional<String> of(VmId vm) {
+    return Optional.ofNullable(outlooks.get(vm));
+  }
+
+  /** These are all, from now on. */
+  public void become(Map<VmId, String> all) {
+    outlooks.putAll(all);
+    outlooks.keySet().retainAll(all.keySet());
+  }
+}

@@ -1,0 +1,269 @@
+package dev.pageferry.coordinator.availability;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.coordinator.agents.AgentException;
+import dev.pageferry.coordinator.fakes.FakeSite;
+import dev.pageferry.coordinator.fakes.SiteFixture;
+import dev.pageferry.coordinator.fakes.StorageSigns;
+import dev.pageferry.proto.agent.v1.HostSigns.Verdict;
+import dev.pageferry.proto.agent.v1.VmStatus;
+import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
+import dev.pageferry.proto.cluster.v1.Disk;
+import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** VMs of a host that stopped, on records and hosts that are played: what starts them elsewhere, and what does not. */
+class FailoverTest extends SiteFixture {
+  private static final Duration SOON = Duration.ofSeconds(20);
+
+  private final StorageSigns signs = new StorageSigns();
+  private Failover failover;
+
+  @BeforeEach
+  void hearHosts() {
+    site.heartbeat("a", "b");
+    failover = site.failover(signs);
+  }
+
+  private void createWithDisk(String name) throws Exception {
+    var _ = site.disks().create(CreateDiskRequest.newBuilder().setName(name + "-disk").setSizeBytes(FakeSite.MIB)
+        .setFormat(Disk.Format.RAW).setHost("a").build());
+    Vm _ = site.machines().create(FakeSite.request(name, "a").toBuilder().addDisks(name + "-disk").build());
+    site.heartbeat("a");
+  }
+
+  /** Host a is not heard for a while in which b is. */
+  private void silence(Duration time) {
+    site.ticker().advance(time);
+    site.heartbeat("b");
+  }
+
+  /** Looks until nothing is under way. */
+  private void look() throws Exception {
+    failover.look();
+    await().atMost(SOON).until(failover::isIdle);
+    site.heartbeat("b");
+  }
+
+  private String reason(String vm) {
+    return failover.waiting().stream().filter(each -> each.vm().equals(vm)).findFirst().map(Failover.Waiting::reason)
+        .orElse("");
+  }
+
+  private void assertRunsOn(String vm, String host) {
+    VmRecord row = site.row(vm);
+    assertThat(row.getOwnerHost()).isEqualTo(host);
+    assertThat(row.getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
+    assertThat(row.hasRestart()).isFalse();
+  }
+
+  @Test
+  void aVmRunsElsewhereOnceTheStorageSaysThatItsHostIsGone() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.WAITING, "its lease is waited out: 3 of 11 s");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(reason("db")).contains("host a is silent", "as host b sees", "3 of 11 s");
+    assertThat(site.machines().show("db").getReason()).contains("it is restarted once more is known", "3 of 11 s");
+    assertThat(site.row("db").getEpoch()).isEqualTo(1);
+
+    signs.say(Verdict.GONE, "its lock is free");
+    look();
+    assertRunsOn("db", "b");
+    assertThat(site.row("db").getEpoch()).isEqualTo(2);
+    look();
+    assertThat(failover.waiting()).isEmpty();
+  }
+
+  @Test
+  void aHostThatIsHeardIsNotEvenLookedAt() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "nonsense");
+    look();
+    silence(Duration.ofMillis(1900));
+    look();
+    assertThat(signs.looks()).isZero();
+    assertRunsOn("db", "a");
+  }
+
+  @Test
+  void aHostThatLivesKeepsItsVmsHoweverLongItIsSilent() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.LIVES, "its agent's lock is held");
+    silence(Duration.ofHours(1));
+    look();
+    assertRunsOn("db", "a");
+    assertThat(reason("db")).contains("its agent's lock is held");
+  }
+
+  @Test
+  void aHostThatIsHeardAgainBeforeTheRowChangesKeepsItsVms() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    silence(Duration.ofSeconds(3));
+    // After the look, before the start.
+    signs.afterLook(() -> site.heartbeat("a"));
+    look();
+    assertThat(site.row("db").getOwnerHost()).isEqualTo("a");
+    assertThat(site.row("db").getEpoch()).isEqualTo(1);
+    look();
+    assertRunsOn("db", "a");
+    assertThat(failover.waiting()).isEmpty();
+  }
+
+  @Test
+  void aVmWithoutDisksAndOneWhoseHaIsOffAreLeftAlone() throws Exception {
+    Vm _ = site.createVm("idle", "a");
+    createWithDisk("off");
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("off").setHa(Ha.Name.OFF).build());
+    signs.say(Verdict.GONE, "its lock is free");
+    silence(Duration.ofMinutes(1));
+    look();
+    assertRunsOn("idle", "a");
+    assertRunsOn("off", "a");
+    assertThat(failover.waiting()).isEmpty();
+  }
+
+  @Test
+  void aHostThatAnOperatorConfirmedDeadNeedsNoLook() throws Exception {
+    createWithDisk("db");
+    silence(Duration.ofMinutes(1));
+    var _ = site.inventory().confirmDead(new HostId("a"), site.incarnation("a"));
+    look();
+    assertRunsOn("db", "b");
+    assertThat(signs.looks()).isZero();
+  }
+
+  @Test
+  void aHostThatStartedAgainWithoutItsVmsHasThemRestartedOnceItHasSaidWhatItHas() throws Exception {
+    createWithDisk("db");
+    site.agent("a").lose(site.vmId("db").value());
+    silence(Duration.ofSeconds(10));
+    site.register("a");
+    look();
+    assertThat(reason("db")).contains("has not said what it takes over");
+    site.heartbeat("a");
+    look();
+    assertThat(site.row("db").getEpoch()).isEqualTo(2);
+    assertThat(site.row("db").hasRestart()).isFalse();
+  }
+
+  @Test
+  void whatFindsNoRoomWaitsAndIsStartedWhenThereIsSome() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    Vm large = site.machines().create(FakeSite.request("large", "b").toBuilder().setMemoryBytes(FakeSite.MIB).build());
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("large").setApartFrom("g").build());
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("db").setApartFrom("g").build());
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(reason("db")).contains("no host can take it", large.getName());
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("large").setApartFrom("").build());
+    look();
+    assertRunsOn("db", "b");
+  }
+
+  @Test
+  void aStartThatFailsIsTriedAgainAndNotWithoutEnd() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.STOPPED);
+    assertThat(site.row("db").getRestart().getAttempts()).isEqualTo(1);
+    look();
+    assertThat(reason("db")).contains("start 1 failed", "too little memory");
+
+    var _ = site.ledger().notes().restart(site.vmId("db"),
+        site.row("db").getRestart().toBuilder().setAttempts(Restarts.MOST_ATTEMPTS).build());
+    look();
+    assertThat(reason("db")).contains("waits for an operator", "10 starts have failed", "ferry vm start db");
+    site.agent("b").accept("createVm");
+    Vm _ = site.machines().start("db", "b", false);
+    look();
+    assertRunsOn("db", "b");
+  }
+
+  @Test
+  void anotherProcessOfTheCoordinatorGoesOnWithAStartThatFailed() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
+    silence(Duration.ofSeconds(3));
+    look();
+    site.agent("b").accept("createVm");
+    site = site.afterCoordinatorRestart();
+    site.heartbeat("b");
+    site.ticker().advance(FakeSite.HOST_TIMEOUT);
+    site.heartbeat("b");
+    failover = site.failover(signs);
+    look();
+    assertRunsOn("db", "b");
+  }
+
+  @Test
+  void aVmThatAnOperatorStopsIsNotRestarted() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
+    silence(Duration.ofSeconds(3));
+    look();
+    Vm _ = site.machines().stop("db");
+    assertThat(site.row("db").hasRestart()).isFalse();
+    site.agent("b").accept("createVm");
+    look();
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.STOPPED);
+  }
+
+  @Test
+  void aGuestThatSwitchedItselfOffIsNotStartedAgain() throws Exception {
+    createWithDisk("db");
+    site.hosts("a", "db", status -> status.setEpoch(1).setState(VmStatus.State.POWERED_OFF));
+    site.heartbeat("a");
+    signs.say(Verdict.GONE, "its lock is free");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(site.row("db").getOwnerHost()).isEqualTo("a");
+  }
+
+  @Test
+  void nothingIsRestartedWhileItIsDisarmedAndAllThatIsDueAfterwards() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    failover.settings().arm(false);
+    silence(Duration.ofSeconds(3));
+    look();
+    assertRunsOn("db", "a");
+    assertThat(signs.looks()).isZero();
+    assertThat(new HaSettings(site.store(), Scheduler.SYSTEM).isArmed())
+        .as("it is remembered").isFalse();
+    failover.settings().arm(true);
+    look();
+    assertRunsOn("db", "b");
+  }
+
+  @Test
+  void theHigherPriorityIsStartedWhereOnlyOneFits() throws Exception {
+    for (String each : List.of("db", "web")) {
+      createWithDisk(each);
+      Vm _ = site.machines().set(SetVmRequest.newBuilder().setName(each).setApartFrom("g").build());
+    }
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("web").setPriority(900).build());
+    signs.say(Verdict.GONE, "its lock is free");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertRunsOn("web", "b");
+    assertThat(site.row("db").getOwnerHost()).isEqualTo("a");
+  }
+}
