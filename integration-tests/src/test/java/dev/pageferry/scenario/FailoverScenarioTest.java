@@ -91,8 +91,8 @@ class FailoverScenarioTest {
   @Test
   void aHostThatIsFrozenKeepsItsVmsWhichGoOnWhenItWakes() throws Exception {
     cluster.agent("host-a").freeze();
-    Awaitility.await().until(() -> cluster.vm("vm-1").getReason().contains("its agent's lock is held"));
-    assertThat(cluster.ferry("ha", "status").output()).contains("vm-1", "vm-2", "vm-3", "lock is held");
+    Awaitility.await().until(() -> cluster.vm("vm-1").getReason().contains("its agent keeps its lock"));
+    assertThat(cluster.ferry("ha", "status").output()).contains("vm-1", "vm-2", "vm-3", "keeps its lock");
     cluster.agent("host-a").thaw();
     for (String each : VMS) {
       cluster.awaitVm(each, Vm.State.RUNNING, "host-a");
@@ -101,7 +101,7 @@ class FailoverScenarioTest {
   }
 
   @Test
-  void theCoordinatorMayEndInBetween() throws Exception {
+  void aCoordinatorThatWasAwayMeanwhileRestartsThemWhenItIsBack() throws Exception {
     cluster.agent("host-a").kill();
     cluster.coordinator().kill();
     cluster.startCoordinator();

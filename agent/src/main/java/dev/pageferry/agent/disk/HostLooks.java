@@ -6,9 +6,10 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * Looks whether other hosts live: their agents' locks and leases. A free lock alone says that its process has ended only to the kernel that
- * kept it; a file server may have taken it from a host that is cut off and lives. So its lease is waited out as well: until then it may
- * write under a renewal that was begun before. After that it renews first, which is seen.
+ * Looks whether other hosts live: their agents' locks and leases. Only to the kernel that kept it does a free lock say that the agent has
+ * ended; a file server may have taken it from a host that is cut off and lives. So the host's lease is waited out as well: until then that
+ * host may write under a renewal from before the first look. Whatever it writes after that, it renews its lease first, and whoever has taken
+ * its disks meanwhile has marked them.
  */
 final class HostLooks {
   private final LeaseStore store;
@@ -21,24 +22,26 @@ final class HostLooks {
 
   /** @throws IOException if the storage does not tell */
   HostSign look(String host, String incarnation) throws IOException {
+    long begun = own.nanos();
     Optional<LeaseRecord> found = StorageLease.hostFile(store, host).read();
     if (found.isEmpty()) {
       return new HostSign(Verdict.UNKNOWN, "it never had a lease on storage %s".formatted(store));
     }
     LeaseRecord lease = found.get();
-    long unchanged = own.unchangedNanos(lease);
+    // Ahead of all else: whatever is found, the wait begins with the first look.
+    long unchanged = own.unchangedNanos(lease, begun);
     if (!lease.isOfLife(incarnation)) {
       return new HostSign(Verdict.UNKNOWN, "its lease is incarnation %s's".formatted(lease.incarnation()));
     }
     if (lease.state() == LeaseRecord.State.RELEASED) {
       return new HostSign(Verdict.GONE, "it has given its lease up");
     }
-    Optional<LeaseStore.Lock> lock = store.tryLock(StorageLease.lockName(host));
-    if (lock.isEmpty()) {
-      return new HostSign(Verdict.LIVES, "its agent's lock is held");
-    }
-    lock.get().close();
-    return judgeUnlocked(lease, unchanged);
+    return switch (store.holding(StorageLease.lockName(host))) {
+      case HELD -> new HostSign(Verdict.LIVES,
+          "its agent keeps its lock: it is frozen, or cut off from the coordinator alone");
+      case UNKNOWN -> new HostSign(Verdict.UNKNOWN, "whether its agent keeps its lock cannot be told just now");
+      case FREE -> judgeUnlocked(lease, unchanged);
+    };
   }
 
   private HostSign judgeUnlocked(LeaseRecord lease, long unchangedNanos) {
@@ -51,6 +54,7 @@ final class HostLooks {
         ? new HostSign(Verdict.GONE,
             "its lock is free, and its lease was not renewed for %d s".formatted(seconds))
         : new HostSign(Verdict.WAITING,
-            "its lock is free, and its lease is waited out: %d of %d s".formatted(seconds, needed.toSeconds()));
+            "its lock is free, and its lease was not renewed for %d s; %d s are needed".formatted(seconds,
+                needed.toSeconds()));
   }
 }

@@ -80,6 +80,15 @@ public final class LeaseDirectory implements LeaseStore {
     }
   }
 
+  @Override
+  public Holding holding(String name) throws IOException {
+    try {
+      return locks.holding(directory.resolve(name));
+    } catch (IOException e) {
+      throw failed("looked at", name, e);
+    }
+  }
+
   private IOException failed(String what, String name, IOException e) {
     return e instanceof ClosedByInterruptException
         ? e

@@ -5,7 +5,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Since when hosts' leases say what they say, so that whoever waits for one to run out need not begin anew each time. A lease that reads
- * as it did before was not renewed in between: each renewal counts further. What it permitted was begun before it was first read.
+ * as it did before was not renewed in between, since each renewal counts further. All that the host may do by it, it may do by a renewal that
+ * was begun before the lease was first read like that, and for the lease's duration from then on.
  */
 final class LeaseObservations {
   private record Seen(LeaseRecord lease, long sinceNanos) {
@@ -22,13 +23,14 @@ final class LeaseObservations {
    * Notes what a host's lease says.
    *
    * @param lease as it was just read
-   * @return for how long it has been seen to say that, in nanoseconds; 0 for what is new
+   * @param begunNanos on the clock, before it was read
+   * @return for how long it is known to have said that, in nanoseconds; 0 for what is new
    */
-  long unchangedNanos(LeaseRecord lease) {
-    // After the read: a read may take long, and the renewal that it saw may have been begun during it.
+  long unchangedNanos(LeaseRecord lease, long begunNanos) {
+    // A read may take long, and may show what was written at its end: it says what is only until it began, and since when only from its end.
     long now = clock.nanos();
     Seen since = seen.compute(lease.host(),
         (_, before) -> before != null && before.lease().equals(lease) ? before : new Seen(lease, now));
-    return now - since.sinceNanos();
+    return Math.max(0, begunNanos - since.sinceNanos());
   }
 }

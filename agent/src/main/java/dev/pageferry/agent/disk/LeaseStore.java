@@ -44,6 +44,22 @@ public interface LeaseStore {
    */
   Optional<Lock> tryLock(String name) throws IOException;
 
+  /** Whether anybody has a lock. */
+  enum Holding {
+    HELD,
+    FREE,
+    /** There never was such a lock, or this process tries to lock it, or looks at it, just now. */
+    UNKNOWN
+  }
+
+  /**
+   * Looks whether a name is locked, so that several may look at once and see the same. Who locks it at that very moment may find it taken, and
+   * tries again.
+   *
+   * @throws IOException if this storage has no locks, or does not answer
+   */
+  Holding holding(String name) throws IOException;
+
   /** A lock that this process has. */
   interface Lock extends AutoCloseable {
     /** Releases it. Idempotent. */

@@ -4,10 +4,11 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -17,8 +18,13 @@ import java.util.concurrent.ConcurrentHashMap;
  * would drop it. That is why all attempts of the process go through one instance.
  */
 public final class ProcessLocks {
-  /** What this process has locked, or is trying to. */
-  private final Set<Path> mine = ConcurrentHashMap.newKeySet();
+  private final Map<Path, Mine> mine = new ConcurrentHashMap<>();
+
+  /** What this process does with a lock. */
+  private enum Mine {
+    TRIED,
+    LOCKED
+  }
 
   private final class FileIsLocked implements LeaseStore.Lock {
     private final Path file;
@@ -45,7 +51,7 @@ public final class ProcessLocks {
    */
   Optional<LeaseStore.Lock> tryLock(Path path) throws IOException {
     Path file = path.toAbsolutePath().normalize();
-    if (!mine.add(file)) {
+    if (mine.putIfAbsent(file, Mine.TRIED) != null) {
       return Optional.empty();
     }
     FileChannel channel = null;
@@ -54,6 +60,9 @@ public final class ProcessLocks {
       channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       FileLock lock = channel.tryLock();
       locked = lock != null;
+      if (locked) {
+        mine.put(file, Mine.LOCKED);
+      }
       return locked ? Optional.of(new FileIsLocked(file, channel)) : Optional.empty();
     } catch (OverlappingFileLockException e) {
       return Optional.empty();
@@ -64,6 +73,23 @@ public final class ProcessLocks {
         }
         mine.remove(file);
       }
+    }
+  }
+
+  /** Whether anybody has it locked, by a lock that any number of processes may have at once. */
+  LeaseStore.Holding holding(Path path) throws IOException {
+    Path file = path.toAbsolutePath().normalize();
+    Mine before = mine.putIfAbsent(file, Mine.TRIED);
+    if (before != null) {
+      return before == Mine.LOCKED ? LeaseStore.Holding.HELD : LeaseStore.Holding.UNKNOWN;
+    }
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+        FileLock lock = channel.tryLock(0, Long.MAX_VALUE, true)) {
+      return lock == null ? LeaseStore.Holding.HELD : LeaseStore.Holding.FREE;
+    } catch (NoSuchFileException | OverlappingFileLockException e) {
+      return LeaseStore.Holding.UNKNOWN;
+    } finally {
+      mine.remove(file);
     }
   }
 }

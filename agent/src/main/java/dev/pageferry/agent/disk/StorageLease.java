@@ -98,9 +98,13 @@ public final class StorageLease implements AutoCloseable {
     return lease.plus(lease.dividedBy(10));
   }
 
-  /** For how long a host's lease, as it was just read, has been seen to say the same. */
-  long unchangedNanos(LeaseRecord read) {
-    return observations.unchangedNanos(read);
+  /** See {@link LeaseObservations#unchangedNanos}. */
+  long unchangedNanos(LeaseRecord read, long begunNanos) {
+    return observations.unchangedNanos(read, begunNanos);
+  }
+
+  long nanos() {
+    return clock.nanos();
   }
 
   static LeaseFile hostFile(LeaseStore store, String host) {
@@ -201,7 +205,8 @@ public final class StorageLease implements AutoCloseable {
       if (before.isPresent() && before.get().state() == LeaseRecord.State.HELD
           && !before.get().isOfLife(initial.incarnation()) && !before.get().boot().equals(initial.boot())) {
         // Not of this kernel, whose locks tell: that incarnation may be running on another machine.
-        awaitExpiry(before.get());
+        // From now on: nothing that it would see was marked for it before.
+        awaitExpiry(before.get(), new LeaseObservations(clock));
       }
       write(new LeaseRecord(initial.state(), initial.vm(), initial.host(), initial.incarnation(), initial.boot(), 0, "",
           before.map(LeaseRecord::counter).orElse(0L) + 1, initial.duration()), clock.nanos());
@@ -229,8 +234,9 @@ public final class StorageLease implements AutoCloseable {
   }
 
   private void write(LeaseRecord next, long begun) throws IOException {
-    file.write(next);
+    // Ahead of the write, which may fail and be there all the same: no two renewals have the same number.
     record = next;
+    file.write(next);
     long renewal = renewals + 1;
     renewals = renewal;
     try {
@@ -244,12 +250,17 @@ public final class StorageLease implements AutoCloseable {
 
   /**
    * Waits until an incarnation of a host has surely lost what it held: it released its host's lease, another incarnation has
-   * that, or it was not renewed for its duration and a tenth. Where it was looked at before, it has been waited for since then.
+   * that, or it was not renewed for its duration and a tenth. Where it was looked at before, it has been waited for since then: whoever
+   * calls this has marked what that one held, so that a renewal which is not seen here sees the marks.
    *
    * @param held what it held, or its host's lease
    * @throws DiskException if that lease is being renewed: that host lives
    */
   void awaitExpiry(LeaseRecord held) throws IOException, InterruptedException {
+    awaitExpiry(held, observations);
+  }
+
+  private void awaitExpiry(LeaseRecord held, LeaseObservations seen) throws IOException, InterruptedException {
     LeaseFile hostLease = hostFile(store, held.host());
     Duration duration = held.duration();
     long start = clock.nanos();
@@ -257,6 +268,7 @@ public final class StorageLease implements AutoCloseable {
     // A file that is not there and then is was renewed, too.
     Optional<Long> first = hostLease.read().map(LeaseRecord::counter);
     while (true) {
+      long begun = clock.nanos();
       Optional<LeaseRecord> now = hostLease.read();
       if (now.isPresent()
           && (!now.get().isOfLife(held.incarnation()) || now.get().state() == LeaseRecord.State.RELEASED)) {
@@ -266,7 +278,7 @@ public final class StorageLease implements AutoCloseable {
         throw new DiskException("host %s (incarnation %s) is alive: it renews its lease %s".formatted(now.get().host(),
             held.incarnation(), hostLease));
       }
-      long waited = now.isPresent() ? observations.unchangedNanos(now.get()) : clock.nanos() - start;
+      long waited = now.isPresent() ? seen.unchangedNanos(now.get(), begun) : begun - start;
       if (waited >= waitNanos) {
         return;
       }

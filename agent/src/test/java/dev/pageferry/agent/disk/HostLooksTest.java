@@ -3,6 +3,7 @@ package dev.pageferry.agent.disk;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pageferry.agent.disk.HostSign.Verdict;
+import java.nio.file.Files;
 import java.time.Duration;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -26,6 +27,7 @@ final class HostLooksTest extends SharedStorageFixture {
 
   /** As the death of its process leaves it. */
   private void leaseOfADeadHost() throws Exception {
+    Files.createFile(root.resolve("leases/host-a.lock"));
     leaseFile("host-a.lease").write(
         new LeaseRecord(LeaseRecord.State.HELD, "", "a", "life-of-a", "m1", 0, "", 7, LEASE));
   }
@@ -54,7 +56,7 @@ final class HostLooksTest extends SharedStorageFixture {
     leaseOfADeadHost();
     assertThat(seenBy(distant, "life-of-a")).isEqualTo(Verdict.WAITING);
     pass(LEASE);
-    assertThat(distant.look("a", "life-of-a").reason()).contains("is waited out");
+    assertThat(distant.look("a", "life-of-a").reason()).contains("was not renewed for 0 s");
     pass(LEASE.dividedBy(10));
     assertThat(seenBy(distant, "life-of-a")).isEqualTo(Verdict.GONE);
   }

@@ -221,6 +221,11 @@ final class StressedDisk {
     }
 
     @Override
+    public Holding holding(String name) {
+      return Holding.UNKNOWN;
+    }
+
+    @Override
     public Optional<Lock> tryLock(String name) {
       return Optional.of(() -> {
       });

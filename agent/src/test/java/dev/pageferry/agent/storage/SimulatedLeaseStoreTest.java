@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
@@ -47,6 +48,20 @@ final class SimulatedLeaseStoreTest {
       assertThat(lease.isLive()).isFalse();
       store.fails.set(false);
       Awaitility.await().until(lease::isLive);
+    }
+  }
+
+  @Test
+  void aRenewalThatIsThereThoughItFailedHasANumberThatNoOtherOneHas() throws Exception {
+    try (StorageLease lease = lease("first", "boot", () -> {
+    })) {
+      lease.awaitLive(LEASE);
+      store.failsLate.set(true);
+      Awaitility.await().until(() -> store.failed.get() > 2);
+      store.failsLate.set(false);
+      int before = store.written.size();
+      Awaitility.await().until(() -> store.written.size() > before + 2);
+      assertThat(store.written).doesNotHaveDuplicates();
     }
   }
 
@@ -94,7 +109,9 @@ final class SimulatedLeaseStoreTest {
     final Map<String, byte[]> files;
     final Map<String, Lock> locks;
     final AtomicBoolean fails = new AtomicBoolean();
+    final AtomicBoolean failsLate = new AtomicBoolean();
     final AtomicLong failed = new AtomicLong();
+    final List<String> written = new CopyOnWriteArrayList<>();
 
     MemoryStore() {
       this(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
@@ -124,6 +141,12 @@ final class SimulatedLeaseStoreTest {
     }
 
     @Override
+    public Holding holding(String name) throws IOException {
+      call();
+      return locks.containsKey(name) ? Holding.HELD : Holding.FREE;
+    }
+
+    @Override
     public List<String> names() throws IOException {
       call();
       return List.copyOf(files.keySet());
@@ -133,6 +156,11 @@ final class SimulatedLeaseStoreTest {
     public void write(String name, byte[] contents) throws IOException {
       call();
       files.put(name, contents.clone());
+      written.add(new String(contents, StandardCharsets.US_ASCII));
+      if (failsLate.get()) {
+        failed.incrementAndGet();
+        throw new IOException("written, and not known to be");
+      }
     }
 
     @Override

@@ -59,7 +59,7 @@ final class Coordinator implements RunningServer {
   private final CoordinatorRpc rpc;
   private final ObservabilityServer observability;
   private final Task recovery;
-  private final Task watchOfHosts;
+  private final Task failover;
 
   Coordinator(CoordinatorConfig config, String version) throws IOException {
     Optional<Credentials> credentials = config.security().open(Role.COORDINATOR, Optional.empty(),
@@ -67,7 +67,7 @@ final class Coordinator implements RunningServer {
     Restoration.carryOut(config.data(), version);
     store = SqliteRecordStore.open(config.data());
     Machines machines;
-    Failover failover;
+    Failover restarting;
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
@@ -88,10 +88,10 @@ final class Coordinator implements RunningServer {
       Requests requests = new Requests(store, Scheduler.SYSTEM, new SecureRandom());
       metrics.observe(migrations, requests);
       GrpcHostInspector inspector = new GrpcHostInspector(channels);
-      failover = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
+      restarting = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
           Scheduler.SYSTEM);
       HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
-      metrics.observe(deaths, failover);
+      metrics.observe(deaths, restarting);
       Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
@@ -100,7 +100,7 @@ final class Coordinator implements RunningServer {
           new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
           new Validation(inventory, ledger, inspector, credentials, version, Scheduler.SYSTEM,
               random),
-          new BackupService(store, version, Scheduler.SYSTEM), deaths, failover);
+          new BackupService(store, version, Scheduler.SYSTEM), deaths, restarting);
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
@@ -113,14 +113,14 @@ final class Coordinator implements RunningServer {
       machines.recover();
       machines.stopPoweredOff();
     });
-    watchOfHosts = untilInterrupted("failover", failover::follow);
+    failover = untilInterrupted("failover", restarting::follow);
     migrations.recover();
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
   }
 
-  /** Work without end. */
+  /** What goes on beside the calls of operators and agents. */
   private interface Work {
     void run() throws InterruptedException;
   }
@@ -151,7 +151,7 @@ final class Coordinator implements RunningServer {
   public void close() throws InterruptedException {
     observability.close();
     recovery.interrupt();
-    watchOfHosts.interrupt();
+    failover.interrupt();
     migrations.close();
     rpc.close();
     agents.close();

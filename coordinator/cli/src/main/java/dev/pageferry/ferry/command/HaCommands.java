@@ -57,13 +57,13 @@ public final class HaCommands extends CommandGroup {
   }
 
   @Command(name = "arm", sortOptions = false,
-      description = "Has VMs restarted by themselves when their host stops, as they are unless you say otherwise.")
+      description = "Turns restarts of VMs whose host stopped on, as they are unless you turn them off.")
   int arm() {
     return arm(true);
   }
 
   @Command(name = "disarm", sortOptions = false,
-      description = "Has no VM restarted by itself: ahead of work on the network or the storage that silences hosts.",
+      description = "Turns restarts of VMs whose host stopped off: ahead of work that silences hosts.",
       footer = {"", "VMs whose hosts stop meanwhile wait, and are restarted after 'ferry ha arm'."})
   int disarm() {
     return arm(false);

@@ -19,7 +19,9 @@ import picocli.CommandLine.Parameters;
 
 /** {@code ferry host confirm-dead}. */
 @Command(name = "confirm-dead", sortOptions = false,
-    description = "Takes your word that a silent host is off, so that another may take its place.", footer = {"",
+    description = "Takes your word that a silent host is off: its VMs run again elsewhere, and another may take its place.",
+    footer = {
+        "",
         "Only after you have seen that it is off: if it runs, so do its VMs, and one without disks could run twice.",
         "Without --yes it says what is known of the host and what would be lost, and asks; where nobody can be asked",
         "it changes nothing and exits with 4."})

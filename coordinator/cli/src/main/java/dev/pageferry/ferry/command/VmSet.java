@@ -21,7 +21,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "set", sortOptions = false,
     description = "Changes what you wish for a VM when its host stops; the VM itself is not touched.", footer = {"",
         "What is not given stays. 'ferry vm place' says where the VM would go, 'ferry ha check' which VMs of any host would be",
-        "left without a place. This version restarts nothing by itself yet."})
+        "left without a place, 'ferry ha status' which of them wait to run again."})
 public final class VmSet implements Callable<Integer> {
   private final Session.Opener ferry;
 

@@ -9,6 +9,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.HostInspector;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.ownership.LiveHosts;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.ownership.RowsFrozenException;
@@ -25,13 +26,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Has VMs run again whose hosts stopped. Each look judges anew, from rows, heartbeats and storage, so that nothing depends on what this
- * process has seen before, but for how long it waits after a start that failed.
+ * Has VMs run again whose hosts stopped. Each look judges anew, from rows, heartbeats and storage: this process needs to remember nothing but
+ * how long it waits after a start that failed.
  */
 public final class Failover {
   private static final Logger log = LoggerFactory.getLogger(Failover.class);
@@ -46,9 +48,10 @@ public final class Failover {
   private final ArrivalQuestions arrivals;
   private final HaSettings settings;
   private final Scheduler scheduler;
+  private final LiveHosts heard;
   private final Restarts restarts;
   private boolean isCalm;
-  private int looksSinceRows;
+  private int looksWithoutRows;
   private volatile List<Waiting> waiting = List.of();
 
   /**
@@ -87,8 +90,8 @@ public final class Failover {
     this.arrivals = new ArrivalQuestions(agents, scheduler);
     this.settings = settings;
     this.scheduler = scheduler;
-    this.restarts = new Restarts(ledger, machines,
-        (host, incarnation) -> Fencing.isHeard(inventory, host, incarnation), scheduler);
+    this.heard = (host, incarnation) -> Fencing.isHeard(inventory, host, incarnation);
+    this.restarts = new Restarts(ledger, machines, heard, scheduler);
   }
 
   public HaSettings settings() {
@@ -105,20 +108,21 @@ public final class Failover {
     while (true) {
       scheduler.sleep(LOOK);
       try {
-        if (!isCalm || !isEverybodyHeard() || ++looksSinceRows >= CALM_LOOKS) {
+        looksWithoutRows++;
+        if (!isCalm || looksWithoutRows >= CALM_LOOKS || isAnybodySilent()) {
           look();
         }
-      } catch (RowsFrozenException e) {
-        log.debug("nothing is restarted: {}", e.getMessage());
-      } catch (RuntimeException e) {
-        log.error("hosts that stopped were not looked for, and are next time: {}", e.toString());
+      } catch (RuntimeException | Error e) {
+        // Errors, too: without this loop nothing runs again.
+        machines.outlooks().replaceAll(Map.of());
+        log.error("hosts that stopped were not looked for; they are next time", e);
       }
     }
   }
 
-  private boolean isEverybodyHeard() {
+  private boolean isAnybodySilent() {
     return inventory.list().stream()
-        .allMatch(each -> each.isConfirmedDead() || Fencing.isHeard(inventory, each.id(), each.incarnation()));
+        .anyMatch(each -> !each.isConfirmedDead() && !heard.isAlive(each.id(), each.incarnation()));
   }
 
   /** Whether nothing that was begun is under way. */
@@ -128,60 +132,57 @@ public final class Failover {
 
   /** Once: finds what is due, and begins it. */
   void look() throws InterruptedException {
-    looksSinceRows = 0;
+    looksWithoutRows = 0;
     Found found = new Found();
-    if (settings.isArmed()) {
-      ledger.requireChangeable();
-      ClusterPicture picture = ClusterPicture.of(inventory, ledger);
-      Fencing fencing = new Fencing(inventory, looks);
-      for (Row each : ledger.list()) {
-        judge(each, picture, fencing, found);
+    Optional<String> held = heldBack();
+    ClusterPicture picture = ClusterPicture.of(inventory, ledger);
+    Fencing fencing = new Fencing(inventory, ledger, looks);
+    List<Row> rows = ledger.list().stream().filter(each -> mayBeDue(each, picture)).toList();
+    fencing.lookAtStorage(rows, scheduler);
+    for (Row each : rows) {
+      try {
+        judge(each, picture.vm(each.record().getSpec().getName()).orElseThrow(), fencing, found);
+      } catch (RuntimeException e) {
+        // The others are judged all the same.
+        log.error("vm={} is not judged", each.record().getSpec().getName(), e);
+        found.waits(each, "it could not be judged: " + e.getMessage());
       }
+    }
+    if (held.isPresent()) {
+      found.due.forEach(each -> found.waits(each.row(), held.get()));
+    } else {
       begin(picture, found);
     }
-    machines.outlooks().become(found.outlooks);
+    machines.outlooks().replaceAll(found.outlooks);
     waiting = List.copyOf(found.waiting.values());
     isCalm = found.waiting.isEmpty() && restarts.isIdle();
   }
 
-  private void judge(Row row, ClusterPicture picture, Fencing fencing, Found found) throws InterruptedException {
-    VmRecord record = row.record();
-    PlacementVm vm = picture.vm(record.getSpec().getName()).orElse(null);
-    if (vm == null || restarts.isUnderWay(row.id()) || picture.neverBecause(vm).isPresent() || isSwitchedOff(row)) {
-      return;
+  /** Whether it is for this to have the VM run; what was noted of one that it is not, or that runs, goes. */
+  private boolean mayBeDue(Row row, ClusterPicture picture) {
+    Optional<PlacementVm> vm = picture.vm(row.record().getSpec().getName());
+    boolean isOurs = vm.isPresent() && picture.neverBecause(vm.get()).isEmpty() && !isSwitchedOff(row);
+    boolean runs = row.record().getPhase() == VmRecord.Phase.ACTIVE && isOwnerHeard(row);
+    if (row.record().hasRestart() && (!isOurs || runs) && !restarts.isUnderWay(row.id())) {
+      restarts.forget(row);
     }
-    boolean isInMemory = record.getPhase() == VmRecord.Phase.ACTIVE || record.getPhase() == VmRecord.Phase.CREATING;
-    if (!record.hasRestart() && record.getPhase() != VmRecord.Phase.ACTIVE) {
-      return;
-    }
-    if (!isInMemory && record.hasPending()) {
-      restoring(row, found);
-      return;
-    }
-    if (!isInMemory) {
-      found.due.add(new Due(row, vm, record.getRestart().getEvidence()));
-      return;
-    }
-    switch (fencing.of(row)) {
-      case Fencing.Finding.Heard() -> ownerIsHeard(row, vm, found);
-      case Fencing.Finding.NotYet(String reason) -> found.waits(row, "it is restarted once more is known: " + reason);
-      case Fencing.Finding.Gone(String reason) -> {
-        if (record.hasPending()) {
-          settle(row, found, reason);
-        } else {
-          found.due.add(new Due(row, vm, reason));
-        }
-      }
-    }
+    return isOurs && !runs;
   }
 
-  private void restoring(Row row, Found found) {
-    PendingMigration pending = row.record().getPending();
-    HostId destination = new HostId(pending.getDestinationHost());
-    if (Fencing.isHeard(inventory, destination, new Incarnation(pending.getDestinationIncarnation()))) {
-      found.waits(row, "it is being restored on host %s".formatted(destination));
-    } else {
-      settle(row, found, "host %s is silent".formatted(destination));
+  private boolean isOwnerHeard(Row row) {
+    return heard.isAlive(new HostId(row.record().getOwnerHost()), new Incarnation(row.record().getOwnerIncarnation()));
+  }
+
+  /** Why nothing is started now, whatever is due. */
+  private Optional<String> heldBack() {
+    if (!settings.isArmed()) {
+      return Optional.of("restarts are disarmed; 'ferry ha arm' allows them");
+    }
+    try {
+      ledger.requireChangeable();
+      return Optional.empty();
+    } catch (RowsFrozenException e) {
+      return Optional.of(String.valueOf(e.getMessage()));
     }
   }
 
@@ -192,53 +193,107 @@ public final class Failover {
         .isPresent();
   }
 
-  private void ownerIsHeard(Row row, PlacementVm vm, Found found) {
-    if (!row.record().hasRestart()) {
+  private void judge(Row row, PlacementVm vm, Fencing fencing, Found found) {
+    if (restarts.isUnderWay(row.id())) {
+      found.waits(row, "it is being started");
       return;
     }
-    if (row.record().getPhase() == VmRecord.Phase.ACTIVE) {
-      restarts.isDone(row);
-    } else {
-      // It was being built when the coordinator ended.
-      found.due.add(new Due(row, vm, row.record().getRestart().getEvidence()));
+    boolean isNoted = row.record().hasRestart();
+    switch (row.record().getPhase()) {
+      case ACTIVE -> onAHost(row, vm, fencing, found);
+      case CREATING -> {
+        // Else it is created or started by an operator, who was told what came of it.
+        if (isNoted) {
+          onAHost(row, vm, fencing, found);
+        }
+      }
+      case STOPPED, SAVED -> {
+        // Else that is what an operator wanted.
+        if (isNoted) {
+          onNoHost(row, vm, found);
+        }
+      }
+      case PHASE_UNSPECIFIED, UNRECOGNIZED -> {
+        // Of a later version.
+      }
     }
   }
 
-  /** A move, a save or a restore that was under way: the row decides it first. The next look goes on from there. */
-  private void settle(Row row, Found found, String reason) {
-    MigrationId operation = new MigrationId(row.record().getPending().getMigrationId());
-    // A state that is whole in a file is kept: its owner is not alive, silent for however short a time.
-    OwnershipLedger.Decision decision = ledger.resolve(row.id(), operation,
-        (host, incarnation) -> Fencing.isHeard(inventory, host, incarnation));
-    log.info("vm={} operation={} was under way when its host stopped, and is {}", row.record().getSpec().getName(),
-        operation, decision.outcome());
-    if (!row.record().hasRestart()) {
-      restarts.isDue(row, reason);
+  private void onAHost(Row row, PlacementVm vm, Fencing fencing, Found found) {
+    switch (fencing.of(row)) {
+      case Fencing.Finding.Heard() -> {
+        if (row.record().getPhase() == VmRecord.Phase.CREATING) {
+          // It was being built when the coordinator ended.
+          found.due.add(new Due(row, vm, row.record().getRestart().getEvidence()));
+        }
+      }
+      case Fencing.Finding.NotYet(String reason) -> found.waits(row, "not restarted yet: " + reason);
+      case Fencing.Finding.Gone(String evidence) -> found.due.add(new Due(row, vm, evidence));
     }
-    found.waits(row, "what was under way is decided first: " + reason);
+  }
+
+  private void onNoHost(Row row, PlacementVm vm, Found found) {
+    PendingMigration pending = row.record().getPending();
+    HostId destination = row.record().hasPending() ? new HostId(pending.getDestinationHost()) : null;
+    if (destination != null && heard.isAlive(destination, new Incarnation(pending.getDestinationIncarnation()))) {
+      found.waits(row, "it is being restored on host %s".formatted(destination));
+    } else {
+      found.due.add(new Due(row, vm, row.record().getRestart().getEvidence()));
+    }
   }
 
   private void begin(ClusterPicture picture, Found found) throws InterruptedException {
     List<Due> ready = new ArrayList<>();
     for (Due each : found.due) {
+      if (each.row().record().hasPending()) {
+        settle(each, found);
+        continue;
+      }
       restarts.obstacle(each.row()).ifPresentOrElse(why -> found.waits(each.row(), why), () -> ready.add(each));
     }
-    if (ready.isEmpty()) {
-      return;
+    if (!ready.isEmpty()) {
+      place(ready, picture, found);
     }
+  }
+
+  /** A move, a save or a restore that was under way: the row decides it first. The next look goes on from there. */
+  private void settle(Due due, Found found) {
+    Row row = due.row();
+    if (!row.record().hasRestart()) {
+      restarts.noteDue(row, due.evidence());
+    }
+    MigrationId operation = new MigrationId(row.record().getPending().getMigrationId());
+    // A state that is whole in a file is kept: its owner is not alive, silent for however short a time.
+    OwnershipLedger.Decision decision = ledger.resolve(row.id(), operation, heard);
+    if (decision.outcome() == OwnershipLedger.Outcome.COMMITTED) {
+      // Saved as an operator wanted, or gone to where it is now.
+      restarts.forget(row);
+    }
+    log.info("vm={} operation={} was under way when its host stopped, and is {}", row.record().getSpec().getName(),
+        operation, decision.outcome());
+    found.waits(row, "what was under way is decided first");
+  }
+
+  private void place(List<Due> ready, ClusterPicture picture, Found found) throws InterruptedException {
     Map<String, Due> byName = new LinkedHashMap<>();
     ready.forEach(each -> byName.put(each.vm().name(), each));
     List<PlacementVm> vms = ready.stream().map(Due::vm).toList();
-    World world = picture.world(arrivals.refusals(picture, vms));
+    Map<String, Map<String, String>> refusals = new LinkedHashMap<>();
+    arrivals.refusals(picture, vms).forEach((host, said) -> refusals.put(host, new LinkedHashMap<>(said)));
+    World world = withoutSilent(picture.world(refusals));
     for (Due each : ready) {
-      // Silent hosts are not down at once.
-      String owner = each.vm().host();
-      world = owner.isEmpty() || isHeard(each.row()) ? world : world.after(owner);
+      String failedOn = each.row().record().getRestart().getFailedOn();
+      if (!failedOn.isEmpty() && isPlaceable(world, each.vm(), failedOn)) {
+        refusals.computeIfAbsent(failedOn, _ -> new LinkedHashMap<>()).put(each.vm().name(),
+            "the last start failed there");
+      }
     }
-    for (Placed each : Placement.of(world, vms)) {
+    for (Placed each : Placement.of(withoutSilent(picture.world(refusals)), vms)) {
       Due due = Objects.requireNonNull(byName.get(each.vm().name()));
       if (each.host().isEmpty()) {
         found.waits(due.row(), each.reason());
+      } else if (restarts.room() == 0) {
+        found.waits(due.row(), "it waits for its turn to be started");
       } else {
         found.waits(due.row(), "it is being started on host %s, since %s".formatted(each.host().get(),
             each.reason()));
@@ -247,8 +302,19 @@ public final class Failover {
     }
   }
 
-  private boolean isHeard(Row row) {
-    return Fencing.isHeard(inventory, new HostId(row.record().getOwnerHost()),
-        new Incarnation(row.record().getOwnerIncarnation()));
+  /** Hosts that are silent are not down at once. */
+  private World withoutSilent(World world) {
+    World left = world;
+    for (HostInventory.Host each : inventory.list()) {
+      if (each.isUp() && !heard.isAlive(each.id(), each.incarnation())) {
+        left = left.after(each.id().value());
+      }
+    }
+    return left;
+  }
+
+  private static boolean isPlaceable(World world, PlacementVm vm, String elsewhereThan) {
+    return Placement.of(world, List.of(vm)).getFirst().verdicts().stream()
+        .anyMatch(each -> each.isEligible() && !each.host().equals(elsewhereThan));
   }
 }

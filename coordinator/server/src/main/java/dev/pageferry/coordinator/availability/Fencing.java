@@ -1,36 +1,53 @@
 package dev.pageferry.coordinator.availability;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.proto.agent.v1.HostSigns.Verdict;
+import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Whether the owner of a VM can have effects on it no more: the rungs of a ladder, of which the first that holds is taken. One look at the
- * cluster each.
+ * Whether the owner of a VM can have effects on it no more. Of one look at the cluster each, so that a host is asked for once. One of these
+ * is enough:
  *
- * <ol>
- * <li>the host itself says so: another agent registered there, which proves or has waited until the one before is over, and does not take
- * the VM over;
- * <li>its lock on the shared storage is free, and its lease there was waited out;
- * <li>an operator said that the host is off, or deleted it.
- * </ol>
+ * <ul>
+ * <li>another agent registered under the host's name, which has proved, or waited long enough, that the one before has ended, and does not
+ * take the VM over;
+ * <li>an operator said that the host is off;
+ * <li>the host is silent, and hosts that share its storage see there that it is gone.
+ * </ul>
  */
 final class Fencing {
   /** Two heartbeats missed. That alone decides nothing. */
   private static final Duration QUIET = Duration.ofSeconds(2);
+  private static final Duration LONGEST_LOOK = Duration.ofSeconds(5);
 
   private final HostInventory inventory;
   private final StorageLooks looks;
+  private final OwnershipLedger ledger;
   private final List<Host> hosts;
-  private final Map<HostId, StorageLooks.Sign> signs = new HashMap<>();
+  private final Map<Life, StorageLooks.Sign> signs = new ConcurrentHashMap<>();
+  private @Nullable Map<String, Long> copied;
+
+  /** One incarnation of a host. */
+  private record Life(Host host, Incarnation incarnation) {
+  }
 
   /** What was found. */
   sealed interface Finding {
@@ -46,8 +63,9 @@ final class Fencing {
     }
   }
 
-  Fencing(HostInventory inventory, StorageLooks looks) {
+  Fencing(HostInventory inventory, OwnershipLedger ledger, StorageLooks looks) {
     this.inventory = inventory;
+    this.ledger = ledger;
     this.looks = looks;
     this.hosts = inventory.list();
   }
@@ -58,50 +76,122 @@ final class Fencing {
         .map(each -> each.compareTo(QUIET) < 0).orElseGet(() -> inventory.isAlive(host, incarnation));
   }
 
-  Finding of(Row row) throws InterruptedException {
+  /** Has the storage looked at for all owners that this needs it for, at once: each answer may take a while. */
+  void lookAtStorage(List<Row> rows, Scheduler scheduler) throws InterruptedException {
+    List<Host> heard = hosts.stream().filter(each -> isHeard(inventory, each.id(), each.incarnation())).toList();
+    Set<Life> lives = new HashSet<>();
+    rows.forEach(each -> toLookAt(each.record()).ifPresent(lives::add));
+    List<Task> tasks = new ArrayList<>();
+    for (Life each : lives) {
+      tasks.add(scheduler.start("looks-at-" + each.host().id(), () -> {
+        try {
+          signs.put(each, looks.look(each.host(), each.incarnation(), heard));
+        } catch (InterruptedException e) {
+          scheduler.current().interrupt();
+        }
+      }));
+    }
+    for (Task each : tasks) {
+      boolean _ = each.join(LONGEST_LOOK);
+    }
+  }
+
+  /** The life of the owner that storage tells more of: of a VM whose agent would have ended with it. */
+  private Optional<Life> toLookAt(VmRecord record) {
+    Incarnation incarnation = new Incarnation(record.getOwnerIncarnation());
+    return host(record).filter(host -> !isHeard(inventory, host.id(), incarnation) && !host.isConfirmedDead()
+        && hasDisksOn(host, record) && !record.getSpec().hasQemu()).map(host -> new Life(host, incarnation));
+  }
+
+  private Optional<Host> host(VmRecord record) {
+    return hosts.stream().filter(each -> each.id().value().equals(record.getOwnerHost())).findFirst();
+  }
+
+  /** Rows of before do not say where disks are: on what the host has. */
+  private static boolean hasDisksOn(Host host, VmRecord record) {
+    return record.getSpec().getDisksCount() > 0
+        && (record.getStorageId().isEmpty() || record.getStorageId().equals(host.record().getStorageId()));
+  }
+
+  /** Of a row that was among those whose owners were looked at. */
+  Finding of(Row row) {
     VmRecord record = row.record();
     HostId id = new HostId(record.getOwnerHost());
     Incarnation incarnation = new Incarnation(record.getOwnerIncarnation());
     if (isHeard(inventory, id, incarnation)) {
       return new Finding.Heard();
     }
-    Optional<Host> host = hosts.stream().filter(each -> each.id().equals(id)).findFirst();
+    Optional<Host> host = host(record);
     if (host.isEmpty()) {
-      return new Finding.Gone("host %s was deleted by an operator".formatted(id));
+      // No host goes while it has VMs, but in records that were put right.
+      return new Finding.NotYet("host %s is not known any more; if it is off: 'ferry vm start'".formatted(id));
+    }
+    if (isBeingCopied(row)) {
+      return new Finding.NotYet(
+          "its disks were just copied to the storage of host %s, which has not said that they are in place; 'ferry vm start' boots it there"
+              .formatted(id));
+    }
+    if (host.get().isConfirmedDead()) {
+      return new Finding.Gone("host %s was confirmed dead by an operator".formatted(id));
     }
     return host.get().incarnation().equals(incarnation) ? ofSilent(host.get(), record) : ofFollowed(host.get(), row);
   }
 
-  private static Finding ofFollowed(Host host, Row row) {
-    if (!host.hasReported() && !host.isConfirmedDead()) {
+  /** Elsewhere there may be an older copy of its disks, until its owner has opened these. */
+  private boolean isBeingCopied(Row row) {
+    VmRecord record = row.record();
+    boolean isTold = inventory.lastTold(new HostId(record.getOwnerHost()), row.id())
+        .filter(each -> each.getEpoch() == record.getEpoch()).isPresent();
+    return !isTold && record.getSpec().getDisksCount() > 0
+        && copied().getOrDefault(row.id().value(), 0L) == record.getEpoch();
+  }
+
+  /** The latest epoch of each VM that a move brought which copied its disks. */
+  private Map<String, Long> copied() {
+    Map<String, Long> known = copied;
+    if (known == null) {
+      known = new HashMap<>();
+      for (MigrationRecord each : ledger.migrations()) {
+        if (!each.getDestinationStorage().isEmpty() && each.getDecision() == MigrationRecord.Decision.COMMITTED) {
+          known.merge(each.getVmId(), each.getDecidedEpoch(), Math::max);
+        }
+      }
+      copied = known;
+    }
+    return known;
+  }
+
+  private Finding ofFollowed(Host host, Row row) {
+    if (!host.hasReported()) {
       return new Finding.NotYet("the agent of host %s was started again, and has not said what it takes over"
           .formatted(host.id()));
     }
-    return host.coming().contains(row.id())
-        ? new Finding.NotYet("the agent of host %s was started again, and takes it over".formatted(host.id()))
+    if (host.coming().contains(row.id())) {
+      return new Finding.NotYet("the agent of host %s was started again, and takes it over".formatted(host.id()));
+    }
+    StorageLooks.Sign sign = signs.get(new Life(host, new Incarnation(row.record().getOwnerIncarnation())));
+    // The one before may be cut off, and have the storage yet.
+    return sign != null && sign.verdict() == Verdict.LIVES
+        ? new Finding.NotYet("another agent of host %s was started; %s".formatted(host.id(), sign.reason()))
         : new Finding.Gone("the agent of host %s was started again, without it".formatted(host.id()));
   }
 
-  private Finding ofSilent(Host host, VmRecord record) throws InterruptedException {
-    if (host.isConfirmedDead()) {
-      return new Finding.Gone("host %s was confirmed dead by an operator".formatted(host.id()));
-    }
+  private Finding ofSilent(Host host, VmRecord record) {
     if (record.getSpec().hasQemu()) {
       return new Finding.NotYet(
-          "host %s is silent; a machine of QEMU may outlive its agent, so that nothing but the host's return or 'ferry host confirm-dead %s' tells"
+          "host %s is silent, and a machine of QEMU may outlive its agent; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(host.id(), host.id()));
     }
-    if (record.getSpec().getDisksCount() == 0 || !record.getStorageId().equals(host.record().getStorageId())) {
+    if (!hasDisksOn(host, record)) {
       return new Finding.NotYet(
-          "host %s is silent; the VM has nothing on its storage that would tell more; 'ferry host confirm-dead %s' does"
+          "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(host.id(), host.id()));
     }
-    StorageLooks.Sign sign = signs.get(host.id());
+    StorageLooks.Sign sign = signs.get(new Life(host, new Incarnation(record.getOwnerIncarnation())));
     if (sign == null) {
-      sign = looks.look(host, hosts);
-      signs.put(host.id(), sign);
+      return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
     String reason = "host %s is silent; %s".formatted(host.id(), sign.reason());
-    return sign.isGone() ? new Finding.Gone(reason) : new Finding.NotYet(reason);
+    return sign.verdict() == Verdict.GONE ? new Finding.Gone(reason) : new Finding.NotYet(reason);
   }
 }

@@ -26,7 +26,7 @@ public final class HaSettings {
     return settings.getDisarmedAtMillis() == 0;
   }
 
-  /** Since when it is not. */
+  /** Since when it is disarmed; empty: it is armed. */
   public Optional<Instant> disarmedAt() {
     return Optional.of(settings.getDisarmedAtMillis()).filter(each -> each != 0).map(Instant::ofEpochMilli);
   }

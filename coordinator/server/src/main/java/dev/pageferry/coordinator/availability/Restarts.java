@@ -28,6 +28,7 @@ import org.slf4j.LoggerFactory;
 final class Restarts {
   private static final Logger log = LoggerFactory.getLogger(Restarts.class);
   static final int MOST_ATTEMPTS = 10;
+  private static final int MOST_AT_ONCE = 20;
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(60);
 
   private final OwnershipLedger ledger;
@@ -64,33 +65,48 @@ final class Restarts {
     Long until = notBefore.get(row.id());
     return until == null || scheduler.nanos() - until >= 0
         ? Optional.empty()
-        : Optional.of("start %d failed (%s), and another one follows".formatted(note.getAttempts(), note.getTrouble()));
+        : Optional.of("start %d failed (%s); the next one is in %d s".formatted(note.getAttempts(), note.getTrouble(),
+            Math.max(1, Duration.ofNanos(until - scheduler.nanos()).toSeconds())));
   }
 
   /** Starts the VM, on a task of its own. */
   void begin(Row row, String onHost, String evidence) {
-    if (underWay.add(row.id())) {
-      var _ = scheduler.start("restart-" + row.record().getSpec().getName(), () -> {
-        try {
-          attempt(row, onHost, evidence);
-        } finally {
-          underWay.remove(row.id());
-        }
-      });
+    boolean isStarted = !underWay.add(row.id());
+    try {
+      if (!isStarted) {
+        var _ = scheduler.start("restart-" + row.record().getSpec().getName(), () -> {
+          try {
+            attempt(row, onHost, evidence);
+          } finally {
+            underWay.remove(row.id());
+          }
+        });
+        isStarted = true;
+      }
+    } finally {
+      if (!isStarted) {
+        underWay.remove(row.id());
+      }
     }
+  }
+
+  /** How many more may be begun now: hosts have other guests. */
+  int room() {
+    return Math.max(0, MOST_AT_ONCE - underWay.size());
   }
 
   private void attempt(Row found, String onHost, String evidence) {
     String name = found.record().getSpec().getName();
     try {
-      // It changes the row's revision, and neither its epoch nor its owner.
       Row noted = found.record().hasRestart() ? found : noted(found, evidence);
-      start(noted, onHost);
+      machines.restart(noted, onHost, heard);
       Restart note = noted.record().getRestart();
-      log.info("vm={} id={} runs on host={} again, {} ms after host {} was found to have stopped: {}", name, found.id(),
-          onHost, scheduler.wallMillis() - note.getSinceMillis(), note.getFromHost(), note.getEvidence());
-      Row _ = ledger.notes().forgetRestart(found.id());
-      notBefore.remove(found.id());
+      log.info("vm={} id={} runs again, on host={}; host {} was found to have stopped {}: {}", name, found.id(), onHost,
+          note.getFromHost(), note.getSinceMillis() == 0
+              ? "before"
+              : "%d ms ago".formatted(scheduler.wallMillis() - note.getSinceMillis()),
+          note.getEvidence());
+      forget(found);
     } catch (RequestException | ConflictException | RowsFrozenException e) {
       failed(found, onHost, String.valueOf(e.getMessage()));
     } catch (RuntimeException | Error e) {
@@ -99,25 +115,12 @@ final class Restarts {
     }
   }
 
-  private void start(Row row, String onHost) throws RequestException {
-    VmRecord record = row.record();
-    String name = record.getSpec().getName();
-    if (record.getPhase() == VmRecord.Phase.SAVED) {
-      var _ = machines.restore(name, onHost, (done, total) -> {
-      });
-    } else if (record.getPhase() == VmRecord.Phase.STOPPED || isOwnerHeard(record)) {
-      var _ = machines.start(name, onHost, false);
-    } else {
-      var _ = machines.restart(row, onHost, heard);
-    }
-  }
-
   private boolean isOwnerHeard(VmRecord record) {
     return heard.isAlive(new HostId(record.getOwnerHost()), new Incarnation(record.getOwnerIncarnation()));
   }
 
   private Row noted(Row row, String evidence) throws ConflictException {
-    return ledger.notes().restart(row.id(), Restart.newBuilder().setFromHost(row.record().getOwnerHost())
+    return ledger.notes().restart(row, Restart.newBuilder().setFromHost(row.record().getOwnerHost())
         .setSinceMillis(scheduler.wallMillis()).setEvidence(evidence).build());
   }
 
@@ -125,10 +128,17 @@ final class Restarts {
     int attempts = 1;
     try {
       Optional<Row> now = ledger.find(row.id()).filter(each -> each.record().hasRestart());
+      if (now.isPresent() && now.get().record().getPhase() == VmRecord.Phase.ACTIVE
+          && isOwnerHeard(now.get().record())) {
+        forget(row);
+        log.info("vm={} is not restarted: {}", row.record().getSpec().getName(), why);
+        return;
+      }
       if (now.isPresent()) {
         Restart note = now.get().record().getRestart();
         attempts = note.getAttempts() + 1;
-        Row _ = ledger.notes().restart(row.id(), note.toBuilder().setAttempts(attempts).setTrouble(why).build());
+        Row _ = ledger.notes().restart(row.id(),
+            note.toBuilder().setAttempts(attempts).setTrouble(why).setFailedOn(onHost).build());
       }
     } catch (ConflictException | RuntimeException e) {
       log.debug("vm={} it is not noted that it could not be restarted: {}", row.record().getSpec().getName(),
@@ -140,8 +150,8 @@ final class Restarts {
         attempts, MOST_ATTEMPTS, why);
   }
 
-  /** The VM is to run again once what is pending of it is decided. */
-  void isDue(Row row, String evidence) {
+  /** Notes that the VM is to run again once what is pending of it is decided. */
+  void noteDue(Row row, String evidence) {
     try {
       Row _ = noted(row, evidence);
     } catch (ConflictException e) {
@@ -150,12 +160,13 @@ final class Restarts {
     }
   }
 
-  /** The VM runs, or its host came back with it. */
-  void isDone(Row row) {
+  /** Nothing is due any more: the VM runs, or its host came back with it. */
+  void forget(Row row) {
     try {
       Row _ = ledger.notes().forgetRestart(row.id());
       notBefore.remove(row.id());
-    } catch (ConflictException e) {
+    } catch (ConflictException | RuntimeException e) {
+      // It was deleted; or rows may not change now, and the next look tries again.
       log.debug("vm={} {}", row.record().getSpec().getName(), e.getMessage());
     }
   }

@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.availability;
 
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.agents.HostInspector;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
@@ -33,15 +34,19 @@ final class StorageLooks {
    *
    * @param reason for people
    */
-  record Sign(boolean isGone, String reason) {
+  record Sign(Verdict verdict, String reason) {
   }
 
-  /** Asks all that are heard and share its storage, so that each that may get a VM of it has begun to wait its lease out. */
-  Sign look(Host silent, List<Host> hosts) throws InterruptedException {
-    List<Host> lookers = hosts.stream().filter(each -> each.isUp() && !each.id().equals(silent.id())
+  /**
+   * Asks all that are heard and share its storage, so that each that may get a VM of it has begun to wait its lease out.
+   *
+   * @param hosts that are heard
+   */
+  Sign look(Host silent, Incarnation incarnation, List<Host> hosts) throws InterruptedException {
+    List<Host> lookers = hosts.stream().filter(each -> !each.id().equals(silent.id())
         && each.record().getStorageId().equals(silent.record().getStorageId())).toList();
     LookAtHostRequest request = LookAtHostRequest.newBuilder().setHost(silent.id().value())
-        .setIncarnation(silent.incarnation().value()).build();
+        .setIncarnation(incarnation.value()).build();
     Map<String, HostSigns> answers = new ConcurrentHashMap<>();
     List<Task> tasks = new ArrayList<>();
     for (Host each : lookers) {
@@ -68,11 +73,12 @@ final class StorageLooks {
     for (Verdict each : List.of(Verdict.LIVES, Verdict.GONE, Verdict.WAITING, Verdict.VERDICT_UNSPECIFIED)) {
       for (Map.Entry<String, HostSigns> answer : answers.entrySet()) {
         if (answer.getValue().getVerdict() == each) {
-          return new Sign(each == Verdict.GONE,
+          return new Sign(each,
               "as host %s sees on the storage: %s".formatted(answer.getKey(), answer.getValue().getReason()));
         }
       }
     }
-    return new Sign(false, "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()));
+    return new Sign(Verdict.VERDICT_UNSPECIFIED,
+        "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()));
   }
 }

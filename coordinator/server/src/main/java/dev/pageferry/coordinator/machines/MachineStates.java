@@ -18,8 +18,6 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** The state of a VM from its row and from what its owner reported. */
 public final class MachineStates {
@@ -86,8 +84,8 @@ public final class MachineStates {
     if (spec.hasQemu()) {
       vm.setQemu(qemu(spec.getQemu(), record.getAccelReason()));
     }
-    String reason = Stream.of(judgement.reason(), outlooks.of(row.id()).orElse("")).filter(each -> !each.isEmpty())
-        .collect(Collectors.joining("; "));
+    boolean isDown = judgement.state() != Vm.State.RUNNING && judgement.state() != Vm.State.PAUSED;
+    String reason = outlooks.of(row.id()).filter(_ -> isDown).orElse(judgement.reason());
     if (!reason.isEmpty()) {
       vm.setReason(reason);
     }

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.machines;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
@@ -145,19 +146,39 @@ public final class Machines {
       case SAVED -> restore(name, onHost, (done, total) -> {
       }).getVm();
       // Read again: another start may have ended just now, and its VM must not be booted a second time.
-      default -> busy.exclusively(row.id(), name, () -> starts.start(eligibility.row(name), onHost, manner));
+      default ->
+        busy.exclusively(row.id(), name, () -> starts.start(withoutRestart(eligibility.row(name)), onHost, manner));
     };
   }
 
   /**
-   * Boots a VM whose host can have no effects on it any more.
+   * Has a VM run again whose host can have no effects on it any more, or of which a start has failed: boots it, or restores it.
    *
-   * @param found the row by which that was found
+   * @param found the row by which that was found; nothing is done if anything of it has changed since
    * @param heard whether a host is heard again: then it keeps what it has
    */
-  public Vm restart(Row found, String onHost, LiveHosts heard) throws RequestException {
-    return busy.exclusively(found.id(), found.record().getSpec().getName(),
-        () -> starts.restart(found, onHost, heard));
+  public void restart(Row found, String onHost, LiveHosts heard) throws RequestException {
+    String name = found.record().getSpec().getName();
+    boolean _ = busy.exclusively(found.id(), name, () -> {
+      Row now = ledger.find(found.id())
+          .filter(each -> each.versioned().revision() == found.versioned().revision())
+          .orElseThrow(() -> new RequestException(Kind.REFUSED, "VM %s changed meanwhile", name));
+      if (now.record().getPhase() == VmRecord.Phase.SAVED) {
+        Host host = eligibility.usableHost(onHost);
+        Eligibility.requireItsStorage(now, host);
+        RestoreVmUpdate _ = saved.restore(now, host, (done, total) -> {
+        });
+      } else if (now.record().getPhase() == VmRecord.Phase.CREATING && isOwnerHeard(now, heard)) {
+        Vm _ = starts.start(now, onHost, new MachineStarts.Manner(false, false));
+      } else {
+        Vm _ = starts.restart(now, onHost, heard);
+      }
+      return true;
+    });
+  }
+
+  private static boolean isOwnerHeard(Row row, LiveHosts heard) {
+    return heard.isAlive(new HostId(row.record().getOwnerHost()), new Incarnation(row.record().getOwnerIncarnation()));
   }
 
   /** What is shown of restarts that are due. */
@@ -293,16 +314,19 @@ public final class Machines {
     }
   }
 
+  /** An operator takes over what was due. */
+  private Row withoutRestart(Row row) throws ConflictException {
+    return row.record().hasRestart() ? ledger.notes().forgetRestart(row.id()) : row;
+  }
+
   private Row powerOff(Row row) throws RequestException, ConflictException {
     boolean wasSaved = row.record().getPhase() == VmRecord.Phase.SAVED;
     String file = row.record().getSavedState();
     if (!wasSaved) {
       whereabouts.of(row);
     }
-    if (row.record().hasRestart()) {
-      // Ahead of it: what an operator stops does not run again by itself.
-      Row _ = ledger.notes().forgetRestart(row.id());
-    }
+    // Ahead of it: what an operator stops does not run again by itself.
+    Row _ = withoutRestart(row);
     // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
     Row stopped = ledger.change(row.id(), new OwnershipEvent.PowerOff());
     if (wasSaved) {

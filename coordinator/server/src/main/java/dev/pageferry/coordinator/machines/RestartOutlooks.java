@@ -13,8 +13,8 @@ public final class RestartOutlooks {
     return Optional.ofNullable(outlooks.get(vm));
   }
 
-  /** These are all, from now on. */
-  public void become(Map<VmId, String> all) {
+  /** Replaces all that were known. */
+  public void replaceAll(Map<VmId, String> all) {
     outlooks.putAll(all);
     outlooks.keySet().retainAll(all.keySet());
   }

@@ -322,7 +322,7 @@ final class MigrationRun {
     if (isDownAtDestination()) {
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
-              "host %s restarted or was confirmed dead after the commit, and the VM, its own by then, is down; start it"
+              "host %s stopped after the commit, and the VM, its own by then, was lost there; see 'ferry vm show'"
                   .formatted(destination)));
       return true;
     }
@@ -351,6 +351,11 @@ final class MigrationRun {
 
   /** Its agent ended, and the one that followed it, if there is one, has not taken the VM over. */
   private boolean isDownAtDestination() {
+    if (inventory.isLost(destination, destinationIncarnation)
+        && ledger.find(vm).filter(row -> !row.record().getOwnerHost().equals(destination.value())).isPresent()) {
+      // Restarted elsewhere since.
+      return true;
+    }
     if (inventory.isCurrent(destination, destinationIncarnation)) {
       return false;
     }

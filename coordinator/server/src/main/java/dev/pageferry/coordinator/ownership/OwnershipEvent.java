@@ -61,10 +61,10 @@ public sealed interface OwnershipEvent {
   }
 
   /**
-   * As {@link Boot}, by itself, because the owner can have no effects any more. Not while that one is heard again.
+   * As {@link Boot}, because the owner can have no effects any more; refused while that one is heard.
    *
    * @param seen the epoch of the row by which that was found
-   * @param seenActive whether that row had it that the owner had let it run
+   * @param seenActive whether that row was active: one that was not and is now was let run meanwhile
    */
   record Restart(HostId host, Incarnation incarnation, String storage, OwnershipEpoch seen,
       boolean seenActive) implements OwnershipEvent {

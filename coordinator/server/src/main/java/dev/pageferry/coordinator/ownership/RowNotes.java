@@ -46,6 +46,20 @@ public final class RowNotes {
     return rewrite(id, record -> record.toBuilder().setRestart(restart).build());
   }
 
+  /**
+   * As the other, only if nothing of the row has changed since it was read: no operator has stopped the VM, or wished otherwise.
+   *
+   * @throws ConflictException if it has
+   */
+  public Row restart(Row asRead, Restart restart) throws ConflictException {
+    gate.check();
+    VmRecord next = asRead.record().toBuilder().setRestart(restart).build();
+    if (!store.commit(gate.guarded(VmRows.replacing(asRead, next)))) {
+      throw new ConflictException("VM %s changed meanwhile".formatted(next.getSpec().getName()));
+    }
+    return rows.existing(asRead.id());
+  }
+
   /** Nothing is due any more. */
   public Row forgetRestart(VmId id) throws ConflictException {
     return rewrite(id, record -> record.toBuilder().clearRestart().build());

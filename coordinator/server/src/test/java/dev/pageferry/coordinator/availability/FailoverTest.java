@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.availability;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.common.concurrent.Scheduler;
@@ -9,6 +10,7 @@ import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.fakes.SiteFixture;
 import dev.pageferry.coordinator.fakes.StorageSigns;
+import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.agent.v1.HostSigns.Verdict;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
@@ -16,6 +18,7 @@ import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.Ha;
 import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.proto.records.v1.Restart;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
 import java.util.List;
@@ -73,8 +76,10 @@ class FailoverTest extends SiteFixture {
     signs.say(Verdict.WAITING, "its lease is waited out: 3 of 11 s");
     silence(Duration.ofSeconds(3));
     look();
-    assertThat(reason("db")).contains("host a is silent", "as host b sees", "3 of 11 s");
-    assertThat(site.machines().show("db").getReason()).contains("it is restarted once more is known", "3 of 11 s");
+    assertThat(reason("db")).contains("not restarted yet: host a is silent", "as host b sees", "3 of 11 s");
+    assertThat(site.machines().show("db").getReason()).as("it shows as running until its host is down").isEmpty();
+    silence(Duration.ofSeconds(3));
+    assertThat(site.machines().show("db").getReason()).contains("not restarted yet", "3 of 11 s");
     assertThat(site.row("db").getEpoch()).isEqualTo(1);
 
     signs.say(Verdict.GONE, "its lock is free");
@@ -153,13 +158,18 @@ class FailoverTest extends SiteFixture {
     look();
     assertThat(reason("db")).contains("has not said what it takes over");
     site.heartbeat("a");
+    signs.say(Verdict.LIVES, "its agent keeps its lock");
+    look();
+    assertThat(reason("db")).as("the one before may be cut off alone").contains("another agent", "keeps its lock");
+    signs.say(Verdict.VERDICT_UNSPECIFIED, "its lease is another incarnation's");
     look();
     assertThat(site.row("db").getEpoch()).isEqualTo(2);
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.ACTIVE);
     assertThat(site.row("db").hasRestart()).isFalse();
   }
 
   @Test
-  void whatFindsNoRoomWaitsAndIsStartedWhenThereIsSome() throws Exception {
+  void whatFindsNoPlaceWaitsAndIsStartedWhenThereIsOne() throws Exception {
     createWithDisk("db");
     signs.say(Verdict.GONE, "its lock is free");
     Vm large = site.machines().create(FakeSite.request("large", "b").toBuilder().setMemoryBytes(FakeSite.MIB).build());
@@ -245,7 +255,7 @@ class FailoverTest extends SiteFixture {
     silence(Duration.ofSeconds(3));
     look();
     assertRunsOn("db", "a");
-    assertThat(signs.looks()).isZero();
+    assertThat(reason("db")).contains("disarmed", "ferry ha arm");
     assertThat(new HaSettings(site.store(), Scheduler.SYSTEM).isArmed())
         .as("it is remembered").isFalse();
     failover.settings().arm(true);
@@ -254,7 +264,7 @@ class FailoverTest extends SiteFixture {
   }
 
   @Test
-  void theHigherPriorityIsStartedWhereOnlyOneFits() throws Exception {
+  void theHigherPriorityIsStartedWhereOnlyOneOfAGroupMayBe() throws Exception {
     for (String each : List.of("db", "web")) {
       createWithDisk(each);
       Vm _ = site.machines().set(SetVmRequest.newBuilder().setName(each).setApartFrom("g").build());
@@ -265,5 +275,100 @@ class FailoverTest extends SiteFixture {
     look();
     assertRunsOn("web", "b");
     assertThat(site.row("db").getOwnerHost()).isEqualTo("a");
+    assertThat(reason("db")).contains("no host can take it");
+  }
+
+  private void awaitRunsOn(String vm, String host) {
+    await().atMost(SOON).untilAsserted(() -> {
+      look();
+      assertRunsOn(vm, host);
+    });
+  }
+
+  @Test
+  void aStartThatFailedIsTriedOnAnotherHostNext() throws Exception {
+    site.register("c");
+    site.heartbeat("c");
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "the disk cannot be opened");
+    silence(Duration.ofSeconds(3));
+    site.heartbeat("c");
+    look();
+    assertThat(site.row("db").getRestart().getFailedOn()).isEqualTo("b");
+    awaitRunsOn("db", "c");
+  }
+
+  @Test
+  void aHostThatStopsWhileItStartsAVmDoesNotHoldItUp() throws Exception {
+    site.register("c");
+    site.heartbeat("c");
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.UNREACHABLE, "its agent does not answer");
+    silence(Duration.ofSeconds(3));
+    site.heartbeat("c");
+    failover.look();
+    await().atMost(SOON).until(failover::isIdle);
+    assertThat(site.row("db").getOwnerHost()).isEqualTo("b");
+    site.ticker().advance(Duration.ofSeconds(10));
+    site.heartbeat("c");
+    await().atMost(SOON).untilAsserted(() -> {
+      failover.look();
+      await().atMost(SOON).until(failover::isIdle);
+      assertRunsOn("db", "c");
+    });
+  }
+
+  @Test
+  void oneHostThatSeesItLiveOutweighsAllThatDoNot() throws Exception {
+    site.register("c");
+    site.heartbeat("c");
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    signs.says("c", Verdict.LIVES, "its agent keeps its lock");
+    silence(Duration.ofSeconds(3));
+    site.heartbeat("c");
+    look();
+    assertRunsOn("db", "a");
+    assertThat(reason("db")).contains("as host c sees", "keeps its lock");
+  }
+
+  @Test
+  void aMoveThatWasUnderWayIsDecidedFirst() throws Exception {
+    createWithDisk("db");
+    var _ = site.migrate("db", "b");
+    signs.say(Verdict.GONE, "its lock is free");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(site.row("db").hasPending()).isFalse();
+    assertThat(site.row("db").hasRestart()).isTrue();
+    awaitRunsOn("db", "b");
+    assertThat(site.row("db").getEpoch()).isEqualTo(2);
+  }
+
+  @Test
+  void whatAnOperatorDidSinceTheLookIsNotUndone() throws Exception {
+    createWithDisk("db");
+    OwnershipLedger.Row seen = site.ledger().findByName("db").orElseThrow();
+    Vm _ = site.machines().stop("db");
+    assertThatThrownBy(() -> site.machines().restart(seen, "b", (host, incarnation) -> false))
+        .hasMessageContaining("changed meanwhile");
+    assertThatThrownBy(() -> site.ledger().notes().restart(seen, Restart.getDefaultInstance()))
+        .hasMessageContaining("changed meanwhile");
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.STOPPED);
+  }
+
+  @Test
+  void whatWasNotedGoesWhenHaIsSwitchedOff() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(site.row("db").hasRestart()).isTrue();
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("db").setHa(Ha.Name.OFF).build());
+    look();
+    assertThat(site.row("db").hasRestart()).isFalse();
   }
 }

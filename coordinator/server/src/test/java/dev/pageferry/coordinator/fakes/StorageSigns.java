@@ -13,11 +13,14 @@ import dev.pageferry.proto.agent.v1.MeasureLinkRequest;
 import dev.pageferry.proto.agent.v1.StorageTrial;
 import dev.pageferry.proto.agent.v1.StorageTried;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Hosts that tell of each other what a test has them tell. */
 public final class StorageSigns implements HostInspector {
   private final SilentInspector silent = new SilentInspector();
+  private final Map<String, HostSigns> own = new ConcurrentHashMap<>();
   private final AtomicInteger looks = new AtomicInteger();
   private volatile HostSigns signs = HostSigns.getDefaultInstance();
   private volatile Runnable afterLook = () -> {
@@ -26,6 +29,12 @@ public final class StorageSigns implements HostInspector {
   /** What all say of all others from now on. */
   public void say(HostSigns.Verdict verdict, String reason) {
     signs = HostSigns.newBuilder().setVerdict(verdict).setReason(reason).build();
+    own.clear();
+  }
+
+  /** What one says of all others from now on. */
+  public void says(String host, HostSigns.Verdict verdict, String reason) {
+    own.put(FakeSite.address(host), HostSigns.newBuilder().setVerdict(verdict).setReason(reason).build());
   }
 
   /** Happens when an answer is made. */
@@ -42,7 +51,7 @@ public final class StorageSigns implements HostInspector {
   public HostSigns lookAtHost(String address, LookAtHostRequest request) {
     int _ = looks.incrementAndGet();
     afterLook.run();
-    return signs;
+    return own.getOrDefault(address, signs);
   }
 
   @Override

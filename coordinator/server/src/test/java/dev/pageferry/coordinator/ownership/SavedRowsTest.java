@@ -131,6 +131,7 @@ class SavedRowsTest {
     assertSays(ledger.resolve(VM, M, A_IS_LOST), Outcome.ABORTED, "a", 2);
     assertThat(row().getPhase()).isEqualTo(VmRecord.Phase.SAVED);
     assertThat(row().getSavedState()).isEqualTo(StateFiles.name(VM, M));
+    assertThat(row().getRestart().getFromHost()).as("nobody wanted it saved: it is to run again").isEqualTo("a");
     // The source was only cut off: whatever it asks, its epoch is over.
     assertSays(ledger.resolve(VM, M, Rows.ALL_LIVE), Outcome.ABORTED, "a", 2);
     assertSays(ledger.commit(VM, M, Rows.ALL_LIVE), Outcome.ABORTED, "a", 2);

@@ -69,9 +69,9 @@ class TransitionsTest {
       boot on b        | creating, active, stopped: Creating b 6 t PENDING; moving, noted, saving, restoring, saved, deleted: refused
       boot, started    | creating, stopped: Creating b 6 t PENDING; active, moving, noted, saving, restoring, saved, deleted: refused
       restart on b     | creating, active: refused; stopped: Creating b 6 t PENDING; moving, noted, saving, restoring, saved, deleted: refused
-      ... a lost       | creating, active, stopped: Creating b 6 t PENDING; moving, noted, saving, restoring, saved, deleted: refused
-      ... and changed  | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
-      ... and started  | creating, stopped: Creating b 6 t PENDING; active, moving, noted, saving, restoring, saved, deleted: refused
+      restart, a lost  | creating, active, stopped: Creating b 6 t PENDING; moving, noted, saving, restoring, saved, deleted: refused
+      restart, changed | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
+      restart, started | creating, stopped: Creating b 6 t PENDING; active, moving, noted, saving, restoring, saved, deleted: refused
       boot, changed    | creating, active, moving, noted, saving, saved, restoring, stopped, deleted: refused
       started by a, 5  | creating, active: Active a 5 s COMMITTED; moving, noted: Moving a 5 s COMMITTED; saving: Saving a 5 s COMMITTED; saved, restoring, stopped: ABORTED a 5; deleted: refused
       started by a, 4  | creating, active, moving, noted, saving, saved, restoring, stopped: ABORTED a 5; deleted: refused
@@ -121,9 +121,9 @@ class TransitionsTest {
       case "boot, changed" -> boot(state, 4, true);
       case "boot, started" -> boot(state, 5, false);
       case "restart on b" -> restart(state, 5, true, ALL);
-      case "... a lost" -> restart(state, 5, true, A_LOST);
-      case "... and changed" -> restart(state, 4, true, A_LOST);
-      case "... and started" -> restart(state, 5, false, A_LOST);
+      case "restart, a lost" -> restart(state, 5, true, A_LOST);
+      case "restart, changed" -> restart(state, 4, true, A_LOST);
+      case "restart, started" -> restart(state, 5, false, A_LOST);
       case "started by a, 5" -> started(state, A, A1, 5);
       case "started by a, 4" -> started(state, A, A1, 4);
       case "started by b, 5" -> started(state, B, B1, 5);
