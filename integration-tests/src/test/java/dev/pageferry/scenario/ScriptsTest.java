@@ -230,12 +230,13 @@ class ScriptsTest {
     String cluster = directory.resolve("cluster").toString();
 
     // What it shows of Linux guests is what QemuTest does, and takes long.
-    CommandResult demo = run("scripts/demo", "--no-build", "--no-qemu", "--port-base", String.valueOf(base), "--dir",
+    CommandResult demo = run("scripts/demo", "--no-build", "--no-qemu", "--failover", "--port-base",
+        String.valueOf(base), "--dir",
         cluster);
 
     assertThat(demo.exitCode()).as("%s%n%s", demo.output(), demo.errors()).isZero();
     assertThat(demo.output()).contains("Moving it live to host-b").contains("Moving it back quickly")
-        .contains("Verified after both moves")
+        .contains("Killing host-a", "it runs again", "Verified after both moves")
         .contains("Not shown: a Linux guest in QEMU, because --no-qemu was given");
     assertThat(run("scripts/dev-cluster", "status", "--dir", cluster).output()).contains("no cluster in");
     assertThat(IntStream.range(base, base + PORTS)).as("nobody listens any more").allMatch(FreePorts::isFree);
