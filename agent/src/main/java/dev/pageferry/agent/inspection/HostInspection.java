@@ -34,6 +34,8 @@ public final class HostInspection {
   private static final Duration STORAGE_ANSWERS = Duration.ofSeconds(10);
   private static final Duration NAMES_ANSWER = Duration.ofSeconds(5);
   private static final int MOST_HUNG = 4;
+  /** Many hosts may be silent at once. */
+  private static final int MOST_LOOKS = 32;
   private static final int MOST_NAMES = 100;
 
   /** What machines of QEMU can be here; takes as long as to start a few programs. */
@@ -57,12 +59,14 @@ public final class HostInspection {
   private final Subject subject;
   private final Scheduler scheduler;
   private final BoundedCall storageCalls;
+  private final BoundedCall looks;
   private final BoundedCall nameCalls;
 
   public HostInspection(Subject subject, Scheduler scheduler) {
     this.subject = subject;
     this.scheduler = scheduler;
     this.storageCalls = new BoundedCall(scheduler, MOST_HUNG);
+    this.looks = new BoundedCall(scheduler, MOST_LOOKS);
     this.nameCalls = new BoundedCall(scheduler, MOST_HUNG);
   }
 
@@ -147,8 +151,7 @@ public final class HostInspection {
    */
   public HostSign lookAt(HostId host, String incarnation) throws IOException, InterruptedException {
     SharedStorage shared = storage();
-    return storageCalls.call("the storage " + shared.root(), STORAGE_ANSWERS,
-        () -> shared.look(host.value(), incarnation));
+    return looks.call("the storage " + shared.root(), STORAGE_ANSWERS, () -> shared.look(host.value(), incarnation));
   }
 
   /** @throws IOException with the reason if that step fails, or there is no storage */

@@ -138,7 +138,7 @@ public final class Failover {
     ClusterPicture picture = ClusterPicture.of(inventory, ledger);
     Fencing fencing = new Fencing(inventory, ledger, looks);
     List<Row> rows = ledger.list().stream().filter(each -> mayBeDue(each, picture)).toList();
-    fencing.lookAtStorage(rows, scheduler);
+    fencing.lookAtStorage(rows.stream().filter(Failover::isOnAHost).toList(), scheduler);
     for (Row each : rows) {
       try {
         judge(each, picture.vm(each.record().getSpec().getName()).orElseThrow(), fencing, found);
@@ -198,38 +198,38 @@ public final class Failover {
       found.waits(row, "it is being started");
       return;
     }
-    boolean isNoted = row.record().hasRestart();
-    switch (row.record().getPhase()) {
-      case ACTIVE -> onAHost(row, vm, fencing, found);
-      case CREATING -> {
-        // Else it is created or started by an operator, who was told what came of it.
-        if (isNoted) {
-          onAHost(row, vm, fencing, found);
-        }
-      }
-      case STOPPED, SAVED -> {
-        // Else that is what an operator wanted.
-        if (isNoted) {
-          onNoHost(row, vm, found);
-        }
-      }
-      case PHASE_UNSPECIFIED, UNRECOGNIZED -> {
-        // Of a later version.
-      }
+    if (isOnAHost(row)) {
+      onAHost(row, vm, fencing, found);
+    } else if (row.record().hasRestart()) {
+      // Else it is stopped or saved as an operator wanted.
+      onNoHost(row, vm, found);
     }
+  }
+
+  /** Not one that an operator creates or starts, who is told what comes of it. */
+  private static boolean isOnAHost(Row row) {
+    VmRecord.Phase phase = row.record().getPhase();
+    return phase == VmRecord.Phase.ACTIVE || phase == VmRecord.Phase.CREATING && row.record().hasRestart();
   }
 
   private void onAHost(Row row, PlacementVm vm, Fencing fencing, Found found) {
     switch (fencing.of(row)) {
       case Fencing.Finding.Heard() -> {
-        if (row.record().getPhase() == VmRecord.Phase.CREATING) {
-          // It was being built when the coordinator ended.
+        if (isBeingBuilt(row)) {
+          found.waits(row, "it is being built on host %s".formatted(row.record().getOwnerHost()));
+        } else if (row.record().getPhase() == VmRecord.Phase.CREATING) {
+          // The coordinator ended meanwhile, and nobody hears what comes of it.
           found.due.add(new Due(row, vm, row.record().getRestart().getEvidence()));
         }
       }
       case Fencing.Finding.NotYet(String reason) -> found.waits(row, "not restarted yet: " + reason);
       case Fencing.Finding.Gone(String evidence) -> found.due.add(new Due(row, vm, evidence));
     }
+  }
+
+  private boolean isBeingBuilt(Row row) {
+    return row.record().getPhase() == VmRecord.Phase.CREATING && inventory
+        .find(new HostId(row.record().getOwnerHost())).filter(each -> each.coming().contains(row.id())).isPresent();
   }
 
   private void onNoHost(Row row, PlacementVm vm, Found found) {

@@ -9,6 +9,7 @@ import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.proto.agent.v1.HostSigns.Verdict;
+import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
@@ -146,13 +147,14 @@ final class Fencing {
         && copied().getOrDefault(row.id().value(), 0L) == record.getEpoch();
   }
 
-  /** The latest epoch of each VM that a move brought which copied its disks. */
+  /** The latest epoch of each VM that a move brought which copied its disks, and did not come to its end. */
   private Map<String, Long> copied() {
     Map<String, Long> known = copied;
     if (known == null) {
       known = new HashMap<>();
       for (MigrationRecord each : ledger.migrations()) {
-        if (!each.getDestinationStorage().isEmpty() && each.getDecision() == MigrationRecord.Decision.COMMITTED) {
+        if (!each.getDestinationStorage().isEmpty() && each.getDecision() == MigrationRecord.Decision.COMMITTED
+            && each.getDocument().getState() != Migration.State.COMPLETED) {
           known.merge(each.getVmId(), each.getDecidedEpoch(), Math::max);
         }
       }

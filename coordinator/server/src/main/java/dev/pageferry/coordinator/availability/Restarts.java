@@ -1,8 +1,6 @@
 package dev.pageferry.coordinator.availability;
 
 import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.identity.HostId;
-import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.ownership.LiveHosts;
@@ -29,6 +27,7 @@ final class Restarts {
   private static final Logger log = LoggerFactory.getLogger(Restarts.class);
   static final int MOST_ATTEMPTS = 10;
   private static final int MOST_AT_ONCE = 20;
+  private static final Duration SHORT_WAIT = Duration.ofSeconds(1);
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(60);
 
   private final OwnershipLedger ledger;
@@ -65,8 +64,10 @@ final class Restarts {
     Long until = notBefore.get(row.id());
     return until == null || scheduler.nanos() - until >= 0
         ? Optional.empty()
-        : Optional.of("start %d failed (%s); the next one is in %d s".formatted(note.getAttempts(), note.getTrouble(),
-            Math.max(1, Duration.ofNanos(until - scheduler.nanos()).toSeconds())));
+        : Optional.of(note.getAttempts() == 0
+            ? "it is tried again in a moment"
+            : "start %d failed (%s); the next one is in %d s".formatted(note.getAttempts(), note.getTrouble(),
+                Math.max(1, Duration.ofNanos(until - scheduler.nanos()).toSeconds())));
   }
 
   /** Starts the VM, on a task of its own. */
@@ -115,39 +116,39 @@ final class Restarts {
     }
   }
 
-  private boolean isOwnerHeard(VmRecord record) {
-    return heard.isAlive(new HostId(record.getOwnerHost()), new Incarnation(record.getOwnerIncarnation()));
-  }
-
   private Row noted(Row row, String evidence) throws ConflictException {
     return ledger.notes().restart(row, Restart.newBuilder().setFromHost(row.record().getOwnerHost())
         .setSinceMillis(scheduler.wallMillis()).setEvidence(evidence).build());
   }
 
   private void failed(Row row, String onHost, String why) {
-    int attempts = 1;
+    String name = row.record().getSpec().getName();
+    Optional<Row> now = ledger.find(row.id()).filter(each -> each.record().hasRestart());
+    if (now.isEmpty() || !wasTried(row, now.get())) {
+      // An operator is at work with it, or its host is heard again: the next look judges anew.
+      notBefore.put(row.id(), scheduler.nanos() + SHORT_WAIT.toNanos());
+      log.info("vm={} is not restarted now: {}", name, why);
+      return;
+    }
+    Restart note = now.get().record().getRestart();
+    int attempts = note.getAttempts() + 1;
     try {
-      Optional<Row> now = ledger.find(row.id()).filter(each -> each.record().hasRestart());
-      if (now.isPresent() && now.get().record().getPhase() == VmRecord.Phase.ACTIVE
-          && isOwnerHeard(now.get().record())) {
-        forget(row);
-        log.info("vm={} is not restarted: {}", row.record().getSpec().getName(), why);
-        return;
-      }
-      if (now.isPresent()) {
-        Restart note = now.get().record().getRestart();
-        attempts = note.getAttempts() + 1;
-        Row _ = ledger.notes().restart(row.id(),
-            note.toBuilder().setAttempts(attempts).setTrouble(why).setFailedOn(onHost).build());
-      }
+      // Unless it has changed since: an operator may have stopped it.
+      Row _ = ledger.notes().restart(now.get(),
+          note.toBuilder().setAttempts(attempts).setTrouble(why).setFailedOn(onHost).build());
     } catch (ConflictException | RuntimeException e) {
-      log.debug("vm={} it is not noted that it could not be restarted: {}", row.record().getSpec().getName(),
-          e.toString());
+      log.debug("vm={} it is not noted that it could not be restarted: {}", name, e.toString());
     }
     Duration pause = Duration.ofSeconds(1L << Math.min(attempts - 1, 6));
     notBefore.put(row.id(), scheduler.nanos() + (pause.compareTo(LONGEST_WAIT) < 0 ? pause : LONGEST_WAIT).toNanos());
-    log.warn("vm={} could not be restarted on host={} (start {} of {}): {}", row.record().getSpec().getName(), onHost,
-        attempts, MOST_ATTEMPTS, why);
+    log.warn("vm={} could not be restarted on host={} (start {} of {}): {}", name, onHost, attempts, MOST_ATTEMPTS,
+        why);
+  }
+
+  /** Whether a host was asked at all: each boot takes an epoch, and a restore that fails takes none. */
+  private static boolean wasTried(Row before, Row after) {
+    return before.record().getEpoch() != after.record().getEpoch()
+        || after.record().getPhase() == VmRecord.Phase.SAVED;
   }
 
   /** Notes that the VM is to run again once what is pending of it is decided. */

@@ -4,6 +4,7 @@ import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.AgentException;
@@ -147,7 +148,7 @@ public final class Machines {
       }).getVm();
       // Read again: another start may have ended just now, and its VM must not be booted a second time.
       default ->
-        busy.exclusively(row.id(), name, () -> starts.start(withoutRestart(eligibility.row(name)), onHost, manner));
+        busy.exclusively(row.id(), name, () -> starts.start(eligibility.row(name), onHost, manner));
     };
   }
 
@@ -169,7 +170,10 @@ public final class Machines {
         RestoreVmUpdate _ = saved.restore(now, host, (done, total) -> {
         });
       } else if (now.record().getPhase() == VmRecord.Phase.CREATING && isOwnerHeard(now, heard)) {
-        Vm _ = starts.start(now, onHost, new MachineStarts.Manner(false, false));
+        // Whoever ordered it is gone: if that host has it in the end, it is told that it may not run it.
+        Vm _ = starts.restart(
+            ledger.change(now.id(), new OwnershipEvent.NotBuilt(new OwnershipEpoch(now.record().getEpoch()))), onHost,
+            heard);
       } else {
         Vm _ = starts.restart(now, onHost, heard);
       }
@@ -207,7 +211,8 @@ public final class Machines {
     return busy.exclusively(row.id(), name, () -> {
       Row now = eligibility.row(name);
       Eligibility.requireItsStorage(now, host);
-      return saved.restore(now, host, progress);
+      // An operator does what was due.
+      return saved.restore(now.record().hasRestart() ? ledger.notes().forgetRestart(now.id()) : now, host, progress);
     });
   }
 
@@ -314,19 +319,12 @@ public final class Machines {
     }
   }
 
-  /** An operator takes over what was due. */
-  private Row withoutRestart(Row row) throws ConflictException {
-    return row.record().hasRestart() ? ledger.notes().forgetRestart(row.id()) : row;
-  }
-
   private Row powerOff(Row row) throws RequestException, ConflictException {
     boolean wasSaved = row.record().getPhase() == VmRecord.Phase.SAVED;
     String file = row.record().getSavedState();
     if (!wasSaved) {
       whereabouts.of(row);
     }
-    // Ahead of it: what an operator stops does not run again by itself.
-    Row _ = withoutRestart(row);
     // The row first: a VM that it calls stopped is destroyed even if this coordinator dies in between.
     Row stopped = ledger.change(row.id(), new OwnershipEvent.PowerOff());
     if (wasSaved) {

@@ -351,12 +351,14 @@ final class MigrationRun {
 
   /** Its agent ended, and the one that followed it, if there is one, has not taken the VM over. */
   private boolean isDownAtDestination() {
-    if (inventory.isLost(destination, destinationIncarnation)
-        && ledger.find(vm).filter(row -> !row.record().getOwnerHost().equals(destination.value())).isPresent()) {
-      // Restarted elsewhere since.
-      return true;
+    boolean isCurrent = inventory.isCurrent(destination, destinationIncarnation);
+    Optional<VmRecord> row = ledger.find(vm).map(each -> each.record());
+    if (row.isPresent() && inventory.isLost(destination, destinationIncarnation)
+        && (!row.get().getOwnerHost().equals(destination.value())
+            || !isCurrent && row.get().getStartedEpoch() == row.get().getEpoch())) {
+      return true; // Restarted since: what the next agent takes over does not say Started.
     }
-    if (inventory.isCurrent(destination, destinationIncarnation)) {
+    if (isCurrent) {
       return false;
     }
     Optional<Host> next = inventory.find(destination).filter(host -> !host.isConfirmedDead());

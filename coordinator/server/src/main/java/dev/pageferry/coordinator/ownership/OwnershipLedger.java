@@ -331,7 +331,7 @@ public final class OwnershipLedger {
 
   private static Transaction written(Reading reading, Applied applied, Optional<Beginning> beginning,
       OwnershipEvent event) {
-    Transaction transaction = written(reading.row(), applied);
+    Transaction transaction = written(reading.row(), applied, event);
     if (applied.fate() == Fate.UNCHANGED) {
       return transaction;
     }
@@ -350,10 +350,11 @@ public final class OwnershipLedger {
         OwnershipRecords.withFate(operation.record(), applied.fate(), applied.next()).toByteArray());
   }
 
-  private static Transaction written(Row row, Applied applied) {
+  private static Transaction written(Row row, Applied applied, OwnershipEvent event) {
     return applied.next() instanceof Deleted
         ? VmRows.deleting(row)
-        : VmRows.replacing(row, OwnershipRecords.withState(row.record(), applied.next()));
+        : VmRows.replacing(row, RestartNotes.after(event, row.record(),
+            OwnershipRecords.withState(row.record(), applied.next())));
   }
 
   private void log(VmId vm, OwnershipEvent event, Applied applied) {

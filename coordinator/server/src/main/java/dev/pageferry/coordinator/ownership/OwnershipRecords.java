@@ -16,7 +16,6 @@ import dev.pageferry.coordinator.ownership.VmOwnership.Saving;
 import dev.pageferry.coordinator.ownership.VmOwnership.Stopped;
 import dev.pageferry.proto.records.v1.MigrationRecord;
 import dev.pageferry.proto.records.v1.PendingMigration;
-import dev.pageferry.proto.records.v1.Restart;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.util.Optional;
 
@@ -70,14 +69,7 @@ final class OwnershipRecords {
           .setPending(PendingMigration.newBuilder().setMigrationId(saving.operation().value())
               .setKind(PendingMigration.Kind.SAVE).setSavedState(saving.file()).setStorageId(saving.storageAfter()))
           .build();
-      case Saved saved -> {
-        if (isLeftBehind(before, saved)) {
-          record.setRestart(Restart.newBuilder().setFromHost(before.getOwnerHost())
-              .setEvidence(
-                  "host %s was lost when the VM's state was whole in a file".formatted(before.getOwnerHost())));
-        }
-        yield saved(record, saved).build();
-      }
+      case Saved saved -> saved(record, saved).build();
       case Restoring restoring -> saved(record, restoring.saved())
           .setPending(PendingMigration.newBuilder().setMigrationId(restoring.operation().value())
               .setKind(PendingMigration.Kind.RESTORE).setDestinationHost(restoring.destination().value())
@@ -86,12 +78,6 @@ final class OwnershipRecords {
       case Stopped _ -> record.setPhase(VmRecord.Phase.STOPPED).build();
       case Deleted _ -> throw new IllegalArgumentException("a deleted VM has no row");
     };
-  }
-
-  /** A move's source was lost: nobody saved the VM for good, so that it is to run again. */
-  private static boolean isLeftBehind(VmRecord before, Saved saved) {
-    return before.getPhase() == VmRecord.Phase.ACTIVE && before.getPending().getKind() == PendingMigration.Kind.MOVE
-        && before.getEpoch() < saved.tenure().epoch().value();
   }
 
   private static PendingMigration pending(Moving moving) {

@@ -6,10 +6,12 @@ import static org.awaitility.Awaitility.await;
 
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.fakes.SiteFixture;
 import dev.pageferry.coordinator.fakes.StorageSigns;
+import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.agent.v1.HostSigns.Verdict;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -370,5 +372,31 @@ class FailoverTest extends SiteFixture {
     Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("db").setHa(Ha.Name.OFF).build());
     look();
     assertThat(site.row("db").hasRestart()).isFalse();
+  }
+
+  @Test
+  void aStartByAnOperatorThatIsRefusedLeavesWhatIsDue() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThatThrownBy(() -> site.machines().start("db", "nowhere", false)).hasMessageContaining("nowhere");
+    assertThat(site.row("db").hasRestart()).isTrue();
+    site.agent("b").accept("createVm");
+    awaitRunsOn("db", "b");
+  }
+
+  @Test
+  void whatWasBeingBuiltWhenTheCoordinatorEndedIsBuiltAnew() throws Exception {
+    createWithDisk("db");
+    silence(Duration.ofSeconds(3));
+    var _ = site.ledger().notes().restart(site.vmId("db"), Restart.newBuilder().setFromHost("a").build());
+    var _ = site.ledger().change(site.vmId("db"), new OwnershipEvent.Restart(new HostId("b"), site.incarnation("b"),
+        "storage-1", new OwnershipEpoch(1), true), (host, incarnation) -> false);
+    assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.CREATING);
+    look();
+    assertRunsOn("db", "b");
+    assertThat(site.row("db").getEpoch()).isEqualTo(3);
   }
 }
