@@ -319,7 +319,8 @@ final class MigrationRun {
 
   /** The VM belongs to the destination: it is done once it runs there. */
   private boolean concludeCommitted(long epoch) throws InterruptedException {
-    if (isDownAtDestination()) {
+    DestinationLife there = new DestinationLife(inventory, ledger, destination, destinationIncarnation, vm);
+    if (there.hasLostTheVm()) {
       document.update(
           before -> MigrationDocument.failed(before, Migration.State.FAILED, FailureCode.LOST_AFTER_COMMIT.name(),
               "host %s stopped after the commit, and the VM, its own by then, was lost there; see 'ferry vm show'"
@@ -336,7 +337,7 @@ final class MigrationRun {
       });
       return true;
     }
-    boolean silent = isDestinationSilent();
+    boolean silent = there.isSilent();
     if (silent && !document.now().hasFailure()) {
       // It may be frozen or cut off, and come back running the VM: only its next incarnation would say that the VM is down.
       document.update(
@@ -347,30 +348,6 @@ final class MigrationRun {
       document.update(before -> before.toBuilder().clearFailure().build());
     }
     return false;
-  }
-
-  /** Its agent ended, and the one that followed it, if there is one, has not taken the VM over. */
-  private boolean isDownAtDestination() {
-    boolean isCurrent = inventory.isCurrent(destination, destinationIncarnation);
-    Optional<VmRecord> row = ledger.find(vm).map(each -> each.record());
-    if (row.isPresent() && inventory.isLost(destination, destinationIncarnation)
-        && (!row.get().getOwnerHost().equals(destination.value())
-            || !isCurrent && row.get().getStartedEpoch() == row.get().getEpoch())) {
-      return true; // Restarted since: what the next agent takes over does not say Started.
-    }
-    if (isCurrent) {
-      return false;
-    }
-    Optional<Host> next = inventory.find(destination).filter(host -> !host.isConfirmedDead());
-    return next.isEmpty() || next.get().hasReported() && !next.get().coming().contains(vm)
-        && Optional.ofNullable(next.get().vms().get(vm))
-            .filter(there -> there.getState() != VmStatus.State.FAILED).isEmpty();
-  }
-
-  private boolean isDestinationSilent() {
-    return inventory.isCurrent(destination, destinationIncarnation)
-        ? inventory.isLost(destination, destinationIncarnation)
-        : inventory.find(destination).filter(Host::isUp).isEmpty();
   }
 
   private boolean isRunningAtDestination(long epoch) {
