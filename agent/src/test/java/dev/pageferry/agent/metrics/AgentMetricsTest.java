@@ -28,6 +28,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.migration.MigrationStage;
 import dev.pageferry.common.time.Ticker;
+import java.lang.ref.Reference;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -131,7 +132,8 @@ final class AgentMetricsTest {
     IncomingMigrations incoming = new IncomingMigrations(factory, GuestDisks.NONE, Optional.empty(),
         new OwnershipDialogue.Line(new ScriptedRow(), Scheduler.SYSTEM, new Random(1)), () -> {
         }, guests::adopt, (id, vm) -> MigrationLog.SILENT, new Failpoints(Optional.empty()));
-    metrics.observe(claims, incoming, new OpenDialogues(), () -> 2.5);
+    OpenDialogues dialogues = new OpenDialogues();
+    metrics.observe(claims, incoming, dialogues, () -> 2.5);
     assertThat(value("ferry_operations_in_flight{operation=\"build\"}")).isZero();
 
     GuestClaims.Claim built = claims.takeToBuild(new VmId("db"), "being created");
@@ -145,6 +147,10 @@ final class AgentMetricsTest {
     assertThat(value("ferry_operations_in_flight{operation=\"leave\"}")).isZero();
     assertThat(value("ferry_guests_in_doubt")).isZero();
     assertThat(value("ferry_activation_lease_age_seconds")).isEqualTo(2.5);
+    // Gauges do not keep what they show from being collected.
+    Reference.reachabilityFence(dialogues);
+    Reference.reachabilityFence(incoming);
+    Reference.reachabilityFence(claims);
   }
 
   private static SourceStatus ended(SourceStatus.State state) {
