@@ -353,7 +353,7 @@ final class Departure {
   void close(boolean isAlive) throws IOException, InterruptedException {
     try {
       if (isAlive && !over) {
-        throttle.standStill(monitor);
+        throttle.pause(monitor);
       }
     } finally {
       try {

@@ -27,7 +27,7 @@ final class GuestThrottle {
   /** On the scheduler's clock, until when it is waited for. */
   private volatile long actsBy;
   private boolean wasUsed;
-  private boolean standsStill;
+  private boolean isPaused;
 
   GuestThrottle(Scheduler scheduler) {
     this.scheduler = scheduler;
@@ -65,22 +65,22 @@ final class GuestThrottle {
   }
 
   /**
-   * Stops the machine, if it runs and is held back, so that QEMU can let go of it: a vCPU that comes to its sleep only when that is over
+   * Stops the machine, if it runs and is held back, so that QEMU can release it: a vCPU that comes to its sleep only when that is over
    * is never put to sleep again, as {@code cpu_throttle_thread} in {@code system/cpu-throttle.c} then returns without clearing
    * {@code throttle_thread_scheduled}. While the machine is stopped none is on its way there. Followed by {@link #goOn}.
    */
-  void standStill(Qmp monitor) throws IOException, InterruptedException {
+  void pause(Qmp monitor) throws IOException, InterruptedException {
     if (wasUsed && RunState.of(monitor).equals(RunState.RUNNING)) {
-      standsStill = true;
+      isPaused = true;
       JsonObject _ = monitor.execute("stop", new JsonObject(), Guest.LONGEST_DRAIN);
     }
   }
 
-  /** Has the machine go on if it was only stopped for {@link #standStill}. */
+  /** Has the machine go on if it was only stopped for {@link #pause}. */
   void goOn(Qmp monitor) throws IOException, InterruptedException {
-    if (standsStill) {
+    if (isPaused) {
       RunState.goOn(monitor, scheduler);
-      standsStill = false;
+      isPaused = false;
     }
   }
 }

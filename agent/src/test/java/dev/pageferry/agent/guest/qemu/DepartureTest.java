@@ -156,12 +156,12 @@ class DepartureTest {
   }
 
   @Test
-  void aMachineThatIsHeldBackStandsStillWhileQemuLetsGoOfIt() throws Exception {
+  void aMachineThatIsHeldBackIsPausedWhileQemuReleasesIt() throws Exception {
     departure.throttle(50);
     departure.throttle(0);
     departure.close(true);
     departure.close(true);
-    assertThat(qemu.told()).containsExactly("stop", "cancel while it stands", "cont");
+    assertThat(qemu.told()).containsExactly("stop", "cancel while it is paused", "cont");
   }
 
   @Test
@@ -176,6 +176,6 @@ class DepartureTest {
     departure.throttle(50);
     qemu.stops();
     departure.close(true);
-    assertThat(qemu.told()).containsExactly("cancel while it stands");
+    assertThat(qemu.told()).containsExactly("cancel while it is paused");
   }
 }

@@ -81,7 +81,7 @@ final class PlayedQemu implements AutoCloseable {
         boolean _ = stream.complete(SocketChannel.open(UnixDomainSocketAddress.of(uri.substring("unix:".length()))));
       }
       case "migrate_cancel" -> {
-        told.add(runs ? "cancel while it runs" : "cancel while it stands");
+        told.add(runs ? "cancel while it runs" : "cancel while it is paused");
         status = "cancelled";
       }
       case "stop" -> {

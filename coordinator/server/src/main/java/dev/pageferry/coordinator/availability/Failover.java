@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -137,11 +138,17 @@ public final class Failover {
     Optional<String> held = heldBack();
     ClusterPicture picture = ClusterPicture.of(inventory, ledger);
     Fencing fencing = new Fencing(inventory, ledger, looks);
-    List<Row> rows = ledger.list().stream().filter(each -> mayBeDue(each, picture)).toList();
+    // Ahead of the rows: what ends meanwhile is judged by the next look, not by a row from before.
+    Set<VmId> underWay = restarts.underWay();
+    List<Row> rows = ledger.list().stream().filter(each -> mayBeDue(each, picture, underWay)).toList();
     fencing.lookAtStorage(rows.stream().filter(Failover::isOnAHost).toList(), scheduler);
     for (Row each : rows) {
       try {
-        judge(each, picture.vm(each.record().getSpec().getName()).orElseThrow(), fencing, found);
+        if (underWay.contains(each.id())) {
+          found.waits(each, "it is being started");
+        } else {
+          judge(each, picture.vm(each.record().getSpec().getName()).orElseThrow(), fencing, found);
+        }
       } catch (RuntimeException e) {
         // The others are judged all the same.
         log.error("vm={} is not judged", each.record().getSpec().getName(), e);
@@ -159,11 +166,11 @@ public final class Failover {
   }
 
   /** Whether it is for this to have the VM run; what was noted of one that it is not, or that runs, goes. */
-  private boolean mayBeDue(Row row, ClusterPicture picture) {
+  private boolean mayBeDue(Row row, ClusterPicture picture, Set<VmId> underWay) {
     Optional<PlacementVm> vm = picture.vm(row.record().getSpec().getName());
     boolean isOurs = vm.isPresent() && picture.neverBecause(vm.get()).isEmpty() && !isSwitchedOff(row);
     boolean runs = row.record().getPhase() == VmRecord.Phase.ACTIVE && isOwnerHeard(row);
-    if (row.record().hasRestart() && (!isOurs || runs) && !restarts.isUnderWay(row.id())) {
+    if (row.record().hasRestart() && (!isOurs || runs) && !underWay.contains(row.id())) {
       restarts.forget(row);
     }
     return isOurs && !runs;
@@ -194,10 +201,6 @@ public final class Failover {
   }
 
   private void judge(Row row, PlacementVm vm, Fencing fencing, Found found) {
-    if (restarts.isUnderWay(row.id())) {
-      found.waits(row, "it is being started");
-      return;
-    }
     if (isOnAHost(row)) {
       onAHost(row, vm, fencing, found);
     } else if (row.record().hasRestart()) {
@@ -246,7 +249,13 @@ public final class Failover {
     List<Due> ready = new ArrayList<>();
     for (Due each : found.due) {
       if (each.row().record().hasPending()) {
-        settle(each, found);
+        try {
+          settle(each, found);
+        } catch (RuntimeException e) {
+          // The others go on all the same.
+          log.error("vm={} what was under way is not decided", each.vm().name(), e);
+          found.waits(each.row(), "what was under way could not be decided: " + e.getMessage());
+        }
         continue;
       }
       restarts.obstacle(each.row()).ifPresentOrElse(why -> found.waits(each.row(), why), () -> ready.add(each));

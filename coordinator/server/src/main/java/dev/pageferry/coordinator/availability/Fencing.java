@@ -15,11 +15,9 @@ import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -43,11 +41,14 @@ final class Fencing {
   private final StorageLooks looks;
   private final OwnershipLedger ledger;
   private final List<Host> hosts;
-  private final Map<Life, StorageLooks.Sign> signs = new ConcurrentHashMap<>();
+  private final Map<Owner, StorageLooks.Sign> signs = new ConcurrentHashMap<>();
   private @Nullable Map<String, Long> copied;
 
-  /** One incarnation of a host. */
-  private record Life(Host host, Incarnation incarnation) {
+  /** Whoever has, or had, a VM. */
+  private record Owner(HostId host, Incarnation incarnation) {
+    static Owner of(VmRecord record) {
+      return new Owner(new HostId(record.getOwnerHost()), new Incarnation(record.getOwnerIncarnation()));
+    }
   }
 
   /** What was found. */
@@ -80,28 +81,26 @@ final class Fencing {
   /** Has the storage looked at for all owners that this needs it for, at once: each answer may take a while. */
   void lookAtStorage(List<Row> rows, Scheduler scheduler) throws InterruptedException {
     List<Host> heard = hosts.stream().filter(each -> isHeard(inventory, each.id(), each.incarnation())).toList();
-    Set<Life> lives = new HashSet<>();
-    rows.forEach(each -> toLookAt(each.record()).ifPresent(lives::add));
+    Map<Owner, Host> silent = new HashMap<>();
+    rows.forEach(each -> toLookAt(each.record()).ifPresent(host -> silent.put(Owner.of(each.record()), host)));
     List<Task> tasks = new ArrayList<>();
-    for (Life each : lives) {
-      tasks.add(scheduler.start("looks-at-" + each.host().id(), () -> {
-        try {
-          signs.put(each, looks.look(each.host(), each.incarnation(), heard));
-        } catch (InterruptedException e) {
-          scheduler.current().interrupt();
-        }
-      }));
-    }
+    silent.forEach((owner, host) -> tasks.add(scheduler.start("looks-at-" + owner.host(), () -> {
+      try {
+        signs.put(owner, looks.look(host, owner.incarnation(), heard));
+      } catch (InterruptedException e) {
+        scheduler.current().interrupt();
+      }
+    })));
     for (Task each : tasks) {
       boolean _ = each.join(LONGEST_LOOK);
     }
   }
 
-  /** The life of the owner that storage tells more of: of a VM whose agent would have ended with it. */
-  private Optional<Life> toLookAt(VmRecord record) {
+  /** The host of an owner of which storage tells more: of a VM whose agent would have ended with it. */
+  private Optional<Host> toLookAt(VmRecord record) {
     Incarnation incarnation = new Incarnation(record.getOwnerIncarnation());
     return host(record).filter(host -> !isHeard(inventory, host.id(), incarnation) && !host.isConfirmedDead()
-        && hasDisksOn(host, record) && !record.getSpec().hasQemu()).map(host -> new Life(host, incarnation));
+        && hasDisksOn(host, record) && !record.getSpec().hasQemu());
   }
 
   private Optional<Host> host(VmRecord record) {
@@ -171,7 +170,7 @@ final class Fencing {
     if (host.coming().contains(row.id())) {
       return new Finding.NotYet("the agent of host %s was started again, and takes it over".formatted(host.id()));
     }
-    StorageLooks.Sign sign = signs.get(new Life(host, new Incarnation(row.record().getOwnerIncarnation())));
+    StorageLooks.Sign sign = signs.get(Owner.of(row.record()));
     // The one before may be cut off, and have the storage yet.
     return sign != null && sign.verdict() == Verdict.LIVES
         ? new Finding.NotYet("another agent of host %s was started; %s".formatted(host.id(), sign.reason()))
@@ -189,7 +188,7 @@ final class Fencing {
           "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(host.id(), host.id()));
     }
-    StorageLooks.Sign sign = signs.get(new Life(host, new Incarnation(record.getOwnerIncarnation())));
+    StorageLooks.Sign sign = signs.get(Owner.of(record));
     if (sign == null) {
       return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }

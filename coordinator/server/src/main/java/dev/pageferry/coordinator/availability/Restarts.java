@@ -45,8 +45,9 @@ final class Restarts {
     this.scheduler = scheduler;
   }
 
-  boolean isUnderWay(VmId vm) {
-    return underWay.contains(vm);
+  /** Those that are being started right now. */
+  Set<VmId> underWay() {
+    return Set.copyOf(underWay);
   }
 
   boolean isIdle() {

@@ -72,6 +72,15 @@ class FailoverTest extends SiteFixture {
     assertThat(row.hasRestart()).isFalse();
   }
 
+  /** Host a is gone, and the start of its VM on b has failed once. */
+  private void failToRestart() throws Exception {
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
+    silence(Duration.ofSeconds(3));
+    look();
+  }
+
   @Test
   void aVmRunsElsewhereOnceTheStorageSaysThatItsHostIsGone() throws Exception {
     createWithDisk("db");
@@ -187,11 +196,7 @@ class FailoverTest extends SiteFixture {
 
   @Test
   void aStartThatFailsIsTriedAgainAndNotWithoutEnd() throws Exception {
-    createWithDisk("db");
-    signs.say(Verdict.GONE, "its lock is free");
-    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
-    silence(Duration.ofSeconds(3));
-    look();
+    failToRestart();
     assertThat(site.row("db").getPhase()).isEqualTo(VmRecord.Phase.STOPPED);
     assertThat(site.row("db").getRestart().getAttempts()).isEqualTo(1);
     look();
@@ -209,11 +214,7 @@ class FailoverTest extends SiteFixture {
 
   @Test
   void anotherProcessOfTheCoordinatorGoesOnWithAStartThatFailed() throws Exception {
-    createWithDisk("db");
-    signs.say(Verdict.GONE, "its lock is free");
-    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
-    silence(Duration.ofSeconds(3));
-    look();
+    failToRestart();
     site.agent("b").accept("createVm");
     site = site.afterCoordinatorRestart();
     site.heartbeat("b");
@@ -226,11 +227,7 @@ class FailoverTest extends SiteFixture {
 
   @Test
   void aVmThatAnOperatorStopsIsNotRestarted() throws Exception {
-    createWithDisk("db");
-    signs.say(Verdict.GONE, "its lock is free");
-    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
-    silence(Duration.ofSeconds(3));
-    look();
+    failToRestart();
     Vm _ = site.machines().stop("db");
     assertThat(site.row("db").hasRestart()).isFalse();
     site.agent("b").accept("createVm");
@@ -363,11 +360,7 @@ class FailoverTest extends SiteFixture {
 
   @Test
   void whatWasNotedGoesWhenHaIsSwitchedOff() throws Exception {
-    createWithDisk("db");
-    signs.say(Verdict.GONE, "its lock is free");
-    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
-    silence(Duration.ofSeconds(3));
-    look();
+    failToRestart();
     assertThat(site.row("db").hasRestart()).isTrue();
     Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("db").setHa(Ha.Name.OFF).build());
     look();
@@ -376,11 +369,7 @@ class FailoverTest extends SiteFixture {
 
   @Test
   void aStartByAnOperatorThatIsRefusedLeavesWhatIsDue() throws Exception {
-    createWithDisk("db");
-    signs.say(Verdict.GONE, "its lock is free");
-    site.agent("b").refuse("createVm", AgentException.Kind.REFUSED, "there is too little memory");
-    silence(Duration.ofSeconds(3));
-    look();
+    failToRestart();
     assertThatThrownBy(() -> site.machines().start("db", "nowhere", false)).hasMessageContaining("nowhere");
     assertThat(site.row("db").hasRestart()).isTrue();
     site.agent("b").accept("createVm");
