@@ -145,6 +145,8 @@ class OperationsTest {
       case "all hosts are UP" ->
         hosts.lines().filter(each -> each.startsWith("host-") && each.contains(" UP ")).count() == 3;
       case "host-c is DOWN" -> hosts.lines().anyMatch(each -> each.startsWith("host-c ") && each.contains(" DOWN "));
+      case "host-c is in MAINTENANCE" ->
+        hosts.lines().anyMatch(each -> each.startsWith("host-c ") && each.contains(" MAINTENANCE "));
       case "first is RUNNING" -> hosts.lines().anyMatch(each -> each.matches("state: +RUNNING"));
       default -> throw new IllegalArgumentException(until);
     };
@@ -167,7 +169,12 @@ class OperationsTest {
     switch (block.section()) {
       case "Is it fit?" -> checkValidation(block, output);
       case "The first guest" -> assertThat(output).contains("identical:       yes").contains("first  RUNNING  host-c");
-      case "Maintenance of a host" -> startAgainWhatWasRestarted(block);
+      case "Maintenance of a host" -> {
+        startAgainWhatWasRestarted(block);
+        if (block.script().contains("vm list")) {
+          assertThat(output).as("it came back").containsPattern("(?m)^first +RUNNING +host-c ");
+        }
+      }
       case "Upgrade" -> checkUpgrade(block, machine, output);
       case "A host that died" -> {
         if (block.script().contains("vm show")) {

@@ -8,13 +8,17 @@ import dev.pageferry.ferry.command.CompletionCommand;
 import dev.pageferry.ferry.command.ContextCommands;
 import dev.pageferry.ferry.command.DiskCommands;
 import dev.pageferry.ferry.command.HaCommands;
+import dev.pageferry.ferry.command.HostActivate;
 import dev.pageferry.ferry.command.HostCommands;
 import dev.pageferry.ferry.command.HostConfirmDead;
+import dev.pageferry.ferry.command.HostDrain;
 import dev.pageferry.ferry.command.MigrateCommands;
 import dev.pageferry.ferry.command.MigrateLive;
 import dev.pageferry.ferry.command.MigrateQuick;
 import dev.pageferry.ferry.command.MigrationCommands;
 import dev.pageferry.ferry.command.OperatorCommands;
+import dev.pageferry.ferry.command.PlanCommands;
+import dev.pageferry.ferry.command.RebalanceCommand;
 import dev.pageferry.ferry.command.RecordsCommands;
 import dev.pageferry.ferry.command.RestoreCommand;
 import dev.pageferry.ferry.command.ValidateCommand;
@@ -44,7 +48,8 @@ import picocli.CommandLine.RunLast;
 final class CommandTree {
   private static final String COMPLETION = "completion";
   /** In the order of the help. */
-  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "ha",
+  private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "plan",
+      "rebalance", "ha",
       "records",
       "backup", "restore", "validate",
       "operator", "audit", "whoami",
@@ -85,7 +90,10 @@ final class CommandTree {
 
   private static CommandLine group(String name, Session.Opener ferry) {
     return switch (name) {
-      case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostConfirmDead(ferry));
+      case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostDrain(ferry))
+          .addSubcommand(new HostActivate(ferry)).addSubcommand(new HostConfirmDead(ferry));
+      case "plan" -> new CommandLine(new PlanCommands(ferry));
+      case "rebalance" -> new CommandLine(new RebalanceCommand(ferry));
       case "vm" -> new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))
           .addSubcommand(new VmPingCommand(ferry)).addSubcommand(new VmConsole(ferry))

@@ -15,6 +15,7 @@ import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.grpc.AgentChannels;
 import dev.pageferry.coordinator.agents.grpc.GrpcAgentClient;
 import dev.pageferry.coordinator.agents.grpc.GrpcHostInspector;
+import dev.pageferry.coordinator.availability.Evacuation;
 import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.availability.HostDeaths;
@@ -23,6 +24,7 @@ import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.maintenance.Maintenance;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -58,8 +60,8 @@ final class Coordinator implements RunningServer {
   private final MigrationSupervisor migrations;
   private final CoordinatorRpc rpc;
   private final ObservabilityServer observability;
-  private final Task recovery;
-  private final Task failover;
+  /** What goes on beside the calls of operators and agents. */
+  private final List<Task> loops;
 
   Coordinator(CoordinatorConfig config, String version) throws IOException {
     Optional<Credentials> credentials = config.security().open(Role.COORDINATOR, Optional.empty(),
@@ -68,6 +70,7 @@ final class Coordinator implements RunningServer {
     store = SqliteRecordStore.open(config.data());
     Machines machines;
     Failover restarting;
+    Maintenance planned;
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
@@ -90,8 +93,11 @@ final class Coordinator implements RunningServer {
       GrpcHostInspector inspector = new GrpcHostInspector(channels);
       restarting = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
           Scheduler.SYSTEM);
+      planned = new Maintenance(inventory, ledger, migrations,
+          new Evacuation(inventory, ledger, agents, Scheduler.SYSTEM), Scheduler.SYSTEM, random, config.movesPerHost());
       HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
       metrics.observe(deaths, restarting);
+      metrics.observe(planned);
       Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
@@ -100,7 +106,7 @@ final class Coordinator implements RunningServer {
           new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
           new Validation(inventory, ledger, inspector, credentials, version, Scheduler.SYSTEM,
               random),
-          new BackupService(store, version, Scheduler.SYSTEM), deaths, restarting);
+          new BackupService(store, version, Scheduler.SYSTEM), deaths, restarting, planned);
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
@@ -108,19 +114,22 @@ final class Coordinator implements RunningServer {
       store.close();
       throw e;
     }
-    // Only once hosts can be heard: rows do not change before.
-    recovery = untilInterrupted("recovery", () -> {
-      machines.recover();
-      machines.stopPoweredOff();
-    });
-    failover = untilInterrupted("failover", restarting::follow);
+    loops = begin(machines, restarting, planned);
     migrations.recover();
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
   }
 
-  /** What goes on beside the calls of operators and agents. */
+  /** Only once hosts can be heard: rows do not change before. */
+  private static List<Task> begin(Machines machines, Failover restarting, Maintenance planned) {
+    return List.of(untilInterrupted("recovery", () -> {
+      machines.recover();
+      machines.stopPoweredOff();
+    }), untilInterrupted("failover", restarting::follow), untilInterrupted("maintenance", planned::follow));
+  }
+
+  /** One of them. */
   private interface Work {
     void run() throws InterruptedException;
   }
@@ -150,8 +159,7 @@ final class Coordinator implements RunningServer {
   @Override
   public void close() throws InterruptedException {
     observability.close();
-    recovery.interrupt();
-    failover.interrupt();
+    loops.forEach(Task::interrupt);
     migrations.close();
     rpc.close();
     agents.close();

@@ -14,18 +14,29 @@ import java.util.Map;
  * @param listen gRPC, for operators and agents
  * @param http metrics and health
  * @param data where records are kept
+ * @param movesPerHost of planned work, how many may leave a host, or come to it, at the same time
  * @param security by what members are known
  */
-record CoordinatorConfig(HostPort listen, HostPort http, Path data, ServerSecurity security) {
-  static final List<String> NAMES = List.of("listen", "http", "data");
+record CoordinatorConfig(HostPort listen, HostPort http, Path data, int movesPerHost, ServerSecurity security) {
+  private static final int MOST_MOVES = 16;
+  static final List<String> NAMES = List.of("listen", "http", "data", "moves-per-host");
 
   /** @throws SettingsException naming all problems */
   static CoordinatorConfig from(Settings settings) throws SettingsException {
     HostPort listen = settings.optional("listen", HostPort.parse("127.0.0.1:7400"), HostPort::parse);
     HostPort http = settings.optional("http", HostPort.parse("127.0.0.1:7480"), HostPort::parse);
     CoordinatorConfig config = new CoordinatorConfig(listen, http, settings.required("data", Path.of("."), Path::of),
+        settings.optional("moves-per-host", 1, CoordinatorConfig::moves),
         ServerSecurity.from(settings, http, Map.of("listen", listen)));
     settings.check();
     return config;
+  }
+
+  private static int moves(String text) {
+    int moves = text.matches("[0-9]{1,3}") ? Integer.parseInt(text) : 0;
+    if (moves < 1 || moves > MOST_MOVES) {
+      throw new IllegalArgumentException("'%s' is not 1 to %d".formatted(text, MOST_MOVES));
+    }
+    return moves;
   }
 }

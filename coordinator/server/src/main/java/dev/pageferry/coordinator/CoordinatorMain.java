@@ -25,6 +25,10 @@ public final class CoordinatorMain extends ServerProgram {
       description = "Where records are kept; made if it is missing. Required.")
   @Nullable
   String data;
+  @Option(names = "--moves-per-host", paramLabel = "N",
+      description = "Of planned work (drains, fail-backs, rebalancing): how many moves may leave a host, or come to it, at the same time, 1 to 16. Default 1.")
+  @Nullable
+  String movesPerHost;
 
   private CoordinatorMain() {
     super(CoordinatorConfig.NAMES);

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
 
 /**
  * What hosts say themselves against machines of QEMU: accelerators, machine types, CPU models, files. A built-in machine runs on any
@@ -39,10 +40,20 @@ final class ArrivalQuestions {
   private record Alike(VmSpec asked, List<String> vms) {
   }
 
-  /** @return by host, by VM: why not; a host that did not answer in time has not said yes */
+  /** @return by host, by VM that boots: why not; a host that did not answer in time has not said yes */
   Map<String, Map<String, String>> refusals(ClusterPicture picture, Collection<PlacementVm> vms)
       throws InterruptedException {
-    List<Alike> questions = questions(picture, vms);
+    return refusals(picture, questions(picture, vms, ArrivalQuestions::bootable));
+  }
+
+  /** The same of VMs that run, and are moved as they are. */
+  Map<String, Map<String, String>> refusalsOfMoves(ClusterPicture picture, Collection<PlacementVm> vms)
+      throws InterruptedException {
+    return refusals(picture, questions(picture, vms, UnaryOperator.identity()));
+  }
+
+  private Map<String, Map<String, String>> refusals(ClusterPicture picture, List<Alike> questions)
+      throws InterruptedException {
     if (questions.isEmpty()) {
       return Map.of();
     }
@@ -58,14 +69,15 @@ final class ArrivalQuestions {
     return refusals;
   }
 
-  private static List<Alike> questions(ClusterPicture picture, Collection<PlacementVm> vms) {
+  private static List<Alike> questions(ClusterPicture picture, Collection<PlacementVm> vms,
+      UnaryOperator<VmSpec> asked) {
     Map<VmSpec, Alike> alike = new LinkedHashMap<>();
     for (PlacementVm each : vms) {
       VmSpec spec = picture.spec(each);
       if (spec.hasQemu()) {
         VmSpec kind = VmSpec.newBuilder().setQemu(spec.getQemu()).setVcpus(spec.getVcpus())
             .setMemoryBytes(spec.getMemoryBytes()).build();
-        alike.computeIfAbsent(kind, _ -> new Alike(bootable(spec), new ArrayList<>())).vms().add(each.name());
+        alike.computeIfAbsent(kind, _ -> new Alike(asked.apply(spec), new ArrayList<>())).vms().add(each.name());
       }
     }
     return List.copyOf(alike.values());

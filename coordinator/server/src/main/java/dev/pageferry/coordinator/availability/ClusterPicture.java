@@ -10,6 +10,7 @@ import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.placement.PlacementHost;
 import dev.pageferry.coordinator.placement.PlacementVm;
 import dev.pageferry.coordinator.placement.World;
+import dev.pageferry.coordinator.plans.MovePlans;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
@@ -28,7 +29,7 @@ final class ClusterPicture {
   private final Map<String, PlacementVm> vms = new LinkedHashMap<>();
   private final Map<String, Host> hosts = new LinkedHashMap<>();
 
-  private ClusterPicture(List<Host> heard, List<Row> rows) {
+  private ClusterPicture(List<Host> heard, List<Row> rows, MovePlans plans) {
     heard.forEach(each -> hosts.put(each.id().value(), each));
     for (Row each : rows) {
       PlacementVm vm = vm(each.record());
@@ -39,12 +40,15 @@ final class ClusterPicture {
     rows.forEach(each -> arriving(each)
         .ifPresent(host -> arriving.merge(host, each.record().getSpec().getMemoryBytes(), Math::addExact)));
     world = new World(
-        heard.stream().map(each -> host(each, arriving.getOrDefault(each.id().value(), 0L))).toList(),
+        heard.stream()
+            .map(each -> new PlacementHost(each.id().value(), trouble(each, plans), each.record().getStorageId(),
+                each.memoryFreeBytes() - arriving.getOrDefault(each.id().value(), 0L), Map.of()))
+            .toList(),
         vms.values().stream().filter(each -> !each.host().isEmpty()).toList());
   }
 
   static ClusterPicture of(HostInventory inventory, OwnershipLedger ledger) {
-    return new ClusterPicture(inventory.list(), ledger.list());
+    return new ClusterPicture(inventory.list(), ledger.list(), inventory.plans());
   }
 
   World world() {
@@ -116,14 +120,9 @@ final class ClusterPicture {
         .filter(host -> !host.vms().containsKey(vm) && !host.coming().contains(vm)).map(host -> host.id().value());
   }
 
-  private static PlacementHost host(Host host, long arrivingBytes) {
-    return new PlacementHost(host.id().value(), trouble(host), host.record().getStorageId(),
-        host.memoryFreeBytes() - arrivingBytes, Map.of());
-  }
-
-  private static String trouble(Host host) {
+  private static String trouble(Host host, MovePlans plans) {
     if (host.isUp()) {
-      return "";
+      return plans.drain(host.id()).isPresent() ? "it is drained, and takes no VMs" : "";
     }
     return host.isConfirmedDead() ? "it was confirmed dead by an operator" : "it is DOWN: no heartbeat";
   }

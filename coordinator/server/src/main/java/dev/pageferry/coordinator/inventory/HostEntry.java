@@ -22,6 +22,9 @@ final class HostEntry {
   private Map<VmId, VmStatus> vms = new HashMap<>();
   private final Map<VmId, Answer> answers = new HashMap<>();
   private long beats;
+  private long lastBeatNanos;
+  /** Steps a second, between the last two heartbeats. */
+  private Map<VmId, Double> rates = Map.of();
   private List<InDoubt> doubts = List.of();
   private Set<VmId> coming = Set.of();
   /** Whether this incarnation has said what it has. */
@@ -75,9 +78,11 @@ final class HostEntry {
     memoryFreeBytes = freeBytes;
   }
 
-  void beats(HostInventory.Content content, long revision) {
+  void beats(HostContent content, long revision, long nowNanos) {
     Map<VmId, VmStatus> next = new HashMap<>();
     content.vms().forEach(each -> next.put(new VmId(each.getId()), each));
+    rates = beats == 0 ? Map.of() : rates(next, nowNanos - lastBeatNanos);
+    lastBeatNanos = nowNanos;
     vms = next;
     doubts = List.copyOf(content.doubts());
     coming = Set.copyOf(content.coming());
@@ -87,6 +92,21 @@ final class HostEntry {
     answers.values().removeIf(each -> beats - each.beatsBefore() >= 2);
     beatBeforeRevision = lastBeatRevision;
     lastBeatRevision = revision;
+  }
+
+  private Map<VmId, Double> rates(Map<VmId, VmStatus> next, long nanos) {
+    Map<VmId, Double> stepsPerSecond = new HashMap<>();
+    next.forEach((id, status) -> {
+      VmStatus before = vms.get(id);
+      if (before != null && nanos > 0) {
+        stepsPerSecond.put(id, Math.max(0, status.getSteps() - before.getSteps()) * 1e9 / nanos);
+      }
+    });
+    return stepsPerSecond;
+  }
+
+  double stepsPerSecond(VmId vm) {
+    return rates.getOrDefault(vm, 0.0);
   }
 
   void answers(VmStatus status) {

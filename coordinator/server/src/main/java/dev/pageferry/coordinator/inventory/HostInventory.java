@@ -9,6 +9,7 @@ import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
 import dev.pageferry.coordinator.inventory.Admission.Plan;
 import dev.pageferry.coordinator.inventory.Admission.Writing;
+import dev.pageferry.coordinator.plans.MovePlans;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.coordinator.store.RecordStore.Transaction;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -36,6 +37,7 @@ public final class HostInventory {
   private static final String HOSTS = "hosts/";
 
   private final RecordStore store;
+  private final MovePlans plans;
   private final Duration timeout;
   private final Admission admission;
   private final Ticker ticker;
@@ -79,6 +81,7 @@ public final class HostInventory {
    */
   public HostInventory(RecordStore store, Duration timeout, Duration lease, Ticker ticker) {
     this.store = store;
+    this.plans = new MovePlans(store);
     this.timeout = timeout;
     this.admission = new Admission(timeout, lease);
     this.ticker = ticker;
@@ -87,6 +90,11 @@ public final class HostInventory {
       HostRecord record = parse(stored.value(), stored.key());
       hosts.put(new HostId(record.getId()), new HostEntry(record, stalls.awakeSinceNanos()));
     });
+  }
+
+  /** What is planned with hosts. */
+  public MovePlans plans() {
+    return plans;
   }
 
   /** Begins to notice when this process did not run for a while; see {@link OwnStalls}. The caller ends the task. */
@@ -232,32 +240,25 @@ public final class HostInventory {
       displaced.removeIf(each -> each.host().equals(id));
     }
     store.commit(new Transaction().delete(HOSTS + id));
+    plans.forget(id);
     return true;
-  }
-
-  /**
-   * What a host says that it has.
-   *
-   * @param doubts copies that it keeps paused because it does not know whose they are
-   * @param coming VMs that are being received, restored or built there, until they are among the others
-   */
-  public record Content(Collection<VmStatus> vms, List<InDoubt> doubts, Set<VmId> coming) {
   }
 
   /** As the other, by a host where nothing is in doubt or on its way. */
   public boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Collection<VmStatus> vms) {
-    return heartbeat(id, incarnation, memoryFreeBytes, new Content(vms, List.of(), Set.of()));
+    return heartbeat(id, incarnation, memoryFreeBytes, new HostContent(vms, List.of(), Set.of()));
   }
 
   /** Notes a heartbeat; false if it comes from an incarnation that is not the host's, or may be so no more. */
-  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, Content content) {
+  public synchronized boolean heartbeat(HostId id, Incarnation incarnation, long memoryFreeBytes, HostContent content) {
     HostEntry entry = hosts.get(id);
     if (entry == null || !entry.isIncarnation(incarnation.value()) || entry.isConfirmedDead()
         || writing.get(id) == Writing.ITS_END) {
       return false;
     }
-    entry.heard(now(), memoryFreeBytes);
-    entry.beats(content, store.revision());
+    long now = now();
+    entry.heard(now, memoryFreeBytes);
+    entry.beats(content, store.revision(), now);
     return true;
   }
 
@@ -279,6 +280,11 @@ public final class HostInventory {
   /** What the host told last of the VM, in a heartbeat or an answer; empty: nothing. */
   public synchronized Optional<VmStatus> lastTold(HostId id, VmId vm) {
     return Optional.ofNullable(hosts.get(id)).flatMap(host -> host.lastTold(vm));
+  }
+
+  /** How many steps a second the VM did between the host's last two heartbeats; 0: not known. */
+  public synchronized double stepsPerSecond(HostId id, VmId vm) {
+    return Optional.ofNullable(hosts.get(id)).map(host -> host.stepsPerSecond(vm)).orElse(0.0);
   }
 
   /** Whether every host of the records was heard since this process started, or is known to be off. */
@@ -307,14 +313,6 @@ public final class HostInventory {
     }
     entry.heard(now(), memoryFreeBytes);
     return new Registration.Accepted();
-  }
-
-  /** An incarnation of a host whose place another took while nothing was noted, and that nobody has proven or confirmed dead. */
-  public record Displaced(HostId host, Incarnation incarnation) {
-    @Override
-    public String toString() {
-      return "%s (incarnation %s)".formatted(host, incarnation);
-    }
   }
 
   public synchronized List<Displaced> displaced() {

@@ -1,8 +1,8 @@
 package dev.pageferry.coordinator.machines;
 
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.inventory.Displaced;
 import dev.pageferry.coordinator.inventory.HostInventory;
-import dev.pageferry.coordinator.inventory.HostInventory.Displaced;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;

@@ -42,6 +42,27 @@ public final class Eligibility {
     return host;
   }
 
+  /**
+   * A host that VMs may come to.
+   *
+   * @throws RequestException if the host is unknown, not heard, or being emptied
+   */
+  Host openHost(String name) throws RequestException {
+    Host host = usableHost(name);
+    requireOpen(host);
+    return host;
+  }
+
+  /** @throws RequestException if no VM may come to the host, since it is being emptied, or is empty */
+  public void requireOpen(Host host) throws RequestException {
+    if (inventory.plans().drain(host.id()).isPresent()) {
+      throw new RequestException(Kind.REFUSED,
+          "host %s is drained, and takes no VMs; name another host, or activate it: 'ferry host activate %s'",
+          host.id(),
+          host.id());
+    }
+  }
+
   /** @throws RequestException if the host is not heard */
   public static void requireUp(Host host) throws RequestException {
     if (!host.isUp()) {

@@ -75,7 +75,7 @@ final class MachineCreations {
    * @param id of the new VM; was never that of another
    */
   Vm create(CreateVmRequest request, VmId id) throws RequestException {
-    Host host = eligibility.usableHost(request.getHost());
+    Host host = eligibility.openHost(request.getHost());
     ResolveSpecResponse resolved = resolve(host, withDisks(host, spec(request, id), request));
     VmSpec spec = resolved.getSpec();
     Eligibility.requireRoom(host, spec, "choose another host or less memory");

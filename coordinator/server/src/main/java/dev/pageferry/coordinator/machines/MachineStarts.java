@@ -69,7 +69,7 @@ final class MachineStarts {
    * @param heard whether a host is heard again: then it keeps what it has
    */
   Vm restart(Row row, String onHost, LiveHosts heard) throws RequestException, ConflictException {
-    Host host = eligibility.usableHost(onHost);
+    Host host = eligibility.openHost(onHost);
     Eligibility.requireItsStorage(row, host);
     Row next = ledger.change(row.id(),
         new OwnershipEvent.Restart(host.id(), host.incarnation(), storageOf(host, row.record().getSpec()),
@@ -149,7 +149,7 @@ final class MachineStarts {
           "VM %s is FAILED and may still run on host %s; only a stopped or saved VM can be started elsewhere",
           vm.getName(), vm.getHost());
     }
-    Host host = eligibility.usableHost(onHost.isEmpty() ? vm.getHost() : onHost);
+    Host host = eligibility.openHost(onHost.isEmpty() ? vm.getHost() : onHost);
     boolean sameIncarnation = host.incarnation().value().equals(row.record().getOwnerIncarnation());
     if (row.record().getPhase() == VmRecord.Phase.ACTIVE && sameIncarnation) {
       requireAbsent(row, host);

@@ -165,7 +165,7 @@ public final class Machines {
           .filter(each -> each.versioned().revision() == found.versioned().revision())
           .orElseThrow(() -> new RequestException(Kind.REFUSED, "VM %s changed meanwhile", name));
       if (now.record().getPhase() == VmRecord.Phase.SAVED) {
-        Host host = eligibility.usableHost(onHost);
+        Host host = eligibility.openHost(onHost);
         Eligibility.requireItsStorage(now, host);
         RestoreVmUpdate _ = saved.restore(now, host, (done, total) -> {
         });
@@ -207,7 +207,7 @@ public final class Machines {
     if (row.record().getPhase() != VmRecord.Phase.SAVED) {
       throw new RequestException(Kind.REFUSED, "VM %s is not saved", name);
     }
-    Host host = eligibility.usableHost(onHost.isEmpty() ? row.record().getOwnerHost() : onHost);
+    Host host = eligibility.openHost(onHost.isEmpty() ? row.record().getOwnerHost() : onHost);
     return busy.exclusively(row.id(), name, () -> {
       Row now = eligibility.row(name);
       Eligibility.requireItsStorage(now, host);

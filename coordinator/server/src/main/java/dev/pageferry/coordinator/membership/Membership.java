@@ -6,6 +6,7 @@ import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.history.RecordsHistory;
+import dev.pageferry.coordinator.inventory.HostContent;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.InDoubt;
 import dev.pageferry.coordinator.inventory.Registration;
@@ -130,7 +131,7 @@ public final class Membership {
   public Optional<Heard> beat(Beat beat) throws InterruptedException {
     HostId host = beat.host();
     if (!inventory.heartbeat(host, beat.incarnation(), beat.memoryFreeBytes(),
-        new HostInventory.Content(beat.vms(), beat.doubts(), beat.coming()))) {
+        new HostContent(beat.vms(), beat.doubts(), beat.coming()))) {
       return Optional.empty();
     }
     history.hostHeard();

@@ -6,6 +6,7 @@ import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.maintenance.Maintenance;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.request.Requests;
@@ -13,7 +14,9 @@ import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.PlannedMove;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import io.grpc.ClientInterceptor;
@@ -26,6 +29,7 @@ import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerIntercept
 import java.time.Instant;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -89,6 +93,16 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
         .description("1 while VMs are restarted by themselves when their host stops").register(registry);
   }
 
+  /** Shows moves of plans that have not ended, and those that failed for good. */
+  public void observe(Maintenance maintenance) {
+    for (PlannedMove.State each : List.of(PlannedMove.State.WAITING, PlannedMove.State.MOVING,
+        PlannedMove.State.FAILED)) {
+      Gauge.builder("ferry.cluster.planned.moves", maintenance, it -> it.count(each))
+          .tag("state", each.name().toLowerCase(Locale.ROOT))
+          .description("Moves of drains, fail-backs and rebalancing, by state").register(registry);
+    }
+  }
+
   /** Shows until when this coordinator's certificate is taken by others. */
   public void observeCertificate(Supplier<Instant> notAfter) {
     meters.observeCertificate(notAfter);
@@ -105,6 +119,7 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     calls.preregisterService(ClusterGrpc.getServiceDescriptor());
     calls.preregisterService(AccessGrpc.getServiceDescriptor());
     calls.preregisterService(AvailabilityGrpc.getServiceDescriptor());
+    calls.preregisterService(MaintenanceGrpc.getServiceDescriptor());
     calls.preregisterService(HostRegistryGrpc.getServiceDescriptor());
     calls.preregisterService(OwnershipGrpc.getServiceDescriptor());
     return calls;

@@ -31,6 +31,7 @@ final class MovePrerequisites {
       throw new RequestException(Kind.REFUSED, "VM %s is on host %s already; name another one", name, destination.id());
     }
     Eligibility.requireUp(destination);
+    eligibility.requireOpen(destination);
     checkStorage(row, destination, move);
     Eligibility.requireRoom(destination, row.record().getSpec(), "name another host");
   }

@@ -30,6 +30,11 @@ public record PlacementVm(String name, long memoryBytes, String host, String sto
     this(name, memoryBytes, host, storage, priority, prefer, apartFrom, "");
   }
 
+  /** The same, where it needs that storage, too. */
+  public PlacementVm needing(String otherStorage) {
+    return new PlacementVm(name, memoryBytes, host, otherStorage, priority, prefer, apartFrom, arrivingAt);
+  }
+
   /** The same, with a priority below all that operators can give. */
   public PlacementVm afterAllOthers() {
     return new PlacementVm(name, memoryBytes, host, storage, -1, prefer, apartFrom, arrivingAt);

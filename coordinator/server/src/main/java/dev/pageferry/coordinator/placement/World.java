@@ -23,6 +23,13 @@ public record World(List<PlacementHost> hosts, List<PlacementVm> vms) {
         vms.stream().filter(each -> !each.host().equals(deadHost)).toList());
   }
 
+  /** The same where that host takes nothing. */
+  public World closed(String host, String reason) {
+    return new World(hosts.stream().map(each -> each.name().equals(host) && each.trouble().isEmpty()
+        ? each.inTrouble(reason)
+        : each).toList(), vms);
+  }
+
   private long comingFrom(String source, String destination) {
     return on(source).stream().filter(each -> each.arrivingAt().equals(destination))
         .mapToLong(PlacementVm::memoryBytes).sum();

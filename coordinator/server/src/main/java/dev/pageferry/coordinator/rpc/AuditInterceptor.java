@@ -28,7 +28,7 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final String VALIDATION = "Validate";
   /** Beside those of the Cluster service that are carried out once. */
   private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION,
-      "BackUp", "ArmHa");
+      "BackUp", "ArmHa", "DrainHost", "ActivateHost", "Rebalance", "NoteRolling");
 
   private final AuditLog audit;
 

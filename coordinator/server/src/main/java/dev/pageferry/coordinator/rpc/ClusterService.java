@@ -51,6 +51,7 @@ import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RepairRecordsRequest;
@@ -116,7 +117,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
     CoordinatorReplies.answer(observer, () -> {
       ListHostsResponse.Builder response = Lists
-          .hosts(inventory.list().stream().map(ClusterService::host).toList(), request).setCoordinatorVersion(version);
+          .hosts(inventory.list().stream().map(this::host).toList(), request).setCoordinatorVersion(version);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
     });
@@ -154,9 +155,9 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     });
   }
 
-  private static Host host(HostInventory.Host host) {
+  private Host host(HostInventory.Host host) {
     Host.Builder message = Host.newBuilder().setId(host.id().value())
-        .setState(host.isUp() ? Host.State.UP : Host.State.DOWN)
+        .setState(state(host))
         .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
         .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
         .setVms(host.vms().size()).setVersion(host.record().getVersion())
@@ -168,6 +169,15 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
       message.setStorageId(host.record().getStorageId());
     }
     return message.build();
+  }
+
+  private Host.State state(HostInventory.Host host) {
+    if (!host.isUp()) {
+      return Host.State.DOWN;
+    }
+    return inventory.plans().drain(host.id()).map(each -> each.getState() == MovePlan.State.COMPLETED
+        ? Host.State.MAINTENANCE
+        : Host.State.DRAINING).orElse(Host.State.UP);
   }
 
   private RequestedChange change() {

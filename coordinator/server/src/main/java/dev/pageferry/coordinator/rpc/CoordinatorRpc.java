@@ -19,6 +19,7 @@ import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.HostRemoval;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
+import dev.pageferry.coordinator.maintenance.Maintenance;
 import dev.pageferry.coordinator.membership.Membership;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -31,6 +32,7 @@ import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
 import dev.pageferry.proto.registry.v1.OwnershipGrpc;
@@ -79,6 +81,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @param backup gives the records away
    * @param deaths tells what would become of VMs if hosts stopped
    * @param failover has VMs run again whose hosts stopped
+   * @param maintenance empties hosts, and fills them
    * @param validation tells whether the cluster is fit
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
@@ -89,7 +92,7 @@ public final class CoordinatorRpc implements AutoCloseable {
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
       Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation,
-      BackupService backup, HostDeaths deaths, Failover failover)
+      BackupService backup, HostDeaths deaths, Failover failover, Maintenance maintenance)
       throws IOException {
     this.probe = probe;
     NettyServerBuilder builder = GuardedServers.listeningOn(address, port);
@@ -118,6 +121,7 @@ public final class CoordinatorRpc implements AutoCloseable {
         .addService(ServerInterceptors.intercept(new ValidationService(validation), audit))
         .addService(ServerInterceptors.intercept(backup, audit))
         .addService(ServerInterceptors.intercept(new AvailabilityService(deaths, failover), audit))
+        .addService(ServerInterceptors.intercept(new MaintenanceService(maintenance), audit))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))
@@ -138,7 +142,7 @@ public final class CoordinatorRpc implements AutoCloseable {
     ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     List.of("", ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME,
         OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME, BackupGrpc.SERVICE_NAME,
-        AvailabilityGrpc.SERVICE_NAME)
+        AvailabilityGrpc.SERVICE_NAME, MaintenanceGrpc.SERVICE_NAME)
         .forEach(service -> health.setStatus(service, status));
   }
 

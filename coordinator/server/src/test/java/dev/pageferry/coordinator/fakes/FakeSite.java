@@ -8,6 +8,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.HostInspector;
+import dev.pageferry.coordinator.availability.Evacuation;
 import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.availability.HostDeaths;
@@ -15,6 +16,7 @@ import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
+import dev.pageferry.coordinator.maintenance.Maintenance;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
@@ -236,6 +238,12 @@ public final class FakeSite implements AutoCloseable {
 
   public HostDeaths deaths() {
     return new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
+  }
+
+  /** Carries planned work out, one move at a time. */
+  public Maintenance maintenance() {
+    return new Maintenance(inventory, ledger, migrations, new Evacuation(inventory, ledger, agents, Scheduler.SYSTEM),
+        Scheduler.SYSTEM, new SecureRandom(), 1);
   }
 
   /** Has VMs run again, armed. */

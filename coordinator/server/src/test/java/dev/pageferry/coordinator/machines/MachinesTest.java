@@ -7,7 +7,7 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.FakeSite;
-import dev.pageferry.coordinator.inventory.HostInventory.Content;
+import dev.pageferry.coordinator.inventory.HostContent;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.agent.v1.CreateVmRequest;
@@ -161,7 +161,7 @@ class MachinesTest extends MachinesFixture {
   void aVmThatComesToItsOwnerAndDoesNotRunThereYetHasNotFailed() throws RequestException {
     site.createVm("db", "a");
     site.agent("a").lose(site.vmId("db").value());
-    Content arriving = new Content(List.of(), List.of(), Set.of(site.vmId("db")));
+    HostContent arriving = new HostContent(List.of(), List.of(), Set.of(site.vmId("db")));
     for (int i = 0; i < 3; i++) {
       site.inventory().heartbeat(new HostId("a"), site.incarnation("a"), 1, arriving);
     }

@@ -10,7 +10,7 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.coordinator.agents.AgentException;
 import dev.pageferry.coordinator.fakes.Reports;
 import dev.pageferry.coordinator.fakes.SiteFixture;
-import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.inventory.HostContent;
 import dev.pageferry.coordinator.ownership.OwnershipEvent;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Decision;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Outcome;
@@ -258,7 +258,7 @@ class MigrationSupervisorTest extends SiteFixture {
     site.register("b");
     HostId b = new HostId("b");
     site.inventory().heartbeat(b, site.incarnation("b"), 0,
-        new HostInventory.Content(List.of(), List.of(), Set.of(site.vmId("db"))));
+        new HostContent(List.of(), List.of(), Set.of(site.vmId("db"))));
     long asked = site.agent("b").count("incomingState");
     await().until(() -> site.agent("b").count("incomingState") > asked + 1);
     assertThat(site.migrations().show(accepted.getId()).getState()).isNotEqualTo(Migration.State.FAILED);

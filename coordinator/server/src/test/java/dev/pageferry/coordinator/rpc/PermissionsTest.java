@@ -18,6 +18,7 @@ import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RevokeMemberRequest;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
@@ -66,14 +67,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(120)
 class PermissionsTest {
   private static final List<ServiceDescriptor> SERVICES = List.of(ClusterGrpc.getServiceDescriptor(),
-      AccessGrpc.getServiceDescriptor(), AvailabilityGrpc.getServiceDescriptor(), ValidationGrpc.getServiceDescriptor(),
+      AccessGrpc.getServiceDescriptor(), AvailabilityGrpc.getServiceDescriptor(),
+      MaintenanceGrpc.getServiceDescriptor(),
+      ValidationGrpc.getServiceDescriptor(),
       BackupGrpc.getServiceDescriptor(),
       HostRegistryGrpc.getServiceDescriptor(),
       OwnershipGrpc.getServiceDescriptor(), HealthGrpc.getServiceDescriptor(),
       ServerReflectionGrpc.getServiceDescriptor());
   private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
       "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI", "PlaceVm", "CheckHa",
-      "GetHaStatus");
+      "GetHaStatus", "GetPlan", "ListPlans");
 
   @TempDir
   Path directory;
@@ -158,7 +161,7 @@ class PermissionsTest {
     String name = method.substring(service.length() + 1);
     return switch (service) {
       case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME,
-          BackupGrpc.SERVICE_NAME, AvailabilityGrpc.SERVICE_NAME ->
+          BackupGrpc.SERVICE_NAME, AvailabilityGrpc.SERVICE_NAME, MaintenanceGrpc.SERVICE_NAME ->
         READS.contains(name)
             ? Set.of(Role.OPERATOR, Role.VIEWER)
             : Set.of(Role.OPERATOR);

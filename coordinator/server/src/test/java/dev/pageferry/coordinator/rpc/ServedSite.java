@@ -70,7 +70,7 @@ final class ServedSite implements AutoCloseable {
         new Validation(site.inventory(), site.ledger(), new SilentInspector(), credentials, "dev", Scheduler.SYSTEM,
             new Random(9)),
         new BackupService(site.store(), "dev", Scheduler.SYSTEM), site.deaths(),
-        site.failover(new SilentInspector()));
+        site.failover(new SilentInspector()), site.maintenance());
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 

@@ -1,0 +1,131 @@
+package dev.pageferry.ferry.command;
+
+import dev.pageferry.common.concurrent.Backoff;
+import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.ferry.session.Failure;
+import dev.pageferry.ferry.session.Session;
+import dev.pageferry.ferry.session.Surroundings;
+import dev.pageferry.ferry.view.PlanText;
+import dev.pageferry.ferry.view.ProgressDisplay;
+import dev.pageferry.proto.cluster.v1.GetPlanRequest;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
+import dev.pageferry.proto.cluster.v1.MovePlan;
+import dev.pageferry.proto.cluster.v1.PlannedMove;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * Follows planned work to its end. It goes on without whoever follows it, and a coordinator that goes away is waited for: the next one
+ * goes on with it. Ctrl-C ends the watching only.
+ */
+final class PlanWatch {
+  private static final Duration INTERVAL = Duration.ofMillis(300);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+  private final Session session;
+  private final Set<String> told = new HashSet<>();
+
+  PlanWatch(Session session) {
+    this.session = session;
+  }
+
+  /** Asks the coordinator about planned work; agents may be asked meanwhile. */
+  static MovePlan ask(Session session, Function<MaintenanceBlockingStub, MovePlan> rpc) {
+    return session.connection().patiently(stub -> rpc.apply(MaintenanceGrpc.newBlockingStub(stub.getChannel())));
+  }
+
+  /** Follows it, prints what became of it, and gives the exit code. */
+  int run(MovePlan begun) {
+    MovePlan end = follow(begun);
+    session.output().document(end, palette -> PlanText.of(end, palette));
+    requireCompleted(end);
+    return ExitCode.DONE;
+  }
+
+  static void requireCompleted(MovePlan end) {
+    if (end.getState() != MovePlan.State.COMPLETED) {
+      throw new Failure(ExitCode.FAILED, "%s; nothing was lost, they run where they were; see why above, and repeat it"
+          .formatted(end.getReason()));
+    }
+  }
+
+  /** @return as it ended */
+  MovePlan follow(MovePlan begun) {
+    MovePlan now = begun;
+    try (ProgressDisplay display = session.progress(true);
+        Surroundings.Registration _ = session.surroundings().interrupts().register(() -> detached(begun))) {
+      while (now.getState() == MovePlan.State.RUNNING) {
+        tell(now, display);
+        pause(INTERVAL, begun);
+        now = again(begun, display);
+      }
+      tell(now, display);
+    }
+    return now;
+  }
+
+  private void tell(MovePlan now, ProgressDisplay display) {
+    for (PlannedMove each : now.getMovesList()) {
+      boolean isOver = each.getState() != PlannedMove.State.WAITING && each.getState() != PlannedMove.State.MOVING;
+      if (isOver && told.add(each.getVmId() + each.getFrom() + each.getState())) {
+        display.note(PlanText.of(each));
+      }
+    }
+    if (now.getState() == MovePlan.State.RUNNING) {
+      display.show(PlanText.progress(now));
+    }
+  }
+
+  private MovePlan again(MovePlan begun, ProgressDisplay display) {
+    GetPlanRequest request = GetPlanRequest.newBuilder().setId(begun.getId()).build();
+    Backoff backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, new Random());
+    long since = session.surroundings().ticker().nanos();
+    boolean isGone = false;
+    while (true) {
+      try {
+        return session.connection()
+            .read(stub -> MaintenanceGrpc.newBlockingStub(stub.getChannel())
+                .withDeadline(stub.getCallOptions().getDeadline()).getPlan(request));
+      } catch (Failure e) {
+        boolean isOver = session.surroundings().ticker().nanos() - since >= PATIENCE.toNanos();
+        if (e.exitCode() != ExitCode.UNREACHABLE || isOver) {
+          throw e.exitCode() == ExitCode.UNREACHABLE
+              ? new Failure(ExitCode.IN_DOUBT,
+                  "cannot reach the coordinator at %s; no answer for %d s; it goes on with plan %s once it runs, look later with 'ferry plan show %s'"
+                      .formatted(session.connection().coordinator(), PATIENCE.toSeconds(), begun.getId(),
+                          begun.getId()),
+                  e)
+              : e;
+        }
+      }
+      if (!isGone) {
+        isGone = true;
+        display.note("lost the coordinator at %s; trying to reach it for %d s"
+            .formatted(session.connection().coordinator(), PATIENCE.toSeconds()));
+      }
+      pause(backoff.next(), begun);
+      session.connection().reconnect();
+    }
+  }
+
+  private void pause(Duration time, MovePlan begun) {
+    try {
+      session.surroundings().pause().sleep(time);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Failure(ExitCode.IN_DOUBT, "interrupted; plan %s goes on; look with 'ferry plan show %s'"
+          .formatted(begun.getId(), begun.getId()), e);
+    }
+  }
+
+  private void detached(MovePlan begun) {
+    session.output().message("detached; plan %s goes on; 'ferry plan watch %s' follows it"
+        .formatted(begun.getId(), begun.getId()));
+  }
+}

@@ -1,0 +1,48 @@
+package dev.pageferry.ferry.command;
+
+import dev.pageferry.ferry.session.ExitCode;
+import dev.pageferry.ferry.session.Failure;
+import dev.pageferry.ferry.session.Session;
+import dev.pageferry.ferry.view.PlanText;
+import dev.pageferry.proto.cluster.v1.MovePlan;
+import dev.pageferry.proto.cluster.v1.RebalanceRequest;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code ferry rebalance}. */
+@Command(name = "rebalance", sortOptions = false,
+    description = "Moves VMs from hosts with little free memory to hosts with much.",
+    footer = {"",
+        "Moves that gain little are left alone, and so are VMs that are on the first host of their --prefer. What 'ferry vm set'",
+        "keeps apart stays apart."})
+public final class RebalanceCommand implements Callable<Integer> {
+  private final Session.Opener ferry;
+
+  @Option(names = "--dry-run", description = "Only says what would be.")
+  private boolean dryRun;
+
+  @Mixin
+  private final PlanOptions plan = new PlanOptions();
+
+  public RebalanceCommand(Session.Opener ferry) {
+    this.ferry = ferry;
+  }
+
+  @Override
+  public Integer call() {
+    if (dryRun && plan.detach()) {
+      throw new Failure(ExitCode.USAGE, "--dry-run begins nothing; leave --detach out");
+    }
+    RebalanceRequest request = RebalanceRequest.newBuilder().setDryRun(dryRun).build();
+    return ferry.inSession(session -> {
+      MovePlan begun = PlanWatch.ask(session, stub -> stub.rebalance(request));
+      if (dryRun) {
+        session.output().document(begun, palette -> PlanText.of(begun, palette));
+        return ExitCode.DONE;
+      }
+      return plan.follow(session, begun);
+    });
+  }
+}

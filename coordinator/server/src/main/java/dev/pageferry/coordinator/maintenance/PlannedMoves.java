@@ -1,0 +1,143 @@
+package dev.pageferry.coordinator.maintenance;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.migration.FailureCode;
+import dev.pageferry.coordinator.migration.MigrationSupervisor;
+import dev.pageferry.coordinator.plans.MovePlans;
+import dev.pageferry.coordinator.request.RequestException;
+import dev.pageferry.coordinator.request.RequestException.Kind;
+import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
+import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
+import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.MovePlan;
+import dev.pageferry.proto.cluster.v1.PlannedMove;
+import dev.pageferry.proto.cluster.v1.PlannedMove.State;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The migrations of plans: begun, followed, tried again. What a migration is asked for under follows from its plan and how many there were
+ * before, and is in the records ahead of it: a coordinator that starts asks again, and finds it.
+ */
+final class PlannedMoves {
+  private static final Logger log = LoggerFactory.getLogger(PlannedMoves.class);
+  static final int MOST_ATTEMPTS = 4;
+  /** From then on a VM that can goes through a file. */
+  private static final int LIVE_ATTEMPTS = 2;
+  private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
+
+  private final MigrationSupervisor migrations;
+  private final MovePlans plans;
+  private final Scheduler scheduler;
+  /** On the scheduler's clock, by plan and VM. */
+  private final Map<String, Long> notBefore = new ConcurrentHashMap<>();
+
+  PlannedMoves(MigrationSupervisor migrations, MovePlans plans, Scheduler scheduler) {
+    this.migrations = migrations;
+    this.plans = plans;
+    this.scheduler = scheduler;
+  }
+
+  /** Brings those that are under way up to date. */
+  void follow(MovePlan.Builder plan) {
+    for (PlannedMove.Builder move : plan.getMovesBuilderList()) {
+      if (move.getState() == State.MOVING) {
+        migrationOf(plan, move).ifPresent(migration -> heard(plan, move, migration));
+      }
+    }
+  }
+
+  private void heard(MovePlan.Builder plan, PlannedMove.Builder move, Migration migration) {
+    switch (migration.getState()) {
+      case COMPLETED -> {
+        move.setState(State.MOVED).setSeconds(migration.getTotalSeconds()).clearReason();
+        if (migration.hasBlackoutSeconds()) {
+          move.setBlackoutSeconds(migration.getBlackoutSeconds());
+        }
+        log.info("plan={} vm={} {} -> {} moved", plan.getId(), move.getVm(), move.getFrom(), move.getTo());
+      }
+      case FAILED -> {
+        String code = migration.getFailure().getCode();
+        boolean isHopeless = code.equals(FailureCode.STALLED.name()) || code.equals(FailureCode.TIMED_OUT.name());
+        failed(plan, move, "%s: %s".formatted(code, migration.getFailure().getMessage()), isHopeless);
+      }
+      case CANCELLED -> move.setState(State.FAILED).setReason("its migration was cancelled");
+      case IN_DOUBT -> move.setReason("it is in doubt: " + migration.getFailure().getMessage());
+      case QUEUED, RUNNING, STATE_UNSPECIFIED, UNRECOGNIZED -> {
+        // It goes on.
+      }
+    }
+  }
+
+  /** Empty: there is none after all. */
+  private Optional<Migration> migrationOf(MovePlan.Builder plan, PlannedMove.Builder move) {
+    if (move.getMigrationId().isEmpty()) {
+      // The coordinator ended before it knew of it, or before there was one.
+      return ask(plan, move);
+    }
+    try {
+      return Optional.of(migrations.show(move.getMigrationId()));
+    } catch (RequestException e) {
+      failed(plan, move, e.getMessage(), false);
+      return Optional.empty();
+    }
+  }
+
+  /** Whether it may be tried now. */
+  boolean isDue(MovePlan.Builder plan, PlannedMove.Builder move) {
+    Long until = notBefore.get(key(plan, move));
+    return until == null || scheduler.nanos() - until >= 0;
+  }
+
+  private static String key(MovePlan.Builder plan, PlannedMove.Builder move) {
+    return plan.getId() + "/" + move.getVmId();
+  }
+
+  /** Begins the migration of a move that waits. */
+  void begin(MovePlan.Builder plan, PlannedMove.Builder move) {
+    move.setState(State.MOVING).setAttempts(move.getAttempts() + 1).clearMigrationId();
+    plans.put(plan.build());
+    Optional<Migration> _ = ask(plan, move);
+  }
+
+  private Optional<Migration> ask(MovePlan.Builder plan, PlannedMove.Builder move) {
+    String id = "%s/%s/%d".formatted(plan.getId(), move.getVmId(), move.getAttempts());
+    try {
+      Migration migration = move.getQuick()
+          ? migrations.start(
+              MigrateQuickRequest.newBuilder().setName(move.getVm()).setTo(move.getTo()).setRequestId(id).build())
+          : migrations.start(
+              MigrateLiveRequest.newBuilder().setName(move.getVm()).setTo(move.getTo()).setRequestId(id).build());
+      move.setMigrationId(migration.getId());
+      return Optional.of(migration);
+    } catch (RequestException e) {
+      boolean isNothingTried = e.kind() == Kind.FROZEN || e.kind() == Kind.FAILED;
+      if (isNothingTried) {
+        move.setAttempts(move.getAttempts() - 1);
+      }
+      failed(plan, move, e.getMessage(), false);
+      return Optional.empty();
+    }
+  }
+
+  private void failed(MovePlan.Builder plan, PlannedMove.Builder move, String why, boolean isHopeless) {
+    log.warn("plan={} vm={} {} -> {} not moved (attempt {} of {}): {}", plan.getId(), move.getVm(), move.getFrom(),
+        move.getTo(), move.getAttempts(), MOST_ATTEMPTS, why);
+    move.setState(move.getAttempts() >= MOST_ATTEMPTS ? State.FAILED : State.WAITING).setReason(why);
+    if (!move.getFallback().isEmpty() && (isHopeless || move.getAttempts() >= LIVE_ATTEMPTS)) {
+      move.setQuick(true);
+    }
+    Duration pause = Duration.ofSeconds(1L << Math.clamp(move.getAttempts(), 0, 5));
+    notBefore.put(key(plan, move),
+        scheduler.nanos() + (pause.compareTo(LONGEST_WAIT) < 0 ? pause : LONGEST_WAIT).toNanos());
+  }
+
+  /** Forgets what was noted for a plan that has ended. */
+  void forget(MovePlan.Builder plan) {
+    plan.getMovesBuilderList().forEach(each -> notBefore.remove(key(plan, each)));
+  }
+}
