@@ -210,7 +210,8 @@ final class Agent implements RunningServer {
   private static QemuKind machinesOfQemu(AgentConfig config, Incarnation incarnation, HostMemory memory,
       GuestDisks disks, HostNetwork network) {
     QemuPaths paths = new QemuPaths(config.hostId().value(), config.qemu(), config.ramDirectory(),
-        config.allowed(), config.allowedQemuOptions(), QemuPaths.FIRMWARE);
+        config.storage().map(SharedStorage::keepers), config.allowed(), config.allowedQemuOptions(),
+        QemuPaths.FIRMWARE);
     return new QemuKind(memory, disks, network, paths, incarnation, config.keepGuests(),
         config.writtenPages(), Scheduler.SYSTEM);
   }

@@ -1,7 +1,9 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.agent.os.HeldLock;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Deadline;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
@@ -95,6 +97,7 @@ public final class SharedStorage implements AutoCloseable {
     this.root = root;
     this.leases = new LeaseDirectory(made(root, "leases"), environment.locks());
     this.savedStates = made(root, "saved");
+    Path _ = made(root, keepers(root).getFileName().toString());
     this.disks = new DiskDirectory(root, Clock.systemUTC(), devices, environment.passThrough());
     this.id = identify(root);
     this.clock = environment.clock();
@@ -191,6 +194,27 @@ public final class SharedStorage implements AutoCloseable {
   public HostSign look(String host, String incarnation) throws IOException {
     requireThere();
     return looks.look(host, incarnation);
+  }
+
+  /**
+   * Which VMs a host's keepers have a machine of, whether or not its agent lives. Whoever keeps one has a file locked there, {@code HOST.VM}, by
+   * flock(2).
+   *
+   * @throws IOException if the storage does not tell
+   */
+  public List<VmId> kept(String host, List<VmId> vms) throws IOException {
+    List<VmId> kept = new ArrayList<>();
+    for (VmId each : vms) {
+      if (HeldLock.isHeld(keepers(root).resolve(host + "." + each))) {
+        kept.add(each);
+      }
+    }
+    return kept;
+  }
+
+  /** Where they are, on a storage. */
+  public static Path keepers(Path root) {
+    return root.resolve("keepers");
   }
 
   /** Where states of saved VMs are. */

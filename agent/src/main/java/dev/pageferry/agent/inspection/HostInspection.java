@@ -7,6 +7,7 @@ import dev.pageferry.agent.migration.ProtocolVersion;
 import dev.pageferry.agent.os.Linux;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Deadline;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.proto.agent.v1.CertificateFacts;
@@ -152,6 +153,18 @@ public final class HostInspection {
   public HostSign lookAt(HostId host, String incarnation) throws IOException, InterruptedException {
     SharedStorage shared = storage();
     return looks.call("the storage " + shared.root(), STORAGE_ANSWERS, () -> shared.look(host.value(), incarnation));
+  }
+
+  /**
+   * Which of these VMs another host's keepers have a machine of.
+   *
+   * @throws IOException if the storage does not tell, or there is none
+   */
+  public List<VmId> kept(HostId host, List<VmId> vms) throws IOException, InterruptedException {
+    SharedStorage shared = storage();
+    return vms.isEmpty()
+        ? List.of()
+        : looks.call("the storage " + shared.root(), STORAGE_ANSWERS, () -> shared.kept(host.value(), vms));
   }
 
   /** @throws IOException with the reason if that step fails, or there is no storage */

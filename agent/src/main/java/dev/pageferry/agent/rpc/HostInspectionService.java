@@ -6,6 +6,7 @@ import dev.pageferry.agent.transport.LinkMeter;
 import dev.pageferry.agent.transport.LinkPasses;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeRequest;
 import dev.pageferry.proto.agent.v1.ExpectLinkProbeResponse;
 import dev.pageferry.proto.agent.v1.HostFacts;
@@ -19,6 +20,7 @@ import dev.pageferry.proto.agent.v1.StorageTrial;
 import dev.pageferry.proto.agent.v1.StorageTried;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.List;
 
 /** What the coordinator asks to find out whether this host is fit to take part in moves. Each call may block. */
 public final class HostInspectionService extends HostInspectionGrpc.HostInspectionImplBase {
@@ -75,13 +77,16 @@ public final class HostInspectionService extends HostInspectionGrpc.HostInspecti
   @Override
   public void lookAtHost(LookAtHostRequest request, StreamObserver<HostSigns> observer) {
     AgentReplies.answer(observer, () -> {
-      HostSign sign = inspection.lookAt(new HostId(request.getHost()), request.getIncarnation());
+      HostId host = new HostId(request.getHost());
+      HostSign sign = inspection.lookAt(host, request.getIncarnation());
+      // After its agent was found: a keeper that ends now is not needed any more.
+      List<VmId> kept = inspection.kept(host, request.getVmIdsList().stream().map(VmId::new).toList());
       return HostSigns.newBuilder().setReason(sign.reason()).setVerdict(switch (sign.verdict()) {
         case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
         case LIVES -> HostSigns.Verdict.LIVES;
         case WAITING -> HostSigns.Verdict.WAITING;
         case GONE -> HostSigns.Verdict.GONE;
-      }).build();
+      }).addAllKept(kept.stream().map(VmId::value).toList()).build();
     });
   }
 }

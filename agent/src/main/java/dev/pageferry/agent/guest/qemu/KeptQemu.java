@@ -57,13 +57,21 @@ final class KeptQemu {
   }
 
   /**
+   * How a QEMU is kept.
+   *
+   * @param patience how long it lives without an agent, in whole seconds
+   * @param lock what its keeper has locked meanwhile, so that other hosts see it; empty: nothing
+   */
+  record Terms(Duration patience, Optional<Path> lock) {
+  }
+
+  /**
    * Starts one, in place of any that was in that directory and has ended.
    *
    * @param command QEMU and its arguments
-   * @param patience how long it lives without an agent, in whole seconds
    * @throws IOException with what it said, if it ends at once
    */
-  static KeptQemu start(List<String> command, MachineFiles files, Duration patience, Scheduler scheduler)
+  static KeptQemu start(List<String> command, MachineFiles files, Terms terms, Scheduler scheduler)
       throws IOException, InterruptedException {
     for (Path left : List.of(files.pids(), files.leash(), files.ended(), files.run())) {
       Files.deleteIfExists(left);
@@ -71,7 +79,7 @@ final class KeptQemu {
     Files.write(files.keeper(), script());
     // In a session of its own: what a terminal sends to the agent is not for guests.
     List<String> argv = new ArrayList<>(List.of("setsid", "sh", files.keeper().toString(), files.directory().toString(),
-        String.valueOf(patience.toSeconds())));
+        String.valueOf(terms.patience().toSeconds()), terms.lock().map(Path::toString).orElse("-")));
     argv.addAll(command);
     Process started = new ProcessBuilder(argv).redirectErrorStream(true).redirectOutput(files.log().toFile())
         .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile())).start();

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -24,10 +25,11 @@ import java.util.TreeSet;
  * @param ramDirectory a tmpfs, where each machine has a directory of its own: its memory and its sockets
  * @param allowed files that operators may name
  * @param allowedOptions of QEMU, which operators may add to machines
+ * @param keepers a directory on shared storage: who keeps a machine has a file locked there; empty: this host has no storage
  * @param firmware directories of descriptions of firmware; of two with one name that of the later directory counts
  */
-public record QemuPaths(String host, String binary, Path ramDirectory, AllowedPaths allowed, Set<String> allowedOptions,
-    List<Path> firmware) {
+public record QemuPaths(String host, String binary, Path ramDirectory, Optional<Path> keepers, AllowedPaths allowed,
+    Set<String> allowedOptions, List<Path> firmware) {
   /** Of packages, and what the machine's administrator puts in their place. Source: QEMU's {@code docs/interop/firmware.json}. */
   public static final List<Path> FIRMWARE = List.of(Path.of("/usr/share/qemu/firmware"),
       Path.of("/etc/qemu/firmware"));
@@ -43,6 +45,11 @@ public record QemuPaths(String host, String binary, Path ramDirectory, AllowedPa
 
   Path directoryOf(VmId vm) {
     return ramDirectory.resolve(PREFIX + host + "-" + vm.value());
+  }
+
+  /** What a machine's keeper has locked, so that other hosts see that it is kept. */
+  Optional<Path> keeperLock(VmId vm) {
+    return keepers.map(each -> each.resolve(host + "." + vm.value()));
   }
 
   /** For memory that no machine has: a directory of that agent's. */

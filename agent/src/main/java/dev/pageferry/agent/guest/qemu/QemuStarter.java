@@ -36,7 +36,7 @@ record QemuStarter(QemuPaths paths, Incarnation agent, Duration patience, Writte
     if (spec.uefi().isPresent()) {
       command.addAll(uefi(paths.firmwareOf(spec), files));
     }
-    return KeptQemu.start(command, files, patience, scheduler);
+    return KeptQemu.start(command, files, new KeptQemu.Terms(patience, paths.keeperLock(spec.id())), scheduler);
   }
 
   /**

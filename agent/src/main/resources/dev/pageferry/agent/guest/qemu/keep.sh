@@ -6,20 +6,29 @@
 # An agent that has just come says "here", and QEMU waits until it knows that the VM is its own, and says "go". With "end" it is
 # over.
 #
-# sh keep DIRECTORY SECONDS QEMU ARGUMENT...
+# Meanwhile this process has a file on shared storage locked, so that hosts which share it see that the machine is kept, and do not
+# start its VM elsewhere. The machine has no effects without an agent: the lock keeps it for its next one, and nothing is lost without.
+#
+# sh keep DIRECTORY SECONDS LOCK|- QEMU ARGUMENT...
 directory=$1
 patience=$2
-shift 2
+lock=$3
+shift 3
 trap '' HUP INT QUIT TERM
 mkfifo -m 600 "$directory/leash" || exit 1
 # For a moment both ends are open here: else this would wait for the agent, and be there for ever if that ended now.
 exec 4<>"$directory/leash" 3<"$directory/leash" 4>&-
+# Whatever becomes of the file, the machine runs. One that went before may have it for a moment yet.
+if [ "$lock" != - ] && true >>"$lock"; then
+  exec 9>>"$lock"
+  flock --exclusive --wait 2 9 || echo "$lock is not locked: other hosts do not see that this machine is kept" >&2
+fi
 # What the agent has for --uplink is not for guests.
 drop=''
 grep -q '^CapAmb:[[:space:]]*0*$' /proc/self/status 2>/dev/null || drop='--inh-caps=-net_raw --ambient-caps=-net_raw'
 # If this process ends before that is set, nobody tells QEMU any more: so it is not begun then.
 # shellcheck disable=SC2016,SC2086 # the inner shell replaces these; options are words
-setpriv --pdeathsig KILL $drop -- sh -c '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"' sh "$$" "$@" 3<&- </dev/null &
+setpriv --pdeathsig KILL $drop -- sh -c '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"' sh "$$" "$@" 3<&- 9>&- </dev/null &
 qemu=$!
 echo "$$ $qemu" >"$directory/pids.new" && mv "$directory/pids.new" "$directory/pids"
 # Less than nothing: the agent that starts QEMU takes a moment until it has its end. That is looked for often, so that what it says is
@@ -35,10 +44,10 @@ while kill -0 "$qemu" 2>/dev/null; do
       *) break ;;
     esac
   elif [ "$away" -lt 0 ]; then
-    sleep 0.05
+    sleep 0.05 9>&-
     away=$((away + 1))
   elif [ "$away" -lt "$patience" ]; then
-    sleep 1
+    sleep 1 9>&-
     away=$((away + 1))
     [ "$away" -ne 4 ] || kill -STOP "$qemu"
   else
@@ -52,4 +61,5 @@ wait "$qemu"
 code=$?
 # The directory may be gone by now.
 { echo "$code" >"$directory/ended"; } 2>/dev/null
+[ "$lock" = - ] || rm -f "$lock"
 exit "$code"

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -68,7 +69,7 @@ class QemuAbilitiesTest {
   }
 
   private QemuPaths paths(String binary) {
-    return new QemuPaths("host-a", binary, directory, AllowedPaths.of(List.of()), Set.of(),
+    return new QemuPaths("host-a", binary, directory, Optional.empty(), AllowedPaths.of(List.of()), Set.of(),
         List.of(directory.resolve("firmware")));
   }
 

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -32,7 +33,8 @@ class QemuPathsTest {
   }
 
   private QemuPaths paths(String binary, Path... directories) {
-    return new QemuPaths("host-a", binary, directory, AllowedPaths.of(List.of(directories)), Set.of("rtc"), List.of());
+    return new QemuPaths("host-a", binary, directory, Optional.empty(), AllowedPaths.of(List.of(directories)),
+        Set.of("rtc"), List.of());
   }
 
   @Test

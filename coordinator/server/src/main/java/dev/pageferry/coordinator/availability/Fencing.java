@@ -18,6 +18,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -82,11 +84,17 @@ final class Fencing {
   void lookAtStorage(List<Row> rows, Scheduler scheduler) throws InterruptedException {
     List<Host> heard = hosts.stream().filter(each -> isHeard(inventory, each.id(), each.incarnation())).toList();
     Map<Owner, Host> silent = new HashMap<>();
-    rows.forEach(each -> toLookAt(each.record()).ifPresent(host -> silent.put(Owner.of(each.record()), host)));
+    Map<Owner, Set<String>> machines = new HashMap<>();
+    for (Row each : rows) {
+      toLookAt(each.record()).ifPresent(host -> silent.put(Owner.of(each.record()), host));
+      if (each.record().getSpec().hasQemu()) {
+        machines.computeIfAbsent(Owner.of(each.record()), _ -> new TreeSet<>()).add(each.id().value());
+      }
+    }
     List<Task> tasks = new ArrayList<>();
     silent.forEach((owner, host) -> tasks.add(scheduler.start("looks-at-" + owner.host(), () -> {
       try {
-        signs.put(owner, looks.look(host, owner.incarnation(), heard));
+        signs.put(owner, looks.look(host, owner.incarnation(), machines.getOrDefault(owner, Set.of()), heard));
       } catch (InterruptedException e) {
         scheduler.current().interrupt();
       }
@@ -96,11 +104,11 @@ final class Fencing {
     }
   }
 
-  /** The host of an owner of which storage tells more: of a VM whose agent would have ended with it. */
+  /** The host of an owner of which storage tells more. */
   private Optional<Host> toLookAt(VmRecord record) {
     Incarnation incarnation = new Incarnation(record.getOwnerIncarnation());
     return host(record).filter(host -> !isHeard(inventory, host.id(), incarnation) && !host.isConfirmedDead()
-        && hasDisksOn(host, record) && !record.getSpec().hasQemu());
+        && hasDisksOn(host, record));
   }
 
   private Optional<Host> host(VmRecord record) {
@@ -134,7 +142,7 @@ final class Fencing {
     if (host.get().isConfirmedDead()) {
       return new Finding.Gone("host %s was confirmed dead by an operator".formatted(id));
     }
-    return host.get().incarnation().equals(incarnation) ? ofSilent(host.get(), record) : ofFollowed(host.get(), row);
+    return host.get().incarnation().equals(incarnation) ? ofSilent(host.get(), row) : ofFollowed(host.get(), row);
   }
 
   /** Elsewhere there may be an older copy of its disks, until its owner has opened these. */
@@ -177,12 +185,8 @@ final class Fencing {
         : new Finding.Gone("the agent of host %s was started again, without it".formatted(host.id()));
   }
 
-  private Finding ofSilent(Host host, VmRecord record) {
-    if (record.getSpec().hasQemu()) {
-      return new Finding.NotYet(
-          "host %s is silent, and a machine of QEMU may outlive its agent; if the host is off: 'ferry host confirm-dead %s'"
-              .formatted(host.id(), host.id()));
-    }
+  private Finding ofSilent(Host host, Row row) {
+    VmRecord record = row.record();
     if (!hasDisksOn(host, record)) {
       return new Finding.NotYet(
           "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
@@ -193,6 +197,11 @@ final class Fencing {
       return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
     String reason = "host %s is silent; %s".formatted(host.id(), sign.reason());
+    if (sign.verdict() == Verdict.GONE && sign.kept().contains(row.id().value())) {
+      // It has no effects without its agent: it could be started elsewhere, and loses its memory then.
+      return new Finding.NotYet(
+          "%s; its machine is kept there for the next agent, as long as --keep-guests says".formatted(reason));
+    }
     return sign.verdict() == Verdict.GONE ? new Finding.Gone(reason) : new Finding.NotYet(reason);
   }
 }

@@ -13,8 +13,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 
 /** What hosts tell of another one that is silent, from the storage that they share with it. */
 final class StorageLooks {
@@ -33,20 +35,22 @@ final class StorageLooks {
    * What is known from storage.
    *
    * @param reason for people
+   * @param kept VMs whose machines are kept for the host's next agent
    */
-  record Sign(Verdict verdict, String reason) {
+  record Sign(Verdict verdict, String reason, Set<String> kept) {
   }
 
   /**
    * Asks all that are heard and share its storage, so that each that may get a VM of it has begun to wait its lease out.
    *
+   * @param machines of QEMU among its VMs, by their ids
    * @param hosts that are heard
    */
-  Sign look(Host silent, Incarnation incarnation, List<Host> hosts) throws InterruptedException {
+  Sign look(Host silent, Incarnation incarnation, Set<String> machines, List<Host> hosts) throws InterruptedException {
     List<Host> lookers = hosts.stream().filter(each -> !each.id().equals(silent.id())
         && each.record().getStorageId().equals(silent.record().getStorageId())).toList();
     LookAtHostRequest request = LookAtHostRequest.newBuilder().setHost(silent.id().value())
-        .setIncarnation(incarnation.value()).build();
+        .setIncarnation(incarnation.value()).addAllVmIds(machines).build();
     Map<String, HostSigns> answers = new ConcurrentHashMap<>();
     List<Task> tasks = new ArrayList<>();
     for (Host each : lookers) {
@@ -70,15 +74,17 @@ final class StorageLooks {
 
   /** Where one sees it live nothing else counts: then locks do not hold between all hosts. */
   private static Sign judge(Host silent, Map<String, HostSigns> answers) {
+    Set<String> kept = answers.values().stream().flatMap(each -> each.getKeptList().stream())
+        .collect(Collectors.toSet());
     for (Verdict each : List.of(Verdict.LIVES, Verdict.GONE, Verdict.WAITING, Verdict.VERDICT_UNSPECIFIED)) {
       for (Map.Entry<String, HostSigns> answer : answers.entrySet()) {
         if (answer.getValue().getVerdict() == each) {
           return new Sign(each,
-              "as host %s sees on the storage: %s".formatted(answer.getKey(), answer.getValue().getReason()));
+              "as host %s sees on the storage: %s".formatted(answer.getKey(), answer.getValue().getReason()), kept);
         }
       }
     }
     return new Sign(Verdict.VERDICT_UNSPECIFIED,
-        "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()));
+        "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()), kept);
   }
 }

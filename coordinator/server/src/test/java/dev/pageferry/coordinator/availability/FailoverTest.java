@@ -18,6 +18,7 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
 import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.QemuMachine;
 import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.cluster.v1.Vm;
 import dev.pageferry.proto.records.v1.Restart;
@@ -99,6 +100,27 @@ class FailoverTest extends SiteFixture {
     assertThat(site.row("db").getEpoch()).isEqualTo(2);
     look();
     assertThat(failover.waiting()).isEmpty();
+  }
+
+  @Test
+  void aMachineOfQemuIsRestartedOnceItIsNotKeptForTheNextAgentAnyMore() throws Exception {
+    var _ = site.disks().create(CreateDiskRequest.newBuilder().setName("tux-disk").setSizeBytes(FakeSite.MIB)
+        .setFormat(Disk.Format.RAW).setHost("a").build());
+    Vm tux = site.machines().create(FakeSite.request("tux", "a").toBuilder().clearProgram().addDisks("tux-disk")
+        .setQemu(QemuMachine.newBuilder().setKernel("/boot/vmlinuz")).build());
+    createWithDisk("db");
+    signs.say(Verdict.GONE, "its lock is free");
+    signs.keep(tux.getId(), "another");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertRunsOn("db", "b");
+    assertThat(site.row("tux").getOwnerHost()).isEqualTo("a");
+    assertThat(reason("tux")).contains("its machine is kept there for the next agent");
+
+    signs.keep();
+    look();
+    assertRunsOn("tux", "b");
+    assertThat(site.row("tux").getEpoch()).isEqualTo(2);
   }
 
   @Test

@@ -14,6 +14,7 @@ import dev.pageferry.proto.agent.v1.StorageTrial;
 import dev.pageferry.proto.agent.v1.StorageTried;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -23,6 +24,7 @@ public final class StorageSigns implements HostInspector {
   private final Map<String, HostSigns> own = new ConcurrentHashMap<>();
   private final AtomicInteger looks = new AtomicInteger();
   private volatile HostSigns signs = HostSigns.getDefaultInstance();
+  private volatile Set<String> kept = Set.of();
   private volatile Runnable afterLook = () -> {
   };
 
@@ -35,6 +37,11 @@ public final class StorageSigns implements HostInspector {
   /** What one says of all others from now on. */
   public void says(String host, HostSigns.Verdict verdict, String reason) {
     own.put(FakeSite.address(host), HostSigns.newBuilder().setVerdict(verdict).setReason(reason).build());
+  }
+
+  /** Machines that are kept for the host's next agent, by their ids; of those that are asked for. */
+  public void keep(String... vmIds) {
+    kept = Set.of(vmIds);
   }
 
   /** Happens when an answer is made. */
@@ -51,7 +58,8 @@ public final class StorageSigns implements HostInspector {
   public HostSigns lookAtHost(String address, LookAtHostRequest request) {
     int _ = looks.incrementAndGet();
     afterLook.run();
-    return own.getOrDefault(address, signs);
+    return own.getOrDefault(address, signs).toBuilder()
+        .addAllKept(request.getVmIdsList().stream().filter(kept::contains).toList()).build();
   }
 
   @Override
