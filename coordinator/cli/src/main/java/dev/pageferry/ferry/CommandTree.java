@@ -7,6 +7,7 @@ import dev.pageferry.ferry.command.CertInit;
 import dev.pageferry.ferry.command.CompletionCommand;
 import dev.pageferry.ferry.command.ContextCommands;
 import dev.pageferry.ferry.command.DiskCommands;
+import dev.pageferry.ferry.command.EventsCommand;
 import dev.pageferry.ferry.command.HaCommands;
 import dev.pageferry.ferry.command.HostActivate;
 import dev.pageferry.ferry.command.HostCommands;
@@ -49,7 +50,7 @@ final class CommandTree {
   private static final String COMPLETION = "completion";
   /** In the order of the help. */
   private static final List<String> GROUPS = List.of("host", "vm", "disk", "vtep", "migrate", "migration", "plan",
-      "rebalance", "ha",
+      "rebalance", "ha", "events",
       "records",
       "backup", "restore", "validate",
       "operator", "audit", "whoami",
@@ -93,6 +94,7 @@ final class CommandTree {
       case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostDrain(ferry))
           .addSubcommand(new HostActivate(ferry)).addSubcommand(new HostConfirmDead(ferry));
       case "plan" -> new CommandLine(new PlanCommands(ferry));
+      case "events" -> new CommandLine(new EventsCommand(ferry));
       case "rebalance" -> new CommandLine(new RebalanceCommand(ferry));
       case "vm" -> new CommandLine(new VmCommands(ferry)).addSubcommand(new VmCreate(ferry))
           .addSubcommand(new VmStart(ferry)).addSubcommand(new VmSave(ferry)).addSubcommand(new VmVerify(ferry))

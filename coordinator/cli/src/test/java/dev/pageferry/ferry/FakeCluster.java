@@ -4,6 +4,7 @@ import com.google.protobuf.Message;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.EventsGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import io.grpc.Metadata;
@@ -173,6 +174,7 @@ final class FakeCluster implements AutoCloseable {
         .forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
         .addService(played(ClusterGrpc.getServiceDescriptor()))
         .addService(played(AvailabilityGrpc.getServiceDescriptor()))
+        .addService(played(EventsGrpc.getServiceDescriptor()))
         .addService(played(MaintenanceGrpc.getServiceDescriptor()))
         .addService(played(ValidationGrpc.getServiceDescriptor()))
         .addService(played(BackupGrpc.getServiceDescriptor()));

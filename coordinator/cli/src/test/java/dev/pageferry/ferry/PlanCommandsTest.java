@@ -121,7 +121,7 @@ class PlanCommandsTest extends CommandFixture {
     assertThat(ferry.err()).contains("name one host, or give --rolling");
     assertThat(ferry.run("host", "drain", "a", "b")).isEqualTo(ExitCode.USAGE);
     assertThat(ferry.run("host", "drain", "a", "--then", "true")).isEqualTo(ExitCode.USAGE);
-    assertThat(ferry.err()).contains("--then goes with --rolling");
+    assertThat(ferry.err()).contains("--then and --anew go with --rolling");
     assertThat(ferry.run("host", "drain", "--rolling", "--dry-run")).isEqualTo(ExitCode.USAGE);
     assertThat(ferry.run("host", "drain", "a", "--dry-run", "--detach")).isEqualTo(ExitCode.USAGE);
     assertThat(cluster.requests()).isEmpty();

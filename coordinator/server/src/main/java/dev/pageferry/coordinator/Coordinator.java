@@ -21,6 +21,8 @@ import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.backup.Restoration;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.events.EventLog;
+import dev.pageferry.coordinator.events.EventObserver;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
@@ -71,6 +73,7 @@ final class Coordinator implements RunningServer {
     Machines machines;
     Failover restarting;
     Maintenance planned;
+    EventObserver observer;
     try {
       HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, Scheduler.SYSTEM);
       stallWatch = inventory.noticeStalls(Scheduler.SYSTEM);
@@ -95,6 +98,8 @@ final class Coordinator implements RunningServer {
           Scheduler.SYSTEM);
       planned = new Maintenance(inventory, ledger, migrations,
           new Evacuation(inventory, ledger, agents, Scheduler.SYSTEM), Scheduler.SYSTEM, random, config.movesPerHost());
+      EventLog events = new EventLog(store, Scheduler.SYSTEM);
+      observer = new EventObserver(events, inventory, ledger, migrations, history, restarting, Scheduler.SYSTEM);
       HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
       metrics.observe(deaths, restarting);
       metrics.observe(planned);
@@ -106,7 +111,7 @@ final class Coordinator implements RunningServer {
           new CoordinatorRpc.Access(credentials, admissions, new AuditLog(store, Scheduler.SYSTEM)),
           new Validation(inventory, ledger, inspector, credentials, version, Scheduler.SYSTEM,
               random),
-          new BackupService(store, version, Scheduler.SYSTEM), deaths, restarting, planned);
+          new BackupService(store, version, Scheduler.SYSTEM), deaths, restarting, planned, events);
       observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials),
           it -> admissions.isRevoked(it.role(), it.name()), metrics::scrape,
           () -> probe.trouble().or(() -> wentBack(history)));
@@ -114,7 +119,7 @@ final class Coordinator implements RunningServer {
       store.close();
       throw e;
     }
-    loops = begin(machines, restarting, planned);
+    loops = begin(machines, restarting, planned, observer);
     migrations.recover();
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
@@ -122,11 +127,12 @@ final class Coordinator implements RunningServer {
   }
 
   /** Only once hosts can be heard: rows do not change before. */
-  private static List<Task> begin(Machines machines, Failover restarting, Maintenance planned) {
+  private static List<Task> begin(Machines machines, Failover restarting, Maintenance planned, EventObserver observer) {
     return List.of(untilInterrupted("recovery", () -> {
       machines.recover();
       machines.stopPoweredOff();
-    }), untilInterrupted("failover", restarting::follow), untilInterrupted("maintenance", planned::follow));
+    }), untilInterrupted("failover", restarting::follow), untilInterrupted("maintenance", planned::follow),
+        untilInterrupted("events", observer::follow));
   }
 
   /** One of them. */

@@ -2,7 +2,6 @@ package dev.pageferry.ferry.command;
 
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.proto.cluster.v1.ActivateHostRequest;
-import dev.pageferry.proto.cluster.v1.MovePlan;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -14,7 +13,7 @@ import picocli.CommandLine.Parameters;
     description = "Lets VMs come to a host that was drained, and brings back those that left it.",
     footer = {"",
         "VMs that an operator has moved on since, and those that were stopped, stay as they are. A host that is not drained",
-        "stays as it is."})
+        "stays as it is; repeated, it tries once more what failed."})
 public final class HostActivate implements Callable<Integer> {
   private final Session.Opener ferry;
 
@@ -34,9 +33,6 @@ public final class HostActivate implements Callable<Integer> {
   @Override
   public Integer call() {
     ActivateHostRequest request = ActivateHostRequest.newBuilder().setHost(host).setNoFailBack(noFailBack).build();
-    return ferry.inSession(session -> {
-      MovePlan begun = PlanWatch.ask(session, stub -> stub.activateHost(request));
-      return plan.follow(session, begun);
-    });
+    return ferry.inSession(session -> plan.run(session, stub -> stub.activateHost(request)));
   }
 }

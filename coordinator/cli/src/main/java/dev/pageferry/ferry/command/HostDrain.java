@@ -9,6 +9,7 @@ import dev.pageferry.proto.cluster.v1.DrainHostRequest;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -24,8 +25,8 @@ import picocli.CommandLine.Parameters;
         "hosts have it. The host is in MAINTENANCE once it is empty, until 'ferry host activate'. It goes on without this command, and",
         "with the next coordinator; repeat it to follow it, or to try once more what failed (exit code 1).",
         "",
-        "With --rolling each host in turn is drained, COMMAND is run, and the host is activated. Repeated after it stopped, it goes on with",
-        "the host that it stopped at."})
+        "With --rolling each host in turn is drained, COMMAND is run, and the host is activated; one that was drained before is left so.",
+        "Repeated after it stopped, it goes on where it stopped. Ctrl-C stops it: a host that it was at stays drained."})
 public final class HostDrain implements Callable<Integer> {
   private final Session.Opener ferry;
 
@@ -49,6 +50,9 @@ public final class HostDrain implements Callable<Integer> {
       description = "With --rolling: run by sh with FERRY_HOST set while the host is empty; ends once the host is as it should be.")
   private @Nullable String then;
 
+  @Option(names = "--anew", description = "With --rolling: forgets one that stopped before its end.")
+  private boolean anew;
+
   public HostDrain(Session.Opener ferry) {
     this.ferry = ferry;
   }
@@ -60,11 +64,12 @@ public final class HostDrain implements Callable<Integer> {
       if (dryRun || plan.detach()) {
         throw new Failure(ExitCode.USAGE, "--rolling goes with neither --dry-run nor --detach");
       }
-      return ferry.inSession(session -> new RollingDrain(session, quick, then).run(named));
+      return ferry.inSession(
+          session -> new RollingDrain(session, quick, Objects.requireNonNullElse(then, "")).run(named, anew));
     }
-    if (named.size() != 1 || then != null) {
-      throw new Failure(ExitCode.USAGE, then != null
-          ? "--then goes with --rolling"
+    if (named.size() != 1 || then != null || anew) {
+      throw new Failure(ExitCode.USAGE, then != null || anew
+          ? "--then and --anew go with --rolling"
           : "name one host, or give --rolling; see 'ferry host drain --help'");
     }
     if (dryRun && plan.detach()) {
@@ -72,10 +77,9 @@ public final class HostDrain implements Callable<Integer> {
     }
     DrainHostRequest request = DrainHostRequest.newBuilder().setHost(named.getFirst()).setQuick(quick)
         .setDryRun(dryRun).build();
-    return ferry.inSession(session -> {
-      MovePlan begun = PlanWatch.ask(session, stub -> stub.drainHost(request));
-      return dryRun ? show(session, begun) : plan.follow(session, begun);
-    });
+    return ferry.inSession(session -> dryRun
+        ? show(session, PlanWatch.ask(session, stub -> stub.drainHost(request)))
+        : plan.run(session, stub -> stub.drainHost(request)));
   }
 
   private static int show(Session session, MovePlan dry) {

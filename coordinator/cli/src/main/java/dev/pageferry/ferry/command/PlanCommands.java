@@ -1,14 +1,17 @@
 package dev.pageferry.ferry.command;
 
+import dev.pageferry.ferry.session.Change;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.PlanText;
+import dev.pageferry.proto.cluster.v1.CancelPlanRequest;
 import dev.pageferry.proto.cluster.v1.GetPlanRequest;
 import dev.pageferry.proto.cluster.v1.ListPlansRequest;
 import dev.pageferry.proto.cluster.v1.ListPlansResponse;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** {@code ferry plan}. */
@@ -43,6 +46,21 @@ public final class PlanCommands extends CommandGroup {
   @Command(name = "watch", description = "Follows a plan to its end.")
   int watch(@Parameters(paramLabel = "ID", description = "Id of the plan, or its beginning.") String id) {
     return ferry.inSession(session -> new PlanWatch(session).run(find(session, id)));
+  }
+
+  @Command(name = "cancel", sortOptions = false, description = "Begins nothing more of a fail-back or of rebalancing.",
+      footer = {"",
+          "What is under way goes on; 'ferry migration cancel' ends it. A drain is ended by 'ferry host activate'."})
+  int cancel(@Parameters(paramLabel = "ID", description = "Id of the plan, or its beginning.") String id,
+      @Mixin RequestOption requestOption) {
+    CancelPlanRequest request = CancelPlanRequest.newBuilder().setId(id).build();
+    return ferry.inSession(session -> {
+      Change change = requestOption.change(session);
+      MovePlan plan = session.connection().changePatiently(change,
+          stub -> PlanWatch.maintenance(stub).cancelPlan(request));
+      session.output().document(change.stamped(plan), palette -> PlanText.of(plan, palette));
+      return ExitCode.DONE;
+    });
   }
 
   private static MovePlan find(Session session, String id) {

@@ -7,6 +7,7 @@ import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.session.Surroundings;
 import dev.pageferry.ferry.view.PlanText;
 import dev.pageferry.ferry.view.ProgressDisplay;
+import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.GetPlanRequest;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
@@ -14,6 +15,7 @@ import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.Function;
@@ -29,30 +31,57 @@ final class PlanWatch {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
 
   private final Session session;
+  private final Runnable meanwhile;
   private final Set<String> told = new HashSet<>();
 
   PlanWatch(Session session) {
+    this(session, () -> {
+    });
+  }
+
+  /** @param meanwhile is done now and then */
+  PlanWatch(Session session, Runnable meanwhile) {
     this.session = session;
+    this.meanwhile = meanwhile;
+  }
+
+  /** The same way to the coordinator, for planned work. */
+  static MaintenanceBlockingStub maintenance(ClusterBlockingStub through) {
+    // The stub's channel has its interceptors in it; its deadline is in its options.
+    return MaintenanceGrpc.newBlockingStub(through.getChannel()).withDeadline(through.getCallOptions().getDeadline());
   }
 
   /** Asks the coordinator about planned work; agents may be asked meanwhile. */
   static MovePlan ask(Session session, Function<MaintenanceBlockingStub, MovePlan> rpc) {
-    return session.connection().patiently(stub -> rpc.apply(MaintenanceGrpc.newBlockingStub(stub.getChannel())));
+    return session.connection().patiently(stub -> rpc.apply(maintenance(stub)));
   }
 
   /** Follows it, prints what became of it, and gives the exit code. */
   int run(MovePlan begun) {
-    MovePlan end = follow(begun);
+    return finish(follow(begun));
+  }
+
+  /** Prints what became of it, and gives the exit code. */
+  int finish(MovePlan end) {
     session.output().document(end, palette -> PlanText.of(end, palette));
     requireCompleted(end);
     return ExitCode.DONE;
   }
 
-  static void requireCompleted(MovePlan end) {
-    if (end.getState() != MovePlan.State.COMPLETED) {
-      throw new Failure(ExitCode.FAILED, "%s; nothing was lost, they run where they were; see why above, and repeat it"
-          .formatted(end.getReason()));
+  private static void requireCompleted(MovePlan end) {
+    if (end.getState() == MovePlan.State.COMPLETED) {
+      return;
     }
+    List<String> down = end.getMovesList().stream().filter(PlannedMove::getDown).map(PlannedMove::getVm).toList();
+    if (!down.isEmpty()) {
+      throw new Failure(ExitCode.VM_DOWN,
+          "%s; VM %s is down: 'ferry ha status' and 'ferry vm show' say what becomes of it"
+              .formatted(end.getReason(), String.join(", ", down)));
+    }
+    boolean isInDoubt = end.getMovesList().stream().anyMatch(each -> each.getState() == PlannedMove.State.IN_DOUBT);
+    throw isInDoubt
+        ? new Failure(ExitCode.IN_DOUBT, "%s; see 'ferry plan show %s' later".formatted(end.getReason(), end.getId()))
+        : new Failure(ExitCode.FAILED, "%s; nothing was lost; see why above, and repeat it".formatted(end.getReason()));
   }
 
   /** @return as it ended */
@@ -63,6 +92,7 @@ final class PlanWatch {
       while (now.getState() == MovePlan.State.RUNNING) {
         tell(now, display);
         pause(INTERVAL, begun);
+        meanwhile.run();
         now = again(begun, display);
       }
       tell(now, display);
@@ -90,9 +120,12 @@ final class PlanWatch {
     while (true) {
       try {
         return session.connection()
-            .read(stub -> MaintenanceGrpc.newBlockingStub(stub.getChannel())
-                .withDeadline(stub.getCallOptions().getDeadline()).getPlan(request));
+            .read(stub -> maintenance(stub).getPlan(request));
       } catch (Failure e) {
+        if (e.exitCode() == ExitCode.NOT_FOUND) {
+          throw new Failure(ExitCode.IN_DOUBT,
+              "plan %s was followed by another one of its host; see 'ferry plan list'".formatted(begun.getId()), e);
+        }
         boolean isOver = session.surroundings().ticker().nanos() - since >= PATIENCE.toNanos();
         if (e.exitCode() != ExitCode.UNREACHABLE || isOver) {
           throw e.exitCode() == ExitCode.UNREACHABLE

@@ -37,12 +37,12 @@ public final class RebalanceCommand implements Callable<Integer> {
     }
     RebalanceRequest request = RebalanceRequest.newBuilder().setDryRun(dryRun).build();
     return ferry.inSession(session -> {
-      MovePlan begun = PlanWatch.ask(session, stub -> stub.rebalance(request));
-      if (dryRun) {
-        session.output().document(begun, palette -> PlanText.of(begun, palette));
-        return ExitCode.DONE;
+      if (!dryRun) {
+        return plan.run(session, stub -> stub.rebalance(request));
       }
-      return plan.follow(session, begun);
+      MovePlan dry = PlanWatch.ask(session, stub -> stub.rebalance(request));
+      session.output().document(dry, palette -> PlanText.of(dry, palette));
+      return ExitCode.DONE;
     });
   }
 }

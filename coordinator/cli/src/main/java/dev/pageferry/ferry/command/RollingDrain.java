@@ -1,125 +1,204 @@
 package dev.pageferry.ferry.command;
 
+import dev.pageferry.ferry.session.Change;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.Times;
 import dev.pageferry.proto.cluster.v1.ActivateHostRequest;
+import dev.pageferry.proto.cluster.v1.BeginRollingRequest;
 import dev.pageferry.proto.cluster.v1.DrainHostRequest;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Host;
-import dev.pageferry.proto.cluster.v1.ListHostsRequest;
-import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.NoteRollingRequest;
 import dev.pageferry.proto.cluster.v1.Rolling;
+import dev.pageferry.proto.cluster.v1.RollingHost;
+import dev.pageferry.proto.cluster.v1.RollingHost.Phase;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Each host in turn is drained, something is done with it, and it is activated. The coordinator remembers which are done, and each host's
- * drain, so that whoever repeats it goes on where it stopped.
+ * Each host in turn is drained, something is done with it, and it is activated. The coordinator remembers how far it is, so that whoever
+ * repeats it goes on where it stopped, and that this command drives it.
  */
 final class RollingDrain {
   private static final Duration RETURN = Duration.ofMinutes(15);
   private static final Duration INTERVAL = Duration.ofSeconds(1);
+  private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(10);
 
   private final Session session;
   private final boolean quick;
-  private final @Nullable String then;
+  private final String command;
+  private final String runner;
+  private final List<String> done = new ArrayList<>();
+  private final List<String> notBack = new ArrayList<>();
+  private long signNanos;
 
-  RollingDrain(Session session, boolean quick, @Nullable String then) {
+  /** @param command empty: nothing is done */
+  RollingDrain(Session session, boolean quick, String command) {
     this.session = session;
     this.quick = quick;
-    this.then = then;
+    this.command = command;
+    this.runner = session.surroundings().newIds().get();
   }
 
-  int run(List<String> named) {
-    Rolling known = note("", false);
-    List<String> hosts = named.isEmpty() ? all() : named;
-    List<String> left = new ArrayList<>(hosts);
-    left.removeAll(known.getDoneList());
-    if (left.size() < hosts.size()) {
-      session.output().message("going on with what began at %s: %s done"
-          .formatted(Times.text(known.getBegunAt().getSeconds() * 1000), String.join(", ", known.getDoneList())));
+  int run(List<String> named, boolean anew) {
+    BeginRollingRequest request = BeginRollingRequest.newBuilder().addAllHosts(named).setCommand(command)
+        .setRunner(runner).setAnew(anew).build();
+    Rolling rolling = change(stub -> stub.beginRolling(request));
+    List<String> before = rolling.getHostsList().stream().filter(each -> each.getPhase() != Phase.AHEAD)
+        .map(each -> "%s %s".formatted(each.getHost(), each.getPhase())).toList();
+    if (!before.isEmpty()) {
+      session.output().message("going on with what began at %s: %s"
+          .formatted(Times.text(rolling.getBegunAt().getSeconds() * 1000), String.join(", ", before)));
     }
-    for (String each : left) {
-      session.output().message("host %s: draining".formatted(each));
-      follow(each, stub -> stub.drainHost(DrainHostRequest.newBuilder().setHost(each).setQuick(quick).build()));
-      if (then != null) {
-        run(each, then);
-      }
-      awaitHeard(each);
-      session.output().message("host %s: activating".formatted(each));
-      follow(each, stub -> stub.activateHost(ActivateHostRequest.newBuilder().setHost(each).build()));
-      Rolling _ = note(each, false);
+    try {
+      rolling.getHostsList().forEach(this::take);
+    } catch (Failure e) {
+      leave();
+      throw e;
     }
-    Rolling _ = note("", true);
-    session.output().message("done: %s".formatted(String.join(", ", hosts)));
+    Rolling _ = note(NoteRollingRequest.newBuilder().setEnd(true));
+    session.output().message("done: %s".formatted(done.isEmpty() ? "nothing" : String.join(", ", done)));
+    if (!notBack.isEmpty()) {
+      throw new Failure(ExitCode.FAILED, "not all VMs came back to %s; 'ferry host activate' tries once more"
+          .formatted(String.join(", ", notBack)));
+    }
     return ExitCode.DONE;
   }
 
-  private Rolling note(String done, boolean end) {
-    NoteRollingRequest request = NoteRollingRequest.newBuilder().setDone(done).setEnd(end).build();
-    return session.connection().patiently(
-        stub -> MaintenanceGrpc.newBlockingStub(stub.getChannel()).noteRolling(request));
+  /** Whoever repeats it need not wait until this one is thought to have ended. */
+  private void leave() {
+    try {
+      Rolling _ = note(NoteRollingRequest.newBuilder().setLeft(true));
+    } catch (Failure e) {
+      session.output().detail("it is not noted that this command ends: " + e.getMessage());
+    }
   }
 
-  private List<String> all() {
-    return session.connection().read(stub -> stub.listHosts(ListHostsRequest.getDefaultInstance())).getHostsList()
-        .stream().map(Host::getId).toList();
+  private void take(RollingHost host) {
+    String name = host.getHost();
+    Phase phase = host.getPhase();
+    if (phase == Phase.AHEAD && isDrained(name)) {
+      session.output().message("host %s is drained already, and is left so".formatted(name));
+      note(name, Phase.SKIPPED);
+      return;
+    }
+    if (phase == Phase.AHEAD) {
+      note(name, Phase.DRAINING);
+    }
+    if (phase == Phase.AHEAD || phase == Phase.DRAINING) {
+      drain(name);
+      note(name, Phase.COMMAND_DONE);
+    }
+    if (phase == Phase.AHEAD || phase == Phase.DRAINING || phase == Phase.COMMAND_DONE) {
+      awaitHeard(name);
+      session.output().message("host %s: activating".formatted(name));
+      MovePlan begun = change(stub -> stub.activateHost(ActivateHostRequest.newBuilder().setHost(name).build()));
+      note(name, Phase.DONE);
+      done.add(name);
+      if (new PlanWatch(session, this::sign).follow(begun).getState() != MovePlan.State.COMPLETED) {
+        notBack.add(name);
+      }
+    }
   }
 
-  private void follow(String host,
-      Function<MaintenanceGrpc.MaintenanceBlockingStub, MovePlan> begin) {
-    MovePlan end = new PlanWatch(session).follow(PlanWatch.ask(session, begin));
+  private boolean isDrained(String host) {
+    Host.State state = state(host);
+    return state == Host.State.DRAINING || state == Host.State.MAINTENANCE;
+  }
+
+  private Host.State state(String host) {
+    return session.connection().read(stub -> stub.getHost(GetHostRequest.newBuilder().setId(host).build())).getState();
+  }
+
+  private void drain(String host) {
+    session.output().message("host %s: draining".formatted(host));
+    DrainHostRequest request = DrainHostRequest.newBuilder().setHost(host).setQuick(quick).build();
+    MovePlan end = new PlanWatch(session, this::sign).follow(change(stub -> stub.drainHost(request)));
     if (end.getState() != MovePlan.State.COMPLETED) {
       throw new Failure(ExitCode.FAILED, "host %s: %s; see 'ferry plan show %s', and repeat this command to go on"
           .formatted(host, end.getReason(), end.getId()));
     }
+    if (!command.isEmpty()) {
+      // Still this one's, and still empty: it may have been long.
+      note(host, Phase.DRAINING);
+      if (!isDrained(host)) {
+        throw new Failure(ExitCode.FAILED,
+            "host %s was activated meanwhile; repeat this command to go on".formatted(host));
+      }
+      runCommand(host);
+    }
   }
 
-  private void run(String host, String command) {
+  /** One that may be carried out though its answer was lost; asked again, it is not done twice. */
+  private <T> T change(Function<MaintenanceBlockingStub, T> rpc) {
+    Change change = new Change(session.surroundings().newIds().get());
+    return session.connection().changePatiently(change, stub -> rpc.apply(PlanWatch.maintenance(stub)));
+  }
+
+  private void note(String host, Phase phase) {
+    Rolling _ = note(NoteRollingRequest.newBuilder().setHost(host).setPhase(phase));
+  }
+
+  private Rolling note(NoteRollingRequest.Builder request) {
+    signNanos = session.surroundings().ticker().nanos();
+    return change(stub -> stub.noteRolling(request.setRunner(runner).build()));
+  }
+
+  /** That this command lives. */
+  private void sign() {
+    if (session.surroundings().ticker().nanos() - signNanos >= SIGN_OF_LIFE.toNanos()) {
+      Rolling _ = note(NoteRollingRequest.newBuilder());
+    }
+  }
+
+  private void runCommand(String host) {
     session.output().message("host %s: %s".formatted(host, command));
-    ProcessBuilder builder = new ProcessBuilder("sh", "-c", command)
-        .redirectInput(ProcessBuilder.Redirect.INHERIT).redirectError(ProcessBuilder.Redirect.INHERIT)
-        .redirectOutput(ProcessBuilder.Redirect.INHERIT);
+    ProcessBuilder builder = new ProcessBuilder("sh", "-c", command).inheritIO();
     builder.environment().put("FERRY_HOST", host);
-    int code;
     try {
-      code = builder.start().waitFor();
+      Process process = builder.start();
+      while (!process.waitFor(SIGN_OF_LIFE.toMillis(), TimeUnit.MILLISECONDS)) {
+        sign();
+      }
+      if (process.exitValue() != 0) {
+        throw new Failure(ExitCode.FAILED,
+            "the command ended with %d for host %s, which is still drained; repeat this to go on with it"
+                .formatted(process.exitValue(), host));
+      }
     } catch (IOException e) {
       throw new Failure(ExitCode.FAILED, "sh cannot be run: %s; host %s is still drained".formatted(e.getMessage(),
           host), e);
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new Failure(ExitCode.FAILED, "interrupted; host %s is still drained".formatted(host), e);
-    }
-    if (code != 0) {
-      throw new Failure(ExitCode.FAILED,
-          "the command ended with %d for host %s, which is still drained; repeat this to go on with it".formatted(code,
-              host));
+      throw interrupted(host, e);
     }
   }
 
+  private static Failure interrupted(String host, InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new Failure(ExitCode.FAILED, "interrupted; host %s is still drained".formatted(host), e);
+  }
+
   private void awaitHeard(String host) {
-    GetHostRequest request = GetHostRequest.newBuilder().setId(host).build();
     long end = session.surroundings().ticker().nanos() + RETURN.toNanos();
-    while (session.connection().read(stub -> stub.getHost(request)).getState() == Host.State.DOWN) {
+    while (state(host) == Host.State.DOWN) {
       if (session.surroundings().ticker().nanos() - end >= 0) {
         throw new Failure(ExitCode.FAILED,
             "host %s is still DOWN after %d min, and drained; repeat this once it runs".formatted(host,
                 RETURN.toMinutes()));
       }
+      sign();
       try {
         session.surroundings().pause().sleep(INTERVAL);
       } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new Failure(ExitCode.FAILED, "interrupted; host %s is still drained".formatted(host), e);
+        throw interrupted(host, e);
       }
     }
   }

@@ -33,7 +33,7 @@ public final class PlanText {
         .add("begun", plan.hasBegunAt() ? Times.text(Timestamps.toMillis(plan.getBegunAt())) : "")
         .add("took", plan.hasEndedAt() ? Durations.format(seconds(plan)) : "")
         .add("forecast at its start", plan.hasForecast() ? of(plan.getForecast()) : "")
-        .add(plan.getState() == MovePlan.State.DRY_RUN ? "would take" : "takes yet",
+        .add(plan.getState() == MovePlan.State.DRY_RUN ? "would take" : "still to go",
             plan.hasRest() ? of(plan.getRest()) : "");
     return plan.getMovesCount() == 0 ? details.text() : details.text() + "\n" + moves(plan).text(palette);
   }
@@ -79,6 +79,7 @@ public final class PlanText {
           move.hasBlackoutSeconds() ? ", paused for " + Durations.format(move.getBlackoutSeconds()) : "");
       case FAILED -> "%s could not be moved: %s".formatted(move.getVm(), Output.oneLine(move.getReason()));
       case LEFT_OUT -> "%s is left out: %s".formatted(move.getVm(), Output.oneLine(move.getReason()));
+      case IN_DOUBT -> "%s: %s".formatted(move.getVm(), Output.oneLine(move.getReason()));
       case WAITING, MOVING, STATE_UNSPECIFIED, UNRECOGNIZED -> "%s is %s".formatted(move.getVm(),
           move.getState().toString().toLowerCase(Locale.ROOT));
     };

@@ -239,8 +239,7 @@ public final class HostInventory {
       hosts.remove(id);
       displaced.removeIf(each -> each.host().equals(id));
     }
-    store.commit(new Transaction().delete(HOSTS + id));
-    plans.forget(id);
+    plans.forget(id, new Transaction().delete(HOSTS + id));
     return true;
   }
 

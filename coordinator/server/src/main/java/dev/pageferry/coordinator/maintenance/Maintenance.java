@@ -21,12 +21,12 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
 import dev.pageferry.proto.cluster.v1.PlannedMove.State;
-import dev.pageferry.proto.cluster.v1.Rolling;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.random.RandomGenerator;
@@ -57,6 +57,8 @@ public final class Maintenance {
   private final AtomicBoolean isAsked = new AtomicBoolean();
   /** When rows were read for a plan, by its id, on the scheduler's clock. */
   private final Map<String, Long> lookedAt = new ConcurrentHashMap<>();
+  /** What went wrong when a plan was looked at last, by its id. */
+  private final Map<String, String> troubles = new ConcurrentHashMap<>();
 
   /** @param atOnce how many moves of plans may leave a host, or come to one, at the same time */
   public Maintenance(HostInventory inventory, OwnershipLedger ledger, MigrationSupervisor migrations,
@@ -86,15 +88,24 @@ public final class Maintenance {
 
   /** Once. */
   void look() throws InterruptedException {
-    for (MovePlan each : plans.list()) {
+    List<MovePlan> all = plans.list();
+    Set<String> ids = all.stream().map(MovePlan::getId).collect(Collectors.toSet());
+    steps.retain(ids);
+    lookedAt.keySet().retainAll(ids);
+    troubles.keySet().retainAll(ids);
+    for (MovePlan each : all) {
       try {
         changes.alone(() -> {
           step(each);
           return true;
         });
+        troubles.remove(each.getId());
       } catch (RuntimeException | Error e) {
         // The others go on all the same, and this one next time.
-        log.error("plan={} is not carried on", each.getId(), e);
+        if (!String.valueOf(e.getMessage()).equals(troubles.put(each.getId(), String.valueOf(e.getMessage())))) {
+          log.error("plan={} is not carried on", each.getId(), e);
+        }
+        lookedAt.put(each.getId(), scheduler.nanos());
       }
     }
   }
@@ -104,25 +115,48 @@ public final class Maintenance {
     if (now.isEmpty() || isAtRest(now.get())) {
       return;
     }
-    MovePlan.Builder next = now.get().toBuilder();
-    moves.follow(next);
-    if (isAsBefore(next, now.get())) {
+    Long looked = lookedAt.get(seen.getId());
+    boolean isLate = looked == null || scheduler.nanos() - looked >= ELSE.toNanos();
+    if (!isLate && troubles.containsKey(seen.getId())) {
       return;
     }
-    steps.take(next);
-    lookedAt.put(next.getId(), scheduler.nanos());
+    MovePlan.Builder next = now.get().toBuilder();
+    moves.follow(next);
+    boolean hasMoved = !next.build().equals(now.get());
+    if (!isLate && !hasMoved) {
+      // Rows need not be read again just now.
+      return;
+    }
+    steps.take(next, hasMoved);
     plans.put(next.build());
+    lookedAt.put(next.getId(), scheduler.nanos());
+    arrivedElsewhere(now.get(), next.build());
     if (next.getState() != now.get().getState()) {
       log.info("plan={} {} {} is {} {}", next.getId(), next.getKind(), next.getHost(), next.getState(),
           next.getReason());
     }
   }
 
-  /** Whether something is under way, and has not ended: then rows need not be read again just now. */
-  private boolean isAsBefore(MovePlan.Builder next, MovePlan now) {
-    Long looked = lookedAt.get(now.getId());
-    return looked != null && scheduler.nanos() - looked < ELSE.toNanos()
-        && now.getMovesList().stream().anyMatch(each -> each.getState() == State.MOVING) && next.build().equals(now);
+  /** What an earlier drain of another host moved to this one, and was moved on now, is where that drain's host finds it. */
+  private void arrivedElsewhere(MovePlan before, MovePlan after) {
+    Map<String, PlannedMove> moved = new HashMap<>();
+    if (after.getKind() == MovePlan.Kind.DRAIN) {
+      // What a fail-back brought is at home.
+      after.getMovesList().stream().filter(each -> each.getState() == State.MOVED
+          && !before.getMovesList().contains(each)).forEach(each -> moved.put(each.getVmId(), each));
+    }
+    for (MovePlan each : moved.isEmpty() ? List.<MovePlan>of() : plans.list()) {
+      if (each.getKind() == MovePlan.Kind.DRAIN && !each.getId().equals(after.getId())) {
+        MovePlan.Builder other = each.toBuilder();
+        for (PlannedMove.Builder move : other.getMovesBuilderList()) {
+          PlannedMove next = moved.get(move.getVmId());
+          if (next != null && move.getState() == State.MOVED && move.getTo().equals(next.getFrom())) {
+            move.setTo(next.getTo());
+          }
+        }
+        plans.put(other.build());
+      }
+    }
   }
 
   /** An operator may have put another one in its place. */
@@ -137,7 +171,7 @@ public final class Maintenance {
   }
 
   /**
-   * Has all VMs of a host leave it.
+   * Has all VMs of a host leave it. Asked again, it goes on, and what failed is tried once more.
    *
    * @param quick through files on shared storage
    * @param dryRun only says what would be
@@ -153,22 +187,37 @@ public final class Maintenance {
       MovePlan.Builder plan = newPlan(MovePlan.Kind.DRAIN, name).setQuick(quick);
       before.ifPresent(each -> takeOver(each, plan));
       requireHeard(host);
-      MovePlan.Builder first = plan.clone();
-      steps.preview(first);
-      List<PlannedMove> nowhere = first.getMovesList().stream()
-          .filter(each -> each.getState() == State.WAITING && each.getTo().isEmpty()).toList();
+      steps.preview(plan, promised(name));
       if (dryRun) {
-        return shown(first.setState(MovePlan.State.DRY_RUN).clearId().build());
+        return shown(plan.setState(MovePlan.State.DRY_RUN).clearId().build());
       }
-      if (!nowhere.isEmpty()) {
-        throw new RequestException(Kind.REFUSED, "host %s cannot be drained, and nothing was changed: %s%s", name,
-            nowhere.stream().limit(NAMED).map(each -> "VM %s: %s".formatted(each.getVm(), each.getReason()))
-                .collect(Collectors.joining("; ")),
-            nowhere.size() > NAMED ? "; and %d more VMs".formatted(nowhere.size() - NAMED) : "");
-      }
+      requirePlaces(plan, name);
       ledger.requireChangeable();
-      return begun(first);
+      return begun(plan);
     });
+  }
+
+  private static void requirePlaces(MovePlan.Builder plan, String name) throws RequestException {
+    List<PlannedMove> nowhere = plan.getMovesList().stream()
+        .filter(each -> each.getState() == State.WAITING && each.getTo().isEmpty()).toList();
+    if (!nowhere.isEmpty()) {
+      throw new RequestException(Kind.REFUSED, "host %s cannot be drained, and nothing was changed: %s%s", name,
+          nowhere.stream().limit(NAMED).map(each -> "VM %s: %s".formatted(each.getVm(), each.getReason()))
+              .collect(Collectors.joining("; ")),
+          nowhere.size() > NAMED ? "; and %d more VMs".formatted(nowhere.size() - NAMED) : "");
+    }
+  }
+
+  /** Memory that moves of other plans are going to use. */
+  private Map<String, Long> promised(String exceptHost) {
+    Map<String, Long> bytes = new HashMap<>();
+    for (MovePlan each : plans.list()) {
+      if (each.getState() == MovePlan.State.RUNNING && !each.getHost().equals(exceptHost)) {
+        each.getMovesList().stream().filter(move -> move.getState() == State.WAITING && !move.getTo().isEmpty())
+            .forEach(move -> bytes.merge(move.getTo(), move.getMemoryBytes(), Math::addExact));
+      }
+    }
+    return bytes;
   }
 
   /** Whether a drain does already what is asked for. */
@@ -179,9 +228,10 @@ public final class Maintenance {
   }
 
   private MovePlan begun(MovePlan.Builder plan) {
-    forecast(plan.getMovesList()).ifPresent(plan::setForecast);
+    rest(plan.getMovesList(), forecasts()).ifPresent(plan::setForecast);
     plan.setState(MovePlan.State.RUNNING);
     plans.put(plan.build());
+    lookedAt.remove(plan.getId());
     log.info("plan={} {} {} begun: {} VMs", plan.getId(), plan.getKind(), plan.getHost(), plan.getMovesCount());
     isAsked.set(true);
     asked.raise();
@@ -205,19 +255,30 @@ public final class Maintenance {
     }
   }
 
-  /** What the plan before has moved, or is moving, stays known, so that it can be brought back. */
+  /**
+   * What the plan before has moved, or is moving, stays known, so that it can be brought back. A drain that goes on is the same plan, so that
+   * who follows it need not know.
+   */
   private void takeOver(MovePlan before, MovePlan.Builder plan) {
     MovePlan.Builder known = before.toBuilder();
     moves.follow(known);
-    for (PlannedMove each : known.getMovesList()) {
-      boolean hasLeft = each.getState() == State.MOVED && each.getFrom().equals(plan.getHost());
-      boolean isComing = before.getKind() == MovePlan.Kind.FAIL_BACK && each.getTo().equals(plan.getHost())
+    boolean isDrain = before.getKind() == MovePlan.Kind.DRAIN;
+    if (isDrain) {
+      plan.setId(before.getId());
+    }
+    for (PlannedMove.Builder each : known.getMovesBuilderList()) {
+      boolean isComing = !isDrain && each.getTo().equals(plan.getHost())
           && (each.getState() == State.WAITING || each.getState() == State.FAILED);
-      if (before.getKind() == MovePlan.Kind.DRAIN && hasLeft || each.getState() == State.MOVING) {
+      if (isComing) {
+        String there = each.getFrom();
+        PlanSteps.waitAnew(each, plan.getHost(), there, false);
+        each.setState(State.MOVED);
+      } else if (isDrain && (each.getState() == State.FAILED || each.getState() == State.WAITING)) {
+        PlanSteps.waitAnew(each, plan.getHost(), "", plan.getQuick());
+      }
+      boolean isOfUse = isDrain || isComing || each.getState() == State.MOVING || each.getState() == State.IN_DOUBT;
+      if (isOfUse && each.getState() != State.LEFT_OUT) {
         plan.addMoves(each);
-      } else if (isComing) {
-        plan.addMoves(each.toBuilder().setState(State.MOVED).setFrom(each.getTo()).setTo(each.getFrom())
-            .setAttempts(0).clearReason());
       }
     }
   }
@@ -225,37 +286,66 @@ public final class Maintenance {
   /**
    * Lets VMs come to a host again.
    *
-   * @param failBack whether those that left it are brought back
+   * @param failBack whether those that left it are brought back; what failed of that is tried once more
    * @throws RequestException if there is no such host
    */
   public MovePlan activate(String name, boolean failBack) throws RequestException, InterruptedException {
     return changes.<MovePlan, RequestException>alone(() -> {
       Host host = RequestedHost.find(inventory, name);
       Optional<MovePlan> before = plans.of(host.id());
-      MovePlan.Builder plan = newPlan(MovePlan.Kind.FAIL_BACK, name);
-      if (before.isPresent() && before.get().getKind() == MovePlan.Kind.FAIL_BACK) {
-        if (failBack || before.get().getState() != MovePlan.State.RUNNING) {
-          return shown(before.get());
-        }
-      } else if (failBack) {
-        before.ifPresent(each -> bringBack(each, plan));
+      boolean isBack = before.filter(each -> each.getKind() == MovePlan.Kind.FAIL_BACK
+          && (each.getState() == MovePlan.State.COMPLETED || each.getState() == MovePlan.State.RUNNING && failBack))
+          .isPresent();
+      if (isBack) {
+        return shown(before.get());
       }
+      MovePlan.Builder plan = newPlan(MovePlan.Kind.FAIL_BACK, name).setNoFailBack(!failBack);
+      before.ifPresent(each -> bringBack(each, plan));
       return begun(plan);
     });
   }
 
-  private void bringBack(MovePlan drain, MovePlan.Builder plan) {
-    MovePlan.Builder known = drain.toBuilder();
+  private void bringBack(MovePlan before, MovePlan.Builder plan) {
+    MovePlan.Builder known = before.toBuilder();
     moves.follow(known);
-    plan.setQuick(drain.getQuick());
-    for (PlannedMove each : known.getMovesList()) {
-      if (each.getState() == State.MOVING) {
+    plan.setQuick(before.getQuick());
+    boolean isDrain = before.getKind() == MovePlan.Kind.DRAIN;
+    for (PlannedMove.Builder each : known.getMovesBuilderList()) {
+      if (each.getState() == State.MOVING || each.getState() == State.IN_DOUBT) {
         plan.addMoves(each);
-      } else if (each.getState() == State.MOVED) {
-        plan.addMoves(each.toBuilder().setState(State.WAITING).setFrom(each.getTo()).setTo(each.getFrom())
-            .setAttempts(0).setQuick(drain.getQuick()).clearMigrationId().clearReason().clearBlackoutSeconds());
+      } else if (!plan.getNoFailBack() && isDrain && each.getState() == State.MOVED) {
+        String there = each.getTo();
+        PlanSteps.waitAnew(each, there, plan.getHost(), plan.getQuick());
+        plan.addMoves(each);
+      } else if (!plan.getNoFailBack() && !isDrain && each.getState() == State.FAILED) {
+        PlanSteps.waitAnew(each, each.getFrom(), plan.getHost(), plan.getQuick());
+        plan.addMoves(each);
       }
     }
+  }
+
+  /**
+   * Begins nothing more of a plan; what is under way goes on.
+   *
+   * @throws RequestException if it has ended, or is a drain
+   */
+  public MovePlan cancel(String id) throws RequestException, InterruptedException {
+    return changes.<MovePlan, RequestException>alone(() -> {
+      MovePlan plan = find(id);
+      if (plan.getKind() == MovePlan.Kind.DRAIN) {
+        throw new RequestException(Kind.REFUSED, "plan %s is the drain of host %s; 'ferry host activate %s' ends it",
+            plan.getId(), plan.getHost(), plan.getHost());
+      }
+      if (plan.getState() != MovePlan.State.RUNNING) {
+        throw new RequestException(Kind.REFUSED, "plan %s has ended (%s)", plan.getId(), plan.getState());
+      }
+      MovePlan.Builder next = plan.toBuilder().setNoFailBack(true);
+      next.getMovesBuilderList().stream().filter(each -> each.getState() == State.WAITING)
+          .forEach(each -> each.setState(State.LEFT_OUT).setReason("the plan was cancelled"));
+      plans.put(next.build());
+      lookedAt.remove(plan.getId());
+      return shown(next.build());
+    });
   }
 
   /**
@@ -267,8 +357,9 @@ public final class Maintenance {
     return changes.<MovePlan, RequestException>alone(() -> {
       Optional<MovePlan> before = plans.ofAll().filter(each -> each.getState() == MovePlan.State.RUNNING);
       if (before.isPresent() && !dryRun) {
-        throw new RequestException(Kind.REFUSED, "memory is being evened out already (plan %s); wait for its end",
-            before.get().getId());
+        throw new RequestException(Kind.REFUSED,
+            "memory is being evened out already (plan %s); wait for its end, or end it by 'ferry plan cancel %s'",
+            before.get().getId(), before.get().getId());
       }
       MovePlan.Builder plan = newPlan(MovePlan.Kind.REBALANCE, "");
       Map<String, Row> rows = ledger.list().stream()
@@ -276,7 +367,7 @@ public final class Maintenance {
       for (Shift each : evacuation.shifts()) {
         Row row = rows.get(each.vm().name());
         if (row != null && VmPlace.of(inventory, row) instanceof VmPlace.On) {
-          plan.addMoves(move(each, row));
+          plan.addMoves(move(each, row).toBuilder().setFallback(steps.fallback(plan, each.vm().host(), each.to())));
         }
       }
       if (dryRun) {
@@ -293,26 +384,17 @@ public final class Maintenance {
         .setReason("host %s has more free memory".formatted(shift.to())).build();
   }
 
-  /**
-   * What a rolling drain has done by now; the first call begins one.
-   *
-   * @param done a host more that is done; empty: none
-   * @param end whether that was the last
-   */
-  public Rolling noteRolling(String done, boolean end) throws RequestException, InterruptedException {
-    return changes.<Rolling, RequestException>alone(() -> {
-      Rolling.Builder rolling = plans.rolling().map(Rolling::toBuilder).orElseGet(
-          () -> Rolling.newBuilder().setBegunAt(MovePlans.timestamp(scheduler.wallMillis())));
-      if (!done.isEmpty() && !rolling.getDoneList().contains(RequestedHost.find(inventory, done).id().value())) {
-        rolling.addDone(done);
-      }
-      plans.putRolling(end ? Optional.empty() : Optional.of(rolling.build()));
-      return rolling.build();
-    });
+  /** Whoever changes what is planned does it alone. */
+  Mutex changes() {
+    return changes;
   }
 
   /** The plan whose id begins so. */
   public MovePlan plan(String id) throws RequestException {
+    return shown(find(id));
+  }
+
+  private MovePlan find(String id) throws RequestException {
     List<MovePlan> matching = plans.list().stream().filter(each -> !id.isEmpty() && each.getId().startsWith(id))
         .toList();
     if (matching.size() != 1) {
@@ -320,12 +402,13 @@ public final class Maintenance {
           matching.isEmpty() ? "plan '%s' is not known; another may have taken its place" : "plan '%s' is ambiguous",
           id);
     }
-    return shown(matching.getFirst());
+    return matching.getFirst();
   }
 
   /** The last one of each host, and the last one for all; the newest first. */
   public List<MovePlan> list() {
-    return plans.list().stream().map(this::shown).toList();
+    MoveForecast forecast = forecasts();
+    return plans.list().stream().map(each -> shown(each, forecast)).toList();
   }
 
   /** How many moves of all plans are in that state. */
@@ -336,16 +419,19 @@ public final class Maintenance {
 
   /** With how long it takes from now on. */
   private MovePlan shown(MovePlan plan) {
-    MoveForecast forecast = forecasts();
+    return shown(plan, forecasts());
+  }
+
+  private MovePlan shown(MovePlan plan, MoveForecast forecast) {
     MovePlan.Builder shown = plan.toBuilder();
     shown.getMovesBuilderList().stream()
         .filter(each -> each.getState() == State.WAITING || each.getState() == State.MOVING)
         .forEach(each -> each.setSeconds(forecast.secondsOf(each.build())));
-    forecast(plan.getMovesList()).ifPresent(shown::setRest);
+    rest(plan.getMovesList(), forecast).ifPresent(shown::setRest);
     return shown.build();
   }
 
-  private Optional<Forecast> forecast(List<PlannedMove> ofPlan) {
+  private Optional<Forecast> rest(List<PlannedMove> ofPlan, MoveForecast forecast) {
     Map<String, Double> underWay = new HashMap<>();
     for (PlannedMove each : ofPlan) {
       if (each.getState() == State.MOVING && !each.getMigrationId().isEmpty()) {
@@ -357,7 +443,7 @@ public final class Maintenance {
         }
       }
     }
-    return forecasts().rest(ofPlan, atOnce, underWay);
+    return forecast.rest(ofPlan, atOnce, underWay);
   }
 
   private MoveForecast forecasts() {

@@ -17,6 +17,7 @@ import java.util.Optional;
 final class MoveForecast {
   /** Between the end of a move and the beginning of the next one of the same host: what is left to do when the VM runs, and the next look. */
   private static final Expected BETWEEN = new Expected(0.3, 0.15, 0.5);
+  private static final Expected NOTHING = new Expected(0, 0, 0);
   /** How far a move of a VM is from those before, mostly. */
   private static final double SPREAD = 0.15;
   /** Of one VM; of all. */
@@ -32,6 +33,14 @@ final class MoveForecast {
   private record Expected(double middle, double low, double high) {
     Expected plus(Expected other) {
       return new Expected(middle + other.middle, low + other.low, high + other.high);
+    }
+
+    Expected dividedBy(int parts) {
+      return new Expected(middle / parts, low / parts, high / parts);
+    }
+
+    Expected max(Expected other) {
+      return new Expected(Math.max(middle, other.middle), Math.max(low, other.low), Math.max(high, other.high));
     }
 
     Expected after(double seconds) {
@@ -106,6 +115,7 @@ final class MoveForecast {
    */
   Optional<Forecast> rest(List<PlannedMove> moves, int atOnce, Map<String, Double> underWay) {
     Map<String, Expected> busy = new HashMap<>();
+    Expected single = NOTHING;
     int left = 0;
     int known = 0;
     for (PlannedMove each : moves) {
@@ -114,18 +124,17 @@ final class MoveForecast {
       }
       left++;
       known += own.containsKey(key(each.getVm(), each.getQuick())) ? 1 : 0;
-      Expected took = expected(each).after(underWay.getOrDefault(each.getVm(), 0.0))
-          .plus(BETWEEN);
+      Expected took = expected(each).after(underWay.getOrDefault(each.getVm(), 0.0)).plus(BETWEEN);
+      single = single.max(took);
       busy.merge("from " + each.getFrom(), took, Expected::plus);
       busy.merge("to " + each.getTo(), took, Expected::plus);
     }
     if (left == 0) {
       return Optional.empty();
     }
-    Expected longest = busy.values().stream().reduce(new Expected(0, 0, 0), (a, b) -> a.middle() >= b.middle() ? a : b);
-    return Optional.of(Forecast.newBuilder().setSeconds(longest.middle() / atOnce)
-        .setEarliestSeconds(longest.low() / atOnce).setLatestSeconds(longest.high() / atOnce)
-        .setBasis(basis(left, known, moves)).build());
+    Expected longest = busy.values().stream().map(each -> each.dividedBy(atOnce)).reduce(single, Expected::max);
+    return Optional.of(Forecast.newBuilder().setSeconds(longest.middle()).setEarliestSeconds(longest.low())
+        .setLatestSeconds(longest.high()).setBasis(basis(left, known, moves)).build());
   }
 
   private String basis(int left, int known, List<PlannedMove> moves) {

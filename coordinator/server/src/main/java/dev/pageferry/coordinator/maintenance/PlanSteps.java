@@ -9,17 +9,15 @@ import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.placement.Placed;
-import dev.pageferry.coordinator.plans.MovePlans;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
 import dev.pageferry.proto.cluster.v1.PlannedMove.State;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -28,17 +26,13 @@ import java.util.stream.Collectors;
  * A drain takes whatever comes to be on its host; other plans only what they began with.
  */
 final class PlanSteps {
-  /** Where nothing moves for so long, for want of a place or of its host, moves have failed. */
-  private static final Duration PATIENCE = Duration.ofMinutes(5);
-
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
   private final Evacuation evacuation;
   private final PlannedMoves moves;
-  private final Scheduler scheduler;
+  private final PlanEnd end;
+  private final Stuck stuck;
   private final int atOnce;
-  /** On the scheduler's clock, by plan and VM. */
-  private final Map<String, Long> stuckSince = new ConcurrentHashMap<>();
 
   /** @param atOnce how many moves of plans may leave a host, or come to one, at the same time */
   PlanSteps(HostInventory inventory, OwnershipLedger ledger, Evacuation evacuation, PlannedMoves moves,
@@ -47,14 +41,21 @@ final class PlanSteps {
     this.ledger = ledger;
     this.evacuation = evacuation;
     this.moves = moves;
-    this.scheduler = scheduler;
+    this.stuck = new Stuck(scheduler);
+    this.end = new PlanEnd(inventory, stuck, scheduler);
     this.atOnce = atOnce;
   }
 
-  /** Brings a plan up to date, and begins what may be begun. */
-  void take(MovePlan.Builder plan) throws InterruptedException {
-    moves.follow(plan);
-    Map<String, Row> rows = ledger.list().stream().collect(Collectors.toMap(each -> each.id().value(), each -> each));
+  /**
+   * Brings a plan up to date, and begins what may be begun.
+   *
+   * @param hasMoved whether a move of it has ended since the last time
+   */
+  void take(MovePlan.Builder plan, boolean hasMoved) throws InterruptedException {
+    if (hasMoved) {
+      stuck.clearAll(plan);
+    }
+    Map<String, Row> rows = rows();
     if (plan.getKind() == MovePlan.Kind.DRAIN) {
       takeUp(plan, rows);
     } else {
@@ -62,22 +63,30 @@ final class PlanSteps {
     }
     leaveOut(plan, rows);
     begin(plan, rows);
-    conclude(plan, rows);
+    end.conclude(plan, rows);
   }
 
-  /** Says where the VMs of a drain would go, in the order in which they would, and begins nothing. */
-  void preview(MovePlan.Builder plan) throws InterruptedException {
-    Map<String, Row> rows = ledger.list().stream().collect(Collectors.toMap(each -> each.id().value(), each -> each));
+  private Map<String, Row> rows() {
+    return ledger.list().stream().collect(Collectors.toMap(each -> each.id().value(), each -> each));
+  }
+
+  /**
+   * Says where the VMs of a drain would go, in the order in which they would, and begins nothing.
+   *
+   * @param promised memory that other plans are going to use, by host
+   */
+  void preview(MovePlan.Builder plan, Map<String, Long> promised) throws InterruptedException {
+    Map<String, Row> rows = rows();
     takeUp(plan, rows);
     leaveOut(plan, rows);
-    place(plan, waiting(plan));
+    place(plan, waiting(plan), promised);
     List<PlannedMove> ordered = plan.getMovesList().stream().sorted(Heat.order(inventory)).toList();
     plan.clearMoves().addAllMoves(ordered);
   }
 
   private VmPlace placeOf(Map<String, Row> rows, PlannedMove.Builder move) {
     Row row = rows.get(move.getVmId());
-    return row == null ? new VmPlace.Nowhere("it was deleted") : VmPlace.of(inventory, row);
+    return row == null ? new VmPlace.Nowhere("it was deleted", false) : VmPlace.of(inventory, row);
   }
 
   /** What is on the host, and is not known to the drain, or was thought to have left. */
@@ -92,19 +101,24 @@ final class PlanSteps {
               .setFrom(host).setMemoryBytes(each.record().getSpec().getMemoryBytes()).setQuick(plan.getQuick())
               .setState(State.WAITING));
         } else if (move.getState() == State.MOVED || move.getState() == State.LEFT_OUT) {
-          move.setState(State.WAITING).setAttempts(0).clearReason();
+          waitAnew(move, host, "", plan.getQuick());
         }
       }
     }
+  }
+
+  /** As if it had never been tried; only the ids that were asked for stay used. */
+  static void waitAnew(PlannedMove.Builder move, String from, String to, boolean quick) {
+    move.setState(State.WAITING).setFrom(from).setTo(to).setQuick(quick).setAttempts(0).clearFallback().clearReason()
+        .clearMigrationId().clearSeconds().clearBlackoutSeconds().setDown(false);
   }
 
   /** Those that were leaving the host when it was activated come back once they have left. */
   private static void turnBack(MovePlan.Builder plan) {
     for (PlannedMove.Builder each : plan.getMovesBuilderList()) {
       boolean isLeaving = plan.getKind() == MovePlan.Kind.FAIL_BACK && each.getFrom().equals(plan.getHost());
-      if (isLeaving && each.getState() == State.MOVED) {
-        each.setState(State.WAITING).setFrom(each.getTo()).setTo(plan.getHost()).setAttempts(0).clearReason()
-            .setQuick(plan.getQuick()).clearBlackoutSeconds();
+      if (isLeaving && each.getState() == State.MOVED && !plan.getNoFailBack()) {
+        waitAnew(each, each.getTo(), plan.getHost(), plan.getQuick());
       } else if (isLeaving && each.getState() == State.WAITING) {
         each.setState(State.LEFT_OUT).setReason("it did not leave");
       }
@@ -116,16 +130,24 @@ final class PlanSteps {
       if (each.getState() != State.WAITING && each.getState() != State.FAILED) {
         continue;
       }
-      String gone = switch (placeOf(rows, each)) {
-        case VmPlace.Nowhere(String reason) -> reason;
-        case VmPlace.On(String host) when !host.equals(each.getFrom()) -> "it is on host " + host;
-        case VmPlace.Busy(String host, String _) when !host.equals(each.getFrom()) -> "it is on host " + host;
-        case VmPlace.On _,VmPlace.Busy _ -> "";
-      };
-      if (!gone.isEmpty()) {
-        each.setState(State.LEFT_OUT).setReason(gone);
+      switch (placeOf(rows, each)) {
+        case VmPlace.Nowhere(String reason, boolean isLost) -> {
+          // What a move of this plan left behind nobody wanted.
+          boolean isDown = isLost || each.getAttempts() > 0 && reason.contains("SAVED");
+          each.setState(isDown ? State.FAILED : State.LEFT_OUT).setDown(isDown)
+              .setReason(isDown ? "it is down: " + reason : reason);
+        }
+        case VmPlace.On(String host) when !host.equals(each.getFrom()) -> isElsewhere(each, host);
+        case VmPlace.Busy(String host, String _) when !host.equals(each.getFrom()) -> isElsewhere(each, host);
+        case VmPlace.On _,VmPlace.Busy _ -> {
+          // It is where it is to leave.
+        }
       }
     }
+  }
+
+  private static void isElsewhere(PlannedMove.Builder move, String host) {
+    move.setState(State.LEFT_OUT).setDown(false).setReason("it is on host " + host);
   }
 
   private void begin(MovePlan.Builder plan, Map<String, Row> rows) throws InterruptedException {
@@ -133,24 +155,25 @@ final class PlanSteps {
     for (PlannedMove.Builder each : waiting(plan)) {
       switch (placeOf(rows, each)) {
         case VmPlace.Busy(String _, String reason) -> each.setReason(reason);
+        case VmPlace.On(String host) when isDown(host) -> cannot(plan, each, down(host));
         case VmPlace.On _ when moves.isDue(plan, each) -> ready.add(each);
         case VmPlace.On _,VmPlace.Nowhere _ -> {
           // Its time comes.
         }
       }
     }
-    ready.removeIf(each -> isDown(each.getFrom()) || moving(plan, PlannedMove::getFrom, each.getFrom()) >= atOnce);
+    ready.removeIf(each -> moving(plan, PlannedMove::getFrom, each.getFrom()) >= atOnce);
     if (ready.isEmpty()) {
       return;
     }
     if (plan.getKind() == MovePlan.Kind.DRAIN) {
-      place(plan, ready);
+      place(plan, ready, Map.of());
     } else {
       ready.forEach(each -> each.setFallback(fallback(plan, each.getFrom(), each.getTo())));
     }
     for (PlannedMove.Builder each : ready) {
-      if (mayBegin(plan, each)) {
-        moves.begin(plan, each);
+      if (mayBegin(plan, each) && !moves.begin(plan, each)) {
+        cannot(plan, each, each.getReason());
       }
     }
   }
@@ -159,18 +182,23 @@ final class PlanSteps {
     return inventory.find(new HostId(host)).filter(Host::isUp).isEmpty();
   }
 
+  private static String down(String host) {
+    return "host %s is DOWN: no heartbeat".formatted(host);
+  }
+
   /** Those that wait, the coldest first: what writes much is moved when little else is under way. */
   private List<PlannedMove.Builder> waiting(MovePlan.Builder plan) {
     return plan.getMovesBuilderList().stream().filter(each -> each.getState() == State.WAITING)
         .sorted(Heat.order(inventory)).toList();
   }
 
-  private void place(MovePlan.Builder plan, List<PlannedMove.Builder> ready) throws InterruptedException {
+  private void place(MovePlan.Builder plan, List<PlannedMove.Builder> ready, Map<String, Long> promised)
+      throws InterruptedException {
     String storage = storageOf(plan.getHost());
     Map<String, Placed> placed = evacuation.from(plan.getHost(), ready.stream()
         .map(each -> new Leaving(each.getVm(), each.getQuick() ? storage : "",
             each.getAttempts() > 0 ? each.getTo() : ""))
-        .toList()).stream().collect(Collectors.toMap(each -> each.vm().name(), each -> each));
+        .toList(), promised).stream().collect(Collectors.toMap(each -> each.vm().name(), each -> each));
     for (PlannedMove.Builder each : ready) {
       Optional<Placed> found = Optional.ofNullable(placed.get(each.getVm()));
       String to = found.flatMap(Placed::host).orElse("");
@@ -182,7 +210,7 @@ final class PlanSteps {
     }
   }
 
-  private String fallback(MovePlan.Builder plan, String from, String to) {
+  String fallback(MovePlan.Builder plan, String from, String to) {
     String storage = storageOf(from);
     return plan.getQuick() || to.isEmpty() || storage.isEmpty() || !storage.equals(storageOf(to))
         ? ""
@@ -193,33 +221,27 @@ final class PlanSteps {
     return inventory.find(new HostId(host)).map(each -> each.record().getStorageId()).orElse("");
   }
 
-  private boolean mayBegin(MovePlan.Builder plan, PlannedMove.Builder move) {
-    if (move.getTo().isEmpty()) {
-      stuck(plan, move);
+  private boolean mayBegin(MovePlan.Builder plan, PlannedMove.Builder move) throws InterruptedException {
+    if (moving(plan, PlannedMove::getFrom, move.getFrom()) >= atOnce) {
       return false;
     }
-    if (isDown(move.getTo())) {
-      move.setReason("host %s is DOWN: no heartbeat".formatted(move.getTo()));
-      stuck(plan, move);
+    Optional<String> obstacle = plan.getKind() == MovePlan.Kind.DRAIN
+        ? Optional.of(move.getReason()).filter(_ -> move.getTo().isEmpty())
+        : evacuation.obstacle(move.getVm(), move.getTo());
+    if (obstacle.isPresent()) {
+      cannot(plan, move, obstacle.get());
       return false;
     }
-    stuckSince.remove(key(plan, move));
-    return moving(plan, PlannedMove::getFrom, move.getFrom()) < atOnce
-        && moving(plan, PlannedMove::getTo, move.getTo()) < atOnce;
+    stuck.clear(MoveKey.of(plan, move));
+    return moving(plan, PlannedMove::getTo, move.getTo()) < atOnce;
   }
 
-  /** There is nowhere to go just now; that is not waited for without end. */
-  private void stuck(MovePlan.Builder plan, PlannedMove.Builder move) {
-    long now = scheduler.nanos();
-    long since = stuckSince.computeIfAbsent(key(plan, move), _ -> now);
-    if (now - since >= PATIENCE.toNanos()) {
-      stuckSince.remove(key(plan, move));
+  /** Not just now; that is not waited for without end. */
+  private void cannot(MovePlan.Builder plan, PlannedMove.Builder move, String why) {
+    move.setReason(why);
+    if (stuck.isForTooLong(MoveKey.of(plan, move))) {
       move.setState(State.FAILED);
     }
-  }
-
-  private static String key(MovePlan.Builder plan, PlannedMove.Builder move) {
-    return plan.getId() + "/" + move.getVmId();
   }
 
   /** How many moves of all plans are under way from a host, or to it. */
@@ -233,53 +255,9 @@ final class PlanSteps {
     return move.getState() == State.MOVING && end.apply(move).equals(host);
   }
 
-  private void conclude(MovePlan.Builder plan, Map<String, Row> rows) {
-    boolean isOver = plan.getMovesList().stream()
-        .noneMatch(each -> each.getState() == State.WAITING || each.getState() == State.MOVING);
-    long failed = plan.getMovesList().stream().filter(each -> each.getState() == State.FAILED).count();
-    if (!isOver) {
-      go(plan, waitsFor(plan));
-    } else if (failed > 0) {
-      end(plan, MovePlan.State.FAILED, "%d of %d VMs could not be moved".formatted(failed, plan.getMovesCount()));
-    } else {
-      Optional<String> left = plan.getKind() == MovePlan.Kind.DRAIN ? left(plan.getHost(), rows) : Optional.empty();
-      left.ifPresentOrElse(why -> go(plan, why), () -> end(plan, MovePlan.State.COMPLETED, ""));
-    }
-  }
-
-  private String waitsFor(MovePlan.Builder plan) {
-    return !plan.getHost().isEmpty() && isDown(plan.getHost())
-        ? "host %s is DOWN: no heartbeat".formatted(plan.getHost())
-        : "";
-  }
-
-  /** What a host has yet, or is to get, that is none of its moves. */
-  private Optional<String> left(String name, Map<String, Row> rows) {
-    Optional<String> row = rows.values().stream()
-        .filter(each -> VmPlace.concerns(each, VmPlace.of(inventory, each), name))
-        .map(each -> "something is under way with VM %s there".formatted(each.record().getSpec().getName())).sorted()
-        .findFirst();
-    return row.or(() -> inventory.find(new HostId(name)).filter(Host::isUp).flatMap(PlanSteps::holds));
-  }
-
-  /** What a host tells of itself: copies that are gone by the rows are gone in its memory a moment later. */
-  private static Optional<String> holds(Host host) {
-    int copies = host.vms().size() + host.coming().size() + host.doubts().size();
-    return copies == 0
-        ? Optional.empty()
-        : Optional.of("host %s has %d more in its memory".formatted(host.id(), copies));
-  }
-
-  private static void go(MovePlan.Builder plan, String reason) {
-    plan.setState(MovePlan.State.RUNNING).setReason(reason).clearEndedAt();
-  }
-
-  private void end(MovePlan.Builder plan, MovePlan.State state, String reason) {
-    if (plan.getState() != state) {
-      plan.setState(state).setEndedAt(MovePlans.timestamp(scheduler.wallMillis()));
-      moves.forget(plan);
-      plan.getMovesBuilderList().forEach(each -> stuckSince.remove(key(plan, each)));
-    }
-    plan.setReason(reason);
+  /** Forgets what was noted for other plans than these. */
+  void retain(Set<String> plansThatAre) {
+    stuck.retain(plansThatAre);
+    moves.retain(plansThatAre);
   }
 }

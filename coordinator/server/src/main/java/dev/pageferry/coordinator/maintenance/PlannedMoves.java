@@ -5,7 +5,6 @@ import dev.pageferry.common.migration.FailureCode;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.plans.MovePlans;
 import dev.pageferry.coordinator.request.RequestException;
-import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
@@ -15,13 +14,14 @@ import dev.pageferry.proto.cluster.v1.PlannedMove.State;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The migrations of plans: begun, followed, tried again. What a migration is asked for under follows from its plan and how many there were
- * before, and is in the records ahead of it: a coordinator that starts asks again, and finds it.
+ * The migrations of plans: begun, followed, tried again. What a migration is asked for under follows from its plan, its VM and how many were
+ * asked for before, and is in the records ahead of it: a coordinator that starts asks again, and finds it.
  */
 final class PlannedMoves {
   private static final Logger log = LoggerFactory.getLogger(PlannedMoves.class);
@@ -29,12 +29,14 @@ final class PlannedMoves {
   /** From then on a VM that can goes through a file. */
   private static final int LIVE_ATTEMPTS = 2;
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
+  /** After a refusal: nothing was tried. */
+  private static final Duration SHORT_WAIT = Duration.ofSeconds(1);
 
   private final MigrationSupervisor migrations;
   private final MovePlans plans;
   private final Scheduler scheduler;
   /** On the scheduler's clock, by plan and VM. */
-  private final Map<String, Long> notBefore = new ConcurrentHashMap<>();
+  private final Map<MoveKey, Long> notBefore = new ConcurrentHashMap<>();
 
   PlannedMoves(MigrationSupervisor migrations, MovePlans plans, Scheduler scheduler) {
     this.migrations = migrations;
@@ -45,7 +47,7 @@ final class PlannedMoves {
   /** Brings those that are under way up to date. */
   void follow(MovePlan.Builder plan) {
     for (PlannedMove.Builder move : plan.getMovesBuilderList()) {
-      if (move.getState() == State.MOVING) {
+      if (move.getState() == State.MOVING || move.getState() == State.IN_DOUBT) {
         migrationOf(plan, move).ifPresent(migration -> heard(plan, move, migration));
       }
     }
@@ -65,8 +67,13 @@ final class PlannedMoves {
         boolean isHopeless = code.equals(FailureCode.STALLED.name()) || code.equals(FailureCode.TIMED_OUT.name());
         failed(plan, move, "%s: %s".formatted(code, migration.getFailure().getMessage()), isHopeless);
       }
-      case CANCELLED -> move.setState(State.FAILED).setReason("its migration was cancelled");
-      case IN_DOUBT -> move.setReason("it is in doubt: " + migration.getFailure().getMessage());
+      case CANCELLED -> move.setState(State.FAILED).setReason("its migration was cancelled, and is not tried again");
+      case IN_DOUBT -> {
+        if (MigrationSupervisor.isSettledForNow(migration)) {
+          move.setState(State.IN_DOUBT)
+              .setReason("whether it was moved is not known yet: " + migration.getFailure().getMessage());
+        }
+      }
       case QUEUED, RUNNING, STATE_UNSPECIFIED, UNRECOGNIZED -> {
         // It goes on.
       }
@@ -89,37 +96,36 @@ final class PlannedMoves {
 
   /** Whether it may be tried now. */
   boolean isDue(MovePlan.Builder plan, PlannedMove.Builder move) {
-    Long until = notBefore.get(key(plan, move));
+    Long until = notBefore.get(MoveKey.of(plan, move));
     return until == null || scheduler.nanos() - until >= 0;
   }
 
-  private static String key(MovePlan.Builder plan, PlannedMove.Builder move) {
-    return plan.getId() + "/" + move.getVmId();
-  }
-
-  /** Begins the migration of a move that waits. */
-  void begin(MovePlan.Builder plan, PlannedMove.Builder move) {
-    move.setState(State.MOVING).setAttempts(move.getAttempts() + 1).clearMigrationId();
+  /**
+   * Begins the migration of a move that waits.
+   *
+   * @return whether there is one; it was refused otherwise, and waits
+   */
+  boolean begin(MovePlan.Builder plan, PlannedMove.Builder move) {
+    move.setState(State.MOVING).setAsked(move.getAsked() + 1).clearMigrationId();
     plans.put(plan.build());
-    Optional<Migration> _ = ask(plan, move);
+    return ask(plan, move).isPresent();
   }
 
   private Optional<Migration> ask(MovePlan.Builder plan, PlannedMove.Builder move) {
-    String id = "%s/%s/%d".formatted(plan.getId(), move.getVmId(), move.getAttempts());
+    String id = "%s/%s/%d".formatted(plan.getId(), move.getVmId(), move.getAsked());
     try {
       Migration migration = move.getQuick()
           ? migrations.start(
               MigrateQuickRequest.newBuilder().setName(move.getVm()).setTo(move.getTo()).setRequestId(id).build())
           : migrations.start(
               MigrateLiveRequest.newBuilder().setName(move.getVm()).setTo(move.getTo()).setRequestId(id).build());
-      move.setMigrationId(migration.getId());
+      move.setMigrationId(migration.getId()).setAttempts(move.getAttempts() + 1);
       return Optional.of(migration);
     } catch (RequestException e) {
-      boolean isNothingTried = e.kind() == Kind.FROZEN || e.kind() == Kind.FAILED;
-      if (isNothingTried) {
-        move.setAttempts(move.getAttempts() - 1);
-      }
-      failed(plan, move, e.getMessage(), false);
+      log.info("plan={} vm={} {} -> {} is not begun now: {}", plan.getId(), move.getVm(), move.getFrom(), move.getTo(),
+          e.getMessage());
+      move.setState(State.WAITING).setReason(e.getMessage());
+      notBefore.put(MoveKey.of(plan, move), scheduler.nanos() + SHORT_WAIT.toNanos());
       return Optional.empty();
     }
   }
@@ -132,12 +138,12 @@ final class PlannedMoves {
       move.setQuick(true);
     }
     Duration pause = Duration.ofSeconds(1L << Math.clamp(move.getAttempts(), 0, 5));
-    notBefore.put(key(plan, move),
+    notBefore.put(MoveKey.of(plan, move),
         scheduler.nanos() + (pause.compareTo(LONGEST_WAIT) < 0 ? pause : LONGEST_WAIT).toNanos());
   }
 
-  /** Forgets what was noted for a plan that has ended. */
-  void forget(MovePlan.Builder plan) {
-    plan.getMovesBuilderList().forEach(each -> notBefore.remove(key(plan, each)));
+  /** Forgets what was noted for other plans than these. */
+  void retain(Set<String> plansThatAre) {
+    notBefore.keySet().removeIf(each -> !plansThatAre.contains(each.plan()));
   }
 }

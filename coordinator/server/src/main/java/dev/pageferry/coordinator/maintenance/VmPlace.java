@@ -17,8 +17,12 @@ sealed interface VmPlace {
   record Busy(String host, String reason) implements VmPlace {
   }
 
-  /** In no host's memory. */
-  record Nowhere(String reason) implements VmPlace {
+  /**
+   * In no host's memory.
+   *
+   * @param isLost whether nobody wanted that
+   */
+  record Nowhere(String reason, boolean isLost) implements VmPlace {
   }
 
   /** As rows and heartbeats have it. */
@@ -30,15 +34,15 @@ sealed interface VmPlace {
       case ACTIVE -> active(inventory, row, owner);
       case SAVED -> record.hasPending()
           ? new Busy(record.getPending().getDestinationHost(), "it is being restored")
-          : new Nowhere("it is SAVED");
-      case STOPPED, PHASE_UNSPECIFIED, UNRECOGNIZED -> new Nowhere("it is STOPPED");
+          : new Nowhere("it is SAVED", false);
+      case STOPPED, PHASE_UNSPECIFIED, UNRECOGNIZED -> new Nowhere("it is STOPPED", false);
     };
   }
 
   private static VmPlace active(HostInventory inventory, Row row, String owner) {
     HostId host = new HostId(owner);
     if (!inventory.isCurrent(host, new Incarnation(row.record().getOwnerIncarnation()))) {
-      return new Nowhere("host %s lost it".formatted(owner));
+      return new Nowhere("host %s lost it".formatted(owner), true);
     }
     if (row.record().hasPending()) {
       return new Busy(owner, "it is being moved or saved");
@@ -47,7 +51,7 @@ sealed interface VmPlace {
         .filter(each -> each.getEpoch() == row.record().getEpoch()
             && (each.getState() == VmStatus.State.FAILED || each.getState() == VmStatus.State.POWERED_OFF))
         .isPresent();
-    return hasEnded ? new Nowhere("it has ended") : new On(owner);
+    return hasEnded ? new Nowhere("it has ended", false) : new On(owner);
   }
 
   /** Whether it is on that host, or is coming to it. */

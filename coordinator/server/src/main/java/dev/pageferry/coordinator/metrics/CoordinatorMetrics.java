@@ -14,6 +14,7 @@ import dev.pageferry.proto.agent.v1.HostAgentGrpc;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.EventsGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
@@ -119,6 +120,7 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     calls.preregisterService(ClusterGrpc.getServiceDescriptor());
     calls.preregisterService(AccessGrpc.getServiceDescriptor());
     calls.preregisterService(AvailabilityGrpc.getServiceDescriptor());
+    calls.preregisterService(EventsGrpc.getServiceDescriptor());
     calls.preregisterService(MaintenanceGrpc.getServiceDescriptor());
     calls.preregisterService(HostRegistryGrpc.getServiceDescriptor());
     calls.preregisterService(OwnershipGrpc.getServiceDescriptor());

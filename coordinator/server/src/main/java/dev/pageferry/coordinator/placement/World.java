@@ -1,6 +1,7 @@
 package dev.pageferry.coordinator.placement;
 
 import java.util.List;
+import java.util.Map;
 
 /**
  * What is known when VMs are placed.
@@ -28,6 +29,11 @@ public record World(List<PlacementHost> hosts, List<PlacementVm> vms) {
     return new World(hosts.stream().map(each -> each.name().equals(host) && each.trouble().isEmpty()
         ? each.inTrouble(reason)
         : each).toList(), vms);
+  }
+
+  /** The same with less free memory, by host. */
+  public World promising(Map<String, Long> bytes) {
+    return new World(hosts.stream().map(each -> each.with(-bytes.getOrDefault(each.name(), 0L))).toList(), vms);
   }
 
   private long comingFrom(String source, String destination) {

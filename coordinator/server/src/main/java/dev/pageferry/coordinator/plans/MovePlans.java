@@ -61,15 +61,13 @@ public final class MovePlans {
     }
   }
 
-  /** Forgets the last plan of a host that is forgotten. */
-  public void forget(HostId host) {
-    if (plans.containsKey(key(host.value()))) {
-      boolean _ = store.commit(new Transaction().delete(key(host.value())));
-      plans.remove(key(host.value()));
-    }
+  /** Forgets the last plan of a host, in the write that forgets the host. */
+  public void forget(HostId host, Transaction forgetting) {
+    boolean _ = store.commit(forgetting.delete(key(host.value())));
+    plans.remove(key(host.value()));
   }
 
-  /** What a rolling drain has done; empty: none is under way. */
+  /** A rolling drain that has not come to its end; empty: there is none. */
   public Optional<Rolling> rolling() {
     return store.get(ROLLING).map(each -> {
       try {
@@ -80,7 +78,7 @@ public final class MovePlans {
     });
   }
 
-  /** Keeps what it has done; empty: it is over. */
+  /** Keeps how far it is; empty: it is over. */
   public void putRolling(Optional<Rolling> rolling) {
     Transaction transaction = new Transaction();
     boolean _ = store.commit(rolling

@@ -26,9 +26,9 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final int MAX_ID_CHARS = 100;
   private static final String VISIT = "JoinNetwork";
   private static final String VALIDATION = "Validate";
-  /** Beside those of the Cluster service that are carried out once. */
+  /** Beside those that are carried out once. */
   private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION,
-      "BackUp", "ArmHa", "DrainHost", "ActivateHost", "Rebalance", "NoteRolling");
+      "BackUp", "ArmHa", "BeginRolling");
 
   private final AuditLog audit;
 

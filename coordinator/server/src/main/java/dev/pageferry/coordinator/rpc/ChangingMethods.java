@@ -18,7 +18,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Set;
 
-/** The methods of the Cluster service that change something, and what makes two calls of them the same. */
+/** The methods of the Cluster service and of planned work that change something, and what makes two calls of them the same. */
 final class ChangingMethods {
   private static final String START = "StartVm";
   private static final String RESTORE = "RestoreVm";
@@ -26,7 +26,8 @@ final class ChangingMethods {
   private static final Set<String> OF_A_VM = Set.of(START, RESTORE, "PauseVm", "ResumeVm", "SetVm", "StopVm",
       "DeleteVm", "SaveVm");
   private static final Set<String> OTHERS = Set.of("CreateVm", "CreateDisk", "DeleteDisk", "AddVtep", "DeleteVtep",
-      "MigrateLive", "MigrateQuick", "CancelMigration", "ConfirmHostDead", "RepairRecords", "ClaimVm");
+      "MigrateLive", "MigrateQuick", "CancelMigration", "ConfirmHostDead", "RepairRecords", "ClaimVm", "DrainHost",
+      "ActivateHost", "Rebalance", "CancelPlan");
 
   private ChangingMethods() {
   }

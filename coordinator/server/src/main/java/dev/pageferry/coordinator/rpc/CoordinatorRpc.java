@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.common.accept.GuardedPort;
 import dev.pageferry.common.accept.Strangers;
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.rpc.GuardedServers;
@@ -13,6 +14,7 @@ import dev.pageferry.coordinator.access.AuditLog;
 import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.events.EventLog;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.DeadHosts;
@@ -20,6 +22,7 @@ import dev.pageferry.coordinator.machines.HostRemoval;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
 import dev.pageferry.coordinator.maintenance.Maintenance;
+import dev.pageferry.coordinator.maintenance.RollingDrains;
 import dev.pageferry.coordinator.membership.Membership;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -32,6 +35,7 @@ import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.EventsGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -82,6 +86,7 @@ public final class CoordinatorRpc implements AutoCloseable {
    * @param deaths tells what would become of VMs if hosts stopped
    * @param failover has VMs run again whose hosts stopped
    * @param maintenance empties hosts, and fills them
+   * @param events what happened
    * @param validation tells whether the cluster is fit
    * @param meter sees every call
    * @throws IOException if the address cannot be listened on
@@ -92,12 +97,15 @@ public final class CoordinatorRpc implements AutoCloseable {
       RecordsRepairs repairs,
       Requests requests, WriteProbe probe,
       Duration heartbeatInterval, Duration lease, ServerInterceptor meter, Access access, Validation validation,
-      BackupService backup, HostDeaths deaths, Failover failover, Maintenance maintenance)
+      BackupService backup, HostDeaths deaths, Failover failover, Maintenance maintenance,
+      EventLog events)
       throws IOException {
     this.probe = probe;
     NettyServerBuilder builder = GuardedServers.listeningOn(address, port);
     access.credentials().ifPresent(it -> builder.sslContext(TlsContexts.grpcServer(it, PeerCheck.ANY_MEMBER)));
     AuditInterceptor audit = new AuditInterceptor(access.audit());
+    RequestInterceptor once = new RequestInterceptor(requests, name -> ledger.findByName(name)
+        .map(row -> new Requests.Subject(row.id().value(), row.record().getEpoch())).orElse(Requests.Subject.NONE));
     server = builder
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
@@ -112,16 +120,15 @@ public final class CoordinatorRpc implements AutoCloseable {
                 migrations,
                 repairs,
                 new VmChanges(ledger, machines), requests),
-            new RequestInterceptor(requests, name -> ledger.findByName(name)
-                .map(row -> new Requests.Subject(row.id().value(), row.record().getEpoch()))
-                .orElse(Requests.Subject.NONE)),
-            audit))
+            once, audit))
         .addService(ServerInterceptors.intercept(new AccessService(access.admissions(),
             new HostRemoval(inventory, ledger, access.admissions()), access.audit()), audit))
         .addService(ServerInterceptors.intercept(new ValidationService(validation), audit))
         .addService(ServerInterceptors.intercept(backup, audit))
         .addService(ServerInterceptors.intercept(new AvailabilityService(deaths, failover), audit))
-        .addService(ServerInterceptors.intercept(new MaintenanceService(maintenance), audit))
+        .addService(ServerInterceptors.intercept(
+            new MaintenanceService(maintenance, new RollingDrains(inventory, Scheduler.SYSTEM)), once, audit))
+        .addService(new EventsService(events))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
             access.admissions()), inventory,
             heartbeatInterval, lease))
@@ -142,7 +149,7 @@ public final class CoordinatorRpc implements AutoCloseable {
     ServingStatus status = probe.trouble().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     List.of("", ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, HostRegistryGrpc.SERVICE_NAME,
         OwnershipGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME, BackupGrpc.SERVICE_NAME,
-        AvailabilityGrpc.SERVICE_NAME, MaintenanceGrpc.SERVICE_NAME)
+        AvailabilityGrpc.SERVICE_NAME, MaintenanceGrpc.SERVICE_NAME, EventsGrpc.SERVICE_NAME)
         .forEach(service -> health.setStatus(service, status));
   }
 

@@ -1,7 +1,10 @@
 package dev.pageferry.coordinator.rpc;
 
 import dev.pageferry.coordinator.maintenance.Maintenance;
+import dev.pageferry.coordinator.maintenance.RollingDrains;
 import dev.pageferry.proto.cluster.v1.ActivateHostRequest;
+import dev.pageferry.proto.cluster.v1.BeginRollingRequest;
+import dev.pageferry.proto.cluster.v1.CancelPlanRequest;
 import dev.pageferry.proto.cluster.v1.DrainHostRequest;
 import dev.pageferry.proto.cluster.v1.GetPlanRequest;
 import dev.pageferry.proto.cluster.v1.ListPlansRequest;
@@ -16,9 +19,11 @@ import io.grpc.stub.StreamObserver;
 /** Planned work, for operators; viewers see what comes of it. */
 final class MaintenanceService extends MaintenanceGrpc.MaintenanceImplBase {
   private final Maintenance maintenance;
+  private final RollingDrains rolling;
 
-  MaintenanceService(Maintenance maintenance) {
+  MaintenanceService(Maintenance maintenance, RollingDrains rolling) {
     this.maintenance = maintenance;
+    this.rolling = rolling;
   }
 
   @Override
@@ -49,7 +54,17 @@ final class MaintenanceService extends MaintenanceGrpc.MaintenanceImplBase {
   }
 
   @Override
+  public void cancelPlan(CancelPlanRequest request, StreamObserver<MovePlan> observer) {
+    CoordinatorReplies.answer(observer, () -> maintenance.cancel(request.getId()));
+  }
+
+  @Override
+  public void beginRolling(BeginRollingRequest request, StreamObserver<Rolling> observer) {
+    CoordinatorReplies.answer(observer, () -> rolling.begin(request));
+  }
+
+  @Override
   public void noteRolling(NoteRollingRequest request, StreamObserver<Rolling> observer) {
-    CoordinatorReplies.answer(observer, () -> maintenance.noteRolling(request.getDone(), request.getEnd()));
+    CoordinatorReplies.answer(observer, () -> rolling.note(request));
   }
 }

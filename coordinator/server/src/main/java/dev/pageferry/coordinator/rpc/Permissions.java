@@ -11,6 +11,7 @@ import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
+import dev.pageferry.proto.cluster.v1.EventsGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.ValidationGrpc;
 import dev.pageferry.proto.registry.v1.HostRegistryGrpc;
@@ -38,8 +39,11 @@ final class Permissions {
         "ListVteps", "ListMigrations", "GetMigration", "WatchMigration");
     put(table, AvailabilityGrpc.SERVICE_NAME, READERS, "PlaceVm", "CheckHa", "GetHaStatus");
     put(table, AvailabilityGrpc.SERVICE_NAME, OPERATORS, "ArmHa");
+    put(table, EventsGrpc.SERVICE_NAME, READERS, "ListEvents");
     put(table, MaintenanceGrpc.SERVICE_NAME, READERS, "GetPlan", "ListPlans");
-    put(table, MaintenanceGrpc.SERVICE_NAME, OPERATORS, "DrainHost", "ActivateHost", "Rebalance", "NoteRolling");
+    put(table, MaintenanceGrpc.SERVICE_NAME, OPERATORS, "DrainHost", "ActivateHost", "Rebalance", "CancelPlan",
+        "BeginRolling",
+        "NoteRolling");
     put(table, ClusterGrpc.SERVICE_NAME, OPERATORS, "ConfirmHostDead", "RepairRecords", "ClaimVm", "CreateVm",
         "StartVm",
         "RestoreVm", "PauseVm", "ResumeVm", "SetVm", "StopVm", "DeleteVm", "SaveVm", "CreateDisk", "DeleteDisk",

@@ -18,6 +18,7 @@ import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.BackupGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
+import dev.pageferry.proto.cluster.v1.EventsGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RevokeMemberRequest;
@@ -68,7 +69,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class PermissionsTest {
   private static final List<ServiceDescriptor> SERVICES = List.of(ClusterGrpc.getServiceDescriptor(),
       AccessGrpc.getServiceDescriptor(), AvailabilityGrpc.getServiceDescriptor(),
-      MaintenanceGrpc.getServiceDescriptor(),
+      MaintenanceGrpc.getServiceDescriptor(), EventsGrpc.getServiceDescriptor(),
       ValidationGrpc.getServiceDescriptor(),
       BackupGrpc.getServiceDescriptor(),
       HostRegistryGrpc.getServiceDescriptor(),
@@ -76,7 +77,7 @@ class PermissionsTest {
       ServerReflectionGrpc.getServiceDescriptor());
   private static final Set<String> READS = Set.of("ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
       "ListVteps", "ListMigrations", "GetMigration", "WatchMigration", "WhoAmI", "PlaceVm", "CheckHa",
-      "GetHaStatus", "GetPlan", "ListPlans");
+      "GetHaStatus", "GetPlan", "ListPlans", "ListEvents");
 
   @TempDir
   Path directory;
@@ -161,7 +162,8 @@ class PermissionsTest {
     String name = method.substring(service.length() + 1);
     return switch (service) {
       case ClusterGrpc.SERVICE_NAME, AccessGrpc.SERVICE_NAME, ValidationGrpc.SERVICE_NAME,
-          BackupGrpc.SERVICE_NAME, AvailabilityGrpc.SERVICE_NAME, MaintenanceGrpc.SERVICE_NAME ->
+          BackupGrpc.SERVICE_NAME, AvailabilityGrpc.SERVICE_NAME, MaintenanceGrpc.SERVICE_NAME,
+          EventsGrpc.SERVICE_NAME ->
         READS.contains(name)
             ? Set.of(Role.OPERATOR, Role.VIEWER)
             : Set.of(Role.OPERATOR);

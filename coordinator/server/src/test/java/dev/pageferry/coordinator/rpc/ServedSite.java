@@ -8,6 +8,7 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.access.AuditLog;
+import dev.pageferry.coordinator.events.EventLog;
 import dev.pageferry.coordinator.fakes.FakeSite;
 import dev.pageferry.coordinator.fakes.SilentInspector;
 import dev.pageferry.coordinator.metrics.CoordinatorMetrics;
@@ -70,7 +71,7 @@ final class ServedSite implements AutoCloseable {
         new Validation(site.inventory(), site.ledger(), new SilentInspector(), credentials, "dev", Scheduler.SYSTEM,
             new Random(9)),
         new BackupService(site.store(), "dev", Scheduler.SYSTEM), site.deaths(),
-        site.failover(new SilentInspector()), site.maintenance());
+        site.failover(new SilentInspector()), site.maintenance(), new EventLog(site.store(), Scheduler.SYSTEM));
     channel = NettyChannelBuilder.forAddress("127.0.0.1", rpc.port()).usePlaintext().build();
   }
 
