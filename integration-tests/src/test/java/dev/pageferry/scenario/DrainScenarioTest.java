@@ -169,6 +169,7 @@ class DrainScenarioTest {
 
   @Test
   void freeMemoryIsEvenedOut() throws Exception {
+    cluster.awaitFreeMemory("host-a", (512 - 3 * 64) << 20);
     assertDone(cluster.ferry("rebalance"));
     assertThat(on("host-a")).isBetween(1L, 2L);
     assertThat(cluster.ferry("rebalance", "--dry-run").output()).doesNotContain("vm-");

@@ -1,6 +1,7 @@
 package dev.pageferry.ferry.command;
 
 import dev.pageferry.ferry.session.Change;
+import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.PlanText;
@@ -57,7 +58,7 @@ public final class PlanCommands extends CommandGroup {
     return ferry.inSession(session -> {
       Change change = requestOption.change(session);
       MovePlan plan = session.connection().changePatiently(change,
-          stub -> PlanWatch.maintenance(stub).cancelPlan(request));
+          stub -> Connection.maintenance(stub).cancelPlan(request));
       session.output().document(change.stamped(plan), palette -> PlanText.of(plan, palette));
       return ExitCode.DONE;
     });

@@ -1,6 +1,7 @@
 package dev.pageferry.ferry.command;
 
 import dev.pageferry.ferry.session.Change;
+import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
@@ -24,7 +25,7 @@ final class PlanOptions {
   /** Has it begun, and follows it unless told to detach. */
   int run(Session session, Function<MaintenanceBlockingStub, MovePlan> rpc) {
     Change change = requestOption.change(session);
-    MovePlan begun = session.connection().changePatiently(change, stub -> rpc.apply(PlanWatch.maintenance(stub)));
+    MovePlan begun = session.connection().changePatiently(change, stub -> rpc.apply(Connection.maintenance(stub)));
     if (detach) {
       session.output().document(change.stamped(begun), _ -> begun.getId() + "\n");
       return ExitCode.DONE;

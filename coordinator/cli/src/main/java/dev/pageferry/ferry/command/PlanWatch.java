@@ -1,15 +1,14 @@
 package dev.pageferry.ferry.command;
 
 import dev.pageferry.common.concurrent.Backoff;
+import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.session.Surroundings;
 import dev.pageferry.ferry.view.PlanText;
 import dev.pageferry.ferry.view.ProgressDisplay;
-import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
 import dev.pageferry.proto.cluster.v1.GetPlanRequest;
-import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
@@ -45,15 +44,9 @@ final class PlanWatch {
     this.meanwhile = meanwhile;
   }
 
-  /** The same way to the coordinator, for planned work. */
-  static MaintenanceBlockingStub maintenance(ClusterBlockingStub through) {
-    // The stub's channel has its interceptors in it; its deadline is in its options.
-    return MaintenanceGrpc.newBlockingStub(through.getChannel()).withDeadline(through.getCallOptions().getDeadline());
-  }
-
   /** Asks the coordinator about planned work; agents may be asked meanwhile. */
   static MovePlan ask(Session session, Function<MaintenanceBlockingStub, MovePlan> rpc) {
-    return session.connection().patiently(stub -> rpc.apply(maintenance(stub)));
+    return session.connection().patiently(stub -> rpc.apply(Connection.maintenance(stub)));
   }
 
   /** Follows it, prints what became of it, and gives the exit code. */
@@ -120,7 +113,7 @@ final class PlanWatch {
     while (true) {
       try {
         return session.connection()
-            .read(stub -> maintenance(stub).getPlan(request));
+            .read(stub -> Connection.maintenance(stub).getPlan(request));
       } catch (Failure e) {
         if (e.exitCode() == ExitCode.NOT_FOUND) {
           throw new Failure(ExitCode.IN_DOUBT,

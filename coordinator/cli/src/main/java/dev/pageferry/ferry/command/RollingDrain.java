@@ -1,6 +1,7 @@
 package dev.pageferry.ferry.command;
 
 import dev.pageferry.ferry.session.Change;
+import dev.pageferry.ferry.session.Connection;
 import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
@@ -140,7 +141,7 @@ final class RollingDrain {
   /** One that may be carried out though its answer was lost; asked again, it is not done twice. */
   private <T> T change(Function<MaintenanceBlockingStub, T> rpc) {
     Change change = new Change(session.surroundings().newIds().get());
-    return session.connection().changePatiently(change, stub -> rpc.apply(PlanWatch.maintenance(stub)));
+    return session.connection().changePatiently(change, stub -> rpc.apply(Connection.maintenance(stub)));
   }
 
   private void note(String host, Phase phase) {

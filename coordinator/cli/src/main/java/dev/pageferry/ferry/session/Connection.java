@@ -5,6 +5,8 @@ import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AccessGrpc.AccessBlockingStub;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
+import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
@@ -69,6 +71,11 @@ public final class Connection implements AutoCloseable {
   private static AccessBlockingStub access(ClusterBlockingStub through) {
     // The stub's channel has its interceptors in it; its deadline is in its options.
     return AccessGrpc.newBlockingStub(through.getChannel()).withDeadline(through.getCallOptions().getDeadline());
+  }
+
+  /** The same way to the coordinator, for planned work. */
+  public static MaintenanceBlockingStub maintenance(ClusterBlockingStub through) {
+    return MaintenanceGrpc.newBlockingStub(through.getChannel()).withDeadline(through.getCallOptions().getDeadline());
   }
 
   /** A change that takes as long as it takes. */

@@ -3,8 +3,6 @@ package dev.pageferry.coordinator.maintenance;
 import dev.pageferry.common.concurrent.Mutex;
 import dev.pageferry.common.concurrent.RandomIds;
 import dev.pageferry.common.concurrent.Scheduler;
-import dev.pageferry.common.concurrent.Signal;
-import dev.pageferry.common.identity.HostId;
 import dev.pageferry.coordinator.availability.Evacuation;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
@@ -21,14 +19,10 @@ import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
 import dev.pageferry.proto.cluster.v1.PlannedMove.State;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -37,8 +31,6 @@ import org.slf4j.LoggerFactory;
 /** Hosts are emptied and filled again, memory is evened out: what operators ask for, and the loop that carries it out. */
 public final class Maintenance {
   private static final Logger log = LoggerFactory.getLogger(Maintenance.class);
-  private static final Duration WHILE_MOVING = Duration.ofMillis(100);
-  private static final Duration ELSE = Duration.ofSeconds(1);
   private static final int NAMED = 3;
 
   private final HostInventory inventory;
@@ -48,17 +40,12 @@ public final class Maintenance {
   private final MovePlans plans;
   private final PlanSteps steps;
   private final PlannedMoves moves;
+  private final PlanLoop loop;
   private final Scheduler scheduler;
   private final RandomGenerator random;
   private final int atOnce;
   /** Whoever changes a plan does it alone. */
   private final Mutex changes;
-  private final Signal asked;
-  private final AtomicBoolean isAsked = new AtomicBoolean();
-  /** When rows were read for a plan, by its id, on the scheduler's clock. */
-  private final Map<String, Long> lookedAt = new ConcurrentHashMap<>();
-  /** What went wrong when a plan was looked at last, by its id. */
-  private final Map<String, String> troubles = new ConcurrentHashMap<>();
 
   /** @param atOnce how many moves of plans may leave a host, or come to one, at the same time */
   public Maintenance(HostInventory inventory, OwnershipLedger ledger, MigrationSupervisor migrations,
@@ -74,100 +61,17 @@ public final class Maintenance {
     this.random = random;
     this.atOnce = atOnce;
     this.changes = scheduler.newMutex();
-    this.asked = scheduler.newSignal();
+    this.loop = new PlanLoop(plans, steps, moves, changes, scheduler);
   }
 
   /** Carries plans out, until it is interrupted. */
   public void follow() throws InterruptedException {
-    while (true) {
-      boolean isMoving = plans.list().stream().anyMatch(each -> each.getState() == MovePlan.State.RUNNING);
-      asked.await(() -> isAsked.getAndSet(false), isMoving ? WHILE_MOVING : ELSE);
-      look();
-    }
+    loop.follow();
   }
 
   /** Once. */
   void look() throws InterruptedException {
-    List<MovePlan> all = plans.list();
-    Set<String> ids = all.stream().map(MovePlan::getId).collect(Collectors.toSet());
-    steps.retain(ids);
-    lookedAt.keySet().retainAll(ids);
-    troubles.keySet().retainAll(ids);
-    for (MovePlan each : all) {
-      try {
-        changes.alone(() -> {
-          step(each);
-          return true;
-        });
-        troubles.remove(each.getId());
-      } catch (RuntimeException | Error e) {
-        // The others go on all the same, and this one next time.
-        if (!String.valueOf(e.getMessage()).equals(troubles.put(each.getId(), String.valueOf(e.getMessage())))) {
-          log.error("plan={} is not carried on", each.getId(), e);
-        }
-        lookedAt.put(each.getId(), scheduler.nanos());
-      }
-    }
-  }
-
-  private void step(MovePlan seen) throws InterruptedException {
-    Optional<MovePlan> now = current(seen);
-    if (now.isEmpty() || isAtRest(now.get())) {
-      return;
-    }
-    Long looked = lookedAt.get(seen.getId());
-    boolean isLate = looked == null || scheduler.nanos() - looked >= ELSE.toNanos();
-    if (!isLate && troubles.containsKey(seen.getId())) {
-      return;
-    }
-    MovePlan.Builder next = now.get().toBuilder();
-    moves.follow(next);
-    boolean hasMoved = !next.build().equals(now.get());
-    if (!isLate && !hasMoved) {
-      // Rows need not be read again just now.
-      return;
-    }
-    steps.take(next, hasMoved);
-    plans.put(next.build());
-    lookedAt.put(next.getId(), scheduler.nanos());
-    arrivedElsewhere(now.get(), next.build());
-    if (next.getState() != now.get().getState()) {
-      log.info("plan={} {} {} is {} {}", next.getId(), next.getKind(), next.getHost(), next.getState(),
-          next.getReason());
-    }
-  }
-
-  /** What an earlier drain of another host moved to this one, and was moved on now, is where that drain's host finds it. */
-  private void arrivedElsewhere(MovePlan before, MovePlan after) {
-    Map<String, PlannedMove> moved = new HashMap<>();
-    if (after.getKind() == MovePlan.Kind.DRAIN) {
-      // What a fail-back brought is at home.
-      after.getMovesList().stream().filter(each -> each.getState() == State.MOVED
-          && !before.getMovesList().contains(each)).forEach(each -> moved.put(each.getVmId(), each));
-    }
-    for (MovePlan each : moved.isEmpty() ? List.<MovePlan>of() : plans.list()) {
-      if (each.getKind() == MovePlan.Kind.DRAIN && !each.getId().equals(after.getId())) {
-        MovePlan.Builder other = each.toBuilder();
-        for (PlannedMove.Builder move : other.getMovesBuilderList()) {
-          PlannedMove next = moved.get(move.getVmId());
-          if (next != null && move.getState() == State.MOVED && move.getTo().equals(next.getFrom())) {
-            move.setTo(next.getTo());
-          }
-        }
-        plans.put(other.build());
-      }
-    }
-  }
-
-  /** An operator may have put another one in its place. */
-  private Optional<MovePlan> current(MovePlan seen) {
-    return (seen.getHost().isEmpty() ? plans.ofAll() : plans.of(new HostId(seen.getHost())))
-        .filter(each -> each.getId().equals(seen.getId()));
-  }
-
-  /** A drain goes on for as long as the host is not activated. */
-  private static boolean isAtRest(MovePlan plan) {
-    return plan.getKind() != MovePlan.Kind.DRAIN && plan.getState() != MovePlan.State.RUNNING;
+    loop.look();
   }
 
   /**
@@ -231,10 +135,8 @@ public final class Maintenance {
     rest(plan.getMovesList(), forecasts()).ifPresent(plan::setForecast);
     plan.setState(MovePlan.State.RUNNING);
     plans.put(plan.build());
-    lookedAt.remove(plan.getId());
     log.info("plan={} {} {} begun: {} VMs", plan.getId(), plan.getKind(), plan.getHost(), plan.getMovesCount());
-    isAsked.set(true);
-    asked.raise();
+    loop.lookNow(plan.getId());
     return shown(plan.build());
   }
 
@@ -343,7 +245,7 @@ public final class Maintenance {
       next.getMovesBuilderList().stream().filter(each -> each.getState() == State.WAITING)
           .forEach(each -> each.setState(State.LEFT_OUT).setReason("the plan was cancelled"));
       plans.put(next.build());
-      lookedAt.remove(plan.getId());
+      loop.lookNow(plan.getId());
       return shown(next.build());
     });
   }
@@ -382,11 +284,6 @@ public final class Maintenance {
     return PlannedMove.newBuilder().setVm(shift.vm().name()).setVmId(row.id().value()).setFrom(shift.vm().host())
         .setTo(shift.to()).setState(State.WAITING).setMemoryBytes(shift.vm().memoryBytes())
         .setReason("host %s has more free memory".formatted(shift.to())).build();
-  }
-
-  /** Whoever changes what is planned does it alone. */
-  Mutex changes() {
-    return changes;
   }
 
   /** The plan whose id begins so. */
