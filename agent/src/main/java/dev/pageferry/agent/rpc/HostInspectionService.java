@@ -1,6 +1,5 @@
 package dev.pageferry.agent.rpc;
 
-import dev.pageferry.agent.disk.HostSign;
 import dev.pageferry.agent.inspection.HostInspection;
 import dev.pageferry.agent.transport.LinkMeter;
 import dev.pageferry.agent.transport.LinkPasses;
@@ -74,14 +73,6 @@ public final class HostInspectionService extends HostInspectionGrpc.HostInspecti
 
   @Override
   public void lookAtHost(LookAtHostRequest request, StreamObserver<HostSigns> observer) {
-    AgentReplies.answer(observer, () -> {
-      HostSign sign = inspection.lookAt(new HostId(request.getHost()), request.getIncarnation());
-      return HostSigns.newBuilder().setReason(sign.reason()).setVerdict(switch (sign.verdict()) {
-        case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
-        case LIVES -> HostSigns.Verdict.LIVES;
-        case WAITING -> HostSigns.Verdict.WAITING;
-        case GONE -> HostSigns.Verdict.GONE;
-      }).build();
-    });
+    AgentReplies.answer(observer, () -> inspection.lookAt(new HostId(request.getHost()), request.getIncarnation()));
   }
 }
