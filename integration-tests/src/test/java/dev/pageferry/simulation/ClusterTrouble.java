@@ -17,12 +17,11 @@ import java.util.SplittableRandom;
 /** What befalls a cluster, as a seed has it: hosts die, freeze and are cut off, while operators ask for things. */
 final class ClusterTrouble implements ClusterWorld.Story {
   private static final Duration TROUBLE = Duration.ofSeconds(25);
+  /** Two clocks differ by less than the tenth that is left for them. */
+  private static final double WORST_CLOCK = 0.045;
   private static final int LATEST_MILLIS = 16_000;
   private static final int[] MISHAPS_PER_MILLE = {0, 0, 20, 60};
   private static final List<String> HOSTS = List.of("host-a", "host-b", "host-c");
-  private static final List<VmPlan> VMS = List.of(new VmPlan("db", 0, "host-a", true),
-      new VmPlan("web", 1, "host-b", true), new VmPlan("cache", -1, "host-a", true),
-      new VmPlan("old", 2, "host-c", false));
   static final List<String> DISKS = List.of("db", "web", "old");
   private static final List<String> FATAL_MESSAGES = List.of("SetupAccepted", "GuestState", "StateSaved", "Ready", "Go",
       "Running");
@@ -39,9 +38,13 @@ final class ClusterTrouble implements ClusterWorld.Story {
   /** The world that a seed has. */
   static Setup setup(long seed) {
     SplittableRandom random = new SplittableRandom(seed ^ 0x5E7);
-    return new Setup(HOSTS, VMS, random.nextBoolean() ? Kernels.ONE : Kernels.OWN, random.nextBoolean(),
+    List<String> hosts = random.nextInt(4) == 0 ? HOSTS.subList(0, 2) : HOSTS;
+    List<VmPlan> vms = List.of(new VmPlan("db", 0, "host-a", true), new VmPlan("web", 1, "host-b", true),
+        new VmPlan("cache", -1, "host-a", true), new VmPlan("old", 2, hosts.getLast(), false));
+    return new Setup(hosts, vms, random.nextBoolean() ? Kernels.ONE : Kernels.OWN, random.nextBoolean(),
         MISHAPS_PER_MILLE[random.nextInt(MISHAPS_PER_MILLE.length)],
-        random.nextInt(5) == 0 ? Duration.ofMillis(400) : SimulatedStore.SOON);
+        random.nextInt(5) == 0 ? Duration.ofMillis(400) : SimulatedStore.SOON,
+        random.nextInt(4) == 0 ? WORST_CLOCK : 0.002);
   }
 
   @Override
@@ -59,7 +62,7 @@ final class ClusterTrouble implements ClusterWorld.Story {
 
   private void plan(ClusterWorld world) {
     ClusterHost host = anyHost(world);
-    switch (random.nextInt(11)) {
+    switch (random.nextInt(12)) {
       case 0, 1 -> death(world, host);
       case 2 -> happens(world, "host cut off", () -> world.network().cut(host.process(), upTo(20_000)));
       case 3 -> happens(world, "storage cut off", () -> world.storage().cut(host.process(), upTo(20_000)));
@@ -73,6 +76,10 @@ final class ClusterTrouble implements ClusterWorld.Story {
         happens(world, "coordinator dies", () -> world.coordinator().restartAfter(down));
       }
       case 8, 9 -> isolation(world, host);
+      case 10 -> {
+        Duration time = upTo(15_000);
+        happens(world, "coordinator freezes", () -> world.coordinator().freeze(time));
+      }
       default -> linkTrouble(world);
     }
   }
@@ -121,7 +128,7 @@ final class ClusterTrouble implements ClusterWorld.Story {
   }
 
   private void request(ClusterWorld world) {
-    VmPlan vm = VMS.get(random.nextInt(VMS.size()));
+    VmPlan vm = world.setup().vms().get(random.nextInt(world.setup().vms().size()));
     String host = anyHost(world).name();
     String what = switch (random.nextInt(8)) {
       case 0, 1, 2 -> "live";

@@ -54,11 +54,12 @@ final class ClusterWorld {
    * @param givesUp whether kernels give up on storage that does not answer
    * @param mishapsPerMille of all messages
    * @param longestSync of the coordinator's disk
+   * @param clockError how much faster or slower than others' the clocks of hosts run, as a part of 1
    */
   record Setup(List<String> hosts, List<VmPlan> vms, Kernels kernels, boolean givesUp, int mishapsPerMille,
-      Duration longestSync) {
+      Duration longestSync, double clockError) {
     Setup withSync(Duration longest) {
-      return new Setup(hosts, vms, kernels, givesUp, mishapsPerMille, longest);
+      return new Setup(hosts, vms, kernels, givesUp, mishapsPerMille, longest, clockError);
     }
   }
 
@@ -107,7 +108,7 @@ final class ClusterWorld {
     this.process = baton.newHost("operator", 1);
     this.operator = new SimulatedOperator(baton, coordinator);
     for (String name : setup.hosts()) {
-      ClusterHost host = new ClusterHost(this, name, 1 + (random.nextInt(41) - 20) / 10_000.0);
+      ClusterHost host = new ClusterHost(this, name, 1 + (2 * random.nextDouble() - 1) * setup.clockError());
       hosts.put(name, host);
       listens(host.agent());
     }

@@ -10,8 +10,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -117,15 +119,37 @@ record Scenario(String name, Setup setup, List<Step> steps, Duration end, List<S
     log.end();
   }
 
-  /** What differs from what is expected; empty: nothing. */
-  static String difference(List<String> expected, List<String> found) {
-    for (int i = 0; i < Math.max(expected.size(), found.size()); i++) {
-      String wanted = i < expected.size() ? expected.get(i) : "(the end)";
-      String there = i < found.size() ? found.get(i) : "(the end)";
-      if (!wanted.equals(there)) {
-        return "line %d of expected.log%n  expected: %s%n  found:    %s".formatted(i + 1, wanted, there);
+  /**
+   * What is missing or was not expected; empty: nothing. The same line within a second is the same: what draws lots may change, and with
+   * it moments, and the order of what comes about at one time.
+   */
+  static List<String> differences(List<String> expected, List<String> found) {
+    List<String> differences = new ArrayList<>();
+    List<String> left = new ArrayList<>(found);
+    for (String each : expected) {
+      Optional<String> same = left.stream().filter(line -> isSame(each, line)).findFirst();
+      if (same.isPresent()) {
+        left.remove(same.get());
+      } else {
+        differences.add("missing:      " + each);
       }
     }
-    return "";
+    left.forEach(each -> differences.add("not expected: " + each));
+    return differences;
+  }
+
+  private static boolean isSame(String one, String other) {
+    return text(one).equals(text(other)) && Math.abs(seconds(one) - seconds(other)) <= 1;
+  }
+
+  private static double seconds(String line) {
+    return line.length() < ScenarioLog.TIME_CHARS
+        ? Double.NaN
+        : Double.parseDouble(line.substring(0, ScenarioLog.TIME_CHARS).strip());
+  }
+
+  /** What was counted in seconds belongs to the moment. */
+  private static String text(String line) {
+    return line.substring(Math.min(line.length(), ScenarioLog.TIME_CHARS)).replaceAll("for [0-9]+ s", "for … s");
   }
 }

@@ -20,6 +20,8 @@ import org.slf4j.LoggerFactory;
 /** What an operator sees while a scenario goes on: hosts and VMs as the command lists them, and what servers log. */
 final class ScenarioLog implements AutoCloseable {
   private static final Duration LOOK = Duration.ofMillis(500);
+  /** Seconds with a tenth, at the beginning of each line. */
+  static final int TIME_CHARS = 7;
   private static final long STILL_NANOS = 2_000_000_000L;
   private static final List<String> LOGGERS = List.of("dev.pageferry.coordinator.availability",
       "dev.pageferry.coordinator.inventory", "dev.pageferry.agent.disk.DiskSet",

@@ -105,7 +105,7 @@ final class ScenarioParser {
                 .formatted(line));
       }
     }
-    return new Setup(hosts, vms, required(text, kernels), false, 0, SimulatedStore.SOON);
+    return new Setup(hosts, vms, required(text, kernels), false, 0, SimulatedStore.SOON, 0.002);
   }
 
   private static Kernels required(Text text, @Nullable Kernels kernels) throws BadScenarioException {

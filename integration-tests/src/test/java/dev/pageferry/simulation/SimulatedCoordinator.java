@@ -119,6 +119,19 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
     });
   }
 
+  /** Its process stands still for a while, unless it ends meanwhile. */
+  void freeze(Duration time) {
+    SimulatedScheduler frozen = process;
+    if (!frozen.isFrozen()) {
+      frozen.freeze(true);
+      baton.at(baton.nanos() + time.toNanos(), frozen.name(), "it thaws", () -> {
+        if (!frozen.isSealed()) {
+          frozen.freeze(false);
+        }
+      });
+    }
+  }
+
   /** Ends the process as kill -9 does, and starts another one after a while. */
   void restartAfter(Duration down) {
     services = null;

@@ -50,9 +50,10 @@ final class SimulationMain {
     }
     List<String> found = scenario.play(directory);
     found.forEach(System.out::println);
-    String difference = Scenario.difference(scenario.expected(), found);
-    System.out.println(difference.isEmpty() ? "as expected" : "not as expected: " + difference);
-    return difference.isEmpty() ? 0 : 1;
+    List<String> differences = Scenario.differences(scenario.expected(), found);
+    System.out.println(differences.isEmpty() ? "as expected" : "not as expected:");
+    differences.forEach(System.out::println);
+    return differences.isEmpty() ? 0 : 1;
   }
 
   /** Of the traces of so many seeds: two runs that print the same went the same way. */
