@@ -33,7 +33,7 @@ final class ClusterHost {
 
   /** What the agent does when its place was given to another one. */
   private void shutOut(SimulatedScheduler process, String reason) {
-    world.story(name, "its agent is shut out: " + reason);
+    world.baton().trace(name, "its agent is shut out: " + reason);
     if (!process.isSealed()) {
       die(false);
     }

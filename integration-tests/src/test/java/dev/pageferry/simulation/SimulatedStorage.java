@@ -51,6 +51,8 @@ final class SimulatedStorage {
     private final SimulatedStorage storage;
     private final SimulatedScheduler owner;
     private boolean held = true;
+    /** Its process has not let it go, whatever the storage says. */
+    private boolean kept = true;
 
     StorageLock(SimulatedStorage storage, SimulatedScheduler owner) {
       this.storage = storage;
@@ -62,6 +64,7 @@ final class SimulatedStorage {
       owner.requireAlive();
       storage.baton.running();
       held = false;
+      kept = false;
     }
   }
 
@@ -190,7 +193,8 @@ final class SimulatedStorage {
   StorageLock tryLock(SimulatedScheduler host, String name) throws SimulatedStorageException {
     travel(host);
     StorageLock there = locks.get(name);
-    if (there != null && there.held || looks.getOrDefault(name, 0) > 0) {
+    boolean isOwn = there != null && there.kept && there.owner == host;
+    if (isOwn || there != null && there.held || looks.getOrDefault(name, 0) > 0) {
       return null;
     }
     StorageLock lock = new StorageLock(this, host);

@@ -9,7 +9,6 @@ import java.util.TreeMap;
 final class SimulatedWorlds {
   private static final int KINDS = 4;
 
-  private final Path directory;
   private final ClusterDirectory clusters;
 
   /** What became of a seed's world. */
@@ -18,7 +17,6 @@ final class SimulatedWorlds {
 
   /** @param directory exists, and is empty or was used for this */
   SimulatedWorlds(Path directory) {
-    this.directory = directory;
     this.clusters = new ClusterDirectory(directory, ClusterTrouble.DISKS);
   }
 
@@ -51,16 +49,17 @@ final class SimulatedWorlds {
 
   Outcome cluster(long seed, Planted planted) throws InterruptedException {
     ClusterWorld.Setup setup = ClusterTrouble.setup(seed);
+    ClusterTrouble trouble = new ClusterTrouble(seed);
+    ClusterWorld.Story story = trouble;
     if (planted == Planted.BOTH_DECISIONS_WIN) {
       // Two that decide at one time are rare where neither takes long.
       setup = setup.withSync(Duration.ofSeconds(2));
+    } else if (planted == Planted.RENEWAL_COUNTED_FROM_ANSWER) {
+      // What makes a difference there: an answer that comes long after the question, when others have taken over.
+      setup = setup.withLocksThatAreTaken();
+      story = trouble::tellOfIsolation;
     }
-    ClusterWorld.Outcome outcome = new ClusterWorld(seed, setup, clusters, planted)
-        .run(new ClusterTrouble(seed));
+    ClusterWorld.Outcome outcome = new ClusterWorld(seed, setup, clusters, planted).run(story);
     return new Outcome(outcome.traceHash(), outcome.events(), outcome.counts());
-  }
-
-  Path directory() {
-    return directory;
   }
 }

@@ -86,7 +86,9 @@ final class SimulationMain {
         System.out.flush();
       }
     }
-    System.out.println((isTerminal ? "\r" : "") + progress(count, count, System.nanoTime() - start));
+    if (count > 1) {
+      System.out.println((isTerminal ? "\r" : "") + progress(count, count, System.nanoTime() - start));
+    }
     System.out.println("no violation; what happened: " + counts);
     return 0;
   }

@@ -50,9 +50,9 @@ final class HostLooks {
    * and the lease waited out nobody of that name is left who begins anything that others do not see first.
    */
   private HostSign judgeByAnother(LeaseRecord lease, long unchangedNanos) throws IOException {
-    String whose = "its lease is incarnation %s's".formatted(lease.incarnation());
+    String whose = "its lease is that of another agent of its name (incarnation %s)".formatted(lease.incarnation());
     if (store.holding(StorageLease.lockName(lease.host())) != LeaseStore.Holding.FREE) {
-      return new HostSign(Verdict.UNKNOWN, whose);
+      return new HostSign(Verdict.UNKNOWN, whose + ", and one of them keeps its lock");
     }
     Duration needed = StorageLease.waitedOut(lease.duration());
     long seconds = Duration.ofNanos(unchangedNanos).toSeconds();
