@@ -132,6 +132,7 @@ final class DiskLease {
         written.add(each);
         each.slot().lease().write(each.record());
       }
+      parts.forEach(each -> left.forget(each.slot()));
       for (Part each : parts) {
         Optional<LeaseRecord> mark = each.slot().mark().read();
         if (mark.isPresent() && (!mark.get().vm().equals(claim.vm()) || mark.get().epoch() <= claim.epoch())) {

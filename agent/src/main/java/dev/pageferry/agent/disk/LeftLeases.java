@@ -17,7 +17,8 @@ import org.slf4j.LoggerFactory;
  */
 final class LeftLeases {
   private static final Logger log = LoggerFactory.getLogger(LeftLeases.class);
-  private static final Duration RETRY = Duration.ofSeconds(1);
+  /** Often: who wants the disk has its lock most of the time. */
+  private static final Duration RETRY = Duration.ofMillis(100);
 
   private final Scheduler scheduler;
   private final List<Left> left = new CopyOnWriteArrayList<>();
@@ -34,6 +35,11 @@ final class LeftLeases {
   void add(LeaseSlot slot, LeaseRecord record) {
     left.add(new Left(slot, record));
     begin();
+  }
+
+  /** This host has the disk anew: its word comes when that ends. */
+  void forget(LeaseSlot slot) {
+    left.removeIf(each -> each.slot().isSame(slot));
   }
 
   private void begin() {
@@ -55,7 +61,12 @@ final class LeftLeases {
     try {
       while (!left.isEmpty()) {
         scheduler.sleep(RETRY);
-        left.removeIf(LeftLeases::isSettled);
+        // One after another, outside of any lock: the storage may take its time, and more may be added meanwhile.
+        for (Left each : left) {
+          if (isSettled(each)) {
+            left.remove(each);
+          }
+        }
       }
     } catch (InterruptedException e) {
       scheduler.current().interrupt();

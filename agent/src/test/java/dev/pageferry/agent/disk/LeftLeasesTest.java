@@ -39,7 +39,8 @@ final class LeftLeasesTest extends SharedStorageFixture {
     SharedStorage other = host("b", "m2");
     assertThatThrownBy(() -> takenByAnother(other)).hasMessageContaining("is alive");
     away.set(false);
-    Awaitility.await().atMost(Duration.ofSeconds(20)).ignoreException(DiskException.class)
+    Awaitility.await().atMost(Duration.ofSeconds(20)).pollInterval(Duration.ofSeconds(1))
+        .ignoreException(DiskException.class)
         .until(() -> !takenByAnother(other).isFenced());
   }
 
