@@ -1,7 +1,6 @@
 package dev.pageferry.agent;
 
 import ch.qos.logback.classic.LoggerContext;
-import dev.pageferry.agent.disk.DiskSet;
 import dev.pageferry.agent.disk.ProcessLocks;
 import dev.pageferry.agent.disk.SharedStorage;
 import dev.pageferry.agent.guest.GuestClaims;
@@ -10,11 +9,11 @@ import dev.pageferry.agent.guest.GuestKind;
 import dev.pageferry.agent.guest.GuestKinds;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.IncomingGuest;
-import dev.pageferry.agent.guest.PauseReason;
 import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.qemu.QemuKind;
 import dev.pageferry.agent.guest.qemu.QemuPaths;
 import dev.pageferry.agent.hosting.ComingGuests;
+import dev.pageferry.agent.hosting.FencedGuests;
 import dev.pageferry.agent.hosting.GuestsFile;
 import dev.pageferry.agent.hosting.TakingOver;
 import dev.pageferry.agent.hosting.VmCreation;
@@ -50,7 +49,6 @@ import dev.pageferry.common.config.HostPort;
 import dev.pageferry.common.failure.IoFailure;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
-import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.server.ObservabilityServer;
 import dev.pageferry.common.server.RunningServer;
 import dev.pageferry.common.supervision.Watchdog;
@@ -239,21 +237,10 @@ final class Agent implements RunningServer {
     SharedStorage opened = new SharedStorage(config.storage().get(), config.hostId().value(), incarnation.value(),
         new SharedStorage.Environment(new ProcessLocks(), Linux::bootTimeNanos, Scheduler.SYSTEM,
             config.allowed()),
-        this::fenced);
+        new FencedGuests(guests, Scheduler.SYSTEM));
     log.info("storage {} id={}", config.storage().get(), opened.id());
     sharedStorage = opened;
     return Optional.of(opened);
-  }
-
-  /** Another host is to have the disks of a VM that is paused or runs here. */
-  private void fenced(DiskSet set) {
-    guests.find(new VmId(set.vm())).ifPresent(hosted -> Thread.ofVirtual().name("fence-" + set.vm()).start(() -> {
-      try {
-        hosted.vm().pause(PauseReason.FENCE);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      }
-    }));
   }
 
   /** No clean end: until it were over, guests could run here that run elsewhere by now. */

@@ -169,6 +169,12 @@ final class Baton {
     return task;
   }
 
+  /** The host whose task has the baton; empty: it is an event. */
+  String whoRuns() {
+    SimulatedTask task = holder;
+    return task == null || inEvent ? "" : task.host().name();
+  }
+
   /** Gives the baton up until the signal is raised or the time is over. */
   void park(SimulatedScheduler host, SimulatedScheduler.@Nullable SimulatedSignal signal, long waitNanos)
       throws InterruptedException {

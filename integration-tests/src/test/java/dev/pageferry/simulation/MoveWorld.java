@@ -5,8 +5,6 @@ import com.google.protobuf.MessageLite;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.VmSpec;
-import dev.pageferry.agent.memory.PageStore;
-import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
@@ -50,6 +48,7 @@ final class MoveWorld implements SimulatedGuest.Effects {
 
   private static final VmId VM = new VmId("vm-1");
   private static final long PAGES = 320;
+  private static final Duration BETWEEN_STEPS = Duration.ofMillis(8);
   private static final Duration FIRST_STEPS = Duration.ofMillis(300);
   private static final Duration TROUBLE = Duration.ofSeconds(12);
   private static final Duration GOOD_END = Duration.ofMinutes(5);
@@ -66,6 +65,7 @@ final class MoveWorld implements SimulatedGuest.Effects {
   private final List<SimulatedAgent> hosts = new ArrayList<>();
   private final List<SimulatedGuest> guests = new ArrayList<>();
   private final SimulatedScheduler operator;
+  private final SimulatedOperator questions;
   private final VmSpec spec;
   private long stepsDone;
   private long lastEpoch;
@@ -77,23 +77,28 @@ final class MoveWorld implements SimulatedGuest.Effects {
   private @Nullable String violated;
 
   MoveWorld(long seed, Kind kind, Path storage) {
-    this(seed, kind, storage, SimulatedAgent.Planted.NOTHING);
+    this(seed, kind, storage, Planted.NOTHING);
   }
 
   /** @param planted a fault in both hosts that the world is to find */
-  MoveWorld(long seed, Kind kind, Path storage, SimulatedAgent.Planted planted) {
+  MoveWorld(long seed, Kind kind, Path storage, Planted planted) {
     this.baton = new Baton(seed);
     this.random = baton.newRandom();
     this.kind = kind;
     this.network = new SimulatedNetwork(baton, MISHAPS_PER_MILLE[random.nextInt(MISHAPS_PER_MILLE.length)]);
     this.links = new SimulatedLinks(baton);
-    Map<String, Place<HostAgentService>> places = new TreeMap<>();
-    this.coordinator = new SimulatedCoordinator(baton, network, new SimulatedStore(baton, this::written), places);
+    Map<String, Place<SimulatedAgent>> places = new TreeMap<>();
+    this.coordinator = new SimulatedCoordinator(baton, network,
+        new SimulatedStore(baton, this::written, planted, SimulatedStore.SOON),
+        places, planted);
     this.operator = baton.newHost("operator", 1);
+    this.questions = new SimulatedOperator(baton, coordinator);
     for (String name : List.of("host-a", "host-b")) {
       double rate = 1 + (random.nextInt(41) - 20) / 10_000.0;
-      SimulatedAgent agent = new SimulatedAgent(baton, baton.newHost(name, rate), network, links, coordinator, storage,
-          this, planted);
+      SimulatedAgent agent = new SimulatedAgent(
+          new SimulatedAgent.World(baton, network, links, coordinator, storage, null, this, BETWEEN_STEPS, planted),
+          new SimulatedAgent.Life(baton.newHost(name, rate), "boot-of-" + name, List.of(),
+              reason -> shutOut(name, reason)));
       hosts.add(agent);
       places.put(agent.address().toString(), agent);
     }
@@ -103,11 +108,19 @@ final class MoveWorld implements SimulatedGuest.Effects {
     links.watch(this::sent);
   }
 
+  private static void shutOut(String host, String reason) {
+    throw new AssertionError("%s is shut out: %s".formatted(host, reason));
+  }
+
   Outcome run() throws InterruptedException {
     coordinator.start();
     hosts.forEach(SimulatedAgent::start);
     operator.start("operator", this::operate);
-    baton.run(TROUBLE.plus(GOOD_END));
+    try {
+      baton.run(TROUBLE.plus(GOOD_END));
+    } finally {
+      guests.forEach(SimulatedGuest::free);
+    }
     if (outcome == null) {
       throw new AssertionError("the operator saw no end");
     }
@@ -194,7 +207,7 @@ final class MoveWorld implements SimulatedGuest.Effects {
     Optional<Migration> known = Optional.empty();
     while (known.isEmpty() || !MigrationSupervisor.isFinal(known.get())) {
       Optional<Migration> before = known;
-      known = inCoordinator(services -> before.isPresent()
+      known = questions.ask(services -> before.isPresent()
           ? services.migrations().show(before.get().getId())
           : start(services)).or(() -> before);
       operator.sleep(Duration.ofMillis(200));
@@ -209,28 +222,6 @@ final class MoveWorld implements SimulatedGuest.Effects {
             .setTimeoutMillis(30_000).build())
         : services.migrations().start(MigrateQuickRequest.newBuilder().setName("db").setTo(to).setRequestId("move-1")
             .setCodec(Codec.Name.NONE).setTimeoutMillis(30_000).build());
-  }
-
-  /** A question to the coordinator's services. */
-  private interface Question<T> {
-    T ask(Services services) throws RequestException;
-  }
-
-  /** Asks in a task of the coordinator's; empty if it refuses, or dies meanwhile. */
-  private <T> Optional<T> inCoordinator(Question<T> question) throws InterruptedException {
-    Services services = coordinator.get();
-    if (services == null) {
-      return Optional.empty();
-    }
-    List<T> answers = new ArrayList<>();
-    boolean unused = coordinator.process().start("operator's question", () -> {
-      try {
-        answers.add(question.ask(services));
-      } catch (RequestException e) {
-        baton.trace("operator", "is refused: " + e.getMessage());
-      }
-    }).join(Duration.ofSeconds(30));
-    return answers.stream().findFirst();
   }
 
   /** Once the trouble is over, everything comes to rest: one copy, which runs, and nothing pending. */
@@ -263,23 +254,8 @@ final class MoveWorld implements SimulatedGuest.Effects {
         || !guest.host().name().equals(row.getOwnerHost())) {
       return false;
     }
-    requireMemory(guest);
+    ClusterRest.requireMemory(guest);
     return true;
-  }
-
-  private void requireMemory(SimulatedGuest guest) {
-    try (PageStore expected = PageStore.allocate(spec.memoryBytes())) {
-      for (long step = 0; step < guest.steps(); step++) {
-        expected.putLong(SimulatedGuest.addressOf(step, PAGES), SimulatedGuest.valueOf(step));
-      }
-      for (long page = 0; page < PAGES; page++) {
-        if (expected.hash(page) != guest.ram().hash(page)) {
-          throw new AssertionError("page %d differs after step %d".formatted(page, guest.steps()));
-        }
-      }
-    } catch (dev.pageferry.agent.memory.OutOfMemoryException | InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
   }
 
   private Optional<Hosted> hosted(SimulatedGuest guest) {

@@ -5,7 +5,6 @@ import dev.pageferry.common.concurrent.Promise;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
-import dev.pageferry.simulation.SimulatedAgent.Planted;
 import java.time.Duration;
 
 /** A planted fault: who asks the row and hears nothing takes that for the answer that suits it. */

@@ -1,10 +1,13 @@
 package dev.pageferry.simulation;
 
-import dev.pageferry.agent.rpc.HostAgentService;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.coordinator.access.Admissions;
+import dev.pageferry.coordinator.availability.Failover;
+import dev.pageferry.coordinator.availability.HaSettings;
+import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
+import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.membership.Membership;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.network.NetworkMembers;
@@ -29,18 +32,21 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
   private final Baton baton;
   private final SimulatedNetwork network;
   private final SimulatedStore disk;
-  private final Map<String, Place<HostAgentService>> agents;
+  private final Map<String, Place<SimulatedAgent>> agents;
   private SimulatedScheduler process;
+  private final Planted planted;
   private int starts;
   private @Nullable Services services;
 
   /** What one process of it has. */
   record Services(OwnershipLedger ledger, HostInventory inventory, MigrationSupervisor migrations,
-      OwnershipService ownership, RegistryService registry) {
+      OwnershipService ownership, RegistryService registry, Machines machines, Failover failover,
+      RecordsHistory history) {
   }
 
   SimulatedCoordinator(Baton baton, SimulatedNetwork network, SimulatedStore disk,
-      Map<String, Place<HostAgentService>> agents) {
+      Map<String, Place<SimulatedAgent>> agents, Planted planted) {
+    this.planted = planted;
     this.baton = baton;
     this.network = network;
     this.disk = disk;
@@ -69,28 +75,70 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
 
   private void boot(SimulatedScheduler born) {
     RecordStore store = disk.open(born);
-    SimulatedAgents client = new SimulatedAgents(network, born, agents);
     HostInventory inventory = new HostInventory(store, HOST_TIMEOUT, LEASE, born);
     Task unused = inventory.noticeStalls(born);
+    SimulatedAgents client = new SimulatedAgents(network, born, agents, inventory::noteAnswer);
     RecordsHistory history = RecordsHistory.open(store, born, baton.newRandom());
     history.holdUntil(inventory::isEverybodyHeard, HOST_TIMEOUT);
     OwnershipLedger ledger = new OwnershipLedger(store, history);
     NetworkMembers members = new NetworkMembers(store, inventory, born);
     MigrationSupervisor migrations = new MigrationSupervisor(ledger, inventory, client, ended -> {
     }, born, baton.newRandom());
+    Machines machines = new Machines(ledger, inventory, client, new Disks(ledger, inventory, client),
+        migrations::isMoving, born, baton.newRandom());
+    Failover failover = new Failover(inventory, ledger, machines,
+        new SimulatedInspector(network, born, agents, planted == Planted.FENCE_FAILS_OPEN), client,
+        new HaSettings(store, born), born);
     RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
     services = new Services(ledger, inventory, migrations,
         new OwnershipService(ledger, inventory::isAlive, history, host -> true),
         new RegistryService(new Membership(inventory, ledger, history, repairs, members,
             new Admissions(store, born, new Random(1))), inventory, HEARTBEAT_INTERVAL,
-            LEASE));
+            LEASE),
+        machines, failover, history);
+    untilInterrupted(born, "recovery", () -> {
+      machines.recover();
+      machines.stopPoweredOff();
+    });
+    untilInterrupted(born, "failover", failover::follow);
     migrations.recover();
+  }
+
+  /** What goes on beside the calls of operators and agents. */
+  private interface Work {
+    void run() throws InterruptedException;
+  }
+
+  private static void untilInterrupted(SimulatedScheduler process, String name, Work work) {
+    Task unused = process.start(name, () -> {
+      try {
+        work.run();
+      } catch (InterruptedException e) {
+        throw new IllegalStateException("nobody interrupts it", e);
+      }
+    });
+  }
+
+  /** Its process stands still for a while, unless it ends meanwhile. */
+  void freeze(Duration time) {
+    SimulatedScheduler frozen = process;
+    if (!frozen.isFrozen()) {
+      frozen.freeze(true);
+      baton.at(baton.nanos() + time.toNanos(), frozen.name(), "it thaws", () -> {
+        if (!frozen.isSealed()) {
+          frozen.freeze(false);
+        }
+      });
+    }
   }
 
   /** Ends the process as kill -9 does, and starts another one after a while. */
   void restartAfter(Duration down) {
     services = null;
     process.kill();
+    if (planted == Planted.RECORDS_GO_BACK) {
+      disk.goBack();
+    }
     process = baton.newHost("coordinator-" + ++starts, 1);
     process.later(down, "the coordinator starts", this::start);
   }

@@ -4,6 +4,7 @@ import dev.pageferry.agent.disk.DiskClaim;
 import dev.pageferry.agent.disk.WriteTracking;
 import dev.pageferry.agent.guest.GuestState;
 import dev.pageferry.agent.guest.HarvestedPages;
+import dev.pageferry.agent.guest.HeldDisks;
 import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.NetworkArrival;
 import dev.pageferry.agent.guest.PageSource;
@@ -21,7 +22,10 @@ import dev.pageferry.agent.memory.PageStore;
 import dev.pageferry.agent.memory.VcpuDirtyLog;
 import dev.pageferry.agent.ownership.LeaveToRun;
 import dev.pageferry.common.concurrent.Signal;
+import dev.pageferry.common.concurrent.Task;
+import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.page.PageSize;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
@@ -33,11 +37,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A guest with a real page store and a real dirty log, whose one vCPU is an event: now and then it does some steps. Step n
- * alone decides what it writes, so that the memory follows from the number of steps.
+ * alone decides what it writes, so that the memory follows from the number of steps. One with a disk makes a record of its journal
+ * safe ahead of them, which takes a task.
  */
 final class SimulatedGuest implements IncomingGuest, Replayable {
   private static final int MOST_STEPS = 16;
-  private static final Duration BETWEEN_STEPS = Duration.ofMillis(8);
+  /** Registers. */
+  private static final int BOOT = 5;
+  private static final int JOURNAL = 6;
+  /** As a vCPU whose host may not run it asks again. */
+  private static final Duration NOT_PERMITTED = Duration.ofMillis(100);
   private static final int LONGEST_PAUSE_NANOS = 3_000_000;
 
   private final VmSpec spec;
@@ -49,30 +58,53 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
   private final DirtyLog log;
   private final Set<PauseReason> reasons = EnumSet.of(PauseReason.OPERATOR);
   private final Signal stepped;
+  private final HeldDisks disks;
+  private final SimulatedMachines machines;
+  private final Signal requestOver;
+  private @Nullable SimulatedJournal journal;
   private @Nullable MachineState state;
   private long steps;
   private long stepsBrought;
   private long firstStepNanos;
   private boolean ticking;
+  /** A request to a disk is under way: the guest does not pause meanwhile. */
+  private boolean inRequest;
+  /** Its pages were handed over before. */
+  private boolean hasLeft;
+  /** Tells boots apart: memory of an earlier one is of no use any more. */
+  private long boot;
+  private long epoch;
   private boolean closed;
+  private boolean freed;
   private int throttlePercent;
 
   /** Who watches what the guests of all hosts do. */
   interface Effects {
     void steps(SimulatedGuest guest, long from, long to);
 
+    /** The guest is switched on, with what its journal had; told which boot this is. */
+    default long boots(SimulatedGuest guest, long epoch, long journalled) {
+      return 0;
+    }
+
+    /** It was told that the record is safe. */
+    default void journalled(SimulatedGuest guest, long record) {
+    }
+
     void built(SimulatedGuest guest);
   }
 
-  SimulatedGuest(VmSpec spec, SimulatedScheduler host, Baton baton, Effects effects)
-      throws OutOfMemoryException, InterruptedException {
+  SimulatedGuest(VmSpec spec, SimulatedMachines machines) throws OutOfMemoryException, InterruptedException {
     this.spec = spec;
-    this.host = host;
-    this.baton = baton;
+    this.machines = machines;
+    this.host = machines.host();
+    this.baton = machines.baton();
+    this.effects = machines.effects();
+    this.disks = machines.held();
     this.random = baton.newRandom();
-    this.effects = effects;
     this.ram = PageStore.allocate(spec.memoryBytes());
     this.log = new DirtyLog(ram.pageCount(), 1);
+    this.requestOver = host.newSignal();
     this.stepped = host.newSignal();
     effects.built(this);
   }
@@ -85,9 +117,18 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
     return closed;
   }
 
-  /** Whether it would do its next step. */
+  /** Whether nothing but its host keeps it from its next step. */
   boolean runs() {
     return state != null && reasons.isEmpty() && !closed && !host.isSealed();
+  }
+
+  /** Whether it would do its next step. */
+  boolean isAtWork() {
+    return runs() && !host.isFrozen() && disks.isPermitted();
+  }
+
+  long boot() {
+    return boot;
   }
 
   @Override
@@ -99,6 +140,10 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
     state = loaded;
     steps = loaded.steps();
     stepsBrought = steps;
+    boot = loaded.vcpus().getFirst().get(BOOT);
+    if (!spec.disks().isEmpty()) {
+      journal = new SimulatedJournal(disks, loaded.vcpus().getFirst().get(JOURNAL));
+    }
     reasons.clear();
     reasons.addAll(newReasons);
     reasons.add(PauseReason.MIGRATION);
@@ -112,7 +157,7 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
   }
 
   private void tickSoon() {
-    long wait = BETWEEN_STEPS.toNanos() * 100 / (100 - throttlePercent);
+    long wait = machines.pace().toNanos() * 100 / (100 - throttlePercent);
     host.later(Duration.ofNanos(wait / 2 + random.nextLong(wait)), "the guest steps", this::tick);
   }
 
@@ -121,6 +166,45 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
     if (!ticking) {
       return;
     }
+    SimulatedJournal kept = journal;
+    if (!disks.isPermitted()) {
+      host.later(NOT_PERMITTED, "the guest may not step", this::tick);
+    } else if (kept == null) {
+      step();
+      tickSoon();
+    } else {
+      inRequest = true;
+      Task unused = host.start("vcpu " + spec.name(), () -> keepJournal(kept));
+    }
+  }
+
+  /** A record, and then the steps that depend on its being safe. */
+  private void keepJournal(SimulatedJournal kept) {
+    boolean isDone = false;
+    try {
+      isDone = kept.append(epoch);
+    } finally {
+      if (!host.isSealed()) {
+        if (isDone) {
+          effects.journalled(this, kept.last());
+        }
+        inRequest = false;
+        ticking = false;
+        if (isDone && !closed) {
+          step();
+        }
+        requestOver.raise();
+        if (!isDone && runs()) {
+          ticking = true;
+          host.later(NOT_PERMITTED, "the guest tries again", this::tick);
+        } else {
+          go();
+        }
+      }
+    }
+  }
+
+  private void step() {
     long from = steps;
     VcpuDirtyLog marks = log.vcpu(0);
     marks.unpark();
@@ -136,7 +220,6 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
     }
     effects.steps(this, from, steps);
     stepped.raise();
-    tickSoon();
   }
 
   static long pageOf(long step, long pages) {
@@ -172,7 +255,9 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
 
   @Override
   public PageSource openPages() {
-    return new HarvestedPages(log);
+    boolean isFirst = !hasLeft;
+    hasLeft = true;
+    return isFirst || !machines.forgetsRounds() ? new HarvestedPages(log) : new ForgottenRounds(log);
   }
 
   @Override
@@ -188,20 +273,30 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
 
   @Override
   public void pause(PauseReason reason) throws InterruptedException {
-    boolean isNew = reasons.add(reason);
-    try {
-      baton.park(host, null, random.nextInt(LONGEST_PAUSE_NANOS));
-    } catch (InterruptedException e) {
-      if (isNew) {
-        endPause(reason);
-      }
-      throw e;
+    if (!pause(reason, Signal.FOR_EVER)) {
+      throw new IllegalStateException("a request to a disk takes for ever");
     }
   }
 
   @Override
-  public void pauseOrRunOn(PauseReason reason) throws InterruptedException {
-    pause(reason);
+  public void pauseOrRunOn(PauseReason reason) throws IOException, InterruptedException {
+    if (!pause(reason, LONGEST_DRAIN)) {
+      throw new IOException("VM %s did not pause: a disk does not answer".formatted(spec.name()));
+    }
+  }
+
+  private boolean pause(PauseReason reason, Duration atMost) throws InterruptedException {
+    boolean isNew = reasons.add(reason);
+    boolean pauses = false;
+    try {
+      baton.park(host, null, random.nextInt(LONGEST_PAUSE_NANOS));
+      pauses = requestOver.await(() -> !inRequest, atMost);
+      return pauses;
+    } finally {
+      if (!pauses && isNew && !host.isSealed()) {
+        endPause(reason);
+      }
+    }
   }
 
   @Override
@@ -239,8 +334,18 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
   }
 
   @Override
-  public void boot(DiskClaim claim, Set<PauseReason> whilePaused) {
-    load(new MachineState(List.of(new Registers())), whilePaused);
+  public void boot(DiskClaim claim, Set<PauseReason> whilePaused) throws IOException, InterruptedException {
+    disks.open(spec, claim);
+    long journalled = spec.disks().isEmpty() ? 0 : SimulatedJournal.lastOn(disks);
+    Registers registers = new Registers();
+    registers.set(BOOT, effects.boots(this, claim.epoch(), journalled));
+    registers.set(JOURNAL, journalled);
+    load(new MachineState(List.of(registers)), whilePaused);
+  }
+
+  @Override
+  public void ownedUnder(OwnershipEpoch newEpoch) {
+    epoch = newEpoch.value();
   }
 
   @Override
@@ -250,6 +355,8 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
     }
     long[] values = new long[Registers.COUNT];
     values[Registers.PROGRAM_COUNTER] = steps;
+    values[BOOT] = boot;
+    values[JOURNAL] = journal == null ? 0 : journal.last();
     return new MachineState(List.of(new Registers(values))).toGuestState();
   }
 
@@ -280,23 +387,23 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
   }
 
   @Override
-  public void openDisks(DiskClaim claim) {
-    // It has none.
+  public void openDisks(DiskClaim claim) throws IOException, InterruptedException {
+    disks.open(spec, claim);
   }
 
   @Override
-  public void flushDisks() {
-    // It has none.
+  public void flushDisks() throws IOException {
+    disks.flush();
   }
 
   @Override
-  public WriteTracking trackWrites() {
-    throw new IllegalStateException("a VM without disks");
+  public WriteTracking trackWrites() throws IOException {
+    return disks.track();
   }
 
   @Override
-  public void releaseDisks(String migration) {
-    // It has none.
+  public void releaseDisks(String migration) throws IOException {
+    disks.release(migration);
   }
 
   @Override
@@ -336,8 +443,38 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
 
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
+    if (closed) {
+      return;
+    }
+    closed = true;
+    disks.refuseMore();
+    try {
+      awaitRequest();
+      releaseDisks("");
+    } catch (IOException e) {
+      baton.trace(host.name(), "disks of %s were not released well: %s".formatted(spec.name(), e.getMessage()));
+    }
+    free();
+  }
+
+  private void awaitRequest() {
+    boolean interrupted = false;
+    while (inRequest) {
+      try {
+        requestOver.await(() -> !inRequest);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Gives the memory back, for good. */
+  void free() {
+    if (!freed) {
+      freed = true;
       ram.close();
     }
   }

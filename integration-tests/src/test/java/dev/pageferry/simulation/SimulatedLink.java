@@ -57,6 +57,10 @@ final class SimulatedLink {
     return !cut && source.control.isOpen() && destination.control.isOpen();
   }
 
+  boolean isOf(SimulatedScheduler host) {
+    return source.control.host() == host || destination.control.host() == host;
+  }
+
   boolean isCut() {
     return cut;
   }

@@ -58,6 +58,11 @@ final class SimulatedLinks {
     });
   }
 
+  /** A host has died: whoever had a connection to it notices when it misses its peer. */
+  void died(SimulatedScheduler host) {
+    links.stream().filter(each -> each.isWhole() && each.isOf(host)).forEach(SimulatedLink::cut);
+  }
+
   /** Breaks the connection when a message of that kind is sent: it arrives, or it does not. */
   void cutOn(String message, boolean arrives) {
     fatalMessage = message;

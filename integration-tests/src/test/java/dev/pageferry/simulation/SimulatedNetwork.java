@@ -131,7 +131,7 @@ final class SimulatedNetwork {
             .asRuntimeException()));
         return;
       }
-      process.start("serve " + what, () -> method.call(server, request, new StreamObserver<>() {
+      process.start("serve " + what, () -> method.call(server, request, new SimulatedCall<>() {
         @Override
         public void onNext(A value) {
           reply(from, process, what, () -> answer.complete(value));

@@ -6,6 +6,7 @@ import dev.pageferry.common.concurrent.Task;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.ReadWriteLock;
 import java.util.function.BooleanSupplier;
 
 /** The threads and clocks of one simulated host, or of another process that lives and dies on its own. */
@@ -19,6 +20,8 @@ final class SimulatedScheduler implements Scheduler {
   private final List<SimulatedTask> tasks = new ArrayList<>();
   private boolean sealed;
   private boolean frozen;
+  /** What cards and timers would have done while the host was frozen. */
+  private final List<Runnable> missed = new ArrayList<>();
 
   /** @param rate how fast this host's clock runs: 1 is right */
   SimulatedScheduler(Baton baton, String name, double rate, long originNanos) {
@@ -103,19 +106,44 @@ final class SimulatedScheduler implements Scheduler {
   void freeze(boolean stop) {
     frozen = stop;
     baton.trace(name, stop ? "frozen" : "thawed");
+    if (!stop) {
+      List<Runnable> now = List.copyOf(missed);
+      missed.clear();
+      now.forEach(each -> baton.at(baton.nanos(), name, "what was missed", () -> unlessFrozen(each)));
+    }
   }
 
   boolean isFrozen() {
     return frozen;
   }
 
-  /** Does something later, without a thread: what a card, a wire or a timer does. It must not block, and ends with the host. */
+  /**
+   * Does something later, without a thread: what a vCPU, a card or a timer does. It must not block, ends with the host, and waits
+   * while that is frozen.
+   */
   void later(Duration delay, String what, Runnable action) {
-    baton.at(baton.nanos() + worldNanos(delay), name, what, () -> {
-      if (!sealed) {
-        action.run();
-      }
-    });
+    baton.at(baton.nanos() + worldNanos(delay), name, what, () -> unlessFrozen(action));
+  }
+
+  private void unlessFrozen(Runnable action) {
+    if (sealed) {
+      return;
+    }
+    if (frozen) {
+      missed.add(action);
+    } else {
+      action.run();
+    }
+  }
+
+  /** Tasks that have not ended. */
+  List<SimulatedTask> alive() {
+    return tasks.stream().filter(SimulatedTask::isAlive).toList();
+  }
+
+  @Override
+  public ReadWriteLock newReadWriteLock() {
+    return new SimulatedReadWriteLock(this);
   }
 
   /** An event count whose waiters are woken in an order that the seed decides. */

@@ -1,6 +1,7 @@
 package dev.pageferry.simulation;
 
 import dev.pageferry.coordinator.store.RecordStore;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -13,19 +14,36 @@ import java.util.function.BiConsumer;
  * dies after it was heard by the disk, and by nobody else.
  */
 final class SimulatedStore {
-  private static final int LONGEST_SYNC_NANOS = 3_000_000;
+  /** As a disk takes that nobody else uses much. */
+  static final Duration SOON = Duration.ofMillis(3);
 
   private final Baton baton;
   private final SplittableRandom random;
   private final BiConsumer<String, byte[]> listener;
   private final TreeMap<String, RecordStore.Versioned> durable = new TreeMap<>();
+  private final Planted planted;
+  /** What a planted fault brings back: how it was some writes ago. */
+  private TreeMap<String, RecordStore.Versioned> before = new TreeMap<>();
+  private final int longestSyncNanos;
   private long revision;
 
-  /** @param listener hears of every write, with its key */
-  SimulatedStore(Baton baton, BiConsumer<String, byte[]> listener) {
+  /**
+   * @param listener hears of every write, with its key
+   * @param longestSync a commit takes up to twice as long
+   */
+  SimulatedStore(Baton baton, BiConsumer<String, byte[]> listener, Planted planted, Duration longestSync) {
     this.baton = baton;
+    this.longestSyncNanos = (int) longestSync.toNanos();
+    this.planted = planted;
     this.listener = listener;
     this.random = baton.newRandom();
+  }
+
+  /** A planted fault: what was written last is lost. */
+  void goBack() {
+    durable.clear();
+    durable.putAll(before);
+    baton.trace("disk", "the records go back");
   }
 
   /** The records, as one process sees them. */
@@ -65,9 +83,9 @@ final class SimulatedStore {
 
     @Override
     public boolean commit(Transaction transaction) {
-      baton.pause(process, random.nextInt(LONGEST_SYNC_NANOS));
+      baton.pause(process, random.nextInt(longestSyncNanos));
       boolean applied = apply(transaction);
-      baton.pause(process, random.nextInt(LONGEST_SYNC_NANOS));
+      baton.pause(process, random.nextInt(longestSyncNanos));
       return applied;
     }
 
@@ -80,9 +98,14 @@ final class SimulatedStore {
   private boolean apply(RecordStore.Transaction transaction) {
     for (RecordStore.Transaction.Comparison each : transaction.comparisons()) {
       RecordStore.Versioned present = durable.get(each.key());
-      if ((present == null ? 0 : present.revision()) != each.revision()) {
+      boolean isCompared = planted != Planted.BOTH_DECISIONS_WIN || !each.key().startsWith("vms/")
+          && !each.key().startsWith("migrations/");
+      if (isCompared && (present == null ? 0 : present.revision()) != each.revision()) {
         return false;
       }
+    }
+    if (planted == Planted.RECORDS_GO_BACK && revision % 8 == 0) {
+      before = new TreeMap<>(durable);
     }
     revision++;
     for (RecordStore.Transaction.Write each : transaction.writes()) {

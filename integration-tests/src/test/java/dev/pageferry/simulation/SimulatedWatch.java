@@ -91,7 +91,7 @@ final class SimulatedWatch<A> {
     }, this::breakOff);
   }
 
-  private final class Answers extends ServerCallStreamObserver<A> {
+  private final class Answers extends SimulatedCall<A> {
     @Override
     public void onNext(A value) {
       send("status arrives", () -> inbox.add(value));
@@ -115,36 +115,6 @@ final class SimulatedWatch<A> {
     @Override
     public void setOnCancelHandler(Runnable handler) {
       onCancel = handler;
-    }
-
-    @Override
-    public void setCompression(String compression) {
-      // Nothing is packed.
-    }
-
-    @Override
-    public boolean isReady() {
-      return true;
-    }
-
-    @Override
-    public void setOnReadyHandler(Runnable handler) {
-      // It always is.
-    }
-
-    @Override
-    public void request(int count) {
-      // There is one.
-    }
-
-    @Override
-    public void setMessageCompression(boolean enable) {
-      // Nothing is packed.
-    }
-
-    @Override
-    public void disableAutoInboundFlowControl() {
-      // There is none.
     }
   }
 }

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /** The machine's files and block devices, as disks need them. */
-interface Devices {
+public interface Devices {
   /** Those of this machine. */
   Devices SYSTEM = new Devices() {
     private final BlockDeviceIds blockDevices = new BlockDeviceIds(Path.of("/sys/class/block"));

@@ -32,10 +32,12 @@ final class DiskLease {
 
   private final String disk;
   private final List<Part> parts;
+  private final LeftLeases left;
 
-  private DiskLease(String disk, List<Part> parts) {
+  private DiskLease(String disk, List<Part> parts, LeftLeases left) {
     this.disk = disk;
     this.parts = parts;
+    this.left = left;
   }
 
   /**
@@ -60,13 +62,13 @@ final class DiskLease {
         parts.add(new Part(each, lock, lock == null ? held.ofUnknownBoot() : held));
       }
       requireGone(parts, disk, claim, host);
-      DiskLease lease = new DiskLease(disk, parts);
+      DiskLease lease = new DiskLease(disk, parts, host.leftLeases());
       lease.hold(claim);
       taken = true;
       return lease;
     } finally {
       if (!taken) {
-        new DiskLease(disk, parts).unlock();
+        new DiskLease(disk, parts, host.leftLeases()).unlock();
       }
     }
   }
@@ -130,6 +132,7 @@ final class DiskLease {
         written.add(each);
         each.slot().lease().write(each.record());
       }
+      parts.forEach(each -> left.forget(each.slot()));
       for (Part each : parts) {
         Optional<LeaseRecord> mark = each.slot().mark().read();
         if (mark.isPresent() && (!mark.get().vm().equals(claim.vm()) || mark.get().epoch() <= claim.epoch())) {
@@ -265,12 +268,18 @@ final class DiskLease {
   }
 
   /** @return false if it is another's already */
-  private static boolean letGo(Part part, String migration) throws IOException {
-    if (!part.isMine()) {
-      return false;
+  private boolean letGo(Part part, String migration) throws IOException {
+    try {
+      if (!part.isMine()) {
+        return false;
+      }
+      part.slot().lease().write(part.record().released(migration));
+      return true;
+    } catch (IOException e) {
+      // It is closed here all the same, and in everybody's way until that is said.
+      left.add(part.slot(), part.record());
+      throw e;
     }
-    part.slot().lease().write(part.record().released(migration));
-    return true;
   }
 
   /** Lets go without a word, as the death of this process would. */

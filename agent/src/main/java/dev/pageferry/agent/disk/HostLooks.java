@@ -31,7 +31,7 @@ final class HostLooks {
     // Ahead of all else: whatever is found, the wait begins with the first look.
     long unchanged = own.unchangedNanos(lease, begun);
     if (!lease.isOfLife(incarnation)) {
-      return new HostSign(Verdict.UNKNOWN, "its lease is incarnation %s's".formatted(lease.incarnation()));
+      return judgeByAnother(lease, unchanged);
     }
     if (lease.state() == LeaseRecord.State.RELEASED) {
       return new HostSign(Verdict.GONE, "it has given its lease up");
@@ -42,6 +42,25 @@ final class HostLooks {
       case UNKNOWN -> new HostSign(Verdict.UNKNOWN, "whether its agent keeps its lock cannot be told just now");
       case FREE -> judgeUnlocked(lease, unchanged);
     };
+  }
+
+  /**
+   * The lease is of an incarnation before the one that is asked for, which then never had it, or of a later one, which saw that one end.
+   * Whoever has it may be the one that is asked for, on its way to the lease, or lives without having registered yet. Once the lock is free
+   * and the lease waited out nobody of that name is left who begins anything that others do not see first.
+   */
+  private HostSign judgeByAnother(LeaseRecord lease, long unchangedNanos) throws IOException {
+    String whose = "its lease is that of another agent of its name (incarnation %s)".formatted(lease.incarnation());
+    if (store.holding(StorageLease.lockName(lease.host())) != LeaseStore.Holding.FREE) {
+      return new HostSign(Verdict.UNKNOWN, whose + ", and one of them keeps its lock");
+    }
+    Duration needed = StorageLease.waitedOut(lease.duration());
+    long seconds = Duration.ofNanos(unchangedNanos).toSeconds();
+    return unchangedNanos >= needed.toNanos()
+        ? new HostSign(Verdict.GONE,
+            "%s, its lock is free, and the lease was not renewed for %d s".formatted(whose, seconds))
+        : new HostSign(Verdict.UNKNOWN, "%s, its lock is free, and the lease was not renewed for %d s; %d s are needed"
+            .formatted(whose, seconds, needed.toSeconds()));
   }
 
   private HostSign judgeUnlocked(LeaseRecord lease, long unchangedNanos) {

@@ -64,6 +64,11 @@ final class LeaseSlot {
     return store.tryLock(key + ".lock");
   }
 
+  /** Whether it is of the same disk under the same name. */
+  boolean isSame(LeaseSlot other) {
+    return key.equals(other.key);
+  }
+
   LeaseFile lease() {
     return lease;
   }

@@ -1,11 +1,12 @@
 package dev.pageferry.agent.disk;
 
+import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.page.PageSize;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.concurrent.locks.ReadWriteLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,9 +29,9 @@ final class LeasedDisk implements BlockDevice {
   private final OpenDisk file;
   private final DiskLease lease;
   private final StorageLease host;
-  private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock();
+  private final ReadWriteLock gate;
   /** Shared by writes; who takes the notes has it alone, and so waits for no flush. Inside the gate where both are taken. */
-  private final ReentrantReadWriteLock writing = new ReentrantReadWriteLock();
+  private final ReadWriteLock writing;
   /** Guarded by {@link #gate}. */
   private boolean closed;
   /** Blocks written since they were asked for last; changed by writes inside its monitor, replaced while there are none. */
@@ -42,11 +43,13 @@ final class LeasedDisk implements BlockDevice {
   private final AtomicLong clearAsOf = new AtomicLong();
   private volatile boolean troubled;
 
-  LeasedDisk(DiskDescription description, OpenDisk file, DiskLease lease, StorageLease host) {
+  LeasedDisk(DiskDescription description, OpenDisk file, DiskLease lease, StorageLease host, Scheduler scheduler) {
     this.description = description;
     this.file = file;
     this.lease = lease;
     this.host = host;
+    this.gate = scheduler.newReadWriteLock();
+    this.writing = scheduler.newReadWriteLock();
   }
 
   /**

@@ -16,9 +16,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,7 +57,8 @@ public final class SharedStorage implements AutoCloseable {
   private final HostLooks looks;
   private final BootClock clock;
   private final Scheduler scheduler;
-  private final Set<DiskSet> open = ConcurrentHashMap.newKeySet();
+  /** In the order in which they were opened. */
+  private final List<DiskSet> open = new CopyOnWriteArrayList<>();
   private final Consumer<DiskSet> onFenced;
 
   /**
@@ -94,8 +94,24 @@ public final class SharedStorage implements AutoCloseable {
 
   SharedStorage(Path root, StorageLease.Holder holder, Timing timing, Environment environment, Devices devices,
       Consumer<DiskSet> onFenced) throws IOException {
+    this(root, new LeaseDirectory(made(root, "leases"), environment.locks()), holder, timing, environment, devices,
+        onFenced);
+  }
+
+  /**
+   * As the other, with leases and the contents of disks elsewhere than in the directory, as a simulation has them.
+   *
+   * @param root has the disks' files, by which they are known
+   */
+  public SharedStorage(Path root, LeaseStore leases, StorageLease.Holder holder, Environment environment,
+      Devices devices, Consumer<DiskSet> onFenced) throws IOException {
+    this(root, leases, holder, new Timing(LEASE_DURATION, LEASE_INTERVAL), environment, devices, onFenced);
+  }
+
+  private SharedStorage(Path root, LeaseStore leases, StorageLease.Holder holder, Timing timing,
+      Environment environment, Devices devices, Consumer<DiskSet> onFenced) throws IOException {
     this.root = root;
-    this.leases = new LeaseDirectory(made(root, "leases"), environment.locks());
+    this.leases = leases;
     this.savedStates = made(root, "saved");
     Path _ = made(root, keepers(root).getFileName().toString());
     this.disks = new DiskDirectory(root, Clock.systemUTC(), devices, environment.passThrough());
@@ -327,7 +343,7 @@ public final class SharedStorage implements AutoCloseable {
     DiskLease taken = DiskLease.take(slots(name), name, claim, lease, clock, scheduler);
     boolean opened = false;
     try {
-      LeasedDisk disk = new LeasedDisk(description, disks.open(name), taken, lease);
+      LeasedDisk disk = new LeasedDisk(description, disks.open(name), taken, lease, scheduler);
       opened = true;
       return disk;
     } finally {

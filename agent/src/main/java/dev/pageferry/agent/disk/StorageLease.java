@@ -53,6 +53,7 @@ public final class StorageLease implements AutoCloseable {
   private final Scheduler scheduler;
   private final Runnable inspection;
   private final LeaseObservations observations;
+  private final LeftLeases leftLeases;
   private @Nullable Task task;
   /** Used by the task, and by whoever closes once it has ended. */
   private LeaseStore.@Nullable Lock lock;
@@ -87,6 +88,7 @@ public final class StorageLease implements AutoCloseable {
     this.scheduler = scheduler;
     this.inspection = inspection;
     this.observations = new LeaseObservations(clock);
+    this.leftLeases = new LeftLeases(scheduler);
   }
 
   static String lockName(String host) {
@@ -155,6 +157,11 @@ public final class StorageLease implements AutoCloseable {
 
   Holder holder() {
     return new Holder(initial.host(), initial.incarnation(), initial.boot());
+  }
+
+  /** Of disks that this host has open no more. */
+  LeftLeases leftLeases() {
+    return leftLeases;
   }
 
   Duration duration() {

@@ -13,6 +13,7 @@ import dev.pageferry.common.tls.Credentials;
 import dev.pageferry.proto.agent.v1.CertificateFacts;
 import dev.pageferry.proto.agent.v1.Clocks;
 import dev.pageferry.proto.agent.v1.HostFacts;
+import dev.pageferry.proto.agent.v1.HostSigns;
 import dev.pageferry.proto.agent.v1.NetworkCardFacts;
 import dev.pageferry.proto.agent.v1.QemuFacts;
 import dev.pageferry.proto.agent.v1.ResolvedName;
@@ -150,9 +151,16 @@ public final class HostInspection {
    *
    * @throws IOException if the storage does not tell, or there is none
    */
-  public HostSign lookAt(HostId host, String incarnation) throws IOException, InterruptedException {
+  public HostSigns lookAt(HostId host, String incarnation) throws IOException, InterruptedException {
     SharedStorage shared = storage();
-    return looks.call("the storage " + shared.root(), STORAGE_ANSWERS, () -> shared.look(host.value(), incarnation));
+    HostSign sign = looks.call("the storage " + shared.root(), STORAGE_ANSWERS,
+        () -> shared.look(host.value(), incarnation));
+    return HostSigns.newBuilder().setReason(sign.reason()).setVerdict(switch (sign.verdict()) {
+      case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
+      case LIVES -> HostSigns.Verdict.LIVES;
+      case WAITING -> HostSigns.Verdict.WAITING;
+      case GONE -> HostSigns.Verdict.GONE;
+    }).build();
   }
 
   /**

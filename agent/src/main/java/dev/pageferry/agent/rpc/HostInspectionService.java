@@ -1,6 +1,5 @@
 package dev.pageferry.agent.rpc;
 
-import dev.pageferry.agent.disk.HostSign;
 import dev.pageferry.agent.inspection.HostInspection;
 import dev.pageferry.agent.transport.LinkMeter;
 import dev.pageferry.agent.transport.LinkPasses;
@@ -78,15 +77,10 @@ public final class HostInspectionService extends HostInspectionGrpc.HostInspecti
   public void lookAtHost(LookAtHostRequest request, StreamObserver<HostSigns> observer) {
     AgentReplies.answer(observer, () -> {
       HostId host = new HostId(request.getHost());
-      HostSign sign = inspection.lookAt(host, request.getIncarnation());
+      HostSigns signs = inspection.lookAt(host, request.getIncarnation());
       // After its agent was found: a keeper that ends now is not needed any more.
       List<VmId> kept = inspection.kept(host, request.getVmIdsList().stream().map(VmId::new).toList());
-      return HostSigns.newBuilder().setReason(sign.reason()).setVerdict(switch (sign.verdict()) {
-        case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
-        case LIVES -> HostSigns.Verdict.LIVES;
-        case WAITING -> HostSigns.Verdict.WAITING;
-        case GONE -> HostSigns.Verdict.GONE;
-      }).addAllKept(kept.stream().map(VmId::value).toList()).build();
+      return signs.toBuilder().addAllKept(kept.stream().map(VmId::value).toList()).build();
     });
   }
 }

@@ -71,7 +71,7 @@ final class DiskMarksTest extends SharedStorageFixture {
     LeaseSlot slot = LeaseSlot.ofNamed(leases(), "data");
     a.lease().awaitLive(Duration.ofSeconds(10));
     DiskLease taken = DiskLease.take(List.of(slot), "data", FIRST, a.lease(), System::nanoTime, Scheduler.SYSTEM);
-    LeasedDisk disk = new LeasedDisk(disks.get(0), a.disks().open("data"), taken, a.lease());
+    LeasedDisk disk = new LeasedDisk(disks.get(0), a.disks().open("data"), taken, a.lease(), Scheduler.SYSTEM);
     slot.mark().write(record(LeaseRecord.State.FENCED, "vm-1", 2));
     assertThatThrownBy(() -> disk.write(0, sector())).as("no renewal has inspected it, but its own look does")
         .hasMessageContaining("another host's to have");

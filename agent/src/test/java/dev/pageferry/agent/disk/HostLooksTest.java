@@ -79,6 +79,24 @@ final class HostLooksTest extends SharedStorageFixture {
   }
 
   @Test
+  void anIncarnationIsGoneOnceAnotherOneOfItsNameHadTheLeaseAndIsGoneToo() throws Exception {
+    leaseOfADeadHost();
+    assertThat(seenBy(neighbour, "life-before")).isEqualTo(Verdict.UNKNOWN);
+    pass(LEASE);
+    assertThat(seenBy(neighbour, "life-before")).as("its lease is not waited out yet").isEqualTo(Verdict.UNKNOWN);
+    pass(LEASE.dividedBy(10));
+    assertThat(seenBy(neighbour, "life-before")).isEqualTo(Verdict.GONE);
+  }
+
+  @Test
+  void nothingIsSaidOfAnIncarnationWhileAnotherOneOfItsNameLives() throws Exception {
+    host("a", "m1").lease().awaitLive(Duration.ofSeconds(10));
+    assertThat(seenBy(distant, "life-before")).isEqualTo(Verdict.UNKNOWN);
+    pass(LEASE.multipliedBy(3));
+    assertThat(seenBy(distant, "life-before")).isEqualTo(Verdict.UNKNOWN);
+  }
+
+  @Test
   void aHostThatGaveItsLeaseUpIsGone() throws Exception {
     SharedStorage a = host("a", "m1");
     a.lease().awaitLive(Duration.ofSeconds(10));

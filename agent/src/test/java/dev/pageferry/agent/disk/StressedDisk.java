@@ -147,7 +147,7 @@ final class StressedDisk {
     private final ByteBuffer sector = ByteBuffer.allocate(512);
 
     RealGate(StressedFile file, boolean isReleased) {
-      this.disk = new LeasedDisk(DESCRIPTION, file, LEASE, HOST);
+      this.disk = new LeasedDisk(DESCRIPTION, file, LEASE, HOST, Scheduler.SYSTEM);
       this.isReleased = isReleased;
       disk.inspect();
     }

@@ -2,6 +2,8 @@ package dev.pageferry.common.concurrent;
 
 import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * Where code gets its threads, its time and its waiting from. Code that takes all three from here runs unchanged in a
@@ -40,6 +42,14 @@ public interface Scheduler extends Ticker {
   Task current();
 
   Signal newSignal();
+
+  /**
+   * A lock that many share or one has alone, which may be kept while its holder waits. Only {@code lock} and {@code unlock} are
+   * to be used, and by one task at a time once.
+   */
+  default ReadWriteLock newReadWriteLock() {
+    return new ReentrantReadWriteLock();
+  }
 
   default Mutex newMutex() {
     return new Mutex(newSignal());

@@ -171,6 +171,11 @@ final class Fencing {
   }
 
   private Finding ofFollowed(Host host, Row row) {
+    boolean mayTakeOver = !host.hasReported() || host.coming().contains(row.id());
+    if (mayTakeOver && !isHeard(inventory, host.id(), host.incarnation())) {
+      // That one may have ended, too: it is not waited for without an end.
+      return ofSilent(host, row);
+    }
     if (!host.hasReported()) {
       return new Finding.NotYet("the agent of host %s was started again, and has not said what it takes over"
           .formatted(host.id()));

@@ -202,6 +202,21 @@ class FailoverTest extends SiteFixture {
   }
 
   @Test
+  void aHostThatStartedAgainAndEndedBeforeItSaidAnythingIsNotWaitedFor() throws Exception {
+    createWithDisk("db");
+    site.agent("a").lose(site.vmId("db").value());
+    silence(Duration.ofSeconds(10));
+    site.register("a");
+    signs.say(Verdict.VERDICT_UNSPECIFIED, "its lease is another incarnation's");
+    silence(Duration.ofSeconds(3));
+    look();
+    assertThat(reason("db")).contains("host a is silent", "another incarnation's");
+    signs.say(Verdict.GONE, "its lock is free, and its lease was not renewed");
+    look();
+    assertRunsOn("db", "b");
+  }
+
+  @Test
   void whatFindsNoPlaceWaitsAndIsStartedWhenThereIsOne() throws Exception {
     createWithDisk("db");
     signs.say(Verdict.GONE, "its lock is free");
