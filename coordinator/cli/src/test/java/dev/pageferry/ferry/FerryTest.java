@@ -187,7 +187,10 @@ final class FerryTest extends CommandFixture {
     assertThat(ferry.out()).contains("live", "quick").doesNotContain("plan");
 
     ferry.run("--help");
-    assertThat(ferry.out()).contains("disk", "validate").doesNotContain("events", "rebalance");
+    assertThat(ferry.out()).contains("disk", "validate", "events", "rebalance");
+
+    ferry.run("host", "--help");
+    assertThat(ferry.out()).contains("drain", "activate").doesNotContain("fence");
   }
 
   @Test

@@ -37,7 +37,7 @@ public final class HostDrain implements Callable<Integer> {
   @Option(names = "--quick", description = "Moves VMs through files on shared storage; each is paused meanwhile.")
   private boolean quick;
 
-  @Option(names = "--dry-run", description = "Only says what would be.")
+  @Option(names = "--dry-run", description = "Shows the plan without starting it.")
   private boolean dryRun;
 
   @Mixin
@@ -47,10 +47,10 @@ public final class HostDrain implements Callable<Integer> {
   private boolean rolling;
 
   @Option(names = "--then", paramLabel = "COMMAND",
-      description = "With --rolling: run by sh with FERRY_HOST set while the host is empty; ends once the host is as it should be.")
+      description = "With --rolling: run by sh with FERRY_HOST set while the host is empty; must not exit before the host has restarted, if it restarts.")
   private @Nullable String then;
 
-  @Option(names = "--anew", description = "With --rolling: forgets one that stopped before its end.")
+  @Option(names = "--anew", description = "With --rolling: discards one that stopped before its end.")
   private boolean anew;
 
   public HostDrain(Session.Opener ferry) {
@@ -61,8 +61,8 @@ public final class HostDrain implements Callable<Integer> {
   public Integer call() {
     List<String> named = hosts == null ? List.of() : hosts;
     if (rolling) {
-      if (dryRun || plan.detach()) {
-        throw new Failure(ExitCode.USAGE, "--rolling goes with neither --dry-run nor --detach");
+      if (dryRun || plan.detach() || plan.hasRequestId()) {
+        throw new Failure(ExitCode.USAGE, "--rolling goes with none of --dry-run, --detach and --request-id");
       }
       return ferry.inSession(
           session -> new RollingDrain(session, quick, Objects.requireNonNullElse(then, "")).run(named, anew));

@@ -49,9 +49,10 @@ public final class PlanCommands extends CommandGroup {
     return ferry.inSession(session -> new PlanWatch(session).run(find(session, id)));
   }
 
-  @Command(name = "cancel", sortOptions = false, description = "Begins nothing more of a fail-back or of rebalancing.",
+  @Command(name = "cancel", sortOptions = false,
+      description = "Ends a fail-back or rebalancing; moves that are under way finish.",
       footer = {"",
-          "What is under way goes on; 'ferry migration cancel' ends it. A drain is ended by 'ferry host activate'."})
+          "'ferry migration cancel' ends a move that is under way. A drain is ended by 'ferry host activate'."})
   int cancel(@Parameters(paramLabel = "ID", description = "Id of the plan, or its beginning.") String id,
       @Mixin RequestOption requestOption) {
     CancelPlanRequest request = CancelPlanRequest.newBuilder().setId(id).build();

@@ -22,6 +22,10 @@ final class PlanOptions {
     return detach;
   }
 
+  boolean hasRequestId() {
+    return requestOption.isGiven();
+  }
+
   /** Has it begun, and follows it unless told to detach. */
   int run(Session session, Function<MaintenanceBlockingStub, MovePlan> rpc) {
     Change change = requestOption.change(session);

@@ -74,7 +74,15 @@ final class PlanWatch {
     boolean isInDoubt = end.getMovesList().stream().anyMatch(each -> each.getState() == PlannedMove.State.IN_DOUBT);
     throw isInDoubt
         ? new Failure(ExitCode.IN_DOUBT, "%s; see 'ferry plan show %s' later".formatted(end.getReason(), end.getId()))
-        : new Failure(ExitCode.FAILED, "%s; nothing was lost; see why above, and repeat it".formatted(end.getReason()));
+        : new Failure(ExitCode.FAILED, "%s; nothing was lost; %s".formatted(end.getReason(), whatToDo(end)));
+  }
+
+  private static String whatToDo(MovePlan end) {
+    return switch (end.getKind()) {
+      case DRAIN -> "'ferry host drain %s' tries once more".formatted(end.getHost());
+      case FAIL_BACK -> "'ferry host activate %s' tries once more".formatted(end.getHost());
+      case REBALANCE, KIND_UNSPECIFIED, UNRECOGNIZED -> "'ferry rebalance' looks for moves anew";
+    };
   }
 
   /** @return as it ended */
@@ -117,7 +125,7 @@ final class PlanWatch {
       } catch (Failure e) {
         if (e.exitCode() == ExitCode.NOT_FOUND) {
           throw new Failure(ExitCode.IN_DOUBT,
-              "plan %s was followed by another one of its host; see 'ferry plan list'".formatted(begun.getId()), e);
+              "plan %s was replaced by a newer one of its host; see 'ferry plan list'".formatted(begun.getId()), e);
         }
         boolean isOver = session.surroundings().ticker().nanos() - since >= PATIENCE.toNanos();
         if (e.exitCode() != ExitCode.UNREACHABLE || isOver) {

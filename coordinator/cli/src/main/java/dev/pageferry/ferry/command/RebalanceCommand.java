@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 public final class RebalanceCommand implements Callable<Integer> {
   private final Session.Opener ferry;
 
-  @Option(names = "--dry-run", description = "Only says what would be.")
+  @Option(names = "--dry-run", description = "Shows the plan without starting it.")
   private boolean dryRun;
 
   @Mixin

@@ -11,6 +11,10 @@ final class RequestOption {
       description = "Of an attempt whose outcome is not known: what it asked for is not done twice (default: a new id).")
   private @Nullable String id;
 
+  boolean isGiven() {
+    return id != null;
+  }
+
   /** The change that this run of the command is to make. */
   Change change(Session session) {
     Change change = new Change(id == null ? session.surroundings().newIds().get() : id);

@@ -38,7 +38,6 @@ final class RollingDrain {
   private final String command;
   private final String runner;
   private final List<String> done = new ArrayList<>();
-  private final List<String> notBack = new ArrayList<>();
   private long signNanos;
 
   /** @param command empty: nothing is done */
@@ -51,7 +50,7 @@ final class RollingDrain {
 
   int run(List<String> named, boolean anew) {
     BeginRollingRequest request = BeginRollingRequest.newBuilder().addAllHosts(named).setCommand(command)
-        .setRunner(runner).setAnew(anew).build();
+        .setRunner(runner).setAnew(anew).setQuick(quick).build();
     Rolling rolling = change(stub -> stub.beginRolling(request));
     List<String> before = rolling.getHostsList().stream().filter(each -> each.getPhase() != Phase.AHEAD)
         .map(each -> "%s %s".formatted(each.getHost(), each.getPhase())).toList();
@@ -67,10 +66,6 @@ final class RollingDrain {
     }
     Rolling _ = note(NoteRollingRequest.newBuilder().setEnd(true));
     session.output().message("done: %s".formatted(done.isEmpty() ? "nothing" : String.join(", ", done)));
-    if (!notBack.isEmpty()) {
-      throw new Failure(ExitCode.FAILED, "not all VMs came back to %s; 'ferry host activate' tries once more"
-          .formatted(String.join(", ", notBack)));
-    }
     return ExitCode.DONE;
   }
 
@@ -102,10 +97,13 @@ final class RollingDrain {
       awaitHeard(name);
       session.output().message("host %s: activating".formatted(name));
       MovePlan begun = change(stub -> stub.activateHost(ActivateHostRequest.newBuilder().setHost(name).build()));
+      MovePlan end = new PlanWatch(session, this::sign).follow(begun);
       note(name, Phase.DONE);
       done.add(name);
-      if (new PlanWatch(session, this::sign).follow(begun).getState() != MovePlan.State.COMPLETED) {
-        notBack.add(name);
+      if (end.getState() != MovePlan.State.COMPLETED) {
+        throw new Failure(ExitCode.FAILED,
+            "host %s is in service, and not all its VMs came back: %s; 'ferry host activate %s' tries once more; repeat this command to go on with the next host"
+                .formatted(name, end.getReason(), name));
       }
     }
   }

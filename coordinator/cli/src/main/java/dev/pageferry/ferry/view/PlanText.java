@@ -17,11 +17,12 @@ public final class PlanText {
   }
 
   public static Table table(List<MovePlan> plans) {
-    Table table = new Table("PLAN", "KIND", "HOST", "STATE", "MOVED", "WAITING", "FAILED", "BEGUN", "REASON");
+    Table table = new Table("PLAN", "KIND", "HOST", "STATE", "MOVED", "LEFT", "FAILED", "IN DOUBT", "BEGUN", "REASON");
     for (MovePlan each : plans) {
       table.row(shortId(each), each.getKind(), each.getHost(), each.getState(), count(each, PlannedMove.State.MOVED),
           count(each, PlannedMove.State.WAITING) + count(each, PlannedMove.State.MOVING),
-          count(each, PlannedMove.State.FAILED), Times.text(Timestamps.toMillis(each.getBegunAt())),
+          count(each, PlannedMove.State.FAILED), count(each, PlannedMove.State.IN_DOUBT),
+          Times.text(Timestamps.toMillis(each.getBegunAt())),
           Output.oneLine(each.getReason()));
     }
     return table;

@@ -84,7 +84,8 @@ public final class EventLog {
   }
 
   private static boolean isAbout(Event event, String about) {
-    return about.isEmpty() || event.getHost().equals(about) || event.getVm().equals(about);
+    return about.isEmpty() || event.getHost().equals(about) || event.getFromHost().equals(about)
+        || event.getVm().equals(about);
   }
 
   private static String key(long number) {

@@ -97,11 +97,12 @@ final class VmStory {
     if (was != null && was.hasRestart()) {
       return event(Kind.VM_RESTARTED, name, host,
           "VM %s runs again, on host %s under epoch %d: %s".formatted(name, host,
-              epoch, was.getRestart().getEvidence()));
+              epoch, was.getRestart().getEvidence()))
+          .setFromHost(was.getRestart().getFromHost());
     }
     if (was != null && was.getPhase() == VmRecord.Phase.ACTIVE && !was.getOwnerHost().equals(host)) {
       return event(Kind.VM_MOVED, name, host, "VM %s is on host %s under epoch %d; it was on host %s".formatted(name,
-          host, epoch, was.getOwnerHost()));
+          host, epoch, was.getOwnerHost())).setFromHost(was.getOwnerHost());
     }
     boolean isTakenOver = was != null && was.getPhase() == VmRecord.Phase.ACTIVE
         && !was.getOwnerIncarnation().equals(is.getOwnerIncarnation());

@@ -86,6 +86,7 @@ final class WorkStory {
       case COMPLETED -> Optional.of(of(plan, Kind.PLAN_COMPLETED,
           "%s has ended: %d VMs were moved".formatted(what(plan), moved)));
       case FAILED -> Optional.of(of(plan, Kind.PLAN_FAILED, "%s failed: %s".formatted(what(plan), plan.getReason())));
+      case CANCELLED -> Optional.of(of(plan, Kind.PLAN_CANCELLED, "%s: %s".formatted(what(plan), plan.getReason())));
       case RUNNING, DRY_RUN, STATE_UNSPECIFIED, UNRECOGNIZED -> Optional.empty();
     };
   }
@@ -100,6 +101,7 @@ final class WorkStory {
 
   private static Event.Builder of(Migration migration, Kind kind, String text) {
     return Event.newBuilder().setKind(kind).setVm(migration.getVm()).setHost(migration.getDestination())
+        .setFromHost(migration.getSource())
         .setMigrationId(migration.getId()).setText(text);
   }
 

@@ -1,4 +1,4 @@
-/** What happened in the cluster, to be read as a story: seen from rows, heartbeats and documents, and decided by nobody. */
+/** What happened in the cluster, to be read as a story: seen from rows, heartbeats and documents. No decision depends on it. */
 @NullMarked
 package dev.pageferry.coordinator.events;
 

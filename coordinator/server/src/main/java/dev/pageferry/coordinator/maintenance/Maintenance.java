@@ -152,8 +152,8 @@ public final class Maintenance {
         .map(each -> each.record().getSpec().getName()).toList();
     if (!host.isUp() && !vms.isEmpty()) {
       throw new RequestException(Kind.REFUSED,
-          "host %s is DOWN: no heartbeat, and VM %s may run there; what becomes of it, 'ferry ha status' tells",
-          host.id(), vms.getFirst());
+          "host %s is DOWN: no heartbeat, and VM %s may still run there; wait until it is UP, or see 'ferry ha status'; if it is off: 'ferry host confirm-dead %s'",
+          host.id(), vms.getFirst(), host.id());
     }
   }
 
@@ -163,7 +163,7 @@ public final class Maintenance {
    */
   private void takeOver(MovePlan before, MovePlan.Builder plan) {
     MovePlan.Builder known = before.toBuilder();
-    moves.follow(known);
+    moves.refresh(known);
     boolean isDrain = before.getKind() == MovePlan.Kind.DRAIN;
     if (isDrain) {
       plan.setId(before.getId());
@@ -209,7 +209,7 @@ public final class Maintenance {
 
   private void bringBack(MovePlan before, MovePlan.Builder plan) {
     MovePlan.Builder known = before.toBuilder();
-    moves.follow(known);
+    moves.refresh(known);
     plan.setQuick(before.getQuick());
     boolean isDrain = before.getKind() == MovePlan.Kind.DRAIN;
     for (PlannedMove.Builder each : known.getMovesBuilderList()) {
@@ -241,9 +241,9 @@ public final class Maintenance {
       if (plan.getState() != MovePlan.State.RUNNING) {
         throw new RequestException(Kind.REFUSED, "plan %s has ended (%s)", plan.getId(), plan.getState());
       }
-      MovePlan.Builder next = plan.toBuilder().setNoFailBack(true);
+      MovePlan.Builder next = plan.toBuilder().setNoFailBack(true).setCancelled(true);
       next.getMovesBuilderList().stream().filter(each -> each.getState() == State.WAITING)
-          .forEach(each -> each.setState(State.LEFT_OUT).setReason("the plan was cancelled"));
+          .forEach(each -> each.setState(State.FAILED).setReason("the plan was cancelled"));
       plans.put(next.build());
       loop.lookNow(plan.getId());
       return shown(next.build());

@@ -107,7 +107,7 @@ final class MoveForecast {
   }
 
   /**
-   * How long all of them take that have not ended: of one host they go one after the other, and so they come to one.
+   * How long all of them take that have not ended. Moves that share a source or a destination follow each other.
    *
    * @param atOnce how many may leave a host, or come to one, at the same time
    * @param underWay how long moves have been under way, in seconds, by VM
@@ -124,10 +124,10 @@ final class MoveForecast {
       }
       left++;
       known += own.containsKey(key(each.getVm(), each.getQuick())) ? 1 : 0;
-      Expected took = expected(each).after(underWay.getOrDefault(each.getVm(), 0.0)).plus(BETWEEN);
-      single = single.max(took);
-      busy.merge("from " + each.getFrom(), took, Expected::plus);
-      busy.merge("to " + each.getTo(), took, Expected::plus);
+      Expected takes = expected(each).after(underWay.getOrDefault(each.getVm(), 0.0)).plus(BETWEEN);
+      single = single.max(takes);
+      busy.merge("from " + each.getFrom(), takes, Expected::plus);
+      busy.merge("to " + each.getTo(), takes, Expected::plus);
     }
     if (left == 0) {
       return Optional.empty();

@@ -33,7 +33,10 @@ final class PlanEnd {
       return;
     }
     long failed = count(plan, State.FAILED);
-    if (failed > 0) {
+    if (plan.getCancelled()) {
+      end(plan, MovePlan.State.CANCELLED, "it was cancelled, with %d of %d VMs not moved".formatted(failed,
+          plan.getMovesCount()));
+    } else if (failed > 0) {
       end(plan, MovePlan.State.FAILED, "%d of %d VMs could not be moved".formatted(failed, plan.getMovesCount()));
     } else if (count(plan, State.IN_DOUBT) > 0) {
       end(plan, MovePlan.State.FAILED, reasonOfFirst(plan, State.IN_DOUBT).orElse(""));
@@ -67,14 +70,15 @@ final class PlanEnd {
     }
   }
 
-  /** What a host has yet, or is to get, that is none of the plan's moves. */
+  /** Why the host does not count as empty, apart from the plan's own moves. */
   private Optional<String> left(MovePlan.Builder plan, Map<String, Row> rows) {
     String name = plan.getHost();
     Optional<String> row = rows.values().stream()
         .filter(each -> VmPlace.concerns(each, VmPlace.of(inventory, each), name))
-        .map(each -> "something is under way with VM %s there".formatted(each.record().getSpec().getName())).sorted()
-        .findFirst();
-    // One that was empty, and is switched off by now, is empty yet.
+        .map(each -> "VM %s: %s".formatted(each.record().getSpec().getName(),
+            VmPlace.of(inventory, each) instanceof VmPlace.Busy(String _, String reason) ? reason : "it is there"))
+        .sorted().findFirst();
+    // A host that was found empty, and was switched off since, is still empty.
     return row.or(() -> plan.getState() == MovePlan.State.COMPLETED ? heldIfHeard(name) : held(name));
   }
 
@@ -96,12 +100,12 @@ final class PlanEnd {
             && each.getValue().getState() != VmStatus.State.POWERED_OFF)
         .map(each -> each.getValue().getSpec().getName()).toList();
     if (!copies.isEmpty()) {
-      return Optional.of("host %s has VM %s in its memory yet".formatted(host.id(), String.join(", ", copies)));
+      return Optional.of("host %s still has VM %s in its memory".formatted(host.id(), String.join(", ", copies)));
     }
     Optional<String> coming = host.coming().stream().map(VmId::value).findFirst()
-        .map(each -> "host %s is receiving VM %s yet".formatted(host.id(), each));
+        .map(each -> "host %s is still receiving VM %s".formatted(host.id(), each));
     return coming.or(() -> host.doubts().stream().findFirst()
-        .map(each -> "host %s keeps a copy of which it does not know whose it is: %s".formatted(host.id(), each)));
+        .map(each -> "host %s has a paused copy whose owner it does not know: %s".formatted(host.id(), each)));
   }
 
   private static void go(MovePlan.Builder plan, String reason) {

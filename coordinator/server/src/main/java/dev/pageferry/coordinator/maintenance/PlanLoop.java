@@ -23,8 +23,8 @@ import org.slf4j.LoggerFactory;
 /** Looks at all plans again and again, one after the other. */
 final class PlanLoop {
   private static final Logger log = LoggerFactory.getLogger(PlanLoop.class);
-  private static final Duration WHILE_MOVING = Duration.ofMillis(100);
-  private static final Duration ELSE = Duration.ofSeconds(1);
+  private static final Duration WHILE_RUNNING = Duration.ofMillis(100);
+  private static final Duration IDLE = Duration.ofSeconds(1);
 
   private final MovePlans plans;
   private final PlanSteps steps;
@@ -58,8 +58,8 @@ final class PlanLoop {
   /** Carries plans out, until it is interrupted. */
   void follow() throws InterruptedException {
     while (true) {
-      boolean isMoving = plans.list().stream().anyMatch(each -> each.getState() == MovePlan.State.RUNNING);
-      asked.await(() -> isAsked.getAndSet(false), isMoving ? WHILE_MOVING : ELSE);
+      boolean isRunning = plans.list().stream().anyMatch(each -> each.getState() == MovePlan.State.RUNNING);
+      asked.await(() -> isAsked.getAndSet(false), isRunning ? WHILE_RUNNING : IDLE);
       look();
     }
   }
@@ -94,18 +94,18 @@ final class PlanLoop {
       return;
     }
     Long looked = lookedAt.get(seen.getId());
-    boolean isLate = looked == null || scheduler.nanos() - looked >= ELSE.toNanos();
+    boolean isLate = looked == null || scheduler.nanos() - looked >= IDLE.toNanos();
     if (!isLate && troubles.containsKey(seen.getId())) {
       return;
     }
     MovePlan.Builder next = now.get().toBuilder();
-    moves.follow(next);
-    boolean hasMoved = !next.build().equals(now.get());
-    if (!isLate && !hasMoved) {
+    moves.refresh(next);
+    boolean hasChanged = !next.build().equals(now.get());
+    if (!isLate && !hasChanged) {
       // Rows need not be read again just now.
       return;
     }
-    steps.take(next, hasMoved);
+    steps.take(next, hasChanged);
     plans.put(next.build());
     lookedAt.put(next.getId(), scheduler.nanos());
     arrivedElsewhere(now.get(), next.build());
@@ -115,7 +115,7 @@ final class PlanLoop {
     }
   }
 
-  /** What an earlier drain of another host moved to this one, and was moved on now, is where that drain's host finds it. */
+  /** Where this drain moved on a VM that an earlier drain had put here, the earlier plan is told, so that its fail-back finds the VM. */
   private void arrivedElsewhere(MovePlan before, MovePlan after) {
     Map<String, PlannedMove> moved = new HashMap<>();
     if (after.getKind() == MovePlan.Kind.DRAIN) {

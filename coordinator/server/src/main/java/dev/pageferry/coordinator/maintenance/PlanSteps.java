@@ -49,10 +49,10 @@ final class PlanSteps {
   /**
    * Brings a plan up to date, and begins what may be begun.
    *
-   * @param hasMoved whether a move of it has ended since the last time
+   * @param hasChanged whether a move of it has ended, or got further, since the last time
    */
-  void take(MovePlan.Builder plan, boolean hasMoved) throws InterruptedException {
-    if (hasMoved) {
+  void take(MovePlan.Builder plan, boolean hasChanged) throws InterruptedException {
+    if (hasChanged) {
       stuck.clearAll(plan);
     }
     Map<String, Row> rows = rows();
@@ -86,7 +86,7 @@ final class PlanSteps {
 
   private VmPlace placeOf(Map<String, Row> rows, PlannedMove.Builder move) {
     Row row = rows.get(move.getVmId());
-    return row == null ? new VmPlace.Nowhere("it was deleted", false) : VmPlace.of(inventory, row);
+    return row == null ? new VmPlace.Nowhere("it was deleted", false, false) : VmPlace.of(inventory, row);
   }
 
   /** What is on the host, and is not known to the drain, or was thought to have left. */
@@ -131,9 +131,9 @@ final class PlanSteps {
         continue;
       }
       switch (placeOf(rows, each)) {
-        case VmPlace.Nowhere(String reason, boolean isLost) -> {
-          // What a move of this plan left behind nobody wanted.
-          boolean isDown = isLost || each.getAttempts() > 0 && reason.contains("SAVED");
+        case VmPlace.Nowhere(String reason, boolean isLost, boolean isSaved) -> {
+          // A VM that was left saved by one of this plan's own moves is down, too.
+          boolean isDown = isLost || isSaved && each.getAttempts() > 0;
           each.setState(isDown ? State.FAILED : State.LEFT_OUT).setDown(isDown)
               .setReason(isDown ? "it is down: " + reason : reason);
         }
@@ -172,8 +172,12 @@ final class PlanSteps {
       ready.forEach(each -> each.setFallback(fallback(plan, each.getFrom(), each.getTo())));
     }
     for (PlannedMove.Builder each : ready) {
-      if (mayBegin(plan, each) && !moves.begin(plan, each)) {
-        cannot(plan, each, each.getReason());
+      if (mayBegin(plan, each)) {
+        if (moves.begin(plan, each)) {
+          stuck.clear(MoveKey.of(plan, each));
+        } else {
+          cannot(plan, each, each.getReason());
+        }
       }
     }
   }
@@ -232,7 +236,6 @@ final class PlanSteps {
       cannot(plan, move, obstacle.get());
       return false;
     }
-    stuck.clear(MoveKey.of(plan, move));
     return moving(plan, PlannedMove::getTo, move.getTo()) < atOnce;
   }
 

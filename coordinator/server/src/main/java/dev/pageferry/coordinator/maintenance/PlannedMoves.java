@@ -26,9 +26,8 @@ import org.slf4j.LoggerFactory;
 final class PlannedMoves {
   private static final Logger log = LoggerFactory.getLogger(PlannedMoves.class);
   static final int MOST_ATTEMPTS = 4;
-  /** From then on a VM that can goes through a file. */
+  /** After so many live attempts that failed, a VM is moved through a file where that is possible. */
   private static final int LIVE_ATTEMPTS = 2;
-  private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
   /** After a refusal: nothing was tried. */
   private static final Duration SHORT_WAIT = Duration.ofSeconds(1);
 
@@ -44,8 +43,8 @@ final class PlannedMoves {
     this.scheduler = scheduler;
   }
 
-  /** Brings those that are under way up to date. */
-  void follow(MovePlan.Builder plan) {
+  /** Brings those that are under way up to date; asks for the migration of one of which it is not known whether it was asked for. */
+  void refresh(MovePlan.Builder plan) {
     for (PlannedMove.Builder move : plan.getMovesBuilderList()) {
       if (move.getState() == State.MOVING || move.getState() == State.IN_DOUBT) {
         migrationOf(plan, move).ifPresent(migration -> heard(plan, move, migration));
@@ -137,9 +136,8 @@ final class PlannedMoves {
     if (!move.getFallback().isEmpty() && (isHopeless || move.getAttempts() >= LIVE_ATTEMPTS)) {
       move.setQuick(true);
     }
-    Duration pause = Duration.ofSeconds(1L << Math.clamp(move.getAttempts(), 0, 5));
     notBefore.put(MoveKey.of(plan, move),
-        scheduler.nanos() + (pause.compareTo(LONGEST_WAIT) < 0 ? pause : LONGEST_WAIT).toNanos());
+        scheduler.nanos() + Duration.ofSeconds(1L << Math.min(move.getAttempts(), MOST_ATTEMPTS)).toNanos());
   }
 
   /** Forgets what was noted for other plans than these. */

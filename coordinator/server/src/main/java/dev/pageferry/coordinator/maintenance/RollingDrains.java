@@ -15,7 +15,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
-/** How far a rolling drain is, which a command drives: so that it goes on where it stopped, and is driven by one command at a time. */
+/** How far a rolling drain is: so that it goes on where it stopped, and one runner drives it at a time. */
 public final class RollingDrains {
   /** A runner that says nothing for so long has ended. */
   private static final Duration SILENCE = Duration.ofSeconds(60);
@@ -56,7 +56,7 @@ public final class RollingDrains {
 
   private Rolling.Builder begun(BeginRollingRequest request) {
     Rolling.Builder rolling = Rolling.newBuilder().setBegunAt(MovePlans.timestamp(scheduler.wallMillis()))
-        .setCommand(request.getCommand());
+        .setCommand(request.getCommand()).setAll(request.getHostsCount() == 0).setQuick(request.getQuick());
     List<String> hosts = request.getHostsCount() > 0
         ? request.getHostsList().stream().distinct().toList()
         : inventory.list().stream().map(each -> each.id().value()).toList();
@@ -66,12 +66,14 @@ public final class RollingDrains {
 
   private static Rolling.Builder goesOn(Rolling before, BeginRollingRequest request) throws RequestException {
     List<String> hosts = before.getHostsList().stream().map(RollingHost::getHost).toList();
-    boolean isAnother = !before.getCommand().equals(request.getCommand())
-        || request.getHostsCount() > 0 && !request.getHostsList().equals(hosts);
+    boolean isAnother = !before.getCommand().equals(request.getCommand()) || before.getQuick() != request.getQuick()
+        || before.getAll() != (request.getHostsCount() == 0)
+        || !before.getAll() && !request.getHostsList().stream().distinct().toList().equals(hosts);
     if (isAnother) {
       throw new RequestException(Kind.REFUSED,
-          "a rolling drain of %s with the command '%s' has stopped before its end; repeat it to go on, or begin this one with --anew",
-          String.join(", ", hosts), before.getCommand());
+          "a rolling drain of %s%s with --then '%s' stopped before its end; repeat that one to go on, or give --anew to discard it",
+          before.getAll() ? "all hosts" : String.join(", ", hosts), before.getQuick() ? " (--quick)" : "",
+          before.getCommand());
     }
     return before.toBuilder();
   }
@@ -86,7 +88,7 @@ public final class RollingDrains {
       requireRunner(request.getRunner());
       Rolling.Builder rolling = plans.rolling().filter(each -> each.getRunner().equals(request.getRunner()))
           .map(Rolling::toBuilder).orElseThrow(() -> new RequestException(Kind.REFUSED,
-              "another command has this rolling drain by now, or has ended it; this one ends"));
+              "another runner has this rolling drain by now, or has ended it; this one stops"));
       rolling.getHostsBuilderList().stream().filter(each -> each.getHost().equals(request.getHost()))
           .forEach(each -> each.setPhase(request.getPhase()));
       Rolling next = request.getLeft() ? rolling.clearHeardAt().build() : heard(rolling);
@@ -109,7 +111,7 @@ public final class RollingDrains {
     long silentMillis = scheduler.wallMillis() - rolling.getHeardAt().getSeconds() * 1000;
     if (!rolling.getRunner().equals(runner) && silentMillis < SILENCE.toMillis()) {
       throw new RequestException(Kind.REFUSED,
-          "a rolling drain is under way from another command, heard %d s ago; if that has ended, repeat this in %d s",
+          "another 'ferry host drain --rolling' is running, heard %d s ago; if it was killed, repeat this in %d s",
           Math.max(0, silentMillis / 1000), Math.max(1, (SILENCE.toMillis() - silentMillis) / 1000));
     }
   }

@@ -20,9 +20,10 @@ sealed interface VmPlace {
   /**
    * In no host's memory.
    *
-   * @param isLost whether nobody wanted that
+   * @param isLost whether its host lost it, which nobody asked for
+   * @param isSaved whether its state is in a file
    */
-  record Nowhere(String reason, boolean isLost) implements VmPlace {
+  record Nowhere(String reason, boolean isLost, boolean isSaved) implements VmPlace {
   }
 
   /** As rows and heartbeats have it. */
@@ -34,15 +35,15 @@ sealed interface VmPlace {
       case ACTIVE -> active(inventory, row, owner);
       case SAVED -> record.hasPending()
           ? new Busy(record.getPending().getDestinationHost(), "it is being restored")
-          : new Nowhere("it is SAVED", false);
-      case STOPPED, PHASE_UNSPECIFIED, UNRECOGNIZED -> new Nowhere("it is STOPPED", false);
+          : new Nowhere("it is SAVED", false, true);
+      case STOPPED, PHASE_UNSPECIFIED, UNRECOGNIZED -> new Nowhere("it is STOPPED", false, false);
     };
   }
 
   private static VmPlace active(HostInventory inventory, Row row, String owner) {
     HostId host = new HostId(owner);
     if (!inventory.isCurrent(host, new Incarnation(row.record().getOwnerIncarnation()))) {
-      return new Nowhere("host %s lost it".formatted(owner), true);
+      return new Nowhere("host %s lost it".formatted(owner), true, false);
     }
     if (row.record().hasPending()) {
       return new Busy(owner, "it is being moved or saved");
@@ -51,7 +52,7 @@ sealed interface VmPlace {
         .filter(each -> each.getEpoch() == row.record().getEpoch()
             && (each.getState() == VmStatus.State.FAILED || each.getState() == VmStatus.State.POWERED_OFF))
         .isPresent();
-    return hasEnded ? new Nowhere("it has ended", false) : new On(owner);
+    return hasEnded ? new Nowhere("it has ended", false, false) : new On(owner);
   }
 
   /** Whether it is on that host, or is coming to it. */

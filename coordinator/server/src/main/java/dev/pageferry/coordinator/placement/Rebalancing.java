@@ -28,8 +28,8 @@ public final class Rebalancing {
   /**
    * A VM that is moved.
    *
-   * @param freeThere what its destination has free before it comes
    * @param freeHere what the host that it is on has free before it leaves
+   * @param freeThere what its destination has free before it comes
    */
   public record Shift(PlacementVm vm, String to, long freeHere, long freeThere) {
     /** By how much the sum of the squares of what hosts have free falls, halved: the more even, the smaller it is. */

@@ -209,8 +209,13 @@ class PlanTroubleTest extends MaintenanceFixture {
     assertThat(plan("a").getReason()).contains("VM x: host %s is DOWN".formatted(there));
     MovePlan _ = maintenance.cancel(begun.getId());
     maintenance.look();
-    assertThat(plan("a").getState()).isEqualTo(MovePlan.State.COMPLETED);
+    assertThat(plan("a").getState()).isEqualTo(MovePlan.State.CANCELLED);
+    assertThat(plan("a").getReason()).isEqualTo("it was cancelled, with 1 of 1 VMs not moved");
     refused("has ended", () -> maintenance.cancel(begun.getId()));
+    site.heartbeat("a", "b", "c");
+    MovePlan _ = maintenance.activate("a", true);
+    assertThat(look("a").getState()).isEqualTo(MovePlan.State.COMPLETED);
+    assertThat(site.row("x").getOwnerHost()).as("activated once more, it comes back").isEqualTo("a");
     MovePlan drained = maintenance.drain("a", false, false);
     refused("'ferry host activate a' ends it", () -> maintenance.cancel(drained.getId()));
   }

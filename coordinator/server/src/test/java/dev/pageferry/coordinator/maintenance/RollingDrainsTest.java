@@ -53,13 +53,13 @@ class RollingDrainsTest extends SiteFixture {
   void twoCommandsDoNotDriveOne() throws Exception {
     Rolling _ = drains().begin(begin("one", "reboot").build());
     assertThatThrownBy(() -> drains().begin(begin("two", "reboot").build()))
-        .hasMessageContaining("under way from another command");
+        .hasMessageContaining("another 'ferry host drain --rolling' is running");
     assertThatThrownBy(() -> drains().begin(begin("two", "reboot").setAnew(true).build()))
-        .hasMessageContaining("under way from another command");
+        .hasMessageContaining("another 'ferry host drain --rolling' is running");
     abandon();
     Rolling _ = drains().begin(begin("two", "reboot").build());
     assertThatThrownBy(() -> drains().note(note("one", "a", Phase.DRAINING)))
-        .hasMessageContaining("another command has this rolling drain by now");
+        .hasMessageContaining("another runner has this rolling drain by now");
   }
 
   @Test
@@ -67,10 +67,16 @@ class RollingDrainsTest extends SiteFixture {
     Rolling _ = drains().begin(begin("one", "upgrade-1").addHosts("b").build());
     abandon();
     assertThatThrownBy(() -> drains().begin(begin("two", "upgrade-2").addHosts("b").build()))
-        .hasMessageContaining("'upgrade-1' has stopped before its end").hasMessageContaining("--anew");
+        .hasMessageContaining("--then 'upgrade-1' stopped before its end").hasMessageContaining("--anew");
     assertThatThrownBy(() -> drains().begin(begin("two", "upgrade-1").addHosts("a").build()))
         .hasMessageContaining("--anew");
-    assertThat(drains().begin(begin("two", "upgrade-2").addHosts("a").setAnew(true).build()).getHosts(0).getHost())
+    assertThatThrownBy(() -> drains().begin(begin("two", "upgrade-1").build())).as("all hosts")
+        .hasMessageContaining("--anew");
+    assertThatThrownBy(() -> drains().begin(begin("two", "upgrade-1").addHosts("b").setQuick(true).build()))
+        .hasMessageContaining("--anew");
+    assertThat(drains().begin(begin("one", "upgrade-1").addHosts("b").addHosts("b").build()).getHostsCount())
+        .isEqualTo(1);
+    assertThat(drains().begin(begin("one", "upgrade-2").addHosts("a").setAnew(true).build()).getHosts(0).getHost())
         .isEqualTo("a");
     assertThatThrownBy(() -> drains().begin(begin("two", "").addHosts("nobody").build()))
         .hasMessageContaining("nobody");
