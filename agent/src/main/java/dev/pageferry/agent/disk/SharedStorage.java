@@ -219,6 +219,7 @@ public final class SharedStorage implements AutoCloseable {
    * @throws IOException if the storage does not tell
    */
   public List<VmId> kept(String host, List<VmId> vms) throws IOException {
+    requireThere();
     List<VmId> kept = new ArrayList<>();
     for (VmId each : vms) {
       if (HeldLock.isHeld(keepers(root).resolve(host + "." + each))) {

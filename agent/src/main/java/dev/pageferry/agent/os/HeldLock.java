@@ -37,7 +37,8 @@ public final class HeldLock {
    * @return false also where there is no such file
    */
   public static boolean isHeld(Path file) throws IOException {
-    if (!Files.exists(file)) {
+    if (Files.notExists(file)) {
+      // What cannot be told is an error below.
       return false;
     }
     // The lock ends with the descriptor.

@@ -18,11 +18,14 @@ trap '' HUP INT QUIT TERM
 mkfifo -m 600 "$directory/leash" || exit 1
 # For a moment both ends are open here: else this would wait for the agent, and be there for ever if that ended now.
 exec 4<>"$directory/leash" 3<"$directory/leash" 4>&-
-# Whatever becomes of the file, the machine runs. One that went before may have it for a moment yet.
-if [ "$lock" != - ] && true >>"$lock"; then
+# Whatever becomes of the file, the machine runs. One that went before may still have it for a moment, and removes it then: a lock of
+# a file without a name is seen by nobody.
+locked() {
+  true >>"$lock" || return 1
   exec 9>>"$lock"
-  flock --exclusive --wait 2 9 || echo "$lock is not locked: other hosts do not see that this machine is kept" >&2
-fi
+  flock --exclusive --wait 2 9 && [ "/proc/$$/fd/9" -ef "$lock" ]
+}
+[ "$lock" = - ] || locked || locked || echo "$lock is not locked: other hosts do not see that this machine is kept" >&2
 # What the agent has for --uplink is not for guests.
 drop=''
 grep -q '^CapAmb:[[:space:]]*0*$' /proc/self/status 2>/dev/null || drop='--inh-caps=-net_raw --ambient-caps=-net_raw'

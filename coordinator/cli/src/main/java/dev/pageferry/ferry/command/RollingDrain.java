@@ -11,6 +11,7 @@ import dev.pageferry.proto.cluster.v1.BeginRollingRequest;
 import dev.pageferry.proto.cluster.v1.DrainHostRequest;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.ListPlansRequest;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc.MaintenanceBlockingStub;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.NoteRollingRequest;
@@ -21,6 +22,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
@@ -32,6 +34,8 @@ final class RollingDrain {
   private static final Duration RETURN = Duration.ofMinutes(15);
   private static final Duration INTERVAL = Duration.ofSeconds(1);
   private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(10);
+  /** With a coordinator that is away. */
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private final Session session;
   private final boolean quick;
@@ -81,7 +85,7 @@ final class RollingDrain {
   private void take(RollingHost host) {
     String name = host.getHost();
     Phase phase = host.getPhase();
-    if (phase == Phase.AHEAD && isDrained(name)) {
+    if (phase == Phase.AHEAD && drainOf(name).isPresent()) {
       session.output().message("host %s is drained already, and is left so".formatted(name));
       note(name, Phase.SKIPPED);
       return;
@@ -108,9 +112,11 @@ final class RollingDrain {
     }
   }
 
-  private boolean isDrained(String host) {
-    Host.State state = state(host);
-    return state == Host.State.DRAINING || state == Host.State.MAINTENANCE;
+  /** By its plan: one that is switched off has no other state than DOWN. */
+  private Optional<MovePlan> drainOf(String host) {
+    return session.connection().patiently(stub -> Connection.maintenance(stub)
+        .listPlans(ListPlansRequest.getDefaultInstance())).getPlansList().stream()
+        .filter(each -> each.getHost().equals(host) && each.getKind() == MovePlan.Kind.DRAIN).findFirst();
   }
 
   private Host.State state(String host) {
@@ -126,11 +132,10 @@ final class RollingDrain {
           .formatted(host, end.getReason(), end.getId()));
     }
     if (!command.isEmpty()) {
-      // Still this one's, and still empty: it may have been long.
       note(host, Phase.DRAINING);
-      if (!isDrained(host)) {
+      if (drainOf(host).filter(each -> each.getState() == MovePlan.State.COMPLETED).isEmpty()) {
         throw new Failure(ExitCode.FAILED,
-            "host %s was activated meanwhile; repeat this command to go on".formatted(host));
+            "host %s is not empty any more, or was activated meanwhile; repeat this command to go on".formatted(host));
       }
       runCommand(host);
     }
@@ -139,7 +144,29 @@ final class RollingDrain {
   /** One that may be carried out though its answer was lost; asked again, it is not done twice. */
   private <T> T change(Function<MaintenanceBlockingStub, T> rpc) {
     Change change = new Change(session.surroundings().newIds().get());
-    return session.connection().changePatiently(change, stub -> rpc.apply(Connection.maintenance(stub)));
+    long end = session.surroundings().ticker().nanos() + PATIENCE.toNanos();
+    while (true) {
+      try {
+        return session.connection().changePatiently(change, stub -> rpc.apply(Connection.maintenance(stub)));
+      } catch (Failure e) {
+        boolean isLost = e.exitCode() == ExitCode.UNREACHABLE || e.exitCode() == ExitCode.IN_DOUBT;
+        if (!isLost || session.surroundings().ticker().nanos() - end >= 0) {
+          throw e;
+        }
+        session.output().detail("once more: " + e.getMessage());
+        pause(INTERVAL);
+        session.connection().reconnect();
+      }
+    }
+  }
+
+  private void pause(Duration time) {
+    try {
+      session.surroundings().pause().sleep(time);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Failure(ExitCode.FAILED, "interrupted; repeat this command to go on", e);
+    }
   }
 
   private void note(String host, Phase phase) {
@@ -162,8 +189,14 @@ final class RollingDrain {
     session.output().message("host %s: %s".formatted(host, command));
     ProcessBuilder builder = new ProcessBuilder("sh", "-c", command).inheritIO();
     builder.environment().put("FERRY_HOST", host);
+    Process process;
     try {
-      Process process = builder.start();
+      process = builder.start();
+    } catch (IOException e) {
+      throw new Failure(ExitCode.FAILED, "sh cannot be run: %s; host %s is still drained".formatted(e.getMessage(),
+          host), e);
+    }
+    try {
       while (!process.waitFor(SIGN_OF_LIFE.toMillis(), TimeUnit.MILLISECONDS)) {
         sign();
       }
@@ -172,17 +205,14 @@ final class RollingDrain {
             "the command ended with %d for host %s, which is still drained; repeat this to go on with it"
                 .formatted(process.exitValue(), host));
       }
-    } catch (IOException e) {
-      throw new Failure(ExitCode.FAILED, "sh cannot be run: %s; host %s is still drained".formatted(e.getMessage(),
-          host), e);
     } catch (InterruptedException e) {
-      throw interrupted(host, e);
+      Thread.currentThread().interrupt();
+      throw new Failure(ExitCode.FAILED, "interrupted; host %s is still drained".formatted(host), e);
+    } finally {
+      // Another runner may have the host by now.
+      process.descendants().forEach(ProcessHandle::destroy);
+      process.destroy();
     }
-  }
-
-  private static Failure interrupted(String host, InterruptedException e) {
-    Thread.currentThread().interrupt();
-    return new Failure(ExitCode.FAILED, "interrupted; host %s is still drained".formatted(host), e);
   }
 
   private void awaitHeard(String host) {
@@ -194,11 +224,7 @@ final class RollingDrain {
                 RETURN.toMinutes()));
       }
       sign();
-      try {
-        session.surroundings().pause().sleep(INTERVAL);
-      } catch (InterruptedException e) {
-        throw interrupted(host, e);
-      }
+      pause(INTERVAL);
     }
   }
 }

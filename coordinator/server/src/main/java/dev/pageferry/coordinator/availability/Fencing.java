@@ -202,6 +202,12 @@ final class Fencing {
       return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
     String reason = "host %s is silent; %s".formatted(host.id(), sign.reason());
+    if (sign.verdict() == Verdict.GONE && record.getSpec().getQemu().getArgumentsCount() > 0) {
+      // Options of QEMU's own may give it disks and cards that are not its agent's.
+      return new Finding.NotYet(
+          "%s; it has options by --qemu-arg, and may have effects without its agent; if the host is off: 'ferry host confirm-dead %s'"
+              .formatted(reason, host.id()));
+    }
     if (sign.verdict() == Verdict.GONE && sign.kept().contains(row.id().value())) {
       // It has no effects without its agent: it could be started elsewhere, and loses its memory then.
       return new Finding.NotYet(

@@ -175,7 +175,8 @@ public final class Maintenance {
         String there = each.getFrom();
         PlanSteps.waitAnew(each, plan.getHost(), there, false);
         each.setState(State.MOVED);
-      } else if (isDrain && (each.getState() == State.FAILED || each.getState() == State.WAITING)) {
+      } else if (isDrain && !each.getDown()
+          && (each.getState() == State.FAILED || each.getState() == State.WAITING)) {
         PlanSteps.waitAnew(each, plan.getHost(), "", plan.getQuick());
       }
       boolean isOfUse = isDrain || isComing || each.getState() == State.MOVING || each.getState() == State.IN_DOUBT;
@@ -196,7 +197,8 @@ public final class Maintenance {
       Host host = RequestedHost.find(inventory, name);
       Optional<MovePlan> before = plans.of(host.id());
       boolean isBack = before.filter(each -> each.getKind() == MovePlan.Kind.FAIL_BACK
-          && (each.getState() == MovePlan.State.COMPLETED || each.getState() == MovePlan.State.RUNNING && failBack))
+          && (each.getState() == MovePlan.State.COMPLETED
+              || each.getState() == MovePlan.State.RUNNING && failBack && !each.getNoFailBack()))
           .isPresent();
       if (isBack) {
         return shown(before.get());
@@ -215,11 +217,11 @@ public final class Maintenance {
     for (PlannedMove.Builder each : known.getMovesBuilderList()) {
       if (each.getState() == State.MOVING || each.getState() == State.IN_DOUBT) {
         plan.addMoves(each);
-      } else if (!plan.getNoFailBack() && isDrain && each.getState() == State.MOVED) {
+      } else if (!plan.getNoFailBack() && each.getState() == State.MOVED && each.getFrom().equals(plan.getHost())) {
         String there = each.getTo();
         PlanSteps.waitAnew(each, there, plan.getHost(), plan.getQuick());
         plan.addMoves(each);
-      } else if (!plan.getNoFailBack() && !isDrain && each.getState() == State.FAILED) {
+      } else if (!plan.getNoFailBack() && !isDrain && each.getState() == State.FAILED && !each.getDown()) {
         PlanSteps.waitAnew(each, each.getFrom(), plan.getHost(), plan.getQuick());
         plan.addMoves(each);
       }

@@ -33,7 +33,7 @@ final class PlanEnd {
       return;
     }
     long failed = count(plan, State.FAILED);
-    if (plan.getCancelled()) {
+    if (plan.getCancelled() && count(plan, State.IN_DOUBT) == 0) {
       end(plan, MovePlan.State.CANCELLED, "it was cancelled, with %d of %d VMs not moved".formatted(failed,
           plan.getMovesCount()));
     } else if (failed > 0) {

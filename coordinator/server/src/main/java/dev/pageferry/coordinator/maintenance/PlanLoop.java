@@ -145,6 +145,7 @@ final class PlanLoop {
 
   /** A drain goes on for as long as the host is not activated. */
   private static boolean isAtRest(MovePlan plan) {
-    return plan.getKind() != MovePlan.Kind.DRAIN && plan.getState() != MovePlan.State.RUNNING;
+    return plan.getKind() != MovePlan.Kind.DRAIN && plan.getState() != MovePlan.State.RUNNING
+        && plan.getMovesList().stream().noneMatch(each -> each.getState() == State.IN_DOUBT);
   }
 }

@@ -2,6 +2,7 @@ package dev.pageferry.coordinator.maintenance;
 
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.availability.Evacuation;
 import dev.pageferry.coordinator.availability.Evacuation.Leaving;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -26,6 +27,9 @@ import java.util.stream.Collectors;
  * A drain takes whatever comes to be on its host; other plans only what they began with.
  */
 final class PlanSteps {
+  /** Of one look: each may need hosts to be asked. */
+  private static final int MOST_OBSTACLES = 5;
+
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
   private final Evacuation evacuation;
@@ -92,7 +96,16 @@ final class PlanSteps {
   /** What is on the host, and is not known to the drain, or was thought to have left. */
   private void takeUp(MovePlan.Builder plan, Map<String, Row> rows) {
     Map<String, PlannedMove.Builder> known = new HashMap<>();
-    plan.getMovesBuilderList().forEach(each -> known.put(each.getVmId(), each));
+    for (PlannedMove.Builder each : plan.getMovesBuilderList()) {
+      known.put(each.getVmId(), each);
+      boolean hasEnded = each.getState() == State.WAITING || each.getState() == State.FAILED;
+      if (hasEnded && !each.getFrom().equals(plan.getHost())) {
+        // It was coming back when the host was drained again, and did not come: it is where it had gone.
+        String there = each.getFrom();
+        waitAnew(each, plan.getHost(), there, plan.getQuick());
+        each.setState(State.MOVED);
+      }
+    }
     for (Row each : rows.values()) {
       if (VmPlace.of(inventory, each) instanceof VmPlace.On(String host) && host.equals(plan.getHost())) {
         PlannedMove.Builder move = known.get(each.id().value());
@@ -122,6 +135,11 @@ final class PlanSteps {
       } else if (isLeaving && each.getState() == State.WAITING) {
         each.setState(State.LEFT_OUT).setReason("it did not leave");
       }
+      if (plan.getCancelled() && each.getState() == State.WAITING) {
+        each.setState(State.FAILED).setReason("the plan was cancelled");
+      } else if (plan.getNoFailBack() && each.getState() == State.WAITING) {
+        each.setState(State.LEFT_OUT).setReason("the host was activated without it");
+      }
     }
   }
 
@@ -133,7 +151,7 @@ final class PlanSteps {
       switch (placeOf(rows, each)) {
         case VmPlace.Nowhere(String reason, boolean isLost, boolean isSaved) -> {
           // A VM that was left saved by one of this plan's own moves is down, too.
-          boolean isDown = isLost || isSaved && each.getAttempts() > 0;
+          boolean isDown = isLost || isSaved && (each.getAttempts() > 0 || each.getDown());
           each.setState(isDown ? State.FAILED : State.LEFT_OUT).setDown(isDown)
               .setReason(isDown ? "it is down: " + reason : reason);
         }
@@ -171,13 +189,16 @@ final class PlanSteps {
     } else {
       ready.forEach(each -> each.setFallback(fallback(plan, each.getFrom(), each.getTo())));
     }
+    int obstacles = 0;
     for (PlannedMove.Builder each : ready) {
-      if (mayBegin(plan, each)) {
+      if (obstacles < MOST_OBSTACLES && mayBegin(plan, each)) {
         if (moves.begin(plan, each)) {
           stuck.clear(MoveKey.of(plan, each));
         } else {
           cannot(plan, each, each.getReason());
         }
+      } else {
+        obstacles++;
       }
     }
   }
@@ -229,6 +250,11 @@ final class PlanSteps {
     if (moving(plan, PlannedMove::getFrom, move.getFrom()) >= atOnce) {
       return false;
     }
+    if (!move.getTo().isEmpty() && moving(plan, PlannedMove::getTo, move.getTo()) >= atOnce) {
+      // It is only not its turn.
+      stuck.clear(MoveKey.of(plan, move));
+      return false;
+    }
     Optional<String> obstacle = plan.getKind() == MovePlan.Kind.DRAIN
         ? Optional.of(move.getReason()).filter(_ -> move.getTo().isEmpty())
         : evacuation.obstacle(move.getVm(), move.getTo());
@@ -236,7 +262,9 @@ final class PlanSteps {
       cannot(plan, move, obstacle.get());
       return false;
     }
-    return moving(plan, PlannedMove::getTo, move.getTo()) < atOnce;
+    // Hosts were asked meanwhile, which takes its time.
+    return ledger.find(new VmId(move.getVmId())).map(row -> VmPlace.of(inventory, row))
+        .filter(place -> place instanceof VmPlace.On(String host) && host.equals(move.getFrom())).isPresent();
   }
 
   /** Not just now; that is not waited for without end. */

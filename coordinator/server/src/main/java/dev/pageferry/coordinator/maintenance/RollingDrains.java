@@ -86,6 +86,10 @@ public final class RollingDrains {
   public Rolling note(NoteRollingRequest request) throws RequestException, InterruptedException {
     return changes.<Rolling, RequestException>alone(() -> {
       requireRunner(request.getRunner());
+      if (request.getEnd() && plans.rolling().isEmpty()) {
+        // Its answer was lost.
+        return Rolling.getDefaultInstance();
+      }
       Rolling.Builder rolling = plans.rolling().filter(each -> each.getRunner().equals(request.getRunner()))
           .map(Rolling::toBuilder).orElseThrow(() -> new RequestException(Kind.REFUSED,
               "another runner has this rolling drain by now, or has ended it; this one stops"));
@@ -109,10 +113,12 @@ public final class RollingDrains {
 
   private void requireAway(Rolling rolling, String runner) throws RequestException {
     long silentMillis = scheduler.wallMillis() - rolling.getHeardAt().getSeconds() * 1000;
-    if (!rolling.getRunner().equals(runner) && silentMillis < SILENCE.toMillis()) {
+    // A clock that went back says nothing.
+    boolean isThere = silentMillis >= 0 && silentMillis < SILENCE.toMillis();
+    if (!rolling.getRunner().equals(runner) && isThere) {
       throw new RequestException(Kind.REFUSED,
           "another 'ferry host drain --rolling' is running, heard %d s ago; if it was killed, repeat this in %d s",
-          Math.max(0, silentMillis / 1000), Math.max(1, (SILENCE.toMillis() - silentMillis) / 1000));
+          silentMillis / 1000, Math.max(1, (SILENCE.toMillis() - silentMillis) / 1000));
     }
   }
 }
