@@ -16,7 +16,7 @@ public final class OperationsManual {
   private static final Pattern PART = Pattern
       .compile("(?m)^## (?<section>.*)$|^```(?<kind>.*)\n(?<body>(?s:.*?))^```$");
   private static final Pattern HEAD = Pattern.compile(
-      "# on (?<machines>[a-z-]+(?:, [a-z-]+)*(?: and [a-z-]+)?)(?<nfs>: NFS)?(?:, until (?<until>[a-z -]+ (?:UP|DOWN|RUNNING)))?");
+      "# on (?<machines>[a-z-]+(?:, [a-z-]+)*(?: and [a-z-]+)?)(?<nfs>: NFS)?(?:, until (?<until>[a-z -]+ (?:UP|DOWN|MAINTENANCE|RUNNING)))?");
 
   private OperationsManual() {
   }

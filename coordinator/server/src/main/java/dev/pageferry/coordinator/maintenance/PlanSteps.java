@@ -191,15 +191,25 @@ final class PlanSteps {
     }
     int obstacles = 0;
     for (PlannedMove.Builder each : ready) {
-      if (obstacles < MOST_OBSTACLES && mayBegin(plan, each)) {
-        if (moves.begin(plan, each)) {
-          stuck.clear(MoveKey.of(plan, each));
-        } else {
-          cannot(plan, each, each.getReason());
-        }
-      } else {
-        obstacles++;
+      if (obstacles < MOST_OBSTACLES && isItsTurn(plan, each)) {
+        Optional<String> obstacle = obstacle(plan, each);
+        obstacles += obstacle.isPresent() ? 1 : 0;
+        obstacle.ifPresentOrElse(why -> cannot(plan, each, why), () -> begin(plan, each));
       }
+    }
+  }
+
+  private void begin(MovePlan.Builder plan, PlannedMove.Builder move) {
+    // Hosts were asked meanwhile, which takes its time.
+    boolean isStillThere = ledger.find(new VmId(move.getVmId())).map(row -> VmPlace.of(inventory, row))
+        .filter(place -> place instanceof VmPlace.On(String host) && host.equals(move.getFrom())).isPresent();
+    if (!isStillThere) {
+      return;
+    }
+    if (moves.begin(plan, move)) {
+      stuck.clear(MoveKey.of(plan, move));
+    } else {
+      cannot(plan, move, move.getReason());
     }
   }
 
@@ -246,25 +256,22 @@ final class PlanSteps {
     return inventory.find(new HostId(host)).map(each -> each.record().getStorageId()).orElse("");
   }
 
-  private boolean mayBegin(MovePlan.Builder plan, PlannedMove.Builder move) throws InterruptedException {
+  private boolean isItsTurn(MovePlan.Builder plan, PlannedMove.Builder move) {
     if (moving(plan, PlannedMove::getFrom, move.getFrom()) >= atOnce) {
       return false;
     }
-    if (!move.getTo().isEmpty() && moving(plan, PlannedMove::getTo, move.getTo()) >= atOnce) {
-      // It is only not its turn.
+    boolean isTaken = !move.getTo().isEmpty() && moving(plan, PlannedMove::getTo, move.getTo()) >= atOnce;
+    if (isTaken) {
+      // What it waits for is no obstacle.
       stuck.clear(MoveKey.of(plan, move));
-      return false;
     }
-    Optional<String> obstacle = plan.getKind() == MovePlan.Kind.DRAIN
+    return !isTaken;
+  }
+
+  private Optional<String> obstacle(MovePlan.Builder plan, PlannedMove.Builder move) throws InterruptedException {
+    return plan.getKind() == MovePlan.Kind.DRAIN
         ? Optional.of(move.getReason()).filter(_ -> move.getTo().isEmpty())
         : evacuation.obstacle(move.getVm(), move.getTo());
-    if (obstacle.isPresent()) {
-      cannot(plan, move, obstacle.get());
-      return false;
-    }
-    // Hosts were asked meanwhile, which takes its time.
-    return ledger.find(new VmId(move.getVmId())).map(row -> VmPlace.of(inventory, row))
-        .filter(place -> place instanceof VmPlace.On(String host) && host.equals(move.getFrom())).isPresent();
   }
 
   /** Not just now; that is not waited for without end. */
