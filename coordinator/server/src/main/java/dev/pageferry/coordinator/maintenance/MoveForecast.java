@@ -16,7 +16,7 @@ import java.util.Optional;
  */
 final class MoveForecast {
   /** Between the end of a move and the beginning of the next one of the same host: what is left to do when the VM runs, and the next look. */
-  private static final Expected BETWEEN = new Expected(0.3, 0.15, 0.5);
+  private static final Expected BETWEEN = new Expected(0.37, 0.2, 0.55);
   private static final Expected NOTHING = new Expected(0, 0, 0);
   /** How far a move of a VM is from those before, mostly. */
   private static final double SPREAD = 0.15;

@@ -83,8 +83,8 @@ final class PlanSteps {
     Map<String, Row> rows = rows();
     takeUp(plan, rows);
     leaveOut(plan, rows);
-    place(plan, waiting(plan), promised);
-    List<PlannedMove> ordered = plan.getMovesList().stream().sorted(Heat.order(inventory)).toList();
+    place(plan, waiting(plan, rows), promised);
+    List<PlannedMove> ordered = plan.getMovesList().stream().sorted(Heat.order(inventory, rows)).toList();
     plan.clearMoves().addAllMoves(ordered);
   }
 
@@ -170,7 +170,7 @@ final class PlanSteps {
 
   private void begin(MovePlan.Builder plan, Map<String, Row> rows) throws InterruptedException {
     List<PlannedMove.Builder> ready = new ArrayList<>();
-    for (PlannedMove.Builder each : waiting(plan)) {
+    for (PlannedMove.Builder each : waiting(plan, rows)) {
       switch (placeOf(rows, each)) {
         case VmPlace.Busy(String _, String reason) -> each.setReason(reason);
         case VmPlace.On(String host) when isDown(host) -> cannot(plan, each, down(host));
@@ -222,9 +222,9 @@ final class PlanSteps {
   }
 
   /** Those that wait, the coldest first: what writes much is moved when little else is under way. */
-  private List<PlannedMove.Builder> waiting(MovePlan.Builder plan) {
+  private List<PlannedMove.Builder> waiting(MovePlan.Builder plan, Map<String, Row> rows) {
     return plan.getMovesBuilderList().stream().filter(each -> each.getState() == State.WAITING)
-        .sorted(Heat.order(inventory)).toList();
+        .sorted(Heat.order(inventory, rows)).toList();
   }
 
   private void place(MovePlan.Builder plan, List<PlannedMove.Builder> ready, Map<String, Long> promised)

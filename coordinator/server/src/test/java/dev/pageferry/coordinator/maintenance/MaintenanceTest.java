@@ -12,6 +12,7 @@ import dev.pageferry.proto.agent.v1.OutgoingStatus;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
+import dev.pageferry.proto.cluster.v1.Vm;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -100,6 +101,23 @@ class MaintenanceTest extends MaintenanceFixture {
       return plan("a").getMoves(0).getAttempts() == 1 && plan("a").getMoves(0).getState() == PlannedMove.State.WAITING;
     });
     assertThat(plan("a").getMoves(0).getQuick()).isTrue();
+  }
+
+  @Test
+  void whatWritesMostIsMovedLastAndIdleGuestsFirstHoweverManyStepsTheyDo() throws Exception {
+    Vm _ = site.machines().create(FakeSite.request("hot", "a").toBuilder().setProgram("uniform").build());
+    Vm _ = site.machines().create(FakeSite.request("warm", "a").toBuilder().setProgram("uniform").build());
+    site.createVm("zero", "a");
+    for (int second = 0; second < 2; second++) {
+      long steps = second;
+      site.hosts("a", "hot", vm -> vm.setEpoch(1).setSteps(5000 * steps));
+      site.hosts("a", "warm", vm -> vm.setEpoch(1).setSteps(100 * steps));
+      site.hosts("a", "zero", vm -> vm.setEpoch(1).setSteps(90_000 * steps));
+      site.ticker().advance(Duration.ofSeconds(1));
+      site.heartbeat("a", "b", "c");
+    }
+    assertThat(maintenance.drain("a", false, true).getMovesList()).extracting(PlannedMove::getVm)
+        .containsExactly("zero", "warm", "hot");
   }
 
   @Test
