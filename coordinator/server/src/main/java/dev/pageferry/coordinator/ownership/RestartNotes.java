@@ -17,7 +17,7 @@ final class RestartNotes {
           .setEvidence("host %s was lost when the VM's state was whole in a file".formatted(before.getOwnerHost())))
           .build();
     }
-    return next.hasRestart() && isAnOperators(event, next) ? next.toBuilder().clearRestart().build() : next;
+    return next.hasRestart() && isAnOperators(event, before, next) ? next.toBuilder().clearRestart().build() : next;
   }
 
   /** A move's source was lost, and the state that it had written is what is left of the VM. */
@@ -27,10 +27,12 @@ final class RestartNotes {
   }
 
   /** Started, stopped or saved by an operator: what is due is due no more. */
-  private static boolean isAnOperators(OwnershipEvent event, VmRecord next) {
+  private static boolean isAnOperators(OwnershipEvent event, VmRecord before, VmRecord next) {
     return switch (event) {
       case OwnershipEvent.Boot _,OwnershipEvent.PowerOff() -> true;
-      case OwnershipEvent.Commit _ -> next.getPhase() == VmRecord.Phase.SAVED;
+      // The commit of a restore that is refused leaves the VM saved, too, and still due.
+      case OwnershipEvent.Commit _ -> next.getPhase() == VmRecord.Phase.SAVED
+          && before.getPending().getKind() == PendingMigration.Kind.SAVE;
       default -> false;
     };
   }
