@@ -12,6 +12,7 @@ import dev.pageferry.agent.guest.IncomingGuest;
 import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.qemu.QemuKind;
 import dev.pageferry.agent.guest.qemu.QemuPaths;
+import dev.pageferry.agent.hosting.BoundGuests;
 import dev.pageferry.agent.hosting.ComingGuests;
 import dev.pageferry.agent.hosting.FencedGuests;
 import dev.pageferry.agent.hosting.GuestsFile;
@@ -96,6 +97,7 @@ final class Agent implements RunningServer {
   private final IncomingMigrations incoming;
   private final MigrationServer migrationServer;
   private final CoordinatorSession session;
+  private final BoundGuests bound;
   private final TakingOver takingOver;
   private final HostMemory memory;
   private @Nullable SharedStorage sharedStorage;
@@ -132,6 +134,7 @@ final class Agent implements RunningServer {
         MigrationLog::of, failpoints);
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, metrics);
+    bound = new BoundGuests(guests, Scheduler.SYSTEM, Linux::bootTimeNanos);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
     takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive());
@@ -147,9 +150,10 @@ final class Agent implements RunningServer {
         config.advertised(config.migrationListen(), migrationServer.port()), version,
         storage.map(SharedStorage::id).orElse(""), vxlan, lock.bootId(), lock.ended(),
         config.joinTokenFile()), memory, guests, outgoing,
-        line.open(), new ComingGuests(claims, incoming), hostNetwork, Agent::endAtOnce);
+        line.open(), bound, new ComingGuests(claims, incoming), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
+    guests.connectedWhile(bound::mayWork);
     metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
     observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), member -> false,
         metrics::scrape,
@@ -157,6 +161,7 @@ final class Agent implements RunningServer {
     tell(config, port, vxlan);
     Optional<DiskRecovery> diskRecovery = storage
         .map(shared -> DiskRecovery.ofEarlierIncarnation(shared.copies(), line));
+    bound.start();
     session.start();
     takingOver.start();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
@@ -239,6 +244,7 @@ final class Agent implements RunningServer {
             config.allowed()),
         new FencedGuests(guests, Scheduler.SYSTEM));
     log.info("storage {} id={}", config.storage().get(), opened.id());
+    opened.looks().watch();
     sharedStorage = opened;
     return Optional.of(opened);
   }
@@ -290,6 +296,7 @@ final class Agent implements RunningServer {
     // The session goes on meanwhile: what is in doubt is settled by the coordinator's word.
     end.settleAndRelease(() -> incoming.close(SETTLING), guests::close);
     session.close();
+    bound.close();
     migrationServer.close();
     rpc.close();
     loops.close();

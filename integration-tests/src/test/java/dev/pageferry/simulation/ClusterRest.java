@@ -14,7 +14,8 @@ import java.util.stream.Collectors;
 
 /** Whether a world in which all works again has come to rest: every VM runs, or it is known why not, and nothing is left over. */
 final class ClusterRest {
-  private static final List<String> STEADY = List.of("heartbeat", "storage-lease", "vcpu");
+  private static final List<String> STEADY = List.of("heartbeat", "storage-lease", "lease-watch", "bound-guests",
+      "vcpu");
 
   private final ClusterWorld world;
   private final Set<String> touched = new HashSet<>();

@@ -22,7 +22,7 @@ class ClusterSimulationTest {
   private static final int TWICE = 24;
   private static final int MOST_SEEDS = 2000;
 
-  @TempDir
+  @TempDir(factory = RoomInMemory.class)
   Path directory;
 
   private SimulatedWorlds worlds;
@@ -53,7 +53,8 @@ class ClusterSimulationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"LEASE_NOT_CHECKED, at once", "RENEWAL_COUNTED_FROM_ANSWER, at once|which was opened under",
+  @CsvSource({"LEASE_NOT_CHECKED, at once", "MEMBERSHIP_NOT_CHECKED, at once",
+      "RENEWAL_COUNTED_FROM_ANSWER, at once|which was opened under",
       "FENCE_FAILS_OPEN, while it runs on",
       "RECORDS_GO_BACK, went back", "ROUND_NOT_PUT_BACK, differs after step",
       "BOTH_DECISIONS_WIN, was ABORTED and is COMMITTED|was COMMITTED and is|is pending|goes from epoch"})

@@ -39,8 +39,10 @@ final class ClusterTrouble implements ClusterWorld.Story {
   static Setup setup(long seed) {
     SplittableRandom random = new SplittableRandom(seed ^ 0x5E7);
     List<String> hosts = random.nextInt(4) == 0 ? HOSTS.subList(0, 2) : HOSTS;
-    List<VmPlan> vms = List.of(new VmPlan("db", true, "host-a", true), new VmPlan("web", true, "host-b", true),
-        new VmPlan("cache", false, "host-a", true), new VmPlan("old", true, hosts.getLast(), false));
+    List<VmPlan> vms = List.of(new VmPlan("db", true, "host-a", true, false),
+        new VmPlan("web", true, "host-b", true, false),
+        new VmPlan("cache", false, "host-a", true, Math.floorMod(seed, 3) > 0),
+        new VmPlan("old", true, hosts.getLast(), false, false));
     return new Setup(hosts, vms, random.nextBoolean() ? Kernels.ONE : Kernels.OWN, random.nextBoolean(),
         MISHAPS_PER_MILLE[random.nextInt(MISHAPS_PER_MILLE.length)],
         random.nextInt(5) == 0 ? Duration.ofMillis(400) : SimulatedStore.SOON,

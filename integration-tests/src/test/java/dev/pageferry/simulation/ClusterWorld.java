@@ -6,6 +6,7 @@ import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.VmSpec;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.page.PageSize;
+import dev.pageferry.proto.records.v1.Availability;
 import dev.pageferry.proto.records.v1.VmRecord;
 import dev.pageferry.simulation.SimulatedNetwork.Place;
 import dev.pageferry.simulation.SimulatedStorage.Kernels;
@@ -36,8 +37,9 @@ final class ClusterWorld {
    *
    * @param hasDisk of its own, on the storage that all hosts share
    * @param host where it runs first
+   * @param isHa to be restarted though it has no disk
    */
-  record VmPlan(String name, boolean hasDisk, String host, boolean isOn) {
+  record VmPlan(String name, boolean hasDisk, String host, boolean isOn, boolean isHa) {
     VmId id() {
       return new VmId("id-of-" + name);
     }
@@ -184,7 +186,9 @@ final class ClusterWorld {
     VmRecord row = VmRecord.newBuilder().setSpec(Objects.requireNonNull(specs.get(plan.name())).toMessage())
         .setPhase(VmRecord.Phase.STOPPED)
         .setOwnerHost(plan.host()).setOwnerIncarnation(first.incarnation()).setEpoch(1)
-        .setStorageId(plan.hasDisk() ? first.storage().orElseThrow().id() : "").build();
+        .setStorageId(plan.hasDisk() ? first.storage().orElseThrow().id() : "")
+        .setAvailability(Availability.newBuilder().setHa(plan.isHa() ? Availability.Ha.ON : Availability.Ha.AUTO))
+        .build();
     while (operator.ask(services -> services.ledger().findByName(plan.name()).isPresent()
         || services.ledger().add(row)).isEmpty()) {
       process.sleep(Duration.ofMillis(500));

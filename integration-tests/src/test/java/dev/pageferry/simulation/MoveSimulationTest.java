@@ -17,7 +17,7 @@ class MoveSimulationTest {
   /** One seed, to see what happened: all others are left out. */
   private static final Long ONLY = Long.getLong("pageferry.simulation.seed");
 
-  @TempDir
+  @TempDir(factory = RoomInMemory.class)
   Path storage;
 
   private Outcome run(long seed, Kind kind) throws InterruptedException {

@@ -11,6 +11,8 @@ enum Planted {
   SILENCE_IS_HEARD,
   /** Guests run whether their host's lease on the storage is live or not. */
   LEASE_NOT_CHECKED,
+  /** Guests without disks are heard whether the lease that they work by is live or not. */
+  MEMBERSHIP_NOT_CHECKED,
   /** A host counts its lease from when the storage has answered, not from when it asked. */
   RENEWAL_COUNTED_FROM_ANSWER,
   /** Who cannot look whether a host lives says that it is gone. */

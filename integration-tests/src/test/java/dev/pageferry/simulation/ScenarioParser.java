@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads the files of scenarios. Empty lines, and what follows a #, say nothing. */
 final class ScenarioParser {
-  private static final Pattern VM = Pattern.compile("vm ([a-z0-9]+) on ([a-z0-9-]+)( with a disk)?(, off)?");
+  private static final Pattern VM = Pattern.compile("vm ([a-z0-9]+) on ([a-z0-9-]+)( with a disk)?(, ha on)?(, off)?");
   private static final Pattern TIMED = Pattern.compile("at ([0-9]+(?:ms|s|m)): (.+)");
   private static final Pattern OWNED = Pattern.compile("once ([a-z0-9]+) is ([a-z0-9-]+)'s: (.+)");
   private static final Pattern DURATION = Pattern.compile("([0-9]+)(ms|s|m)");
@@ -98,10 +98,10 @@ final class ScenarioParser {
         if (!hosts.contains(vm.group(2))) {
           throw text.wrong(i, "there is no host '%s' above this line".formatted(vm.group(2)));
         }
-        vms.add(new VmPlan(vm.group(1), vm.group(3) != null, vm.group(2), vm.group(4) == null));
+        vms.add(new VmPlan(vm.group(1), vm.group(3) != null, vm.group(2), vm.group(5) == null, vm.group(4) != null));
       } else if (!line.isEmpty()) {
         throw text.wrong(i,
-            "'%s' is none of 'hosts NAME …', 'one kernel for all hosts', 'a kernel for each host', 'vm NAME on HOST[ with a disk][, off]'"
+            "'%s' is none of 'hosts NAME …', 'one kernel for all hosts', 'a kernel for each host', 'vm NAME on HOST[ with a disk][, ha on][, off]'"
                 .formatted(line));
       }
     }

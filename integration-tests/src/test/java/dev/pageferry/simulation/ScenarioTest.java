@@ -18,7 +18,7 @@ class ScenarioTest {
   private static final List<String> WORLD = List.of("hosts host-a host-b", "one kernel for all hosts",
       "vm db on host-a with a disk");
 
-  @TempDir
+  @TempDir(factory = RoomInMemory.class)
   Path directory;
 
   static List<String> names() {

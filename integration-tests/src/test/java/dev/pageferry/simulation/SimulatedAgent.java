@@ -14,6 +14,7 @@ import dev.pageferry.agent.guest.RunPermit;
 import dev.pageferry.agent.guest.builtin.MachineState;
 import dev.pageferry.agent.guest.builtin.Registers;
 import dev.pageferry.agent.guest.builtin.VmSpec;
+import dev.pageferry.agent.hosting.BoundGuests;
 import dev.pageferry.agent.hosting.ComingGuests;
 import dev.pageferry.agent.hosting.FencedGuests;
 import dev.pageferry.agent.hosting.VmCreation;
@@ -116,12 +117,15 @@ final class SimulatedAgent implements Place<SimulatedAgent> {
         planted == Planted.ROUND_NOT_PUT_BACK);
     incoming = new IncomingMigrations(machines, disks, states, line, this::awaitLease, this::adopt, this::log,
         failpoints);
+    BoundGuests bound = new BoundGuests(guests, host, host::bootNanos);
+    guests.connectedWhile((vm, epoch) -> planted == Planted.MEMBERSHIP_NOT_CHECKED || bound.mayWork(vm, epoch));
+    bound.start();
     session = new CoordinatorSession(new SimulatedRegistry(world.network(), host, world.coordinator()),
         RegisterRequest.newBuilder().setHostId(host.name()).setIncarnation(incarnation).setAddress(address().toString())
             .setMigrationAddress(migrationAddress().toString()).setMemoryBytes(MEMORY_BYTES).setBootId(life.bootId())
             .addAllEndedIncarnations(life.ended())
             .setStorageId(storage.map(SharedStorage::id).orElse(STORAGE_ID)).build(),
-        () -> MEMORY_BYTES, guests, outgoing, line.open(), new ComingGuests(claims, incoming), ends -> {
+        () -> MEMORY_BYTES, guests, outgoing, line.open(), bound, new ComingGuests(claims, incoming), ends -> {
         }, host, host::bootNanos, life.shutOut());
     world.links().listen(migrationAddress(), host, incoming);
     VmCreation creation = new VmCreation(machines, guests, claims, line, this::awaitLease, failpoints);
@@ -146,10 +150,12 @@ final class SimulatedAgent implements Place<SimulatedAgent> {
       clock = late;
     }
     try {
-      return Optional.of(new SharedStorage(world.directory(), leases,
+      SharedStorage opened = new SharedStorage(world.directory(), leases,
           new StorageLease.Holder(host.name(), incarnation, life.bootId()),
           new SharedStorage.Environment(new ProcessLocks(), clock, host, AllowedPaths.ANY), client,
-          new FencedGuests(guests, host)));
+          new FencedGuests(guests, host));
+      opened.looks().watch();
+      return Optional.of(opened);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

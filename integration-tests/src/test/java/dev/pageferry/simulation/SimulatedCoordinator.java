@@ -93,7 +93,7 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
     services = new Services(ledger, inventory, migrations,
         new OwnershipService(ledger, inventory::isAlive, history, host -> true),
         new RegistryService(new Membership(inventory, ledger, history, repairs, members,
-            new Admissions(store, born, new Random(1))), inventory, HEARTBEAT_INTERVAL,
+            new Admissions(store, born, new Random(1)), failover.leases()), inventory, HEARTBEAT_INTERVAL,
             LEASE),
         machines, failover, history);
     untilInterrupted(born, "recovery", () -> {

@@ -76,6 +76,7 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
   private long epoch;
   private boolean closed;
   private boolean freed;
+  private @Nullable BooleanSupplier isHeard;
   private int throttlePercent;
 
   /** Who watches what the guests of all hosts do. */
@@ -124,7 +125,13 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
 
   /** Whether it would do its next step. */
   boolean isAtWork() {
-    return runs() && !host.isFrozen() && disks.isPermitted();
+    return runs() && !host.isFrozen() && isPermitted();
+  }
+
+  /** What others hear of one without disks are its steps. */
+  private boolean isPermitted() {
+    BooleanSupplier heard = isHeard;
+    return disks.isPermitted() && (!spec.disks().isEmpty() || heard == null || heard.getAsBoolean());
   }
 
   long boot() {
@@ -167,7 +174,7 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
       return;
     }
     SimulatedJournal kept = journal;
-    if (!disks.isPermitted()) {
+    if (!isPermitted()) {
       host.later(NOT_PERMITTED, "the guest may not step", this::tick);
     } else if (kept == null) {
       step();
@@ -362,7 +369,7 @@ final class SimulatedGuest implements IncomingGuest, Replayable {
 
   @Override
   public void connect(BooleanSupplier isOurs) {
-    // It has no network cards.
+    isHeard = isOurs;
   }
 
   @Override

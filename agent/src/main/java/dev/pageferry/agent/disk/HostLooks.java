@@ -1,9 +1,12 @@
 package dev.pageferry.agent.disk;
 
 import dev.pageferry.agent.disk.HostSign.Verdict;
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Looks whether other hosts live: their agents' locks and leases. Only to the kernel that kept it does a free lock say that the agent has
@@ -11,17 +14,46 @@ import java.util.Optional;
  * host may write under a renewal from before the first look. Whatever it writes after that, it renews its lease first, and whoever has taken
  * its disks meanwhile has marked them.
  */
-final class HostLooks {
+public final class HostLooks {
   private final LeaseStore store;
   private final StorageLease own;
+  private final Presence storage;
+  private final Scheduler scheduler;
+  private volatile @Nullable Task watching;
 
-  HostLooks(LeaseStore store, StorageLease own) {
-    this.store = store;
-    this.own = own;
+  /** Whether the storage that was opened is there. */
+  @FunctionalInterface
+  interface Presence {
+    void require() throws IOException;
   }
 
-  /** @throws IOException if the storage does not tell */
-  HostSign look(String host, String incarnation) throws IOException {
+  HostLooks(LeaseStore store, StorageLease own, Presence storage, Scheduler scheduler) {
+    this.store = store;
+    this.own = own;
+    this.storage = storage;
+    this.scheduler = scheduler;
+  }
+
+  /** Begins to watch the leases of all other hosts until the storage is closed; see {@link LeaseWatch}. Once. */
+  public void watch() {
+    // Not a virtual thread: storage that hangs holds the carriers of those.
+    watching = scheduler.startBlocking("lease-watch", new LeaseWatch(store, own, scheduler)::run);
+  }
+
+  void close() {
+    Task running = watching;
+    if (running != null) {
+      running.interrupt();
+    }
+  }
+
+  /**
+   * Whether another host lives.
+   *
+   * @throws IOException if the storage does not tell
+   */
+  public HostSign look(String host, String incarnation) throws IOException {
+    storage.require();
     long begun = own.nanos();
     Optional<LeaseRecord> found = StorageLease.hostFile(store, host).read();
     if (found.isEmpty()) {
@@ -74,6 +106,7 @@ final class HostLooks {
             "its lock is free, and its lease was not renewed for %d s".formatted(seconds))
         : new HostSign(Verdict.WAITING,
             "its lock is free, and its lease was not renewed for %d s; %d s are needed".formatted(seconds,
-                needed.toSeconds()));
+                needed.toSeconds()),
+            needed.minusNanos(unchangedNanos));
   }
 }

@@ -33,4 +33,9 @@ final class LeaseObservations {
         (_, before) -> before != null && before.lease().equals(lease) ? before : new Seen(lease, now));
     return Math.max(0, begunNanos - since.sinceNanos());
   }
+
+  /** Whether a host's lease was noted. */
+  boolean hasSeen(String host) {
+    return seen.containsKey(host);
+  }
 }

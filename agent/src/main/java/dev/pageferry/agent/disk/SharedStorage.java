@@ -120,7 +120,7 @@ public final class SharedStorage implements AutoCloseable {
     this.scheduler = environment.scheduler();
     this.onFenced = onFenced;
     this.lease = new StorageLease(leases, holder, timing.lease(), timing.renewal(), clock, scheduler, this::inspect);
-    this.looks = new HostLooks(leases, lease);
+    this.looks = new HostLooks(leases, lease, this::requireThere, scheduler);
     this.copies = new DiskCopies(disks, leases, made(root, "incoming/" + holder.host()), lease);
     this.trials = new StorageTrials(root.resolve("validation"), environment.locks(), scheduler);
     lease.start();
@@ -202,14 +202,9 @@ public final class SharedStorage implements AutoCloseable {
     return lease;
   }
 
-  /**
-   * Whether another host lives.
-   *
-   * @throws IOException if the storage does not tell
-   */
-  public HostSign look(String host, String incarnation) throws IOException {
-    requireThere();
-    return looks.look(host, incarnation);
+  /** What can be seen here of other hosts. */
+  public HostLooks looks() {
+    return looks;
   }
 
   /**
@@ -382,6 +377,7 @@ public final class SharedStorage implements AutoCloseable {
    */
   @Override
   public void close() throws InterruptedException {
+    looks.close();
     List<DiskSet> left = List.copyOf(open);
     List<Task> closing = left.stream().map(each -> scheduler.startBlocking("close-" + each.vm(), each::abandon))
         .toList();

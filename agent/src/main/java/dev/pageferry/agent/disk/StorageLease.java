@@ -5,6 +5,7 @@ import dev.pageferry.common.concurrent.Task;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -105,12 +106,27 @@ public final class StorageLease implements AutoCloseable {
     return observations.unchangedNanos(read, begunNanos);
   }
 
+  /** Whether that host's lease was read here. */
+  boolean hasSeen(String host) {
+    return observations.hasSeen(host);
+  }
+
   long nanos() {
     return clock.nanos();
   }
 
   static LeaseFile hostFile(LeaseStore store, String host) {
-    return new LeaseFile(store, "host-" + host + ".lease");
+    return new LeaseFile(store, hostFileName(host));
+  }
+
+  private static String hostFileName(String host) {
+    return "host-" + host + ".lease";
+  }
+
+  /** Names of the leases of all hosts but one. */
+  static List<String> othersLeases(LeaseStore store, String host) throws IOException {
+    return store.names().stream().filter(each -> each.startsWith("host-") && each.endsWith(".lease"))
+        .filter(each -> !each.equals(hostFileName(host))).toList();
   }
 
   /** Begins to hold the lease, once. */

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.function.BiPredicate;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -27,6 +28,7 @@ public final class HostedGuests implements HostedCopies {
   private final ConcurrentMap<VmId, Hosted> guests = new ConcurrentHashMap<>();
   private volatile Runnable follower = () -> {
   };
+  private volatile BiPredicate<VmId, OwnershipEpoch> mayWork = (vm, epoch) -> true;
   /** Not of this host any more, and not ended yet. Guarded by this. */
   private final Set<Guest> leaving = Collections.newSetFromMap(new IdentityHashMap<>());
   /** Guarded by this. */
@@ -35,6 +37,11 @@ public final class HostedGuests implements HostedCopies {
   /** @param told whenever a guest has come or gone, perhaps with a monitor held; must return at once */
   public void follow(Runnable told) {
     follower = told;
+  }
+
+  /** @param permitted whether a VM that is this host's under that epoch may send and hear now; asked for each frame */
+  public void connectedWhile(BiPredicate<VmId, OwnershipEpoch> permitted) {
+    mayWork = permitted;
   }
 
   /**
@@ -85,7 +92,9 @@ public final class HostedGuests implements HostedCopies {
 
   private void connect(Guest vm, OwnershipEpoch epoch) {
     vm.ownedUnder(epoch);
-    vm.connect(() -> find(vm.spec().id()).filter(each -> each.vm() == vm && each.epoch().equals(epoch)).isPresent());
+    VmId id = vm.spec().id();
+    vm.connect(() -> find(id).filter(each -> each.vm() == vm && each.epoch().equals(epoch)).isPresent()
+        && mayWork.test(id, epoch));
   }
 
   public Optional<Hosted> find(VmId id) {

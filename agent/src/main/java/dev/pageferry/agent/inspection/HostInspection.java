@@ -154,13 +154,14 @@ public final class HostInspection {
   public HostSigns lookAt(HostId host, String incarnation) throws IOException, InterruptedException {
     SharedStorage shared = storage();
     HostSign sign = looks.call("the storage " + shared.root(), STORAGE_ANSWERS,
-        () -> shared.look(host.value(), incarnation));
-    return HostSigns.newBuilder().setReason(sign.reason()).setVerdict(switch (sign.verdict()) {
-      case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
-      case LIVES -> HostSigns.Verdict.LIVES;
-      case WAITING -> HostSigns.Verdict.WAITING;
-      case GONE -> HostSigns.Verdict.GONE;
-    }).build();
+        () -> shared.looks().look(host.value(), incarnation));
+    return HostSigns.newBuilder().setReason(sign.reason()).setWaitMillis(sign.remaining().toMillis())
+        .setVerdict(switch (sign.verdict()) {
+          case UNKNOWN -> HostSigns.Verdict.VERDICT_UNSPECIFIED;
+          case LIVES -> HostSigns.Verdict.LIVES;
+          case WAITING -> HostSigns.Verdict.WAITING;
+          case GONE -> HostSigns.Verdict.GONE;
+        }).build();
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
+import dev.pageferry.agent.hosting.BoundGuests;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.HostNetwork;
@@ -139,8 +140,8 @@ public final class AgentRpc implements AutoCloseable {
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession newSession(Registration self, HostMemory ram, HostedGuests guests,
-      OutgoingMigrations outgoing, OpenDialogues dialogues, Supplier<Set<VmId>> coming, HostNetwork network,
-      Consumer<String> shutOut) {
+      OutgoingMigrations outgoing, OpenDialogues dialogues, BoundGuests bound, Supplier<Set<VmId>> coming,
+      HostNetwork network, Consumer<String> shutOut) {
     RegisterRequest request = RegisterRequest.newBuilder().setHostId(host.value())
         .setIncarnation(incarnation.value())
         .setAddress(self.address().toString()).setMigrationAddress(self.migrationAddress().toString())
@@ -149,7 +150,7 @@ public final class AgentRpc implements AutoCloseable {
         .addAllEndedIncarnations(self.ended().stream().map(Incarnation::value).toList()).build();
     return new CoordinatorSession(new GrpcRegistryClient(coordinator, memory, self.joinTokenFile()), request,
         ram::freeBytes, guests,
-        outgoing, dialogues, coming, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
+        outgoing, dialogues, bound, coming, network::tell, Scheduler.SYSTEM, Linux::bootTimeNanos, shutOut);
   }
 
   /**

@@ -2,6 +2,7 @@ package dev.pageferry.agent.rpc;
 
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.Replayable;
+import dev.pageferry.agent.hosting.BoundGuests;
 import dev.pageferry.agent.migration.ActivationLease;
 import dev.pageferry.agent.migration.source.OutgoingMigrations;
 import dev.pageferry.agent.network.TunnelEnd;
@@ -21,6 +22,7 @@ import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import dev.pageferry.proto.registry.v1.VmInDoubt;
+import dev.pageferry.proto.registry.v1.VmUnderEpoch;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -31,6 +33,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +51,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
   private final HostedGuests guests;
   private final OutgoingMigrations outgoing;
   private final OpenDialogues dialogues;
+  private final BoundGuests bound;
   private final Supplier<Set<VmId>> coming;
   private final Consumer<List<TunnelEnd>> network;
   private final Consumer<String> shutOut;
@@ -75,13 +79,14 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
 
   /**
    * @param dialogues what is in doubt on this host, told by each heartbeat
+   * @param bound those that work by the coordinator's leave
    * @param coming VMs that are being received, restored or built here, until they are among the guests
    * @param network is told the other ends of VXLAN tunnels
    * @param bootClock runs on while the machine is suspended
    * @param shutOut told the reason when this process can be no host of the cluster any more
    */
   public CoordinatorSession(RegistryClient registry, RegisterRequest self, LongSupplier memoryFreeBytes,
-      HostedGuests guests, OutgoingMigrations outgoing, OpenDialogues dialogues,
+      HostedGuests guests, OutgoingMigrations outgoing, OpenDialogues dialogues, BoundGuests bound,
       Supplier<Set<VmId>> coming, Consumer<List<TunnelEnd>> network, Scheduler scheduler, Ticker bootClock,
       Consumer<String> shutOut) {
     this.registry = registry;
@@ -89,6 +94,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     this.renewed = scheduler.newSignal();
     this.leaseEndNanos = bootClock.nanos();
     this.dialogues = dialogues;
+    this.bound = bound;
     this.self = self;
     this.memoryFreeBytes = memoryFreeBytes;
     this.guests = guests;
@@ -236,6 +242,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
       OptionalDouble _ = Replayable.stepsPerSecondOf(each.vm());
       request.addVms(StatusMessages.status(each));
     });
+    bound.bound().forEach((vm, epoch) -> request.addBoundVms(vmUnder(vm, epoch)));
     long sent = sends();
     HeartbeatResponse response = registry.heartbeat(request.build());
     if (response.getUnknown()) {
@@ -246,11 +253,22 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     attention.answered(sent);
     // Ahead of the lease: who waits for that is not to run what the same answer calls stale.
     response.getStaleVmsList().forEach(this::drop);
+    renewBound(sent, response);
     renew(sent, response.getLeaseMillis());
     if (response.hasNetwork() && resolving.compareAndSet(false, true)) {
       // Looking names up may take long, and others wait for the next heartbeat.
       Task _ = scheduler.start("network-members", () -> tell(response.getNetwork()));
     }
+  }
+
+  private static VmUnderEpoch vmUnder(VmId vm, OwnershipEpoch epoch) {
+    return VmUnderEpoch.newBuilder().setId(vm.value()).setEpoch(epoch.value()).build();
+  }
+
+  private void renewBound(long sent, HeartbeatResponse response) {
+    bound.told(sent, Duration.ofMillis(response.getMembershipMillis()), response.getBindVmsList().stream().collect(
+        Collectors.toMap(each -> new VmId(each.getId()), each -> new OwnershipEpoch(each.getEpoch()), (a, _) -> a)),
+        response.getFreeVmsList().stream().map(VmId::new).toList());
   }
 
   private void tell(NetworkDirectory directory) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.pageferry.agent.disk.HostSign.Verdict;
 import java.nio.file.Files;
 import java.time.Duration;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -22,7 +23,7 @@ final class HostLooksTest extends SharedStorageFixture {
   }
 
   private Verdict seenBy(SharedStorage looker, String incarnation) throws Exception {
-    return looker.look("a", incarnation).verdict();
+    return looker.looks().look("a", incarnation).verdict();
   }
 
   /** As the death of its process leaves it. */
@@ -56,8 +57,19 @@ final class HostLooksTest extends SharedStorageFixture {
     leaseOfADeadHost();
     assertThat(seenBy(distant, "life-of-a")).isEqualTo(Verdict.WAITING);
     pass(LEASE);
-    assertThat(distant.look("a", "life-of-a").reason()).contains("was not renewed for 0 s");
+    HostSign nearly = distant.looks().look("a", "life-of-a");
+    assertThat(nearly.reason()).contains("was not renewed for 0 s");
+    assertThat(nearly.remaining()).isPositive().isLessThanOrEqualTo(LEASE.dividedBy(10));
     pass(LEASE.dividedBy(10));
+    assertThat(seenBy(distant, "life-of-a")).isEqualTo(Verdict.GONE);
+  }
+
+  @Test
+  void anotherMachineThatWatchesLeasesHasWaitedBeforeItIsAsked() throws Exception {
+    leaseOfADeadHost();
+    distant.looks().watch();
+    Awaitility.await().until(() -> distant.lease().hasSeen("a"));
+    pass(LEASE.plus(LEASE.dividedBy(10)));
     assertThat(seenBy(distant, "life-of-a")).isEqualTo(Verdict.GONE);
   }
 

@@ -11,6 +11,7 @@ import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.builtin.VmSpec;
+import dev.pageferry.agent.hosting.BoundGuests;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.agent.migration.DialogueLog;
 import dev.pageferry.agent.migration.Failpoints;
@@ -77,6 +78,7 @@ final class CoordinatorSessionTest {
   private CoordinatorSession session;
   /** How long this host has been frozen altogether, on its clock. */
   private final AtomicLong frozenNanos = new AtomicLong();
+  private final BoundGuests bound = new BoundGuests(guests, Scheduler.SYSTEM, this::bootNanos);
   private final List<String> shutOut = new CopyOnWriteArrayList<>();
 
   /** Answers as it is told, and remembers what it was asked. */
@@ -124,9 +126,12 @@ final class CoordinatorSessionTest {
         });
     session = new CoordinatorSession(new GrpcRegistryClient(channel, records, Optional.empty()),
         RegisterRequest.newBuilder().setHostId("host-a").setIncarnation("first-life").build(), memory::freeBytes,
-        guests, outgoing, dialogues, () -> coming, network::tell, Scheduler.SYSTEM,
-        () -> Linux.bootTimeNanos() + frozenNanos.get(),
+        guests, outgoing, dialogues, bound, () -> coming, network::tell, Scheduler.SYSTEM, this::bootNanos,
         shutOut::add);
+  }
+
+  private long bootNanos() {
+    return Linux.bootTimeNanos() + frozenNanos.get();
   }
 
   @AfterEach

@@ -1,5 +1,6 @@
 package dev.pageferry.ferry.command;
 
+import com.google.protobuf.util.Timestamps;
 import dev.pageferry.common.units.ByteSize;
 import dev.pageferry.ferry.session.Change;
 import dev.pageferry.ferry.session.ExitCode;
@@ -119,6 +120,8 @@ public final class HostCommands extends CommandGroup {
         .add("memory", ByteSize.format(host.getMemoryBytes()))
         .add("memory free", ByteSize.format(host.getMemoryFreeBytes()))
         .add("storage", host.getStorageId()).add("vms", host.getVms()).add("version", host.getVersion())
-        .add("in doubt", String.join("; ", host.getInDoubtList()));
+        .add("in doubt", String.join("; ", host.getInDoubtList()))
+        .add("quarantined until",
+            host.hasQuarantinedUntil() ? Times.text(Timestamps.toMillis(host.getQuarantinedUntil())) : "");
   }
 }

@@ -4,16 +4,18 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
+import dev.pageferry.coordinator.inventory.HostStops;
 import dev.pageferry.coordinator.machines.Wishes;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
 import dev.pageferry.coordinator.placement.PlacementHost;
 import dev.pageferry.coordinator.placement.PlacementVm;
 import dev.pageferry.coordinator.placement.World;
-import dev.pageferry.coordinator.plans.MovePlans;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,7 +31,7 @@ final class ClusterPicture {
   private final Map<String, PlacementVm> vms = new LinkedHashMap<>();
   private final Map<String, Host> hosts = new LinkedHashMap<>();
 
-  private ClusterPicture(List<Host> heard, List<Row> rows, MovePlans plans) {
+  private ClusterPicture(List<Host> heard, List<Row> rows, HostInventory inventory) {
     heard.forEach(each -> hosts.put(each.id().value(), each));
     for (Row each : rows) {
       PlacementVm vm = vm(each.record());
@@ -41,14 +43,14 @@ final class ClusterPicture {
         .ifPresent(host -> arriving.merge(host, each.record().getSpec().getMemoryBytes(), Math::addExact)));
     world = new World(
         heard.stream()
-            .map(each -> new PlacementHost(each.id().value(), trouble(each, plans), each.record().getStorageId(),
+            .map(each -> new PlacementHost(each.id().value(), trouble(each, inventory), each.record().getStorageId(),
                 each.memoryFreeBytes() - arriving.getOrDefault(each.id().value(), 0L), Map.of()))
             .toList(),
         vms.values().stream().filter(each -> !each.host().isEmpty()).toList());
   }
 
   static ClusterPicture of(HostInventory inventory, OwnershipLedger ledger) {
-    return new ClusterPicture(inventory.list(), ledger.list(), inventory.plans());
+    return new ClusterPicture(inventory.list(), ledger.list(), inventory);
   }
 
   World world() {
@@ -120,10 +122,17 @@ final class ClusterPicture {
         .filter(host -> !host.vms().containsKey(vm) && !host.coming().contains(vm)).map(host -> host.id().value());
   }
 
-  private static String trouble(Host host, MovePlans plans) {
+  private static String trouble(Host host, HostInventory inventory) {
     if (host.isUp()) {
-      return plans.drain(host.id()).isPresent() ? "it is drained, and takes no VMs" : "";
+      return inventory.plans().drain(host.id()).isPresent()
+          ? "it is drained, and takes no VMs"
+          : inventory.stops().quarantinedUntil(host.id()).map(until -> quarantined(host, until)).orElse("");
     }
     return host.isConfirmedDead() ? "it was confirmed dead by an operator" : "it is DOWN: no heartbeat";
+  }
+
+  private static String quarantined(Host host, Instant until) {
+    return "it stopped %d times within an hour, and is quarantined until %s; 'ferry host activate %s' ends that"
+        .formatted(HostStops.MOST, until.truncatedTo(ChronoUnit.SECONDS), host.id());
   }
 }

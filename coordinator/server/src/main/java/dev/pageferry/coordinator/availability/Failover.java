@@ -21,7 +21,10 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +32,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,9 +42,12 @@ import org.slf4j.LoggerFactory;
  */
 public final class Failover {
   private static final Logger log = LoggerFactory.getLogger(Failover.class);
-  private static final Duration LOOK = Duration.ofMillis(500);
-  /** Where all hosts are heard and nothing is due only each so many looks read the rows. */
-  private static final int CALM_LOOKS = 10;
+  /** How often it is seen whether somebody has fallen silent. */
+  private static final Duration TICK = Duration.ofMillis(100);
+  /** Each so many ticks the rows are read while something is due, or somebody is silent. */
+  private static final int TICKS_OF_A_LOOK = 5;
+  private static final Duration LOOK = TICK.multipliedBy(TICKS_OF_A_LOOK);
+  private static final int TICKS_OF_A_CALM_LOOK = 50;
 
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
@@ -51,8 +58,10 @@ public final class Failover {
   private final Scheduler scheduler;
   private final LiveHosts heard;
   private final Restarts restarts;
+  private final MembershipLeases leases;
   private boolean isCalm;
-  private int looksWithoutRows;
+  private int ticksWithoutLook;
+  private Set<HostId> silent = Set.of();
   private volatile List<Waiting> waiting = List.of();
 
   /**
@@ -68,9 +77,14 @@ public final class Failover {
   private record Due(Row row, PlacementVm vm, String evidence) {
   }
 
+  /** A VM that is to be started once its host is known to be gone, and when that is. */
+  private record Bounded(Row row, PlacementVm vm, String reason, Duration within) {
+  }
+
   /** What one look at all rows found. */
   private static final class Found {
     private final List<Due> due = new ArrayList<>();
+    private final List<Bounded> bounded = new ArrayList<>();
     private final Map<VmId, String> outlooks = new LinkedHashMap<>();
     private final Map<String, Waiting> waiting = new TreeMap<>();
 
@@ -92,11 +106,17 @@ public final class Failover {
     this.settings = settings;
     this.scheduler = scheduler;
     this.heard = (host, incarnation) -> Fencing.isHeard(inventory, host, incarnation);
-    this.restarts = new Restarts(ledger, machines, heard, scheduler);
+    this.leases = new MembershipLeases(inventory, ledger, scheduler);
+    this.restarts = new Restarts(ledger, machines, heard, leases, scheduler);
   }
 
   public HaSettings settings() {
     return settings;
+  }
+
+  /** Which hosts are to be given with each answer. */
+  public MembershipLeases leases() {
+    return leases;
   }
 
   /** As the last look found them, by name. */
@@ -107,10 +127,10 @@ public final class Failover {
   /** Looks again and again, until it is interrupted. */
   public void follow() throws InterruptedException {
     while (true) {
-      scheduler.sleep(LOOK);
+      scheduler.sleep(TICK);
       try {
-        looksWithoutRows++;
-        if (!isCalm || looksWithoutRows >= CALM_LOOKS || isAnybodySilent()) {
+        ticksWithoutLook++;
+        if (isTimeToLook()) {
           look();
         }
       } catch (RuntimeException | Error e) {
@@ -121,9 +141,14 @@ public final class Failover {
     }
   }
 
-  private boolean isAnybodySilent() {
-    return inventory.list().stream()
-        .anyMatch(each -> !each.isConfirmedDead() && !heard.isAlive(each.id(), each.incarnation()));
+  /** At once when somebody falls silent, else now and then. */
+  private boolean isTimeToLook() {
+    Set<HostId> now = inventory.list().stream()
+        .filter(each -> !each.isConfirmedDead() && !heard.isAlive(each.id(), each.incarnation()))
+        .map(HostInventory.Host::id).collect(Collectors.toSet());
+    boolean isNew = !silent.containsAll(now);
+    silent = now;
+    return isNew || ticksWithoutLook >= (isCalm && now.isEmpty() ? TICKS_OF_A_CALM_LOOK : TICKS_OF_A_LOOK);
   }
 
   /** Whether nothing that was begun is under way. */
@@ -133,11 +158,12 @@ public final class Failover {
 
   /** Once: finds what is due, and begins it. */
   void look() throws InterruptedException {
-    looksWithoutRows = 0;
+    ticksWithoutLook = 0;
     Found found = new Found();
     Optional<String> held = heldBack();
+    inventory.stops().expire(scheduler.wallMillis());
     ClusterPicture picture = ClusterPicture.of(inventory, ledger);
-    Fencing fencing = new Fencing(inventory, ledger, looks);
+    Fencing fencing = new Fencing(inventory, ledger, looks, leases);
     // Ahead of the rows: what ends meanwhile is judged by the next look, not by a row from before.
     Set<VmId> underWay = restarts.underWay();
     List<Row> rows = ledger.list().stream().filter(each -> mayBeDue(each, picture, underWay)).toList();
@@ -159,6 +185,7 @@ public final class Failover {
       found.due.forEach(each -> found.waits(each.row(), held.get()));
     } else {
       begin(picture, found);
+      foretell(picture, found);
     }
     machines.outlooks().replaceAll(found.outlooks);
     waiting = List.copyOf(found.waiting.values());
@@ -225,7 +252,10 @@ public final class Failover {
           found.due.add(new Due(row, vm, row.record().getRestart().getEvidence()));
         }
       }
-      case Fencing.Finding.NotYet(String reason) -> found.waits(row, "not restarted yet: " + reason);
+      case Fencing.Finding.NotYet(String reason, Optional<Duration> within) -> {
+        found.waits(row, "not restarted yet: " + reason);
+        within.ifPresent(each -> found.bounded.add(new Bounded(row, vm, "not restarted yet: " + reason, each)));
+      }
       case Fencing.Finding.Gone(String evidence) -> found.due.add(new Due(row, vm, evidence));
     }
   }
@@ -248,6 +278,7 @@ public final class Failover {
   private void begin(ClusterPicture picture, Found found) throws InterruptedException {
     List<Due> ready = new ArrayList<>();
     for (Due each : found.due) {
+      noteStop(each.row().record());
       if (each.row().record().hasPending()) {
         try {
           settle(each, found);
@@ -262,6 +293,14 @@ public final class Failover {
     }
     if (!ready.isEmpty()) {
       place(ready, picture, found);
+    }
+  }
+
+  /** Before the first start of its VMs. */
+  private void noteStop(VmRecord record) {
+    if (!record.hasRestart()) {
+      inventory.stops().note(new HostId(record.getOwnerHost()), new Incarnation(record.getOwnerIncarnation()),
+          scheduler.wallMillis());
     }
   }
 
@@ -320,6 +359,23 @@ public final class Failover {
       }
     }
     return left;
+  }
+
+  /** What becomes of VMs that wait for a time that is known, if nothing changes. */
+  private void foretell(ClusterPicture picture, Found found) {
+    Map<String, Placed> places = new HashMap<>();
+    Placement.of(withoutSilent(picture.world()), found.bounded.stream().map(Bounded::vm).toList())
+        .forEach(each -> places.put(each.vm().name(), each));
+    for (Bounded each : found.bounded) {
+      Placed placed = Objects.requireNonNull(places.get(each.vm().name()));
+      // The look that finds it is up to one later.
+      Instant start = Instant.ofEpochMilli(scheduler.wallMillis()).plus(each.within()).plus(LOOK)
+          .truncatedTo(ChronoUnit.SECONDS).plusSeconds(1);
+      found.waits(each.row(), placed.host().isEmpty()
+          ? "%s; as it looks now it has no place then: %s".formatted(each.reason(), placed.reason())
+          : "%s; it is started no later than %s, on host %s, since %s".formatted(each.reason(), start,
+              placed.host().get(), placed.reason()));
+    }
   }
 
   private static boolean isPlaceable(World world, PlacementVm vm, String elsewhereThan) {

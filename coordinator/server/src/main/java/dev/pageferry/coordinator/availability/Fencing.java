@@ -31,16 +31,18 @@ import org.jspecify.annotations.Nullable;
  * <li>another agent registered under the host's name, which has proved, or waited long enough, that the one before has ended, and does not
  * take the VM over;
  * <li>an operator said that the host is off;
- * <li>the host is silent, and hosts that share its storage see there that it is gone.
+ * <li>the host is silent, and hosts that share its storage see there that it is gone;
+ * <li>the VM works by a lease that its host has from the coordinator, and that has run out.
  * </ul>
  */
 final class Fencing {
-  /** Two heartbeats missed. That alone decides nothing. */
-  private static final Duration QUIET = Duration.ofSeconds(2);
+  /** A heartbeat missed, and the next one late. That alone decides nothing. */
+  private static final Duration QUIET = Duration.ofMillis(1500);
   private static final Duration LONGEST_LOOK = Duration.ofSeconds(5);
 
   private final HostInventory inventory;
   private final StorageLooks looks;
+  private final MembershipLeases leases;
   private final OwnershipLedger ledger;
   private final List<Host> hosts;
   private final Map<Owner, StorageLooks.Sign> signs = new ConcurrentHashMap<>();
@@ -59,25 +61,34 @@ final class Fencing {
     record Heard() implements Finding {
     }
 
-    /** Nobody knows yet. */
-    record NotYet(String reason) implements Finding {
+    /**
+     * Nobody knows yet.
+     *
+     * @param within when it is known that it is gone, unless it is heard or seen to live; empty: nobody can say
+     */
+    record NotYet(String reason, Optional<Duration> within) implements Finding {
+      NotYet(String reason) {
+        this(reason, Optional.empty());
+      }
     }
 
     record Gone(String reason) implements Finding {
     }
   }
 
-  Fencing(HostInventory inventory, OwnershipLedger ledger, StorageLooks looks) {
+  Fencing(HostInventory inventory, OwnershipLedger ledger, StorageLooks looks, MembershipLeases leases) {
+    this.leases = leases;
     this.inventory = inventory;
     this.ledger = ledger;
     this.looks = looks;
     this.hosts = inventory.list();
   }
 
-  /** Whether that incarnation is the host's, and was heard a moment ago. */
+  /** Whether that incarnation is the host's, was heard a moment ago, and has not closed its connection since. */
   static boolean isHeard(HostInventory inventory, HostId host, Incarnation incarnation) {
-    return inventory.isCurrent(host, incarnation) && inventory.silenceOf(host)
-        .map(each -> each.compareTo(QUIET) < 0).orElseGet(() -> inventory.isAlive(host, incarnation));
+    return inventory.isCurrent(host, incarnation) && !inventory.connections().isBroken(host)
+        && inventory.silenceOf(host).map(each -> each.compareTo(QUIET) < 0)
+            .orElseGet(() -> inventory.isAlive(host, incarnation));
   }
 
   /** Has the storage looked at for all owners that this needs it for, at once: each answer may take a while. */
@@ -192,6 +203,14 @@ final class Fencing {
 
   private Finding ofSilent(Host host, Row row) {
     VmRecord record = row.record();
+    if (MembershipLeases.isBound(record)) {
+      String since = "host %s is silent for %d s".formatted(host.id(), leases.silence(host.id()).toSeconds());
+      return leases.isOver(host.id(), host.incarnation())
+          ? new Finding.Gone(since + "; the lease that the VM worked by there has run out")
+          : new Finding.NotYet("%s; the lease that the VM works by there has run out after %d s".formatted(since,
+              MembershipLeases.WAITED_OUT.toSeconds()),
+              Optional.of(MembershipLeases.WAITED_OUT.minus(leases.silence(host.id()))));
+    }
     if (!hasDisksOn(host, record)) {
       return new Finding.NotYet(
           "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
@@ -213,6 +232,6 @@ final class Fencing {
       return new Finding.NotYet(
           "%s; its machine is kept there for the next agent, as long as --keep-guests says".formatted(reason));
     }
-    return sign.verdict() == Verdict.GONE ? new Finding.Gone(reason) : new Finding.NotYet(reason);
+    return sign.verdict() == Verdict.GONE ? new Finding.Gone(reason) : new Finding.NotYet(reason, sign.within());
   }
 }

@@ -12,6 +12,9 @@ import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.proto.records.v1.Restart;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -27,18 +30,21 @@ final class Restarts {
   private static final Logger log = LoggerFactory.getLogger(Restarts.class);
   static final int MOST_ATTEMPTS = 10;
   private static final int MOST_AT_ONCE = 20;
+  private static final int MOST_IN_AN_HOUR = 5;
   private static final Duration SHORT_WAIT = Duration.ofSeconds(1);
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(60);
 
   private final OwnershipLedger ledger;
   private final Machines machines;
   private final LiveHosts heard;
+  private final MembershipLeases leases;
   private final Scheduler scheduler;
   private final Set<VmId> underWay = ConcurrentHashMap.newKeySet();
   /** On the scheduler's clock. */
   private final Map<VmId, Long> notBefore = new ConcurrentHashMap<>();
 
-  Restarts(OwnershipLedger ledger, Machines machines, LiveHosts heard, Scheduler scheduler) {
+  Restarts(OwnershipLedger ledger, Machines machines, LiveHosts heard, MembershipLeases leases, Scheduler scheduler) {
+    this.leases = leases;
     this.ledger = ledger;
     this.machines = machines;
     this.heard = heard;
@@ -62,6 +68,12 @@ final class Restarts {
           "it waits for an operator, since %d starts have failed, the last one because %s; 'ferry vm start %s' tries once more"
               .formatted(note.getAttempts(), note.getTrouble(), row.record().getSpec().getName()));
     }
+    Optional<Long> turn = turn(row.record());
+    if (turn.isPresent()) {
+      return turn
+          .map(each -> "its hosts stopped %d times within an hour, and it may be the cause; it is started after %s"
+              .formatted(MOST_IN_AN_HOUR, Instant.ofEpochMilli(each).truncatedTo(ChronoUnit.SECONDS)));
+    }
     Long until = notBefore.get(row.id());
     return until == null || scheduler.nanos() - until >= 0
         ? Optional.empty()
@@ -69,6 +81,17 @@ final class Restarts {
             ? "it is tried again in a moment"
             : "start %d failed (%s); the next one is in %d s".formatted(note.getAttempts(), note.getTrouble(),
                 Math.max(1, Duration.ofNanos(until - scheduler.nanos()).toSeconds())));
+  }
+
+  /** From when on a VM is started again whose hosts stopped one after the other, milliseconds since 1970-01-01 UTC; empty: now. */
+  private Optional<Long> turn(VmRecord record) {
+    long hourAgo = scheduler.wallMillis() - Duration.ofHours(1).toMillis();
+    // Of those before the one that it waits for.
+    List<Long> before = record.getRestartsAtMillisList().stream()
+        .filter(each -> each > hourAgo && each != record.getRestart().getSinceMillis()).toList();
+    return before.size() < MOST_IN_AN_HOUR
+        ? Optional.empty()
+        : Optional.of(before.get(before.size() - MOST_IN_AN_HOUR) + Duration.ofHours(1).toMillis());
   }
 
   /** Starts the VM, on a task of its own. */
@@ -101,7 +124,7 @@ final class Restarts {
     String name = found.record().getSpec().getName();
     try {
       Row noted = found.record().hasRestart() ? found : noted(found, evidence);
-      machines.restart(noted, onHost, heard);
+      restart(noted, onHost);
       Restart note = noted.record().getRestart();
       log.info("vm={} id={} runs again, on host={}; host {} was found to have stopped {}: {}", name, found.id(), onHost,
           note.getFromHost(), note.getSinceMillis() == 0
@@ -117,8 +140,19 @@ final class Restarts {
     }
   }
 
+  private void restart(Row row, String onHost) throws RequestException, ConflictException {
+    if (!MembershipLeases.isBound(row.record())) {
+      machines.restart(row, onHost, heard);
+      return;
+    }
+    try (MembershipLeases.Leaving _ = leases.leaves(row.id())) {
+      // As the row changes: it may have been heard since it was judged, and have its lease again, and be silent again.
+      machines.restart(row, onHost, (host, incarnation) -> !leases.isOver(host, incarnation));
+    }
+  }
+
   private Row noted(Row row, String evidence) throws ConflictException {
-    return ledger.notes().restart(row, Restart.newBuilder().setFromHost(row.record().getOwnerHost())
+    return ledger.notes().due(row, Restart.newBuilder().setFromHost(row.record().getOwnerHost())
         .setSinceMillis(scheduler.wallMillis()).setEvidence(evidence).build());
   }
 

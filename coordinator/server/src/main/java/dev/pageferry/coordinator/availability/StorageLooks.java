@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
@@ -36,8 +37,9 @@ final class StorageLooks {
    *
    * @param reason for people
    * @param kept VMs whose machines are kept for the host's next agent
+   * @param within when it can be said that it is gone, unless it is seen to live; empty: nobody knows
    */
-  record Sign(Verdict verdict, String reason, Set<String> kept) {
+  record Sign(Verdict verdict, String reason, Set<String> kept, Optional<Duration> within) {
   }
 
   /**
@@ -80,11 +82,13 @@ final class StorageLooks {
       for (Map.Entry<String, HostSigns> answer : answers.entrySet()) {
         if (answer.getValue().getVerdict() == each) {
           return new Sign(each,
-              "as host %s sees on the storage: %s".formatted(answer.getKey(), answer.getValue().getReason()), kept);
+              "as host %s sees on the storage: %s".formatted(answer.getKey(), answer.getValue().getReason()), kept,
+              Optional.of(answer.getValue().getWaitMillis()).filter(it -> it > 0).map(Duration::ofMillis));
         }
       }
     }
     return new Sign(Verdict.VERDICT_UNSPECIFIED,
-        "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()), kept);
+        "no other host that is heard has its storage %s".formatted(silent.record().getStorageId()), kept,
+        Optional.empty());
   }
 }

@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.inventory;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.proto.agent.v1.VmStatus;
@@ -41,6 +42,15 @@ final class HostEntry {
   HostEntry(HostRecord record, long sinceNanos) {
     this.record = record;
     this.silentSinceNanos = sinceNanos;
+  }
+
+  /** As the records have it under a key. */
+  static HostEntry stored(byte[] value, String key, long sinceNanos) {
+    try {
+      return new HostEntry(HostRecord.parseFrom(value), sinceNanos);
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(key), e);
+    }
   }
 
   HostRecord record() {

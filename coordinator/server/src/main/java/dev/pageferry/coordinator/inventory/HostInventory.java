@@ -1,6 +1,5 @@
 package dev.pageferry.coordinator.inventory;
 
-import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
@@ -38,6 +37,8 @@ public final class HostInventory {
 
   private final RecordStore store;
   private final MovePlans plans;
+  private final HostStops stops;
+  private final HostConnections connections = new HostConnections();
   private final Duration timeout;
   private final Admission admission;
   private final Ticker ticker;
@@ -82,19 +83,29 @@ public final class HostInventory {
   public HostInventory(RecordStore store, Duration timeout, Duration lease, Ticker ticker) {
     this.store = store;
     this.plans = new MovePlans(store);
+    this.stops = new HostStops(store);
     this.timeout = timeout;
     this.admission = new Admission(timeout, lease);
     this.ticker = ticker;
     this.stalls = new OwnStalls(ticker);
     store.list(HOSTS).forEach(stored -> {
-      HostRecord record = parse(stored.value(), stored.key());
-      hosts.put(new HostId(record.getId()), new HostEntry(record, stalls.awakeSinceNanos()));
+      HostEntry entry = HostEntry.stored(stored.value(), stored.key(), stalls.awakeSinceNanos());
+      hosts.put(new HostId(entry.record().getId()), entry);
     });
   }
 
   /** What is planned with hosts. */
   public MovePlans plans() {
     return plans;
+  }
+
+  public HostStops stops() {
+    return stops;
+  }
+
+  /** By which hosts call. */
+  public HostConnections connections() {
+    return connections;
   }
 
   /** Begins to notice when this process did not run for a while; see {@link OwnStalls}. The caller ends the task. */
@@ -384,13 +395,5 @@ public final class HostInventory {
   public synchronized Duration silenceSince(long heardNanos) {
     long now = now();
     return Duration.ofNanos(Math.min(now - heardNanos, now - stalls.awakeSinceNanos()));
-  }
-
-  private static HostRecord parse(byte[] value, String key) {
-    try {
-      return HostRecord.parseFrom(value);
-    } catch (InvalidProtocolBufferException e) {
-      throw new IllegalStateException("record %s is damaged".formatted(key), e);
-    }
   }
 }

@@ -195,6 +195,7 @@ public final class Maintenance {
   public MovePlan activate(String name, boolean failBack) throws RequestException, InterruptedException {
     return changes.<MovePlan, RequestException>alone(() -> {
       Host host = RequestedHost.find(inventory, name);
+      inventory.stops().forgive(host.id());
       Optional<MovePlan> before = plans.of(host.id());
       boolean isBack = before.filter(each -> each.getKind() == MovePlan.Kind.FAIL_BACK
           && (each.getState() == MovePlan.State.COMPLETED

@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.access.Admissions;
+import dev.pageferry.coordinator.availability.MembershipLeases;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostContent;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -20,7 +21,9 @@ import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
 import dev.pageferry.proto.registry.v1.NetworkDirectory;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -36,9 +39,11 @@ public final class Membership {
   private final RecordsRepairs repairs;
   private final NetworkMembers network;
   private final Admissions admissions;
+  private final MembershipLeases leases;
 
   public Membership(HostInventory inventory, OwnershipLedger ledger, RecordsHistory history, RecordsRepairs repairs,
-      NetworkMembers network, Admissions admissions) {
+      NetworkMembers network, Admissions admissions, MembershipLeases leases) {
+    this.leases = leases;
     this.admissions = admissions;
     this.inventory = inventory;
     this.guests = new HostGuests(ledger);
@@ -109,10 +114,11 @@ public final class Membership {
    * What a host says every second.
    *
    * @param coming VMs that are being received, restored or built there, until they are among vms
+   * @param bound VMs that work there only as long as the membership lease lasts
    * @param networkVersion of the directory that it has; 0: none
    */
   public record Beat(HostId host, Incarnation incarnation, long memoryFreeBytes, List<VmStatus> vms,
-      List<InDoubt> doubts, Set<VmId> coming, long networkVersion) {
+      List<InDoubt> doubts, Set<VmId> coming, Map<VmId, OwnershipEpoch> bound, long networkVersion) {
   }
 
   /** A copy of a VM that is of no use any more. */
@@ -124,7 +130,7 @@ public final class Membership {
    *
    * @param network where it is to know another one
    */
-  public record Heard(List<Stale> stale, Optional<NetworkDirectory> network) {
+  public record Heard(List<Stale> stale, Optional<NetworkDirectory> network, MembershipLeases.Answer lease) {
   }
 
   /** @return empty for an incarnation that is not the host's, or may be so no more */
@@ -135,6 +141,9 @@ public final class Membership {
       return Optional.empty();
     }
     history.hostHeard();
+    Set<VmId> has = new LinkedHashSet<>(beat.bound().keySet());
+    beat.vms().forEach(each -> has.add(new VmId(each.getId())));
+    MembershipLeases.Answer lease = leases.heard(host, beat.incarnation(), has, beat.bound());
     Optional<NetworkDirectory> directory = network.news(host, beat.networkVersion());
     List<Stale> stale = new ArrayList<>();
     for (VmStatus each : beat.vms()) {
@@ -143,9 +152,11 @@ public final class Membership {
     if (history.isInTrouble()) {
       // Be it for what another host has seen, or for what this one said last: these records may not judge anything.
       stale.clear();
+      // Nobody is restarted meanwhile: what is bound stays so, and works.
+      lease = new MembershipLeases.Answer(beat.bound(), List.of());
     }
     repairs.heartbeatCame(host);
-    return Optional.of(new Heard(stale, directory));
+    return Optional.of(new Heard(stale, directory, lease));
   }
 
   private Optional<Stale> judge(HostId host, VmId vm, OwnershipEpoch epoch) throws InterruptedException {

@@ -7,14 +7,18 @@ import dev.pageferry.coordinator.store.CompareAndSet;
 import dev.pageferry.coordinator.store.RecordStore;
 import dev.pageferry.proto.agent.v1.VmSpec;
 import dev.pageferry.proto.records.v1.Availability;
+import dev.pageferry.proto.records.v1.Bond;
 import dev.pageferry.proto.records.v1.Restart;
 import dev.pageferry.proto.records.v1.SavedNote;
 import dev.pageferry.proto.records.v1.VmRecord;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 
 /** What rows say beside whose the VMs are. What a change does not name stays, also what only a later version knows. */
 public final class RowNotes {
+  private static final int REMEMBERED_STOPS = 10;
+
   private final RecordStore store;
   private final VmRows rows;
   private final ChangeGate gate;
@@ -37,8 +41,11 @@ public final class RowNotes {
 
   /** Notes what an operator wishes for a VM when its host stops. */
   public Row wish(VmId id, UnaryOperator<Availability> change) throws ConflictException {
-    return rewrite(id,
-        record -> record.toBuilder().setAvailability(change.apply(record.getAvailability())).build());
+    return rewrite(id, record -> {
+      VmRecord.Builder next = record.toBuilder().setAvailability(change.apply(record.getAvailability()));
+      // Once its host hears of that it keeps to the bond no more; a wish that comes back finds it anew.
+      return next.getAvailability().getHa() == Availability.Ha.ON ? next.build() : next.clearBond().build();
+    });
   }
 
   /** Notes that a VM is to run again by itself, or how far that has come. */
@@ -52,8 +59,31 @@ public final class RowNotes {
    * @throws ConflictException if it has
    */
   public Row restart(Row asRead, Restart restart) throws ConflictException {
+    return replace(asRead, asRead.record().toBuilder().setRestart(restart).build());
+  }
+
+  /** As the other, for the first time: also when that was, among the last {@value #REMEMBERED_STOPS} times. */
+  public Row due(Row asRead, Restart restart) throws ConflictException {
+    VmRecord.Builder next = asRead.record().toBuilder().setRestart(restart)
+        .addRestartsAtMillis(restart.getSinceMillis());
+    List<Long> all = next.getRestartsAtMillisList();
+    List<Long> last = List.copyOf(all.subList(Math.max(0, all.size() - REMEMBERED_STOPS), all.size()));
+    return replace(asRead, next.clearRestartsAtMillis().addAllRestartsAtMillis(last).build());
+  }
+
+  /**
+   * Notes that a VM works only as long as its owner's lease lasts, or does so no more.
+   *
+   * @throws ConflictException if the row has changed since it was read
+   */
+  public Row bond(Row asRead, Optional<Bond> bond) throws ConflictException {
+    VmRecord.Builder next = asRead.record().toBuilder().clearBond();
+    bond.ifPresent(next::setBond);
+    return replace(asRead, next.build());
+  }
+
+  private Row replace(Row asRead, VmRecord next) throws ConflictException {
     gate.check();
-    VmRecord next = asRead.record().toBuilder().setRestart(restart).build();
     if (!store.commit(gate.guarded(VmRows.replacing(asRead, next)))) {
       throw new ConflictException("VM %s changed meanwhile".formatted(next.getSpec().getName()));
     }

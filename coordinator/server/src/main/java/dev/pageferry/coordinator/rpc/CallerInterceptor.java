@@ -49,7 +49,8 @@ final class CallerInterceptor implements ServerInterceptor {
   @Override
   public <Q, A> Listener<Q> interceptCall(ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
     Optional<Member> member = secured ? member(call) : Optional.empty();
-    Caller caller = new Caller(member, address(call), member.isEmpty() || isTrusted(member.get()));
+    Caller caller = new Caller(member, address(call), ConnectionFilter.connection(call.getAttributes()),
+        member.isEmpty() || isTrusted(member.get()));
     if (secured) {
       Optional<Status> refusal = caller.member().map(it -> refusal(it, call.getMethodDescriptor().getFullMethodName()))
           .orElse(Optional.of(Status.UNAUTHENTICATED.withDescription("no certificate was shown")));

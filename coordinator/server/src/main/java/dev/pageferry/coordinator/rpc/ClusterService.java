@@ -1,5 +1,6 @@
 package dev.pageferry.coordinator.rpc;
 
+import com.google.protobuf.Timestamp;
 import dev.pageferry.coordinator.disks.DiskChanges;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
@@ -168,6 +169,8 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     if (!host.record().getStorageId().isEmpty()) {
       message.setStorageId(host.record().getStorageId());
     }
+    inventory.stops().quarantinedUntil(host.id()).ifPresent(
+        each -> message.setQuarantinedUntil(Timestamp.newBuilder().setSeconds(each.getEpochSecond())));
     return message.build();
   }
 

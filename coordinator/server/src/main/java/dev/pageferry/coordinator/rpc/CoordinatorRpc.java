@@ -111,6 +111,7 @@ public final class CoordinatorRpc implements AutoCloseable {
         .permitKeepAliveTime(PERMITTED_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
         // Whoever listens and is gone without a word is noticed.
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS).permitKeepAliveWithoutCalls(true)
+        .addTransportFilter(new ConnectionFilter())
         .intercept(new RecordsInterceptor(history))
         .intercept(new CallerInterceptor(access.admissions(), access.credentials().isPresent()))
         // The last is asked first: what the others refuse is counted, too.
@@ -130,7 +131,7 @@ public final class CoordinatorRpc implements AutoCloseable {
             new MaintenanceService(maintenance, new RollingDrains(inventory, Scheduler.SYSTEM)), once, audit))
         .addService(new EventsService(events))
         .addService(new RegistryService(new Membership(inventory, ledger, history, repairs, network,
-            access.admissions()), inventory,
+            access.admissions(), failover.leases()), inventory,
             heartbeatInterval, lease))
         .addService(new OwnershipService(ledger, inventory::isAlive, history, access.admissions()::isAdmitted))
         .addService(ServerInterceptors.intercept(health.getHealthService(), new HealthInterceptor(this::lookAtHealth)))

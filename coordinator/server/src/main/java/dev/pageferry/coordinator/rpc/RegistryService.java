@@ -5,6 +5,7 @@ import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.availability.MembershipLeases;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.InDoubt;
 import dev.pageferry.coordinator.inventory.Registration;
@@ -21,6 +22,7 @@ import dev.pageferry.proto.registry.v1.RegisterRequest;
 import dev.pageferry.proto.registry.v1.RegisterResponse;
 import dev.pageferry.proto.registry.v1.StaleVm;
 import dev.pageferry.proto.registry.v1.VmInDoubt;
+import dev.pageferry.proto.registry.v1.VmUnderEpoch;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
@@ -80,7 +82,10 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
     RegisterResponse.Builder response = RegisterResponse.newBuilder()
         .setHeartbeatIntervalMillis(heartbeatInterval.toMillis());
     return switch (registration) {
-      case Registration.Accepted accepted -> response.setLeaseMillis(lease.toMillis()).build();
+      case Registration.Accepted accepted -> {
+        noteConnection(id);
+        yield response.setLeaseMillis(lease.toMillis()).build();
+      }
       case Registration.Taken taken -> response.setRefusal(RegisterResponse.Refusal.TAKEN)
           .setReason(
               "host %s is the agent at %s, which was heard of just now; give this one another --host-id, or end that one"
@@ -123,16 +128,24 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
         throw Status.PERMISSION_DENIED.withDescription("host %s was revoked; 'ferry host admit %s' admits it again"
             .formatted(host, host)).asRuntimeException();
       }
-      return membership.beat(beat(request)).map(this::answer)
-          .orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build());
+      Optional<Heard> heard = membership.beat(beat(request));
+      heard.ifPresent(_ -> noteConnection(host));
+      return heard.map(this::answer).orElseGet(() -> HeartbeatResponse.newBuilder().setUnknown(true).build());
     });
+  }
+
+  private void noteConnection(HostId host) {
+    Caller.current().connection().ifPresent(it -> inventory.connections().heard(host, it));
   }
 
   private static Beat beat(HeartbeatRequest request) {
     return new Beat(new HostId(request.getHostId()), new Incarnation(request.getIncarnation()),
         request.getMemoryFreeBytes(), request.getVmsList(),
         request.getInDoubtList().stream().map(RegistryService::doubt).toList(),
-        request.getComingVmsList().stream().map(VmId::new).collect(Collectors.toSet()), request.getNetworkVersion());
+        request.getComingVmsList().stream().map(VmId::new).collect(Collectors.toSet()),
+        request.getBoundVmsList().stream().collect(
+            Collectors.toMap(each -> new VmId(each.getId()), each -> new OwnershipEpoch(each.getEpoch()), (a, b) -> b)),
+        request.getNetworkVersion());
   }
 
   private static InDoubt doubt(VmInDoubt told) {
@@ -143,6 +156,10 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
   private HeartbeatResponse answer(Heard heard) {
     HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
     heard.network().ifPresent(response::setNetwork);
+    heard.lease().binds().forEach((vm, epoch) -> response
+        .addBindVms(VmUnderEpoch.newBuilder().setId(vm.value()).setEpoch(epoch.value())));
+    heard.lease().frees().forEach(each -> response.addFreeVms(each.value()));
+    response.setMembershipMillis(MembershipLeases.LEASE.toMillis());
     heard.stale().forEach(each -> response.addStaleVms(StaleVm.newBuilder().setId(each.vm().value())
         .setEpoch(each.epoch().value()).setRunsElsewhere(each.runsElsewhere())));
     return response.build();

@@ -128,7 +128,7 @@ class FailoverTest extends SiteFixture {
     createWithDisk("db");
     signs.say(Verdict.GONE, "nonsense");
     look();
-    silence(Duration.ofMillis(1900));
+    silence(Duration.ofMillis(1400));
     look();
     assertThat(signs.looks()).isZero();
     assertRunsOn("db", "a");

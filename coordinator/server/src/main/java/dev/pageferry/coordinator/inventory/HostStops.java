@@ -1,0 +1,97 @@
+package dev.pageferry.coordinator.inventory;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.coordinator.store.RecordStore;
+import dev.pageferry.coordinator.store.RecordStore.Transaction;
+import dev.pageferry.proto.records.v1.HostStop;
+import dev.pageferry.proto.records.v1.HostStopsRecord;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * How often hosts stopped with VMs on them. One that does so again and again is quarantined: no VM is brought to it by itself for a while
+ * (as Hyper-V does: three times within an hour, for two hours). An operator may start VMs there, and may end it.
+ */
+public final class HostStops {
+  public static final int MOST = 3;
+  private static final Duration WINDOW = Duration.ofHours(1);
+  private static final Duration QUARANTINE = Duration.ofHours(2);
+  private static final String PREFIX = "stops/";
+
+  private final RecordStore store;
+  private final Map<String, HostStopsRecord> hosts = new ConcurrentHashMap<>();
+
+  HostStops(RecordStore store) {
+    this.store = store;
+    store.list(PREFIX).forEach(each -> hosts.put(each.key(), parse(each.value(), each.key())));
+  }
+
+  /** Notes that an incarnation of a host has stopped and left VMs. One counts once. */
+  public void note(HostId host, Incarnation incarnation, long wallMillis) {
+    HostStopsRecord before = hosts.getOrDefault(PREFIX + host, HostStopsRecord.getDefaultInstance());
+    if (before.getStopsList().stream().anyMatch(each -> each.getIncarnation().equals(incarnation.value()))) {
+      return;
+    }
+    HostStopsRecord.Builder next = before.toBuilder().clearStops().addAllStops(recent(before, wallMillis))
+        .addStops(HostStop.newBuilder().setIncarnation(incarnation.value()).setAtMillis(wallMillis));
+    if (next.getStopsCount() >= MOST) {
+      next.setQuarantinedUntilMillis(wallMillis + QUARANTINE.toMillis());
+    }
+    put(PREFIX + host, next.build());
+  }
+
+  private static List<HostStop> recent(HostStopsRecord record, long wallMillis) {
+    List<HostStop> recent = record.getStopsList().stream()
+        .filter(each -> wallMillis - each.getAtMillis() < WINDOW.toMillis()).toList();
+    return recent.subList(Math.max(0, recent.size() - MOST), recent.size());
+  }
+
+  /** Until when no VM is brought to the host by itself; empty: it takes VMs. */
+  public Optional<Instant> quarantinedUntil(HostId host) {
+    return Optional.ofNullable(hosts.get(PREFIX + host)).map(HostStopsRecord::getQuarantinedUntilMillis)
+        .filter(each -> each != 0).map(Instant::ofEpochMilli);
+  }
+
+  /** Ends what is over by now. */
+  public void expire(long wallMillis) {
+    hosts.forEach((key, record) -> {
+      boolean isOver = record.getQuarantinedUntilMillis() <= wallMillis;
+      if (isOver && recent(record, wallMillis).isEmpty()) {
+        forget(key);
+      } else if (isOver && record.getQuarantinedUntilMillis() != 0) {
+        put(key, record.toBuilder().clearStops().clearQuarantinedUntilMillis().build());
+      }
+    });
+  }
+
+  /** An operator takes the host back. */
+  public void forgive(HostId host) {
+    if (hosts.containsKey(PREFIX + host)) {
+      forget(PREFIX + host);
+    }
+  }
+
+  private void put(String key, HostStopsRecord record) {
+    boolean _ = store.commit(new Transaction().put(key, record.toByteArray()));
+    hosts.put(key, record);
+  }
+
+  private void forget(String key) {
+    boolean _ = store.commit(new Transaction().delete(key));
+    hosts.remove(key);
+  }
+
+  private static HostStopsRecord parse(byte[] value, String key) {
+    try {
+      return HostStopsRecord.parseFrom(value);
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(key), e);
+    }
+  }
+}

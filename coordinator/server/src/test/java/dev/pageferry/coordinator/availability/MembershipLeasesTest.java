@@ -1,0 +1,216 @@
+package dev.pageferry.coordinator.availability;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.identity.Incarnation;
+import dev.pageferry.common.identity.OwnershipEpoch;
+import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.fakes.SiteFixture;
+import dev.pageferry.coordinator.fakes.StorageSigns;
+import dev.pageferry.coordinator.inventory.HostStops;
+import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
+import dev.pageferry.proto.records.v1.Restart;
+import dev.pageferry.proto.records.v1.VmRecord;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** VMs without disks that are to be restarted: whom their host is to stop by itself, and when that is counted on. */
+class MembershipLeasesTest extends SiteFixture {
+  private static final HostId HOST = new HostId("a");
+  private static final OwnershipEpoch FIRST = new OwnershipEpoch(1);
+  private static final MembershipLeases.Answer NOTHING = new MembershipLeases.Answer(Map.of(), List.of());
+
+  private final StorageSigns signs = new StorageSigns();
+  private Failover failover;
+  private MembershipLeases leases;
+  private VmId vm;
+
+  @BeforeEach
+  void createVm() throws Exception {
+    site.heartbeat("a", "b");
+    failover = site.failover(signs);
+    leases = failover.leases();
+    vm = new VmId(site.createVm("web", "a").getId());
+    wish(Ha.Name.ON);
+    site.heartbeat("a", "b");
+  }
+
+  private void wish(Ha.Name ha) throws Exception {
+    var _ = site.machines().set(SetVmRequest.newBuilder().setName("web").setHa(ha).build());
+  }
+
+  private MembershipLeases.Answer heard(Map<VmId, OwnershipEpoch> bound) {
+    site.heartbeat("a");
+    return leases.heard(HOST, site.incarnation("a"), Set.of(vm), bound);
+  }
+
+  private MembershipLeases.Answer heardBound() {
+    return heard(Map.of(vm, FIRST));
+  }
+
+  /** As its second heartbeat has it. */
+  private void bind() {
+    assertThat(heard(Map.of()).binds()).isEqualTo(Map.of(vm, FIRST));
+    assertThat(heardBound().binds()).isEqualTo(Map.of(vm, FIRST));
+    await().until(() -> MembershipLeases.isBound(site.row("web")));
+  }
+
+  private void look() throws Exception {
+    failover.look();
+    await().until(failover::isIdle);
+  }
+
+  private void silence(Duration time) {
+    site.ticker().advance(time);
+    site.heartbeat("b");
+  }
+
+  private String reason() {
+    return failover.waiting().stream().map(Failover.Waiting::reason).findFirst().orElse("");
+  }
+
+  @Test
+  void aVmThatIsBoundRunsElsewhereOnceTheLeaseOfItsHostIsWaitedOut() throws Exception {
+    bind();
+    silence(Duration.ofMillis(10_999));
+    look();
+    assertThat(reason()).contains("host a is silent for 10 s", "has run out after 11 s",
+        "it is started no later than", "on host b");
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
+    silence(Duration.ofMillis(1));
+    look();
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("b");
+    assertThat(site.row("web").getEpoch()).isEqualTo(2);
+    assertThat(MembershipLeases.isBound(site.row("web"))).as("its next host has not said so").isFalse();
+  }
+
+  @Test
+  void nothingIsCountedOnThatTheHostHasNotSaid() throws Exception {
+    assertThat(heard(Map.of()).binds()).containsKey(vm);
+    silence(Duration.ofMinutes(1));
+    look();
+    assertThat(reason()).contains("no disk on its storage that would show whether it has ended");
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
+  }
+
+  @Test
+  void aVmThatIsNotToBeRestartedAnyMoreIsFreedByName() throws Exception {
+    bind();
+    wish(Ha.Name.AUTO);
+    assertThat(site.row("web").hasBond()).as("in the write that changes the wish").isFalse();
+    assertThat(heardBound().frees()).containsExactly(vm);
+    silence(Duration.ofMinutes(1));
+    look();
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
+  }
+
+  @Test
+  void aWishThatComesBackCountsOnceTheHostHasSaidSoAgain() throws Exception {
+    bind();
+    wish(Ha.Name.OFF);
+    wish(Ha.Name.ON);
+    assertThat(MembershipLeases.isBound(site.row("web"))).isFalse();
+    bind();
+  }
+
+  @Test
+  void aHostThatSaysThatItIsNotBoundIsBelieved() {
+    bind();
+    assertThat(heard(Map.of()).binds()).containsKey(vm);
+    await().until(() -> !MembershipLeases.isBound(site.row("web")));
+  }
+
+  @Test
+  void noAnswerRenewsTheLeaseOfAVmWhileItIsGivenAway() {
+    bind();
+    assertThat(heardBound().binds()).containsKey(vm);
+    try (MembershipLeases.Leaving _ = leases.leaves(vm)) {
+      assertThat(heardBound()).isEqualTo(NOTHING);
+    }
+    assertThat(heardBound().binds()).containsKey(vm);
+  }
+
+  /** Its host wakes, and has the copy yet, which is not to work again. */
+  @Test
+  void aVmThatIsAnotherHostsIsNeitherRenewedNorFreed() throws Exception {
+    bind();
+    silence(Duration.ofSeconds(12));
+    look();
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("b");
+    assertThat(heardBound()).isEqualTo(NOTHING);
+  }
+
+  /** Else the row would change under a host that has its lease again. */
+  @Test
+  void aHostThatWasHeardSinceItWasJudgedKeepsItsVm() throws Exception {
+    bind();
+    silence(Duration.ofSeconds(12));
+    site.agent("b").when("createVm", () -> {
+      throw new AssertionError("it is not to be built");
+    });
+    Restarts restarts = new Restarts(site.ledger(), site.machines(), (host, incarnation) -> false, leases,
+        Scheduler.SYSTEM);
+    var judged = site.ledger().findByName("web").orElseThrow();
+    var _ = heardBound();
+    // Silent again, and for longer than it takes to be missed.
+    silence(Duration.ofSeconds(3));
+    restarts.begin(judged, "b", "the lease has run out");
+    await().until(restarts::isIdle);
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
+  }
+
+  @Test
+  void theSilenceOfAHostThatThisProcessNeverHeardCountsFromItsStart() throws Exception {
+    bind();
+    site = site.afterCoordinatorRestart();
+    failover = site.failover(signs);
+    silence(Duration.ofSeconds(10));
+    look();
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
+    silence(Duration.ofSeconds(1));
+    look();
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("b");
+  }
+
+  @Test
+  void aVmWhoseHostsStopOneAfterTheOtherIsStartedLaterFromTheSixthTimeInAnHourOn() throws Exception {
+    VmRecord record = site.row("web");
+    long now = System.currentTimeMillis();
+    var row = site.ledger().findByName("web").orElseThrow();
+    for (int i = 5; i > 0; i--) {
+      row = site.ledger().notes().due(row,
+          Restart.newBuilder().setSinceMillis(now - i * 1000L).build());
+    }
+    var _ = site.ledger().notes().forgetRestart(vm);
+    bind();
+    silence(Duration.ofSeconds(12));
+    look();
+    assertThat(reason()).contains("its hosts stopped 5 times within an hour", "it is started after");
+    assertThat(site.row("web").getEpoch()).isEqualTo(record.getEpoch());
+  }
+
+  @Test
+  void aHostThatStoppedThreeTimesWithinAnHourGetsNoVms() throws Exception {
+    bind();
+    long now = System.currentTimeMillis();
+    HostStops stops = site.inventory().stops();
+    for (int life = 1; life <= HostStops.MOST; life++) {
+      stops.note(new HostId("b"), new Incarnation("life-" + life), now + life);
+    }
+    silence(Duration.ofSeconds(12));
+    look();
+    assertThat(reason()).contains("b: it stopped 3 times within an hour", "'ferry host activate b' ends that");
+    assertThat(List.of(site.row("web").getOwnerHost())).containsExactly("a");
+    stops.forgive(new HostId("b"));
+    look();
+    assertThat(site.row("web").getOwnerHost()).isEqualTo("b");
+  }
+}
