@@ -190,7 +190,7 @@ final class FerryTest extends CommandFixture {
     assertThat(ferry.out()).contains("disk", "validate", "events", "rebalance");
 
     ferry.run("host", "--help");
-    assertThat(ferry.out()).contains("drain", "activate").doesNotContain("fence");
+    assertThat(ferry.out()).contains("drain", "activate", "set", "fence-test");
   }
 
   @Test

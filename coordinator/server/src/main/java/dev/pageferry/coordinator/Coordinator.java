@@ -23,6 +23,8 @@ import dev.pageferry.coordinator.backup.Restoration;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.events.EventLog;
 import dev.pageferry.coordinator.events.EventObserver;
+import dev.pageferry.coordinator.fencing.FenceAgentPrograms;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
@@ -95,6 +97,8 @@ final class Coordinator implements RunningServer {
       metrics.observe(migrations, requests);
       GrpcHostInspector inspector = new GrpcHostInspector(channels);
       restarting = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
+          new Fences(inventory, store, new FenceAgentPrograms(config.fenceAgents(), Scheduler.SYSTEM),
+              Scheduler.SYSTEM),
           Scheduler.SYSTEM);
       planned = new Maintenance(inventory, ledger, migrations,
           new Evacuation(inventory, ledger, agents, Scheduler.SYSTEM), Scheduler.SYSTEM, random, config.movesPerHost());
@@ -103,6 +107,7 @@ final class Coordinator implements RunningServer {
       HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
       metrics.observe(deaths, restarting);
       metrics.observe(planned);
+      metrics.observe(restarting.fences());
       Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,

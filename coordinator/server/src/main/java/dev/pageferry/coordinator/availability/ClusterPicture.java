@@ -124,6 +124,6 @@ final class ClusterPicture {
     if (host.isUp()) {
       return plans.drain(host.id()).isPresent() ? "it is drained, and takes no VMs" : "";
     }
-    return host.isConfirmedDead() ? "it was confirmed dead by an operator" : "it is DOWN: no heartbeat";
+    return host.isConfirmedDead() ? "it is off: " + host.deathEvidence() : "it is DOWN: no heartbeat";
   }
 }

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  * <li>another agent registered under the host's name, which has proved, or waited long enough, that the one before has ended, and does not
  * take the VM over;
- * <li>an operator said that the host is off;
+ * <li>an operator said that the host is off, or its fence agents did;
  * <li>the host is silent, and hosts that share its storage see there that it is gone.
  * </ul>
  */
@@ -61,6 +61,10 @@ final class Fencing {
 
     /** Nobody knows yet. */
     record NotYet(String reason) implements Finding {
+    }
+
+    /** The host is silent, and nothing but its power will tell more. */
+    record Undecided(String reason) implements Finding {
     }
 
     record Gone(String reason) implements Finding {
@@ -140,7 +144,7 @@ final class Fencing {
               .formatted(id));
     }
     if (host.get().isConfirmedDead()) {
-      return new Finding.Gone("host %s was confirmed dead by an operator".formatted(id));
+      return new Finding.Gone(host.get().deathEvidence());
     }
     return host.get().incarnation().equals(incarnation) ? ofSilent(host.get(), row) : ofFollowed(host.get(), row);
   }
@@ -193,18 +197,18 @@ final class Fencing {
   private Finding ofSilent(Host host, Row row) {
     VmRecord record = row.record();
     if (!hasDisksOn(host, record)) {
-      return new Finding.NotYet(
+      return new Finding.Undecided(
           "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(host.id(), host.id()));
     }
     StorageLooks.Sign sign = signs.get(Owner.of(record));
     if (sign == null) {
-      return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
+      return new Finding.Undecided("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
     String reason = "host %s is silent; %s".formatted(host.id(), sign.reason());
     if (sign.verdict() == Verdict.GONE && record.getSpec().getQemu().getArgumentsCount() > 0) {
       // Options of QEMU's own may give it disks and cards that are not its agent's.
-      return new Finding.NotYet(
+      return new Finding.Undecided(
           "%s; it has options by --qemu-arg, and may have effects without its agent; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(reason, host.id()));
     }
@@ -213,6 +217,10 @@ final class Fencing {
       return new Finding.NotYet(
           "%s; its machine is kept there for the next agent, as long as --keep-guests says".formatted(reason));
     }
-    return sign.verdict() == Verdict.GONE ? new Finding.Gone(reason) : new Finding.NotYet(reason);
+    return switch (sign.verdict()) {
+      case GONE -> new Finding.Gone(reason);
+      case WAITING -> new Finding.NotYet(reason);
+      default -> new Finding.Undecided(reason);
+    };
   }
 }

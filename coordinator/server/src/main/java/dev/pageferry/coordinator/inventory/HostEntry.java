@@ -1,7 +1,9 @@
 package dev.pageferry.coordinator.inventory;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.store.RecordStore.Versioned;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
@@ -41,6 +43,26 @@ final class HostEntry {
   HostEntry(HostRecord record, long sinceNanos) {
     this.record = record;
     this.silentSinceNanos = sinceNanos;
+  }
+
+  static HostRecord parse(Versioned stored) {
+    try {
+      return HostRecord.parseFrom(stored.value());
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
+    }
+  }
+
+  /** The record of an incarnation that is off for good. */
+  static HostRecord dead(HostRecord record, String because) {
+    return record.toBuilder().setConfirmedDead(record.getIncarnation()).setDeadBecause(because).build();
+  }
+
+  /** How it is known that it is off for good. */
+  static String deathEvidence(HostRecord record) {
+    return record.getDeadBecause().isEmpty()
+        ? "host %s was confirmed dead by an operator".formatted(record.getId())
+        : record.getDeadBecause();
   }
 
   HostRecord record() {

@@ -28,7 +28,7 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final String VALIDATION = "Validate";
   /** Beside those that are carried out once. */
   private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION,
-      "BackUp", "ArmHa", "BeginRolling");
+      "BackUp", "ArmHa", "SetFencing", "TestFencing", "BeginRolling");
 
   private final AuditLog audit;
 

@@ -1,0 +1,102 @@
+package dev.pageferry.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pageferry.proto.cluster.v1.Event;
+import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.Vm;
+import dev.pageferry.support.MetricsPage;
+import dev.pageferry.support.TestCluster;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Agents that are frozen, so that they keep their locks, and fence agents that kill their processes, or only say so. */
+@Timeout(240)
+class FenceScenarioTest {
+  private static TestCluster cluster;
+  private static Path fenceAgents;
+
+  @BeforeAll
+  static void start() throws Exception {
+    cluster = TestCluster.start("fence", "512MiB", "host-a", "host-b", "host-c");
+    cluster.arm(true);
+    fenceAgents = Files.createDirectories(cluster.fenceAgents());
+    script("fence_test", "[ \"$action\" = off ] && kill -9 \"$plug\"", "kill -0 \"$plug\" 2>/dev/null && exit 0",
+        "[ \"$action\" = off ] && exit 0", "exit 2");
+    script("fence_liar", "exit 0");
+  }
+
+  private static void script(String name, String... lines) throws IOException {
+    Path script = fenceAgents.resolve(name);
+    Files.writeString(script, """
+        #!/bin/bash
+        while IFS='=' read -r key value; do declare "$key=$value"; done
+        %s
+        """.formatted(String.join("\n", lines)));
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+
+  @AfterAll
+  static void stop() throws Exception {
+    cluster.close();
+  }
+
+  @BeforeEach
+  void createVms() throws Exception {
+    var _ = cluster.createWithDisk("db", "host-a", 64, "journal", Map.of(), 8);
+    var _ = cluster.createVm("diskless", "host-a", 64, 1, "idle", Map.of());
+    assertThat(cluster.ferry("vm", "set", "diskless", "--ha", "on").exitCode()).isZero();
+  }
+
+  @AfterEach
+  void heal() throws Exception {
+    cluster.heal();
+    assertThat(cluster.ferry("host", "set", "host-a", "--no-fence").exitCode()).isZero();
+  }
+
+  @Test
+  void aFrozenHostIsSwitchedOffAndItsVmsRunElsewhereAlsoThatWithoutDisks() throws Exception {
+    assertThat(cluster.ferry("host", "set", "host-a", "--fence-agent", "fence_test", "--fence-option",
+        "plug=" + cluster.agent("host-a").pid()).output()).contains("ON: fence_test says that it is on");
+    cluster.agent("host-a").freeze();
+    for (String each : List.of("db", "diskless")) {
+      Awaitility.await(each + " runs elsewhere").atMost(Duration.ofSeconds(60)).until(
+          () -> cluster.vm(each).getState() == Vm.State.RUNNING && !cluster.vm(each).getHost().equals("host-a"));
+      assertThat(cluster.vm(each).getEpoch()).isEqualTo(2);
+    }
+    Awaitility.await().until(() -> !cluster.agent("host-a").isAlive());
+    assertThat(cluster.ferry("host", "show", "host-a").output()).contains("fence_test plug=", "SWITCHED_OFF",
+        "fence agent fence_test switched host host-a off and its status says off");
+    assertThat(cluster.ferry("events").output()).contains("fence agent fence_test switched host host-a off");
+    cluster.restart("host-a");
+    Awaitility.await().until(() -> cluster.host("host-a").getState() == Host.State.UP);
+  }
+
+  @Test
+  void anAgentThatLiesMovesNothingAndRaisesTheAlarm() throws Exception {
+    assertThat(cluster.ferry("host", "set", "host-a", "--fence-agent", "fence_liar").exitCode()).isZero();
+    cluster.agent("host-a").freeze();
+    Awaitility.await("the fence fails").atMost(Duration.ofSeconds(60))
+        .until(() -> cluster.vm("db").getReason().contains("could not be switched off"));
+    assertThat(cluster.vm("db").getReason()).contains("its status says that it is on", "ferry host confirm-dead host-a");
+    assertThat(cluster.metric("ferry_cluster_fence_failing")).isEqualTo(1);
+    cluster.agent("host-a").thaw();
+    for (String each : List.of("db", "diskless")) {
+      cluster.awaitVm(each, Vm.State.RUNNING, "host-a");
+      assertThat(cluster.vm(each).getEpoch()).isEqualTo(1);
+    }
+  }
+}
