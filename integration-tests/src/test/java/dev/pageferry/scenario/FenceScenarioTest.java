@@ -2,19 +2,22 @@ package dev.pageferry.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pageferry.proto.cluster.v1.Event;
-import dev.pageferry.proto.cluster.v1.Ha;
+import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.Host;
 import dev.pageferry.proto.cluster.v1.Vm;
-import dev.pageferry.support.MetricsPage;
 import dev.pageferry.support.TestCluster;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -26,6 +29,8 @@ import org.junit.jupiter.api.Timeout;
 /** Agents that are frozen, so that they keep their locks, and fence agents that kill their processes, or only say so. */
 @Timeout(240)
 class FenceScenarioTest {
+  private static final Pattern HTTP = Pattern.compile("listening: grpc \\S+ http 127\\.0\\.0\\.1:(\\d+)");
+
   private static TestCluster cluster;
   private static Path fenceAgents;
 
@@ -49,6 +54,15 @@ class FenceScenarioTest {
     Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
+  private static String metrics() throws Exception {
+    Matcher http = HTTP.matcher(cluster.coordinator().logOfThisStart());
+    assertThat(http.find()).isTrue();
+    try (HttpClient client = HttpClient.newHttpClient()) {
+      return client.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:%s/metrics".formatted(http.group(1))))
+          .build(), HttpResponse.BodyHandlers.ofString()).body();
+    }
+  }
+
   @AfterAll
   static void stop() throws Exception {
     cluster.close();
@@ -57,7 +71,8 @@ class FenceScenarioTest {
   @BeforeEach
   void createVms() throws Exception {
     var _ = cluster.createWithDisk("db", "host-a", 64, "journal", Map.of(), 8);
-    var _ = cluster.createVm("diskless", "host-a", 64, 1, "idle", Map.of());
+    var _ = cluster.api().createVm(CreateVmRequest.newBuilder().setName("diskless").setHost("host-a")
+        .setMemoryBytes(64L << 20).setVcpus(1).setProgram("idle").build());
     assertThat(cluster.ferry("vm", "set", "diskless", "--ha", "on").exitCode()).isZero();
   }
 
@@ -92,7 +107,7 @@ class FenceScenarioTest {
     Awaitility.await("the fence fails").atMost(Duration.ofSeconds(60))
         .until(() -> cluster.vm("db").getReason().contains("could not be switched off"));
     assertThat(cluster.vm("db").getReason()).contains("its status says that it is on", "ferry host confirm-dead host-a");
-    assertThat(cluster.metric("ferry_cluster_fence_failing")).isEqualTo(1);
+    assertThat(metrics()).contains("ferry_cluster_fence_failing 1.0");
     cluster.agent("host-a").thaw();
     for (String each : List.of("db", "diskless")) {
       cluster.awaitVm(each, Vm.State.RUNNING, "host-a");

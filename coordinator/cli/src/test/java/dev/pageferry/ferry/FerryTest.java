@@ -52,7 +52,8 @@ final class FerryTest extends CommandFixture {
           "memoryFreeBytes": "7516192768",
           "vms": 0,
           "version": "0.1.0",
-          "inDoubt": []
+          "inDoubt": [],
+          "fenceDevices": []
         }
         """);
   }
