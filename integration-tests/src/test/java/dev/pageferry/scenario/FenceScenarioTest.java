@@ -106,7 +106,8 @@ class FenceScenarioTest {
     cluster.agent("host-a").freeze();
     Awaitility.await("the fence fails").atMost(Duration.ofSeconds(60))
         .until(() -> cluster.vm("db").getReason().contains("could not be switched off"));
-    assertThat(cluster.vm("db").getReason()).contains("its status says that it is on", "ferry host confirm-dead host-a");
+    assertThat(cluster.vm("db").getReason()).contains("its status says that it is on",
+        "ferry host confirm-dead host-a");
     assertThat(metrics()).contains("ferry_cluster_fence_failing 1.0");
     cluster.agent("host-a").thaw();
     for (String each : List.of("db", "diskless")) {

@@ -19,6 +19,9 @@ import java.util.Optional;
  * What comes of it is found by a later look, as the end of the host.
  */
 final class PowerFencing {
+  /** Hosts that fell silent within that time of each other may have one cause. */
+  private static final Duration TOGETHER = Duration.ofMinutes(1);
+
   private final HostInventory inventory;
   private final Fences fences;
 
@@ -49,7 +52,7 @@ final class PowerFencing {
       return vm.reason();
     }
     return obstacle(vm, host, heard, held)
-        .map(each -> "%s; %s does not switch it off: %s".formatted(vm.reason(), Fences.named(devices), each))
+        .map(each -> "%s; it is not switched off by %s: %s".formatted(vm.reason(), Fences.named(devices), each))
         .orElseGet(() -> fences.fence(host));
   }
 
@@ -63,11 +66,13 @@ final class PowerFencing {
           Fences.SILENCE.toSeconds()));
     }
     List<Host> known = inventory.list().stream().filter(each -> !each.isConfirmedDead()).toList();
-    long silent = known.stream().filter(each -> !Fencing.isHeard(inventory, each.id(), each.incarnation())).count();
-    if (silent * 2 > known.size()) {
-      // Rather this coordinator is cut off from them.
-      return Optional.of("%d of %d hosts are silent; if it is off: 'ferry host confirm-dead %s'".formatted(silent,
-          known.size(), host.id()));
+    long hearing = known.stream().filter(each -> Fencing.isHeard(inventory, each.id(), each.incarnation())).count();
+    long together = known.stream().filter(each -> !Fencing.isHeard(inventory, each.id(), each.incarnation()))
+        .filter(each -> inventory.silentFor(each.id()).minus(silence).abs().compareTo(TOGETHER) <= 0).count();
+    if (together > hearing) {
+      return Optional.of(
+          "%d hosts fell silent together, and %d are heard, so that this coordinator may be the one that is cut off; if it is off: 'ferry host confirm-dead %s'"
+              .formatted(together, hearing, host.id()));
     }
     Placed placed = Placement.of(heard, List.of(vm.vm())).getFirst();
     return placed.host().isPresent() ? Optional.empty() : Optional.of(placed.reason());

@@ -4,6 +4,7 @@ import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.cluster.v1.FenceDevice;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -62,6 +63,14 @@ final class FenceOptions {
     }
   }
 
+  /** Without the values of what should not have been sent, for those who read what was asked for. */
+  static FenceDevice redacted(FenceDevice device) {
+    FenceDevice.Builder redacted = device.toBuilder();
+    device.getOptionsMap().keySet().stream().filter(FenceOptions::isSecret)
+        .forEach(each -> redacted.putOptions(each, "***"));
+    return redacted.build();
+  }
+
   private static void checkName(String name) throws RequestException {
     if (!name.matches(NAME)) {
       throw invalid("'%s' is not the name of an option of a fence agent, such as ip", printable(name));
@@ -78,7 +87,7 @@ final class FenceOptions {
   }
 
   private static boolean isSecret(String name) {
-    String plain = name.replace('-', '_');
+    String plain = name.toLowerCase(Locale.ROOT).replace('-', '_');
     return SECRETS.stream().anyMatch(plain::contains);
   }
 

@@ -14,6 +14,7 @@ import dev.pageferry.proto.cluster.v1.FenceAttempt;
 import dev.pageferry.proto.cluster.v1.FenceAttempt.State;
 import dev.pageferry.proto.cluster.v1.FenceDevice;
 import dev.pageferry.proto.cluster.v1.FenceStatus;
+import dev.pageferry.proto.cluster.v1.SetFencingRequest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -90,6 +91,12 @@ public final class Fences {
     Set<String> names = devices.stream().map(FenceDevice::getAgent)
         .collect(Collectors.toCollection(LinkedHashSet::new));
     return "fence agent%s %s".formatted(names.size() == 1 ? "" : "s", String.join(", ", names));
+  }
+
+  /** The request as it may be written down: a secret that it should not have is refused, and is not to be read ever after. */
+  public static SetFencingRequest redacted(SetFencingRequest request) {
+    return request.toBuilder().clearDevices()
+        .addAllDevices(request.getDevicesList().stream().map(FenceOptions::redacted).toList()).build();
   }
 
   /**

@@ -100,7 +100,7 @@ class PowerFencingTest extends SiteFixture {
     fencedBy("fence_a", "fence_b");
     silence(Duration.ofSeconds(14));
     look();
-    assertThat(reason("db")).contains("keeps its lock", "fence agents fence_a, fence_b does not switch it off",
+    assertThat(reason("db")).contains("keeps its lock", "it is not switched off by fence agents fence_a, fence_b",
         "silent for 14 s of 15 s");
     assertThat(agent.asked()).isEmpty();
 
@@ -192,7 +192,7 @@ class PowerFencingTest extends SiteFixture {
     silence(Duration.ofMinutes(1));
     look();
     assertThat(agent.asked()).isEmpty();
-    assertThat(reason("db")).contains("does not switch it off: restarts are disarmed");
+    assertThat(reason("db")).contains("it is not switched off by fence agent fence_a: restarts are disarmed");
   }
 
   @Test
@@ -211,8 +211,32 @@ class PowerFencingTest extends SiteFixture {
     // Nobody is heard who could take anything.
     site.ticker().advance(Duration.ofMinutes(1));
     failover.look();
-    assertThat(reason("db")).contains("does not switch it off: 2 of 2 hosts are silent");
+    assertThat(reason("db")).contains("2 hosts fell silent together, and 0 are heard");
     assertThat(agent.asked()).isEmpty();
+  }
+
+  @Test
+  void aHostThatFellSilentLongAgoDoesNotKeepAnotherFromBeingSwitchedOff() throws Exception {
+    fencedBy("fence_a");
+    site.register("c");
+    site.ticker().advance(Duration.ofMinutes(2));
+    site.heartbeat("a", "b");
+    silence(Duration.ofSeconds(15));
+    lookUntil(FenceAttempt.State.SWITCHED_OFF);
+  }
+
+  @Test
+  void aHostIsNotSwitchedOffForAVmThatHasNoPlaceElsewhere() throws Exception {
+    fencedBy("fence_a");
+    for (String each : List.of("db", "diskless")) {
+      Vm _ = site.machines().set(SetVmRequest.newBuilder().setName(each).setApartFrom("g").build());
+    }
+    Vm _ = site.machines().create(FakeSite.request("other", "b").toBuilder().setMemoryBytes(FakeSite.MIB).build());
+    Vm _ = site.machines().set(SetVmRequest.newBuilder().setName("other").setApartFrom("g").build());
+    silence(Duration.ofMinutes(1));
+    look();
+    assertThat(agent.asked()).isEmpty();
+    assertThat(reason("db")).contains("it is not switched off by fence agent fence_a: no host can take it");
   }
 
   @Test

@@ -1,10 +1,12 @@
 package dev.pageferry.coordinator.fencing;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.proto.cluster.v1.FenceDevice;
+import dev.pageferry.proto.cluster.v1.SetFencingRequest;
 import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -55,7 +57,10 @@ class FenceOptionsTest {
   @ParameterizedTest
   @ValueSource(strings = {"passwd", "password", "snmp_priv_passwd", "secret_key", "token", "api-key", "community"})
   void aSecretIsSentToAFile(String name) {
-    assertRefused(device().putOptions(name, "x").build(), "give '--fence-option-file %s=FILE'".formatted(name));
+    FenceDevice device = device().putOptions(name, "s3cret").putOptions("ip", "10.0.9.1").build();
+    assertRefused(device, "give '--fence-option-file %s=FILE'".formatted(name));
+    assertThat(Fences.redacted(SetFencingRequest.newBuilder().addDevices(device).build()).toString())
+        .contains(name, "10.0.9.1").doesNotContain("s3cret");
   }
 
   @ParameterizedTest
