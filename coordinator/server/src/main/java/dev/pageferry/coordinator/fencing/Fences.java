@@ -165,7 +165,9 @@ public final class Fences {
       if (last != null) {
         boolean isSame = last.isOf(host, present);
         boolean isTooEarly = last.state() == State.FAILED && scheduler.nanos() - last.retryNanos() < 0;
-        if (last.state() == State.RUNNING || isSame && isTooEarly) {
+        // Done a moment ago: whoever asks has not seen the record yet.
+        boolean isDone = last.state() == State.SWITCHED_OFF && last.isOf(host, last.devices());
+        if (last.state() == State.RUNNING || isDone || isSame && isTooEarly) {
           return outlook(host, last);
         }
         failures = isSame ? last.failures() : 0;
@@ -184,7 +186,7 @@ public final class Fences {
   }
 
   private String outlook(Host host, Attempt attempt) {
-    if (attempt.state() == State.RUNNING) {
+    if (attempt.state() != State.FAILED) {
       return "host %s is silent; %s".formatted(host.id(), attempt.text());
     }
     long seconds = Math.max(0, Math.ceilDiv(attempt.retryNanos() - scheduler.nanos(), 1_000_000_000L));
@@ -332,7 +334,9 @@ public final class Fences {
       for (int i = 0; i < all.size(); i++) {
         int number = i;
         FenceDevice device = all.get(i);
-        tasks.add(scheduler.start("%s-%d".formatted(name, i + 1), () -> ended.put(number, ended(device, work))));
+        // Files of secrets may be on storage that hangs.
+        tasks
+            .add(scheduler.startBlocking("%s-%d".formatted(name, i + 1), () -> ended.put(number, ended(device, work))));
       }
       for (Task each : tasks) {
         boolean _ = each.join(PATIENCE);
