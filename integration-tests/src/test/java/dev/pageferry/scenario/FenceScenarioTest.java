@@ -40,7 +40,8 @@ class FenceScenarioTest {
     cluster = TestCluster.start("fence", "512MiB", "host-a", "host-b", "host-c");
     cluster.arm(true);
     fenceAgents = Files.createDirectories(cluster.fenceAgents());
-    script("fence_test", "[ \"$action\" = off ] && kill -9 \"$plug\"", "kill -0 \"$plug\" 2>/dev/null && exit 0",
+    script("fence_test", "[ \"$action\" = off ] && kill -9 \"$plug\"",
+        "for i in {1..100}; do kill -0 \"$plug\" 2>/dev/null || break; [ \"$action\" = status ] && exit 0; sleep 0.1; done",
         "[ \"$action\" = off ] && exit 0", "exit 2");
     script("fence_liar", "exit 0");
   }

@@ -97,9 +97,7 @@ final class Coordinator implements RunningServer {
       metrics.observe(migrations, requests);
       GrpcHostInspector inspector = new GrpcHostInspector(channels);
       restarting = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
-          new Fences(inventory, store, new FenceAgentPrograms(config.fenceAgents(), Scheduler.SYSTEM),
-              Scheduler.SYSTEM),
-          Scheduler.SYSTEM);
+          fences(inventory, store, config), Scheduler.SYSTEM);
       planned = new Maintenance(inventory, ledger, migrations,
           new Evacuation(inventory, ledger, agents, Scheduler.SYSTEM), Scheduler.SYSTEM, random, config.movesPerHost());
       EventLog events = new EventLog(store, Scheduler.SYSTEM);
@@ -107,7 +105,6 @@ final class Coordinator implements RunningServer {
       HostDeaths deaths = new HostDeaths(inventory, ledger, agents, Scheduler.SYSTEM);
       metrics.observe(deaths, restarting);
       metrics.observe(planned);
-      metrics.observe(restarting.fences());
       Admissions admissions = new Admissions(store, Scheduler.SYSTEM, random);
       credentials.ifPresent(it -> metrics.observeCertificate(it::notAfter));
       rpc = new CoordinatorRpc(config.listen(), version, inventory, ledger, machines, disks, network, migrations,
@@ -129,6 +126,11 @@ final class Coordinator implements RunningServer {
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  private static Fences fences(HostInventory inventory, RecordStore store, CoordinatorConfig config) {
+    return new Fences(inventory, store, new FenceAgentPrograms(config.fenceAgents(), Scheduler.SYSTEM),
+        Scheduler.SYSTEM);
   }
 
   /** Only once hosts can be heard: rows do not change before. */

@@ -95,10 +95,11 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
         .description("VMs whose host stopped and that do not run again yet").register(registry);
     Gauge.builder("ferry.cluster.ha.armed", failover, each -> each.settings().isArmed() ? 1 : 0)
         .description("1 while VMs are restarted by themselves when their host stops").register(registry);
+    observe(failover.fences());
   }
 
   /** Counts what comes of switching hosts off, and shows those that it does not come to. */
-  public void observe(Fences fences) {
+  private void observe(Fences fences) {
     for (FenceAttempt.State each : List.of(FenceAttempt.State.SWITCHED_OFF, FenceAttempt.State.FAILED,
         FenceAttempt.State.HEARD_AGAIN)) {
       FunctionCounter.builder("ferry.cluster.fences", fences, it -> it.count(each))
