@@ -5,6 +5,7 @@ import dev.pageferry.coordinator.access.Admissions;
 import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
@@ -88,7 +89,9 @@ final class SimulatedCoordinator implements Place<SimulatedCoordinator.Services>
         migrations::isMoving, born, baton.newRandom());
     Failover failover = new Failover(inventory, ledger, machines,
         new SimulatedInspector(network, born, agents, planted == Planted.FENCE_FAILS_OPEN), client,
-        new HaSettings(store, born), born);
+        new HaSettings(store, born), new Fences(inventory, store, (device, action) -> {
+          throw new IllegalStateException("no host has a fence agent");
+        }, born), born);
     RecordsRepairs repairs = new RecordsRepairs(history, ledger, inventory, client, born);
     services = new Services(ledger, inventory, migrations,
         new OwnershipService(ledger, inventory::isAlive, history, host -> true),

@@ -40,6 +40,8 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   private static final Pattern REGISTERED = Pattern.compile("registered with the coordinator");
   private static final Pattern REFUSED = Pattern.compile("does not take this host in: (.*)");
 
+  private static final String FENCE_AGENTS = "fence-agents";
+
   private final Path directory;
   private final Set<String> hostsWithOwnStorage;
   private final Map<String, ServerProcess> agents = new LinkedHashMap<>();
@@ -161,7 +163,7 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   private static List<String> coordinatorArguments(Path directory, int port,
       Optional<ClusterCertificates> certificates) throws IOException {
     List<String> arguments = new ArrayList<>(List.of("--listen", "127.0.0.1:" + port, "--http", "127.0.0.1:0", "--data",
-        directory.resolve("data").toString()));
+        directory.resolve("data").toString(), "--fence-agents", directory.resolve(FENCE_AGENTS).toString()));
     if (certificates.isPresent()) {
       arguments.addAll(certificates.get().ofCoordinator());
     }
@@ -224,6 +226,11 @@ public final class TestCluster extends ClusterClient implements AutoCloseable {
   /** Where the coordinator keeps its records. */
   public Path records() {
     return directory.resolve("data");
+  }
+
+  /** Where the coordinator looks fence agents up; not made by anybody here. */
+  public Path fenceAgents() {
+    return directory.resolve(FENCE_AGENTS);
   }
 
   /** The directory that all hosts share. */

@@ -13,6 +13,7 @@ import dev.pageferry.ferry.command.HostActivate;
 import dev.pageferry.ferry.command.HostCommands;
 import dev.pageferry.ferry.command.HostConfirmDead;
 import dev.pageferry.ferry.command.HostDrain;
+import dev.pageferry.ferry.command.HostSet;
 import dev.pageferry.ferry.command.MigrateCommands;
 import dev.pageferry.ferry.command.MigrateLive;
 import dev.pageferry.ferry.command.MigrateQuick;
@@ -92,7 +93,8 @@ final class CommandTree {
   private static CommandLine group(String name, Session.Opener ferry) {
     return switch (name) {
       case "host" -> new CommandLine(new HostCommands(ferry)).addSubcommand(new HostDrain(ferry))
-          .addSubcommand(new HostActivate(ferry)).addSubcommand(new HostConfirmDead(ferry));
+          .addSubcommand(new HostActivate(ferry)).addSubcommand(new HostConfirmDead(ferry))
+          .addSubcommand(new HostSet(ferry));
       case "plan" -> new CommandLine(new PlanCommands(ferry));
       case "events" -> new CommandLine(new EventsCommand(ferry));
       case "rebalance" -> new CommandLine(new RebalanceCommand(ferry));

@@ -52,7 +52,8 @@ final class FerryTest extends CommandFixture {
           "memoryFreeBytes": "7516192768",
           "vms": 0,
           "version": "0.1.0",
-          "inDoubt": []
+          "inDoubt": [],
+          "fenceDevices": []
         }
         """);
   }
@@ -190,7 +191,7 @@ final class FerryTest extends CommandFixture {
     assertThat(ferry.out()).contains("disk", "validate", "events", "rebalance");
 
     ferry.run("host", "--help");
-    assertThat(ferry.out()).contains("drain", "activate").doesNotContain("fence");
+    assertThat(ferry.out()).contains("drain", "activate", "set", "fence-test");
   }
 
   @Test

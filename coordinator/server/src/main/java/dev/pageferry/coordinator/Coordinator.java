@@ -23,6 +23,8 @@ import dev.pageferry.coordinator.backup.Restoration;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.events.EventLog;
 import dev.pageferry.coordinator.events.EventObserver;
+import dev.pageferry.coordinator.fencing.FenceAgentPrograms;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
@@ -95,7 +97,7 @@ final class Coordinator implements RunningServer {
       metrics.observe(migrations, requests);
       GrpcHostInspector inspector = new GrpcHostInspector(channels);
       restarting = new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
-          Scheduler.SYSTEM);
+          fences(inventory, store, config), Scheduler.SYSTEM);
       planned = new Maintenance(inventory, ledger, migrations,
           new Evacuation(inventory, ledger, agents, Scheduler.SYSTEM), Scheduler.SYSTEM, random, config.movesPerHost());
       EventLog events = new EventLog(store, Scheduler.SYSTEM);
@@ -124,6 +126,11 @@ final class Coordinator implements RunningServer {
     CommitRehearsal.start();
     log.info("listening: grpc {} http {} data {}", new HostPort(config.listen().host(), rpc.port()),
         new HostPort(config.http().host(), observability.port()), config.data().toAbsolutePath());
+  }
+
+  private static Fences fences(HostInventory inventory, RecordStore store, CoordinatorConfig config) {
+    return new Fences(inventory, store, new FenceAgentPrograms(config.fenceAgents(), Scheduler.SYSTEM),
+        Scheduler.SYSTEM);
   }
 
   /** Only once hosts can be heard: rows do not change before. */

@@ -5,6 +5,7 @@ import dev.pageferry.common.config.Settings;
 import dev.pageferry.common.config.SettingsException;
 import dev.pageferry.common.server.ServerSecurity;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -15,11 +16,13 @@ import java.util.Map;
  * @param http metrics and health
  * @param data where records are kept
  * @param movesPerHost of planned work, how many may leave a host, or come to it, at the same time
+ * @param fenceAgents directories that fence agents are looked up in
  * @param security by what members are known
  */
-record CoordinatorConfig(HostPort listen, HostPort http, Path data, int movesPerHost, ServerSecurity security) {
+record CoordinatorConfig(HostPort listen, HostPort http, Path data, int movesPerHost, List<Path> fenceAgents,
+    ServerSecurity security) {
   private static final int MOST_MOVES = 16;
-  static final List<String> NAMES = List.of("listen", "http", "data", "moves-per-host");
+  static final List<String> NAMES = List.of("listen", "http", "data", "moves-per-host", "fence-agents");
 
   /** @throws SettingsException naming all problems */
   static CoordinatorConfig from(Settings settings) throws SettingsException {
@@ -27,9 +30,18 @@ record CoordinatorConfig(HostPort listen, HostPort http, Path data, int movesPer
     HostPort http = settings.optional("http", HostPort.parse("127.0.0.1:7480"), HostPort::parse);
     CoordinatorConfig config = new CoordinatorConfig(listen, http, settings.required("data", Path.of("."), Path::of),
         settings.optional("moves-per-host", 1, CoordinatorConfig::moves),
+        settings.optional("fence-agents", List.of(Path.of("/usr/sbin")), CoordinatorConfig::directories),
         ServerSecurity.from(settings, http, Map.of("listen", listen)));
     settings.check();
     return config;
+  }
+
+  private static List<Path> directories(String text) {
+    List<Path> directories = Arrays.stream(text.split(":", -1)).map(Path::of).toList();
+    if (!directories.stream().allMatch(Path::isAbsolute)) {
+      throw new IllegalArgumentException("'%s' is not a list of absolute paths, separated by ':'".formatted(text));
+    }
+    return directories;
   }
 
   private static int moves(String text) {

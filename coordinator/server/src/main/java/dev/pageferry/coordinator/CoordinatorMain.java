@@ -29,6 +29,10 @@ public final class CoordinatorMain extends ServerProgram {
       description = "Of planned work (drains, fail-backs, rebalancing): how many moves may leave a host, or come to it, at the same time, 1 to 16. Default 1.")
   @Nullable
   String movesPerHost;
+  @Option(names = "--fence-agents", paramLabel = "DIR[:DIR...]",
+      description = "Where fence agents are looked up by name ('ferry host set'). Default /usr/sbin.")
+  @Nullable
+  String fenceAgents;
 
   private CoordinatorMain() {
     super(CoordinatorConfig.NAMES);

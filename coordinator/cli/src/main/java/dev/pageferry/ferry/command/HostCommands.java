@@ -7,17 +7,22 @@ import dev.pageferry.ferry.session.ExitCode;
 import dev.pageferry.ferry.session.Failure;
 import dev.pageferry.ferry.session.Session;
 import dev.pageferry.ferry.view.Details;
+import dev.pageferry.ferry.view.FenceText;
 import dev.pageferry.ferry.view.Palette;
 import dev.pageferry.ferry.view.RecordsText;
 import dev.pageferry.ferry.view.Table;
 import dev.pageferry.ferry.view.Times;
 import dev.pageferry.proto.cluster.v1.AdmitHostRequest;
 import dev.pageferry.proto.cluster.v1.AdmitHostResponse;
+import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.DeleteHostRequest;
 import dev.pageferry.proto.cluster.v1.DeleteHostResponse;
+import dev.pageferry.proto.cluster.v1.FenceStatus;
 import dev.pageferry.proto.cluster.v1.GetHostRequest;
 import dev.pageferry.proto.cluster.v1.Host;
+import dev.pageferry.proto.cluster.v1.HostFencing;
 import dev.pageferry.proto.cluster.v1.ListHostsResponse;
+import dev.pageferry.proto.cluster.v1.TestFencingRequest;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -103,6 +108,25 @@ public final class HostCommands extends CommandGroup {
     });
   }
 
+  @Command(name = "fence-test", sortOptions = false,
+      description = "Asks the fence agents of a host for its status; switches nothing.",
+      footer = {"", "Exit code 4: one of them did not tell it. So it could not switch the host off."})
+  int fenceTest(@Parameters(paramLabel = "HOST", description = "Id of the host.") String host) {
+    TestFencingRequest request = TestFencingRequest.newBuilder().setHost(host).build();
+    return ferry.inSession(session -> {
+      HostFencing fencing = session.connection()
+          .patiently(stub -> AvailabilityGrpc.newBlockingStub(stub.getChannel()).testFencing(request));
+      session.output().document(fencing, palette -> FenceText.of(fencing, palette));
+      long failed = fencing.getStatusesList().stream().filter(each -> each.getState() == FenceStatus.State.FAILED)
+          .count();
+      if (failed > 0) {
+        throw new Failure(ExitCode.REFUSED, "%d of %d fence devices of host %s do not tell its status".formatted(failed,
+            fencing.getDevicesCount(), host));
+      }
+      return ExitCode.DONE;
+    });
+  }
+
   private static Table table(ListHostsResponse hosts) {
     Table table = new Table(List.of("HOST", "STATE", "ADDRESS", "MEMORY", "FREE", "VMS", "VERSION"),
         List.of("MIGRATION", "VXLAN", "STORAGE"));
@@ -115,7 +139,7 @@ public final class HostCommands extends CommandGroup {
   }
 
   private static Details details(Host host, Palette palette) {
-    return new Details().add("id", host.getId()).add("state", palette.paint(host.getState().toString()))
+    Details details = new Details().add("id", host.getId()).add("state", palette.paint(host.getState().toString()))
         .add("address", host.getAddress()).add("migration address", host.getMigrationAddress())
         .add("memory", ByteSize.format(host.getMemoryBytes()))
         .add("memory free", ByteSize.format(host.getMemoryFreeBytes()))
@@ -123,5 +147,7 @@ public final class HostCommands extends CommandGroup {
         .add("in doubt", String.join("; ", host.getInDoubtList()))
         .add("quarantined until",
             host.hasQuarantinedUntil() ? Times.text(Timestamps.toMillis(host.getQuarantinedUntil())) : "");
+    FenceText.add(details, host, palette);
+    return details;
   }
 }

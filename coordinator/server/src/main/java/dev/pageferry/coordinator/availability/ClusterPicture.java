@@ -128,7 +128,7 @@ final class ClusterPicture {
           ? "it is drained, and takes no VMs"
           : inventory.stops().quarantinedUntil(host.id()).map(until -> quarantined(host, until)).orElse("");
     }
-    return host.isConfirmedDead() ? "it was confirmed dead by an operator" : "it is DOWN: no heartbeat";
+    return host.isConfirmedDead() ? "it is off: " + host.deathEvidence() : "it is DOWN: no heartbeat";
   }
 
   private static String quarantined(Host host, Instant until) {

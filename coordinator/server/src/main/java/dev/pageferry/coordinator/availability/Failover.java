@@ -7,6 +7,7 @@ import dev.pageferry.common.identity.MigrationId;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.coordinator.agents.AgentClient;
 import dev.pageferry.coordinator.agents.HostInspector;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.ownership.LiveHosts;
@@ -55,6 +56,8 @@ public final class Failover {
   private final StorageLooks looks;
   private final ArrivalQuestions arrivals;
   private final HaSettings settings;
+  private final Fences fences;
+  private final PowerFencing powerFencing;
   private final Scheduler scheduler;
   private final LiveHosts heard;
   private final Restarts restarts;
@@ -85,6 +88,7 @@ public final class Failover {
   private static final class Found {
     private final List<Due> due = new ArrayList<>();
     private final List<Bounded> bounded = new ArrayList<>();
+    private final List<PowerFencing.Undecided> undecided = new ArrayList<>();
     private final Map<VmId, String> outlooks = new LinkedHashMap<>();
     private final Map<String, Waiting> waiting = new TreeMap<>();
 
@@ -97,13 +101,15 @@ public final class Failover {
   }
 
   public Failover(HostInventory inventory, OwnershipLedger ledger, Machines machines, HostInspector inspector,
-      AgentClient agents, HaSettings settings, Scheduler scheduler) {
+      AgentClient agents, HaSettings settings, Fences fences, Scheduler scheduler) {
     this.inventory = inventory;
     this.ledger = ledger;
     this.machines = machines;
     this.looks = new StorageLooks(inspector, scheduler);
     this.arrivals = new ArrivalQuestions(agents, scheduler);
     this.settings = settings;
+    this.fences = fences;
+    this.powerFencing = new PowerFencing(inventory, fences);
     this.scheduler = scheduler;
     this.heard = (host, incarnation) -> Fencing.isHeard(inventory, host, incarnation);
     this.leases = new MembershipLeases(inventory, ledger, scheduler);
@@ -117,6 +123,11 @@ public final class Failover {
   /** Which hosts are to be given with each answer. */
   public MembershipLeases leases() {
     return leases;
+  }
+
+  /** By what hosts are switched off. */
+  public Fences fences() {
+    return fences;
   }
 
   /** As the last look found them, by name. */
@@ -180,6 +191,10 @@ public final class Failover {
         log.error("vm={} is not judged", each.record().getSpec().getName(), e);
         found.waits(each, "it could not be judged: " + e.getMessage());
       }
+    }
+    for (PowerFencing.Undecided each : found.undecided) {
+      found.waits(each.row(),
+          "not restarted yet: " + powerFencing.judge(each, withoutSilent(picture.world()), held));
     }
     if (held.isPresent()) {
       found.due.forEach(each -> found.waits(each.row(), held.get()));
@@ -256,6 +271,8 @@ public final class Failover {
         found.waits(row, "not restarted yet: " + reason);
         within.ifPresent(each -> found.bounded.add(new Bounded(row, vm, "not restarted yet: " + reason, each)));
       }
+      case Fencing.Finding.Undecided(String reason) -> found.undecided
+          .add(new PowerFencing.Undecided(row, vm, reason));
       case Fencing.Finding.Gone(String evidence) -> found.due.add(new Due(row, vm, evidence));
     }
   }

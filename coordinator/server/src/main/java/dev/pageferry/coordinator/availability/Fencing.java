@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  * <li>another agent registered under the host's name, which has proved, or waited long enough, that the one before has ended, and does not
  * take the VM over;
- * <li>an operator said that the host is off;
+ * <li>an operator said that the host is off, or its fence agents did;
  * <li>the host is silent, and hosts that share its storage see there that it is gone;
  * <li>the VM works by a lease that its host has from the coordinator, and that has run out.
  * </ul>
@@ -70,6 +70,10 @@ final class Fencing {
       NotYet(String reason) {
         this(reason, Optional.empty());
       }
+    }
+
+    /** The host is silent, and nothing but its power will tell more. */
+    record Undecided(String reason) implements Finding {
     }
 
     record Gone(String reason) implements Finding {
@@ -151,7 +155,7 @@ final class Fencing {
               .formatted(id));
     }
     if (host.get().isConfirmedDead()) {
-      return new Finding.Gone("host %s was confirmed dead by an operator".formatted(id));
+      return new Finding.Gone(host.get().deathEvidence());
     }
     return host.get().incarnation().equals(incarnation) ? ofSilent(host.get(), row) : ofFollowed(host.get(), row);
   }
@@ -212,18 +216,18 @@ final class Fencing {
               Optional.of(MembershipLeases.WAITED_OUT.minus(leases.silence(host.id()))));
     }
     if (!hasDisksOn(host, record)) {
-      return new Finding.NotYet(
+      return new Finding.Undecided(
           "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(host.id(), host.id()));
     }
     StorageLooks.Sign sign = signs.get(Owner.of(record));
     if (sign == null) {
-      return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
+      return new Finding.Undecided("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
     String reason = "host %s is silent; %s".formatted(host.id(), sign.reason());
     if (sign.verdict() == Verdict.GONE && record.getSpec().getQemu().getArgumentsCount() > 0) {
       // Options of QEMU's own may give it disks and cards that are not its agent's.
-      return new Finding.NotYet(
+      return new Finding.Undecided(
           "%s; it has options by --qemu-arg, and may have effects without its agent; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(reason, host.id()));
     }
@@ -232,6 +236,10 @@ final class Fencing {
       return new Finding.NotYet(
           "%s; its machine is kept there for the next agent, as long as --keep-guests says".formatted(reason));
     }
-    return sign.verdict() == Verdict.GONE ? new Finding.Gone(reason) : new Finding.NotYet(reason, sign.within());
+    return switch (sign.verdict()) {
+      case GONE -> new Finding.Gone(reason);
+      case WAITING -> new Finding.NotYet(reason, sign.within());
+      default -> new Finding.Undecided(reason);
+    };
   }
 }

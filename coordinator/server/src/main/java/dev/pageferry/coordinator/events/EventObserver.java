@@ -2,12 +2,14 @@ package dev.pageferry.coordinator.events;
 
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.coordinator.availability.Failover;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.proto.cluster.v1.Event;
 import dev.pageferry.proto.cluster.v1.Event.Kind;
+import dev.pageferry.proto.cluster.v1.FenceAttempt;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -70,9 +72,20 @@ public final class EventObserver {
   void look() {
     List<Event.Builder> seen = new ArrayList<>(hosts.look());
     seen.addAll(settings());
+    failover.fences().news().forEach(each -> seen.add(fenced(each)));
     seen.addAll(work.look());
     seen.addAll(vms.look());
     note(seen);
+  }
+
+  private static Event.Builder fenced(Fences.News news) {
+    return Event.newBuilder().setHost(news.host()).setKind(switch (news.state()) {
+      case RUNNING -> Kind.HOST_FENCE_BEGUN;
+      case SWITCHED_OFF -> Kind.HOST_FENCED;
+      default -> Kind.HOST_FENCE_FAILED;
+    }).setText(news.state() == FenceAttempt.State.SWITCHED_OFF
+        ? news.text()
+        : "host %s: %s".formatted(news.host(), news.text()));
   }
 
   private List<Event.Builder> settings() {

@@ -52,8 +52,8 @@ final class HostStory {
           ? event(Kind.HOST_UP, host, "host %s is UP".formatted(host))
           : event(Kind.HOST_DOWN, host, "host %s is DOWN: no heartbeat".formatted(host)));
     }
-    if (is.isConfirmedDead() && (was == null || !was.isConfirmedDead())) {
-      seen.add(event(Kind.HOST_CONFIRMED_DEAD, host, "host %s was confirmed dead by an operator".formatted(host)));
+    if (is.isConfirmedDead() && is.record().getDeadBecause().isEmpty() && (was == null || !was.isConfirmedDead())) {
+      seen.add(event(Kind.HOST_CONFIRMED_DEAD, host, is.deathEvidence()));
     }
     if (!is.doubts().isEmpty() && (was == null || was.doubts().isEmpty())) {
       seen.add(event(Kind.HOST_IN_DOUBT, host, "host %s keeps a copy paused, since it does not know whose it is: %s"

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.inventory;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.store.RecordStore.Versioned;
 import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.records.v1.HostRecord;
 import java.time.Duration;
@@ -44,13 +45,25 @@ final class HostEntry {
     this.silentSinceNanos = sinceNanos;
   }
 
-  /** As the records have it under a key. */
-  static HostEntry stored(byte[] value, String key, long sinceNanos) {
+  /** As the records have it. */
+  static HostEntry stored(Versioned stored, long sinceNanos) {
     try {
-      return new HostEntry(HostRecord.parseFrom(value), sinceNanos);
+      return new HostEntry(HostRecord.parseFrom(stored.value()), sinceNanos);
     } catch (InvalidProtocolBufferException e) {
-      throw new IllegalStateException("record %s is damaged".formatted(key), e);
+      throw new IllegalStateException("record %s is damaged".formatted(stored.key()), e);
     }
+  }
+
+  /** The record of an incarnation that is off for good. */
+  static HostRecord dead(HostRecord record, String because) {
+    return record.toBuilder().setConfirmedDead(record.getIncarnation()).setDeadBecause(because).build();
+  }
+
+  /** How it is known that it is off for good. */
+  static String deathEvidence(HostRecord record) {
+    return record.getDeadBecause().isEmpty()
+        ? "host %s was confirmed dead by an operator".formatted(record.getId())
+        : record.getDeadBecause();
   }
 
   HostRecord record() {

@@ -33,6 +33,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class HostInventory {
   private static final Logger log = LoggerFactory.getLogger(HostInventory.class);
+  /** How hosts are switched off, which goes with them. */
+  public static final String FENCING = "fencing/";
   private static final String HOSTS = "hosts/";
 
   private final RecordStore store;
@@ -70,9 +72,14 @@ public final class HostInventory {
       return new Incarnation(record.getIncarnation());
     }
 
-    /** Whether an operator has said that this incarnation is off for good. */
+    /** Whether it is known that this incarnation is off for good. */
     public boolean isConfirmedDead() {
       return record.getConfirmedDead().equals(record.getIncarnation());
+    }
+
+    /** How that is known. */
+    public String deathEvidence() {
+      return HostEntry.deathEvidence(record);
     }
   }
 
@@ -89,7 +96,7 @@ public final class HostInventory {
     this.ticker = ticker;
     this.stalls = new OwnStalls(ticker);
     store.list(HOSTS).forEach(stored -> {
-      HostEntry entry = HostEntry.stored(stored.value(), stored.key(), stalls.awakeSinceNanos());
+      HostEntry entry = HostEntry.stored(stored, stalls.awakeSinceNanos());
       hosts.put(new HostId(entry.record().getId()), entry);
     });
   }
@@ -221,8 +228,8 @@ public final class HostInventory {
         entry == null ? Duration.ZERO : silenceSince(entry.silentSinceNanos()));
   }
 
-  /** Notes for good that an incarnation which is silent is off: it is never taken in again. */
-  public Confirmation confirmDead(HostId id, Incarnation incarnation) {
+  /** Notes for good that an incarnation which is silent is off: it is never taken in again. An empty reason: an operator said so. */
+  public Confirmation confirmDead(HostId id, Incarnation incarnation, String because) {
     Plan.Write write;
     synchronized (this) {
       HostEntry entry = hosts.get(id);
@@ -232,8 +239,7 @@ public final class HostInventory {
       if (silenceSince(entry.silentSinceNanos()).compareTo(timeout) < 0) {
         return Confirmation.STILL_HEARD;
       }
-      write = new Plan.Write(entry.record(), entry.record().toBuilder().setConfirmedDead(incarnation.value()).build(),
-          Writing.ITS_END, false);
+      write = new Plan.Write(entry.record(), HostEntry.dead(entry.record(), because), Writing.ITS_END, false);
       writing.put(id, write.kind());
     }
     written(id, write, () -> Objects.requireNonNull(hosts.get(id)).become(write.next()));
@@ -250,7 +256,8 @@ public final class HostInventory {
       hosts.remove(id);
       displaced.removeIf(each -> each.host().equals(id));
     }
-    plans.forget(id, new Transaction().delete(HOSTS + id));
+    // Another machine of that name has other power supplies.
+    plans.forget(id, new Transaction().delete(HOSTS + id).delete(FENCING + id));
     return true;
   }
 
@@ -384,6 +391,12 @@ public final class HostInventory {
     long now = now();
     return Optional.ofNullable(hosts.get(id)).filter(HostEntry::isHeard)
         .map(each -> Duration.ofNanos(now - each.silentSinceNanos()));
+  }
+
+  /** How long a host has been silent, counted in the same way, also if this coordinator never heard it; zero: there is none. */
+  public synchronized Duration silentFor(HostId id) {
+    HostEntry entry = hosts.get(id);
+    return entry == null ? Duration.ZERO : silenceSince(entry.silentSinceNanos());
   }
 
   /** The clock that {@link #silenceSince} counts on. */

@@ -97,7 +97,7 @@ public final class DeadHosts {
     if (host.isConfirmedDead()) {
       return;
     }
-    switch (inventory.confirmDead(host.id(), host.incarnation())) {
+    switch (inventory.confirmDead(host.id(), host.incarnation(), "")) {
       case CONFIRMED -> {
       }
       case STILL_HEARD -> throw new RequestException(Kind.REFUSED,

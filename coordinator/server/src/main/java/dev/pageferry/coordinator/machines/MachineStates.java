@@ -189,8 +189,7 @@ public final class MachineStates {
           "the agent of host %s ended, and another one runs there: what it had is down".formatted(host)));
     }
     if (owner.get().isConfirmedDead()) {
-      return Optional
-          .of(new Judgement(Vm.State.FAILED, "host %s was confirmed dead by an operator".formatted(host)));
+      return Optional.of(new Judgement(Vm.State.FAILED, owner.get().deathEvidence()));
     }
     if (!owner.get().isUp()) {
       return Optional.of(new Judgement(Vm.State.UNKNOWN,

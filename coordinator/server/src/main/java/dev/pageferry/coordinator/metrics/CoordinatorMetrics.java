@@ -4,6 +4,7 @@ import dev.pageferry.common.metrics.DurationHistogram;
 import dev.pageferry.common.metrics.ServerMeters;
 import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HostDeaths;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.maintenance.Maintenance;
@@ -15,6 +16,7 @@ import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.EventsGrpc;
+import dev.pageferry.proto.cluster.v1.FenceAttempt;
 import dev.pageferry.proto.cluster.v1.MaintenanceGrpc;
 import dev.pageferry.proto.cluster.v1.Migration;
 import dev.pageferry.proto.cluster.v1.PlannedMove;
@@ -23,6 +25,7 @@ import dev.pageferry.proto.registry.v1.OwnershipGrpc;
 import io.grpc.ClientInterceptor;
 import io.grpc.ServerInterceptor;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingClientInterceptor;
@@ -92,6 +95,19 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
         .description("VMs whose host stopped and that do not run again yet").register(registry);
     Gauge.builder("ferry.cluster.ha.armed", failover, each -> each.settings().isArmed() ? 1 : 0)
         .description("1 while VMs are restarted by themselves when their host stops").register(registry);
+    observe(failover.fences());
+  }
+
+  /** Counts what comes of switching hosts off, and shows those that it does not come to. */
+  private void observe(Fences fences) {
+    for (FenceAttempt.State each : List.of(FenceAttempt.State.SWITCHED_OFF, FenceAttempt.State.FAILED,
+        FenceAttempt.State.HEARD_AGAIN)) {
+      FunctionCounter.builder("ferry.cluster.fences", fences, it -> it.count(each))
+          .tag("outcome", each.name().toLowerCase(Locale.ROOT))
+          .description("Attempts of fence agents to switch a host off").register(registry);
+    }
+    Gauge.builder("ferry.cluster.fence.failing", fences, Fences::failing)
+        .description("Hosts that are silent and could not be switched off").register(registry);
   }
 
   /** Shows moves of plans that have not ended, and those that failed for good. */

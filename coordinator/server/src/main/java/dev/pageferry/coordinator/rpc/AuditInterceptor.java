@@ -3,8 +3,10 @@ package dev.pageferry.coordinator.rpc;
 import com.google.protobuf.Message;
 import com.google.protobuf.TextFormat;
 import dev.pageferry.coordinator.access.AuditLog;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.store.StoreException;
 import dev.pageferry.proto.cluster.v1.AuditEntry;
+import dev.pageferry.proto.cluster.v1.SetFencingRequest;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
@@ -28,7 +30,7 @@ final class AuditInterceptor implements ServerInterceptor {
   private static final String VALIDATION = "Validate";
   /** Beside those that are carried out once. */
   private static final Set<String> OTHERS = Set.of("AdmitHost", "DeleteHost", "RevokeMember", VISIT, VALIDATION,
-      "BackUp", "ArmHa", "BeginRolling");
+      "BackUp", "ArmHa", "SetFencing", "TestFencing", "BeginRolling");
 
   private final AuditLog audit;
 
@@ -78,11 +80,16 @@ final class AuditInterceptor implements ServerInterceptor {
   private static AuditEntry entry(String method, Metadata headers, Message request) {
     Caller caller = Caller.current();
     AuditEntry.Builder entry = AuditEntry.newBuilder().setMethod(method).setFrom(caller.address())
-        .setRequest(cut(TextFormat.printer().emittingSingleLine(true).printToString(request), MAX_REQUEST_CHARS));
+        .setRequest(
+            cut(TextFormat.printer().emittingSingleLine(true).printToString(readable(request)), MAX_REQUEST_CHARS));
     caller.member().ifPresent(it -> entry.setWho(it.toString()));
     String id = Objects.requireNonNullElseGet(headers.get(RequestInterceptor.REQUEST_ID),
         () -> ChangingMethods.requestId(request));
     return id.isEmpty() ? entry.build() : entry.setRequestId(cut(id, MAX_ID_CHARS)).build();
+  }
+
+  private static Message readable(Message request) {
+    return request instanceof SetFencingRequest fencing ? Fences.redacted(fencing) : request;
   }
 
   private static String cut(String text, int chars) {

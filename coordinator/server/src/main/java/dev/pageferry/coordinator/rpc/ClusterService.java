@@ -1,10 +1,8 @@
 package dev.pageferry.coordinator.rpc;
 
-import com.google.protobuf.Timestamp;
 import dev.pageferry.coordinator.disks.DiskChanges;
 import dev.pageferry.coordinator.disks.Disks;
 import dev.pageferry.coordinator.inventory.HostInventory;
-import dev.pageferry.coordinator.inventory.InDoubt;
 import dev.pageferry.coordinator.machines.DeadHosts;
 import dev.pageferry.coordinator.machines.Machines;
 import dev.pageferry.coordinator.machines.VmChanges;
@@ -52,7 +50,6 @@ import dev.pageferry.proto.cluster.v1.ListVtepsResponse;
 import dev.pageferry.proto.cluster.v1.MigrateLiveRequest;
 import dev.pageferry.proto.cluster.v1.MigrateQuickRequest;
 import dev.pageferry.proto.cluster.v1.Migration;
-import dev.pageferry.proto.cluster.v1.MovePlan;
 import dev.pageferry.proto.cluster.v1.NetworkJoined;
 import dev.pageferry.proto.cluster.v1.PauseVmRequest;
 import dev.pageferry.proto.cluster.v1.RepairRecordsRequest;
@@ -86,6 +83,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   private final String version;
   private final HostInventory inventory;
+  private final HostMessages hosts;
   private final DeadHosts deadHosts;
   private final Machines machines;
   private final VmChanges changes;
@@ -97,7 +95,8 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final VtepChanges vtepChanges;
   private final RecordsRepairs repairs;
 
-  ClusterService(String version, HostInventory inventory, DeadHosts deadHosts, Machines machines, Disks disks,
+  ClusterService(String version, HostInventory inventory, HostMessages hosts, DeadHosts deadHosts, Machines machines,
+      Disks disks,
       NetworkMembers network,
       MigrationSupervisor migrations, RecordsRepairs repairs, VmChanges changes, Requests requests) {
     this.version = version;
@@ -110,6 +109,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
     this.disks = disks;
     this.diskChanges = new DiskChanges(disks);
     this.inventory = inventory;
+    this.hosts = hosts;
     this.machines = machines;
     this.migrations = migrations;
   }
@@ -118,7 +118,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public void listHosts(ListHostsRequest request, StreamObserver<ListHostsResponse> observer) {
     CoordinatorReplies.answer(observer, () -> {
       ListHostsResponse.Builder response = Lists
-          .hosts(inventory.list().stream().map(this::host).toList(), request).setCoordinatorVersion(version);
+          .hosts(inventory.list().stream().map(hosts::of).toList(), request).setCoordinatorVersion(version);
       repairs.trouble().ifPresent(response::setRecords);
       return response.build();
     });
@@ -139,7 +139,7 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   @Override
   public void getHost(GetHostRequest request, StreamObserver<Host> observer) {
-    CoordinatorReplies.answer(observer, () -> host(RequestedHost.find(inventory, request.getId())));
+    CoordinatorReplies.answer(observer, () -> hosts.of(RequestedHost.find(inventory, request.getId())));
   }
 
   @Override
@@ -148,39 +148,12 @@ final class ClusterService extends ClusterGrpc.ClusterImplBase {
       DeadHosts.Findings findings = request.getConfirmed()
           ? deadHosts.confirm(request.getId(), request.getIncarnation())
           : deadHosts.look(request.getId());
-      ConfirmHostDeadResponse.Builder response = ConfirmHostDeadResponse.newBuilder().setHost(host(findings.host()))
+      ConfirmHostDeadResponse.Builder response = ConfirmHostDeadResponse.newBuilder().setHost(hosts.of(findings.host()))
           .setIncarnation(findings.host().incarnation().value()).addAllConsequences(findings.consequences())
           .setConfirmed(findings.confirmed());
       findings.silence().ifPresent(each -> response.setSilentSeconds(each.toNanos() / 1e9));
       return response.build();
     });
-  }
-
-  private Host host(HostInventory.Host host) {
-    Host.Builder message = Host.newBuilder().setId(host.id().value())
-        .setState(state(host))
-        .setAddress(host.record().getAddress()).setMigrationAddress(host.record().getMigrationAddress())
-        .setMemoryBytes(host.record().getMemoryBytes()).setMemoryFreeBytes(host.memoryFreeBytes())
-        .setVms(host.vms().size()).setVersion(host.record().getVersion())
-        .addAllInDoubt(host.doubts().stream().map(InDoubt::toString).toList());
-    if (!host.record().getVxlanAddress().isEmpty()) {
-      message.setVxlanAddress(host.record().getVxlanAddress());
-    }
-    if (!host.record().getStorageId().isEmpty()) {
-      message.setStorageId(host.record().getStorageId());
-    }
-    inventory.stops().quarantinedUntil(host.id()).ifPresent(
-        each -> message.setQuarantinedUntil(Timestamp.newBuilder().setSeconds(each.getEpochSecond())));
-    return message.build();
-  }
-
-  private Host.State state(HostInventory.Host host) {
-    if (!host.isUp()) {
-      return Host.State.DOWN;
-    }
-    return inventory.plans().drain(host.id()).map(each -> each.getState() == MovePlan.State.COMPLETED
-        ? Host.State.MAINTENANCE
-        : Host.State.DRAINING).orElse(Host.State.UP);
   }
 
   private RequestedChange change() {

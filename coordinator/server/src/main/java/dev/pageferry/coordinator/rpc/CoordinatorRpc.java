@@ -117,7 +117,8 @@ public final class CoordinatorRpc implements AutoCloseable {
         // The last is asked first: what the others refuse is counted, too.
         .intercept(meter)
         .addService(ServerInterceptors.intercept(
-            new ClusterService(version, inventory, new DeadHosts(inventory, ledger), machines, disks, network,
+            new ClusterService(version, inventory, new HostMessages(inventory, failover.fences()),
+                new DeadHosts(inventory, ledger), machines, disks, network,
                 migrations,
                 repairs,
                 new VmChanges(ledger, machines), requests),

@@ -38,7 +38,7 @@ final class Permissions {
     put(table, ClusterGrpc.SERVICE_NAME, READERS, "ListHosts", "GetHost", "ListVms", "GetVm", "ListDisks", "GetDisk",
         "ListVteps", "ListMigrations", "GetMigration", "WatchMigration");
     put(table, AvailabilityGrpc.SERVICE_NAME, READERS, "PlaceVm", "CheckHa", "GetHaStatus");
-    put(table, AvailabilityGrpc.SERVICE_NAME, OPERATORS, "ArmHa");
+    put(table, AvailabilityGrpc.SERVICE_NAME, OPERATORS, "ArmHa", "SetFencing", "TestFencing");
     put(table, EventsGrpc.SERVICE_NAME, READERS, "ListEvents");
     put(table, MaintenanceGrpc.SERVICE_NAME, READERS, "GetPlan", "ListPlans");
     put(table, MaintenanceGrpc.SERVICE_NAME, OPERATORS, "DrainHost", "ActivateHost", "Rebalance", "CancelPlan",

@@ -176,7 +176,7 @@ class FailoverTest extends SiteFixture {
   void aHostThatAnOperatorConfirmedDeadNeedsNoLook() throws Exception {
     createWithDisk("db");
     silence(Duration.ofMinutes(1));
-    var _ = site.inventory().confirmDead(new HostId("a"), site.incarnation("a"));
+    var _ = site.inventory().confirmDead(new HostId("a"), site.incarnation("a"), "");
     look();
     assertRunsOn("db", "b");
     assertThat(signs.looks()).isZero();

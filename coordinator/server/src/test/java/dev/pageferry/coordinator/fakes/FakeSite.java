@@ -13,6 +13,9 @@ import dev.pageferry.coordinator.availability.Failover;
 import dev.pageferry.coordinator.availability.HaSettings;
 import dev.pageferry.coordinator.availability.HostDeaths;
 import dev.pageferry.coordinator.disks.Disks;
+import dev.pageferry.coordinator.fencing.FenceAgent;
+import dev.pageferry.coordinator.fencing.FenceException;
+import dev.pageferry.coordinator.fencing.Fences;
 import dev.pageferry.coordinator.history.RecordsHistory;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.machines.Machines;
@@ -248,8 +251,15 @@ public final class FakeSite implements AutoCloseable {
 
   /** Has VMs run again, armed. */
   public Failover failover(HostInspector inspector) {
+    return failover(inspector, (_, _) -> {
+      throw new FenceException("there is no fence agent");
+    });
+  }
+
+  /** As the other, with a fence agent. */
+  public Failover failover(HostInspector inspector, FenceAgent fenceAgent) {
     return new Failover(inventory, ledger, machines, inspector, agents, new HaSettings(store, Scheduler.SYSTEM),
-        Scheduler.SYSTEM);
+        new Fences(inventory, store, fenceAgent, Scheduler.SYSTEM), Scheduler.SYSTEM);
   }
 
   public List<Migration> metered() {

@@ -212,7 +212,7 @@ class HostInventoryTest {
     assertThat(atBothTimes).containsOnly(new Registration.Unconfirmed(List.of("web")));
     assertThat(a().incarnation()).isEqualTo(FIRST);
 
-    assertThat(inventory.confirmDead(A, FIRST)).isEqualTo(Confirmation.CONFIRMED);
+    assertThat(inventory.confirmDead(A, FIRST, "")).isEqualTo(Confirmation.CONFIRMED);
     assertThat(register(record(SECOND, ELSEWHERE), Set.of(), "web")).isEqualTo(ACCEPTED);
     assertThat(a().isConfirmedDead()).isFalse();
   }
@@ -233,7 +233,7 @@ class HostInventoryTest {
     register(FIRST);
     inventory.heartbeat(A, FIRST, 1, ONE_VM);
     ticker.advance(TIMEOUT);
-    assertThat(inventory.confirmDead(A, FIRST)).isEqualTo(Confirmation.CONFIRMED);
+    assertThat(inventory.confirmDead(A, FIRST, "")).isEqualTo(Confirmation.CONFIRMED);
     for (int i = 0; i < 2; i++) {
       assertThat(inventory.isLost(A, FIRST)).isTrue();
       assertThat(inventory.isCurrent(A, FIRST)).isFalse();
@@ -248,10 +248,10 @@ class HostInventoryTest {
   void aHostThatIsHeardOrMayBeInAMomentIsNotConfirmedDead() {
     register(FIRST);
     ticker.advance(TIMEOUT.minusNanos(1));
-    assertThat(inventory.confirmDead(A, FIRST)).isEqualTo(Confirmation.STILL_HEARD);
+    assertThat(inventory.confirmDead(A, FIRST, "")).isEqualTo(Confirmation.STILL_HEARD);
     inventory = new HostInventory(store, TIMEOUT, LEASE, ticker);
-    assertThat(inventory.confirmDead(A, FIRST)).isEqualTo(Confirmation.STILL_HEARD);
-    assertThat(inventory.confirmDead(A, SECOND)).isEqualTo(Confirmation.CHANGED);
+    assertThat(inventory.confirmDead(A, FIRST, "")).isEqualTo(Confirmation.STILL_HEARD);
+    assertThat(inventory.confirmDead(A, SECOND, "")).isEqualTo(Confirmation.CHANGED);
     assertThat(inventory.heartbeat(A, FIRST, 1, ONE_VM)).isTrue();
   }
 
@@ -260,7 +260,7 @@ class HostInventoryTest {
     register(FIRST);
     ticker.advance(TIMEOUT);
     store.failWrites(1);
-    assertThatThrownBy(() -> inventory.confirmDead(A, FIRST)).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> inventory.confirmDead(A, FIRST, "")).isInstanceOf(IllegalStateException.class);
     assertThat(inventory.heartbeat(A, FIRST, 1, ONE_VM)).isTrue();
     assertThat(a().isUp()).isTrue();
   }
@@ -286,7 +286,7 @@ class HostInventoryTest {
     assertThat(inventory.isLost(A, FIRST)).isFalse();
     assertThat(a().isUp()).isTrue();
     assertThat(register(SECOND, HERE)).isEqualTo(TAKEN);
-    assertThat(inventory.confirmDead(A, FIRST)).isEqualTo(Confirmation.STILL_HEARD);
+    assertThat(inventory.confirmDead(A, FIRST, "")).isEqualTo(Confirmation.STILL_HEARD);
     assertThat(inventory.silenceSince(ticker.nanos() - Duration.ofMinutes(2).toNanos())).isZero();
   }
 
