@@ -1,14 +1,17 @@
 package dev.pageferry.chaos;
 
 import dev.pageferry.chaos.Schedule.Timed;
-import dev.pageferry.proto.cluster.v1.Migration;
+import dev.pageferry.proto.cluster.v1.Event;
 import dev.pageferry.support.LabCluster;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.stream.Stream;
@@ -20,6 +23,9 @@ import java.util.stream.Stream;
  */
 final class ChaosMain {
   private static final Duration CALM = Duration.ofSeconds(120);
+  private static final Set<Event.Kind> TOLD = Set.of(Event.Kind.VM_RESTARTED, Event.Kind.VM_RESTART_FAILED,
+      Event.Kind.VM_TAKEN_OVER, Event.Kind.HOST_RESTARTED, Event.Kind.PLAN_COMPLETED, Event.Kind.PLAN_FAILED,
+      Event.Kind.PLAN_CANCELLED);
   private static final int LOOK_MILLIS = 1_000;
   private static final int TEND_MILLIS = 2_000;
 
@@ -29,6 +35,7 @@ final class ChaosMain {
   private final TroubleMaker troubleMaker;
   private final Operator operator;
   private final RowLedger rows = new RowLedger();
+  private final Set<String> faults = ConcurrentHashMap.newKeySet();
   private volatile boolean over;
 
   private ChaosMain(LabMachines machines, LabCluster cluster, Story story) {
@@ -58,7 +65,8 @@ final class ChaosMain {
     }
     try (Watch watch = new Watch(cluster, machines.storage(), vms, rows, story);
         Talk talk = new Talk(cluster, Population.TALKS, rows, story, seed)) {
-      play(Schedule.draw(seed, minutes * 60_000L, LabMachines.HOSTS, vms.all()));
+      Duration length = Duration.ofMinutes(minutes);
+      play(Schedule.draw(seed, length.toMillis(), LabMachines.HOSTS, vms.all()), length);
       story.tell("calm     all is healed, and what is down is started");
       troubleMaker.healAll();
       Checker checker = new Checker(machines, cluster, vms);
@@ -71,26 +79,36 @@ final class ChaosMain {
   }
 
   /** Each thing at its moment; what is begun before the end is carried out to its end. */
-  private void play(Schedule schedule) throws InterruptedException {
+  private void play(Schedule schedule, Duration length) throws InterruptedException {
     long start = System.nanoTime();
+    long end = start + length.toNanos();
     Thread _ = Thread.ofVirtual().start(this::tend);
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Thread> lanes = List.of(
           Thread.ofVirtual().start(() -> lane(start, schedule.troubles(), each -> {
-            var _ = threads.submit(() -> {
-              troubleMaker.bringAbout(each);
-              return true;
-            });
+            var _ = threads.submit(() -> attempt(() -> troubleMaker.bringAbout(each.what(), end)));
           })),
           Thread.ofVirtual().start(() -> lane(start, schedule.works(), each -> {
-            var _ = threads.submit(() -> {
-              operator.carryOut(each.what());
-              return true;
-            });
+            var _ = threads.submit(() -> attempt(() -> operator.carryOut(each.what())));
           })));
       for (Thread each : lanes) {
         each.join();
       }
+    }
+  }
+
+  private interface Deed {
+    void carryOut() throws InterruptedException;
+  }
+
+  /** What fails in a way that is not foreseen is this program's fault, and is told. */
+  private void attempt(Deed deed) {
+    try {
+      deed.carryOut();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      faults.add(e.toString());
     }
   }
 
@@ -113,14 +131,12 @@ final class ChaosMain {
   }
 
   private void tend() {
-    try {
+    attempt(() -> {
       while (!over) {
         operator.tend(false);
         Thread.sleep(TEND_MILLIS);
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+    });
   }
 
   /** @return what is not calm in the end */
@@ -168,7 +184,7 @@ final class ChaosMain {
     promises.add(new Promise("all is calm within %d s".formatted(CALM.toSeconds()), "hosts, VMs, moves", unrest));
     promises.add(Promise.of("this run could look and strike", story.counts().keySet().stream()
         .filter(each -> each.startsWith("trouble ")).count(), "kinds of trouble",
-        Stream.concat(troubleMaker.broken().stream(), watch.troubles().stream()).toList()));
+        Stream.of(troubleMaker.broken(), watch.troubles(), faults).flatMap(Collection::stream).toList()));
     tellCounts();
     story.print("%n%-72s %-8s %s".formatted("promised", "", "by"));
     promises.forEach(each -> each.lines().forEach(story::print));
@@ -180,9 +196,9 @@ final class ChaosMain {
   }
 
   private void tellCounts() {
-    for (Migration each : cluster.migrations()) {
-      story.count("moves " + each.getState());
-    }
+    cluster.migrations().forEach(each -> story.count("moves " + each.getState()));
+    cluster.events().stream().filter(each -> TOLD.contains(each.getKind()))
+        .forEach(each -> story.count("events " + each.getKind()));
     story.print("");
     story.counts().forEach((what, count) -> story.print("%6d  %s".formatted(count, what)));
     story.print("%6d  %s".formatted(rows.allBoots(), "boots of VMs"));

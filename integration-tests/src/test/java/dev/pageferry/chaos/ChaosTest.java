@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -35,9 +36,11 @@ class ChaosTest {
 
   @Test
   void wrongUsageIsSaid() throws Exception {
-    for (List<String> wrong : List.of(List.of("--minutes", "2"), List.of("--seed", "1"), List.of("--minutes", "0", "--seed",
-        "1"), List.of("--minutes", "two", "--seed", "1"), List.of("--anything"))) {
-      CommandResult run = CommandResult.of(java.util.stream.Stream.concat(java.util.stream.Stream.of(SCRIPT),
+    for (List<String> wrong : List.of(List.of("--minutes", "2"), List.of("--seed", "1"),
+        List.of("--minutes", "0", "--seed",
+            "1"),
+        List.of("--minutes", "two", "--seed", "1"), List.of("--anything"))) {
+      CommandResult run = CommandResult.of(Stream.concat(Stream.of(SCRIPT),
           wrong.stream()).toList(), Map.of());
       assertThat(run.exitCode()).as(wrong.toString()).isEqualTo(2);
       assertThat(run.errors()).contains("scripts/chaos: ");

@@ -2,6 +2,7 @@ package dev.pageferry.chaos;
 
 import dev.pageferry.support.CommandResult;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

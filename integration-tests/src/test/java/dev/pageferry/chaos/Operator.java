@@ -36,11 +36,14 @@ final class Operator {
     story.tell("work     " + work.told());
     try {
       switch (work.kind()) {
-        case LIVE -> tellBegun(cluster.migrate(work.vm(), work.host()));
-        case QUICK -> tellBegun(cluster.migrateQuickly(work.vm(), work.host()));
+        case LIVE -> {
+          Migration _ = cluster.migrate(work.vm(), work.host());
+        }
+        case QUICK -> {
+          Migration _ = cluster.migrateQuickly(work.vm(), work.host());
+        }
         case CANCELLED -> {
           Migration begun = cluster.migrate(work.vm(), work.host());
-          tellBegun(begun);
           Thread.sleep(work.millis());
           Migration _ = cluster.api().cancelMigration(CancelMigrationRequest.newBuilder().setId(begun.getId()).build());
         }
@@ -56,16 +59,13 @@ final class Operator {
     }
   }
 
-  private void tellBegun(Migration begun) {
-    story.count("moves begun");
-  }
-
   private interface Call {
     Vm make();
   }
 
   private void rest(Work work, Call putDown) throws InterruptedException {
     if (!resting.add(work.vm())) {
+      story.tell("         (it is down already)");
       return;
     }
     try {
@@ -81,6 +81,7 @@ final class Operator {
     // One at a time: three hosts have no room for two that are empty.
     synchronized (drained) {
       if (!drained.isEmpty()) {
+        story.tell("         (another host is drained)");
         return;
       }
       drained.add(work.host());
@@ -102,7 +103,11 @@ final class Operator {
     }
   }
 
-  /** Does what states and reasons tell an operator to do. @param evenResting also VMs that are down because it was wished */
+  /**
+   * Does what states and reasons tell an operator to do.
+   *
+   * @param evenResting also what was wished to be so: VMs that are down, a host that is drained
+   */
   void tend(boolean evenResting) {
     try {
       for (String host : Set.copyOf(drained)) {

@@ -15,7 +15,7 @@ record Trouble(Kind kind, String target, String card, int millis) {
   enum Kind {
     KILL_AGENT("the agent of %s is killed", 200, 20_000),
     KILL_HOST("%s loses its power", 2_000, 25_000),
-    KILL_QEMU("the QEMUs on %s are killed", 0, 0),
+    KILL_QEMU("QEMUs are killed, on %s first", 0, 0),
     FREEZE_AGENT("the agent of %s is frozen", 500, 20_000),
     FREEZE_COORDINATOR("the %s is frozen", 500, 15_000),
     KILL_COORDINATOR("the %s is killed", 200, 10_000),

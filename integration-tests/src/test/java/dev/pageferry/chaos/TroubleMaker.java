@@ -1,6 +1,5 @@
 package dev.pageferry.chaos;
 
-import dev.pageferry.chaos.Schedule.Timed;
 import dev.pageferry.support.CommandResult;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
+import java.util.stream.Stream;
 
 /** Brings trouble about and heals it. Signals go to processes of the lab alone, and only the lab's storage is touched. */
 final class TroubleMaker {
@@ -20,6 +21,9 @@ final class TroubleMaker {
   private final LabMachines machines;
   private final Story story;
   private final Set<String> broken = ConcurrentHashMap.newKeySet();
+  /** A server may take longer to be back than was drawn: what comes next waits. */
+  private final Semaphore atOnce = new Semaphore(Schedule.MOST_AT_ONCE, true);
+  private final Map<String, Semaphore> ofTarget = new ConcurrentHashMap<>();
 
   TroubleMaker(LabMachines machines, Story story) {
     this.machines = machines;
@@ -31,9 +35,26 @@ final class TroubleMaker {
     return Set.copyOf(broken);
   }
 
-  /** Has it come, waits, and heals it. */
-  void bringAbout(Timed<Trouble> timed) throws InterruptedException {
-    Trouble trouble = timed.what();
+  /**
+   * Has it come, waits, and heals it.
+   *
+   * @param lastNanos when it is too late for it to come
+   */
+  void bringAbout(Trouble trouble, long lastNanos) throws InterruptedException {
+    Semaphore target = ofTarget.computeIfAbsent(trouble.target(), _ -> new Semaphore(1, true));
+    target.acquire();
+    atOnce.acquire();
+    try {
+      if (System.nanoTime() - lastNanos < 0) {
+        bringAbout(trouble);
+      }
+    } finally {
+      atOnce.release();
+      target.release();
+    }
+  }
+
+  private void bringAbout(Trouble trouble) throws InterruptedException {
     try {
       story.tell("TROUBLE  " + trouble.told());
       long end = System.nanoTime() + trouble.millis() * 1_000_000L;
@@ -87,15 +108,20 @@ final class TroubleMaker {
     return true;
   }
 
-  private boolean killQemus(String host) throws IOException, InterruptedException {
-    boolean any = false;
-    for (long each : machines.processes(host)) {
-      if (LabMachines.commandOf(each).startsWith(QEMU)) {
+  /** Those of the host, or of the first other one that has any: there are few. */
+  private boolean killQemus(String firstChoice) throws IOException, InterruptedException {
+    for (String host : Stream.concat(Stream.of(firstChoice), LabMachines.HOSTS.stream()).toList()) {
+      List<Long> qemus = machines.processes(host).stream()
+          .filter(each -> LabMachines.commandOf(each).startsWith(QEMU)).toList();
+      for (long each : qemus) {
         LabMachines.signal(each, "KILL");
-        any = true;
+      }
+      if (!qemus.isEmpty()) {
+        story.tell("         (on %s)".formatted(host));
+        return true;
       }
     }
-    return any;
+    return false;
   }
 
   private void heal(Trouble trouble) throws IOException, InterruptedException {
@@ -103,7 +129,8 @@ final class TroubleMaker {
       case KILL_AGENT, KILL_HOST, KILL_COORDINATOR -> start(trouble.target());
       case FREEZE_AGENT, FREEZE_COORDINATOR -> {
         machines.signal(trouble.target(), "CONT");
-        // One that slept for too long may end by itself.
+        // One that slept for longer than it may ends by itself, as soon as it wakes or a little later: the end of the run sees that.
+        start(trouble.target());
       }
       case KILL_QEMU -> {
         // The operator starts what has failed.

@@ -8,6 +8,9 @@ import dev.pageferry.common.tls.Role;
 import dev.pageferry.common.tls.TlsContexts;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc.ClusterBlockingStub;
+import dev.pageferry.proto.cluster.v1.Event;
+import dev.pageferry.proto.cluster.v1.EventsGrpc;
+import dev.pageferry.proto.cluster.v1.ListEventsRequest;
 import dev.pageferry.proto.cluster.v1.ListMigrationsRequest;
 import dev.pageferry.proto.cluster.v1.ListPlansRequest;
 import dev.pageferry.proto.cluster.v1.ListVmsRequest;
@@ -21,6 +24,7 @@ import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -30,6 +34,7 @@ import java.util.concurrent.TimeUnit;
 public final class LabCluster extends ClusterClient implements AutoCloseable {
   private static final String COORDINATOR = "10.98.0.254";
   private static final int PORT = 7400;
+  private static final int EVENTS_AT_ONCE = 500;
   private static final Duration LONGEST_CALL = Duration.ofSeconds(60);
 
   private final ManagedChannel channel;
@@ -77,6 +82,22 @@ public final class LabCluster extends ClusterClient implements AutoCloseable {
 
   public List<MovePlan> plans() {
     return maintenance().listPlans(ListPlansRequest.getDefaultInstance()).getPlansList();
+  }
+
+  /** All that the coordinator remembers of what happened, the oldest first. */
+  public List<Event> events() {
+    List<Event> all = new ArrayList<>();
+    while (true) {
+      List<Event> more = EventsGrpc.newBlockingStub(channel)
+          .withDeadlineAfter(LONGEST_CALL.toMillis(), TimeUnit.MILLISECONDS)
+          .listEvents(ListEventsRequest.newBuilder().setAfter(all.isEmpty() ? 0 : all.getLast().getNumber())
+              .setLimit(EVENTS_AT_ONCE).build())
+          .getEventsList();
+      if (more.isEmpty()) {
+        return all;
+      }
+      all.addAll(more);
+    }
   }
 
   @Override
