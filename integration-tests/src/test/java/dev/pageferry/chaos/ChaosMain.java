@@ -26,6 +26,7 @@ final class ChaosMain {
   private static final Set<Event.Kind> TOLD = Set.of(Event.Kind.VM_RESTARTED, Event.Kind.VM_RESTART_FAILED,
       Event.Kind.VM_TAKEN_OVER, Event.Kind.HOST_RESTARTED, Event.Kind.PLAN_COMPLETED, Event.Kind.PLAN_FAILED,
       Event.Kind.PLAN_CANCELLED);
+  private static final Duration BOOTS = Duration.ofSeconds(180);
   private static final int LOOK_MILLIS = 1_000;
   private static final int TEND_MILLIS = 2_000;
 
@@ -65,6 +66,7 @@ final class ChaosMain {
     }
     try (Watch watch = new Watch(cluster, machines.storage(), vms, rows, story);
         Talk talk = new Talk(cluster, Population.TALKS, rows, story, seed)) {
+      awaitFirstSigns(watch, talk);
       Duration length = Duration.ofMinutes(minutes);
       play(Schedule.draw(seed, length.toMillis(), LabMachines.HOSTS, vms.all()), length);
       story.tell("calm     all is healed, and what is down is started");
@@ -76,6 +78,16 @@ final class ChaosMain {
       watch.end();
       return judge(checker, vms, watch, talk, unrest);
     }
+  }
+
+  /** Trouble begins when there is something to lose; where a guest does not boot at all, the checker says so. */
+  private void awaitFirstSigns(Watch watch, Talk talk) throws InterruptedException {
+    long end = System.nanoTime() + BOOTS.toNanos();
+    while (System.nanoTime() - end < 0
+        && (talk.changes() == 0 || watch.records().containsValue(0L) || watch.shown().containsValue(0L))) {
+      Thread.sleep(LOOK_MILLIS);
+    }
+    story.tell("ready    all VMs have begun");
   }
 
   /** Each thing at its moment; what is begun before the end is carried out to its end. */

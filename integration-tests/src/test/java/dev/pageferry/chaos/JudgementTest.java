@@ -67,7 +67,8 @@ class JudgementTest {
   void stackTracesAndErrorsThatNobodyForesawAreFoundInLogs() {
     List<String> log = List.of("12:00:00.000 INFO  Agent: ready", "java.lang.NullPointerException: it",
         "\tat dev.pageferry.agent.Agent.run(Agent.java:1)", "\tat java.base/java.lang.Thread.run(Thread.java:2)",
-        "12:00:01.000 ERROR Agent: nobody knows this");
+        "12:00:01.000 ERROR Agent: nobody knows this",
+        "12:00:02.000 ERROR StorageLease: the lease of host host-a cannot be renewed; guests stop when it expires: full");
 
     assertThat(ServerLogs.unforeseen("host-a", log)).containsExactly(
         "host-a: a stack trace: java.lang.NullPointerException: it",

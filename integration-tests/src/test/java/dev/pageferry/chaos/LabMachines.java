@@ -79,7 +79,7 @@ record LabMachines(Path directory, String name, long outside) {
   static String commandOf(long pid) {
     try {
       return Files
-          .readString(Path.of("/proc", String.valueOf(pid), "cmdline"), java.nio.charset.StandardCharsets.ISO_8859_1)
+          .readString(Path.of("/proc", String.valueOf(pid), "cmdline"), StandardCharsets.ISO_8859_1)
           .replace('\0', ' ').strip();
     } catch (IOException e) {
       return "";

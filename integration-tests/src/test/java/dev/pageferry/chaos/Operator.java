@@ -26,6 +26,8 @@ final class Operator {
   /** VMs that are down because the operator wants it. */
   private final Set<String> resting = ConcurrentHashMap.newKeySet();
   private final Set<String> drained = ConcurrentHashMap.newKeySet();
+  /** Those of them that should not be drained any more, and could not be activated yet. */
+  private final Set<String> toActivate = ConcurrentHashMap.newKeySet();
 
   Operator(LabCluster cluster, Story story) {
     this.cluster = cluster;
@@ -65,8 +67,7 @@ final class Operator {
 
   private void rest(Work work, Call putDown) throws InterruptedException {
     if (!resting.add(work.vm())) {
-      story.tell("         (it is down already)");
-      return;
+      throw new NoSuchElementException("it is down already");
     }
     try {
       Vm _ = putDown.make();
@@ -81,8 +82,7 @@ final class Operator {
     // One at a time: three hosts have no room for two that are empty.
     synchronized (drained) {
       if (!drained.isEmpty()) {
-        story.tell("         (another host is drained)");
-        return;
+        throw new NoSuchElementException("another host is drained");
       }
       drained.add(work.host());
     }
@@ -97,8 +97,10 @@ final class Operator {
   private void activate(String host) {
     try {
       MovePlan _ = cluster.maintenance().activateHost(ActivateHostRequest.newBuilder().setHost(host).build());
+      toActivate.remove(host);
       drained.remove(host);
     } catch (StatusRuntimeException e) {
+      toActivate.add(host);
       story.tell("refused  %s is activated: %s".formatted(host, e.getMessage()));
     }
   }
@@ -110,11 +112,7 @@ final class Operator {
    */
   void tend(boolean evenResting) {
     try {
-      for (String host : Set.copyOf(drained)) {
-        if (evenResting) {
-          activate(host);
-        }
-      }
+      Set.copyOf(evenResting ? drained : toActivate).forEach(this::activate);
       for (Vm each : cluster.vms(GLANCE)) {
         if (each.getReason().contains("ferry vm resume")) {
           cluster.resume(each.getName());

@@ -9,7 +9,8 @@ final class ServerLogs {
   private static final Pattern TRACE = Pattern.compile("^\\s+at [\\w.$/<>]+\\(.*");
   private static final Pattern ERROR = Pattern.compile("^\\S+ ERROR .*");
   /** What a server says, and rightly, when its host or its storage is in trouble. */
-  private static final List<Pattern> FORESEEN = List.of();
+  private static final List<Pattern> FORESEEN = List.of(
+      Pattern.compile("StorageLease: the lease of host \\S+ cannot be renewed; guests stop when it expires"));
 
   private ServerLogs() {
   }

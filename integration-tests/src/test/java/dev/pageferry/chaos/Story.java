@@ -34,6 +34,8 @@ final class Story {
 
   synchronized void print(String line) {
     System.out.println(line);
+    // A file or a pipe would have it some kilobytes later.
+    System.out.flush();
     file.println(line);
   }
 

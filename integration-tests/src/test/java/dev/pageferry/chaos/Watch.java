@@ -18,6 +18,7 @@ import java.util.Map;
 /** Looks at rows, disks, consoles and QEMUs all along, whatever is up. */
 final class Watch implements AutoCloseable {
   private static final Duration GLANCE = Duration.ofSeconds(2);
+  private static final Duration FRESH = Duration.ofSeconds(1);
   private static final int ROWS_MILLIS = 100;
   private static final int DISKS_MILLIS = 500;
   private static final int CONSOLES_MILLIS = 3_000;
@@ -32,6 +33,7 @@ final class Watch implements AutoCloseable {
   private final Map<String, OneCopyWatch> copies = new LinkedHashMap<>();
   private final List<String> troubles = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
+  private volatile long toldNanos = System.nanoTime();
   private volatile boolean over;
 
   Watch(LabCluster cluster, Path storage, Population vms, RowLedger rows, Story story) {
@@ -72,9 +74,11 @@ final class Watch implements AutoCloseable {
 
   private void lookAtRows() {
     try {
+      long asked = System.nanoTime();
       List<Vm> vms = cluster.vms(GLANCE);
       int before = rows.problems().size();
       rows.told(vms);
+      toldNanos = asked;
       rows.problems().stream().skip(before).forEach(each -> story.tell("BROKEN   " + each));
     } catch (StatusRuntimeException e) {
       // The coordinator is in trouble.
@@ -91,7 +95,8 @@ final class Watch implements AutoCloseable {
   private void lookAtDisk(String vm, JournalLedger ledger) throws IOException, InterruptedException {
     int doubts = 0;
     while (true) {
-      long acknowledged = rows.steps(vm);
+      // What was told before the coordinator fell silent may be of the boot before.
+      long acknowledged = System.nanoTime() - toldNanos < FRESH.toNanos() ? rows.steps(vm) : 0;
       List<Journal> read = JournalReader.read(Population.disk(storage, vm));
       if (!ledger.isDoubtful(read, acknowledged) || doubts == DOUBTS) {
         synchronized (ledger) {
