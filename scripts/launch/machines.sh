@@ -119,8 +119,35 @@ set_mtu() { # MACHINE CARD BYTES
 
 # As a cable that is pulled: the switch's port has no link and forgets who was behind it, and the machine's card has no link, but
 # keeps its addresses and routes. If the card itself were set down, the machine would lose its routes, and its programs would know.
-cut_cable() { must ip -n "$(namespace_of switch)" link set dev "$(port_of "$1" "$2")" down; } # MACHINE CARD
-mend_cable() { must ip -n "$(namespace_of switch)" link set dev "$(port_of "$1" "$2")" up; }
+# In one direction it is as with a broken wire of a cable: both ends have a link, and what is sent is lost at the switch. A port that
+# is locked takes frames of nobody; one that has learned of nobody, and that nothing is flooded to, gets none.
+cut_cable() { # MACHINE CARD [in|out]
+  local port switch
+  switch=$(namespace_of switch)
+  port=$(port_of "$1" "$2")
+  case ${3:-} in
+    '') must ip -n "$switch" link set dev "$port" down; return ;;
+    in) must bridge -n "$switch" link set dev "$port" learning off flood off mcast_flood off bcast_flood off ;;
+    out) must bridge -n "$switch" link set dev "$port" learning off locked on ;;
+  esac
+  must ip -n "$switch" link set dev "$port" type bridge_slave fdb_flush
+}
+
+mend_cable() { # MACHINE CARD
+  local port switch
+  switch=$(namespace_of switch)
+  port=$(port_of "$1" "$2")
+  must bridge -n "$switch" link set dev "$port" learning on flood on mcast_flood on bcast_flood on locked off
+  must ip -n "$switch" link set dev "$port" up
+}
+
+# What of a port is cut.
+cut_of() { # SWITCH PORT
+  local link
+  link=$(bridge -n "$1" -d link show dev "$2")
+  if [[ $link == *' flood off '* ]]; then echo ', cut in'; fi
+  if [[ $link == *' locked on '* ]]; then echo ', cut out'; fi
+}
 
 # The cards of a machine, with what is unusual.
 cards_of() { # MACHINE
@@ -129,8 +156,7 @@ cards_of() { # MACHINE
   while read -r _ card _ address _; do
     [ -n "$(port_of "$1" "$card")" ] || continue # What is not the lab's, such as a vxlan device.
     link=$(ip -n "$switch" -o link show dev "$(port_of "$1" "$card")")
-    text=''
-    if [[ ! $link =~ [\<,]UP[,\>] ]]; then text=', cut'; fi
+    if [[ ! $link =~ [\<,]UP[,\>] ]]; then text=', cut'; else text=$(cut_of "$switch" "$(port_of "$1" "$card")" | tr -d '\n'); fi
     rate=$(rate_of "$switch" "$(port_of "$1" "$card")")
     text+=${rate:+, $rate}
     if [[ $link =~ \ mtu\ ([0-9]+) ]] && [ "${BASH_REMATCH[1]}" != 1500 ]; then text+=", mtu ${BASH_REMATCH[1]}"; fi

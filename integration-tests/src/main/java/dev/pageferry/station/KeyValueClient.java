@@ -41,11 +41,18 @@ public final class KeyValueClient {
   private final Ipv4Address server;
   private final long client;
   private final int sourcePort;
+  private final Duration conversationBreaks;
   private long number;
   private long reads;
   private long sentAgain;
 
   public KeyValueClient(UdpStation station, Ipv4Address server) {
+    this(station, server, CONVERSATION_BREAKS);
+  }
+
+  /** @param conversationBreaks how long it asks the same again before it gives up */
+  public KeyValueClient(UdpStation station, Ipv4Address server, Duration conversationBreaks) {
+    this.conversationBreaks = conversationBreaks;
     this.station = station;
     this.server = server;
     Random random = new Random();
@@ -61,13 +68,13 @@ public final class KeyValueClient {
   /**
    * Asks, again and again, until there is an answer.
    *
-   * @throws IOException if the conversation breaks: there is none for a minute
+   * @throws IOException if the conversation breaks: there is none for a minute, or as long as was said
    */
   public Answer ask(Operation operation, String key, byte[] value) throws IOException, InterruptedException {
     // Reads are not numbered among the changes; the number only tells answers apart.
     long asked = operation == Operation.GET ? Long.MIN_VALUE + reads++ : ++number;
     byte[] request = request(operation, asked, key, value);
-    long end = System.nanoTime() + CONVERSATION_BREAKS.toNanos();
+    long end = System.nanoTime() + conversationBreaks.toNanos();
     Duration patience = FIRST_PATIENCE;
     while (System.nanoTime() - end < 0) {
       station.send(server, sourcePort, PORT, request);
@@ -85,7 +92,7 @@ public final class KeyValueClient {
           ? patience.multipliedBy(2)
           : LONGEST_PATIENCE;
     }
-    throw new IOException("no answer to request %d for %s".formatted(asked, CONVERSATION_BREAKS));
+    throw new IOException("no answer to request %d for %s".formatted(asked, conversationBreaks));
   }
 
   private byte[] request(Operation operation, long asked, String key, byte[] value) {

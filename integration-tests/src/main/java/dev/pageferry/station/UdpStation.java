@@ -18,15 +18,24 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** A station on loopback that exchanges UDP datagrams with guests, and counts what hosts announce. */
+/** A station that exchanges UDP datagrams with guests, and counts what hosts announce. */
 public final class UdpStation implements AutoCloseable {
   private final BlockingQueue<UdpDatagram> received = new LinkedBlockingQueue<>(4096);
   private final Map<InetSocketAddress, Integer> announcements = new ConcurrentHashMap<>();
   private final VxlanStation station;
 
-  /** Opens a socket; nobody sends to it before its {@link #tunnelEnd()} is added to the cluster. */
+  /** On loopback. */
   public UdpStation(int vni, Ipv4Address address) throws IOException {
-    station = new VxlanStation(vni, address, InetAddress.getLoopbackAddress(), new VxlanStation.Listener() {
+    this(vni, address, InetAddress.getLoopbackAddress());
+  }
+
+  /**
+   * Opens a socket; nobody sends to it before its {@link #tunnelEnd()} is added to the cluster.
+   *
+   * @param local address of this machine, as hosts reach it
+   */
+  public UdpStation(int vni, Ipv4Address address, InetAddress local) throws IOException {
+    station = new VxlanStation(vni, address, local, new VxlanStation.Listener() {
       @Override
       public void received(Ipv4Packet packet, long nanos) {
         UdpDatagram.of(packet).ifPresent(received::offer);
@@ -41,7 +50,7 @@ public final class UdpStation implements AutoCloseable {
 
   /** HOST:PORT of its socket. */
   public String tunnelEnd() throws IOException {
-    return "127.0.0.1:" + station.socket().getPort();
+    return station.socket().getAddress().getHostAddress() + ":" + station.socket().getPort();
   }
 
   /** Where frames for all go. */

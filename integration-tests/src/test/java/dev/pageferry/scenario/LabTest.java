@@ -194,6 +194,36 @@ class LabTest {
   }
 
   @Test
+  void aCableThatIsCutInOneDirectionLosesOnlyWhatGoesThatWay() throws Exception {
+    assertThat(isAnswered("host-a", "10.99.0.2")).isTrue();
+    try {
+      lab().done("cut", "host-b", "migration", "out");
+      assertThat(lab().done("status")).containsPattern("host-b .* migration [0-9.]+ \\(cut out\\) ");
+      long received = bytes("host-b", "migration", "rx");
+      assertThat(isAnswered("host-a", "10.99.0.2")).isFalse();
+      assertThat(bytes("host-b", "migration", "rx")).as("what was sent to it").isGreaterThan(received);
+      lab().done("mend", "host-b", "migration");
+      assertThat(isAnswered("host-a", "10.99.0.2")).isTrue();
+
+      lab().done("cut", "host-b", "migration", "in");
+      assertThat(lab().done("status")).containsPattern("host-b .* migration [0-9.]+ \\(cut in\\) ");
+      received = bytes("host-b", "migration", "rx");
+      long receivedByOther = bytes("host-a", "migration", "rx");
+      assertThat(isAnswered("host-b", "10.99.0.1")).isFalse();
+      assertThat(bytes("host-b", "migration", "rx")).as("what was sent to it").isEqualTo(received);
+      assertThat(bytes("host-a", "migration", "rx")).as("what it sent").isGreaterThan(receivedByOther);
+    } finally {
+      lab().done("mend", "host-b", "migration");
+    }
+    assertThat(isAnswered("host-b", "10.99.0.1")).isTrue();
+    assertThat(lab().run("cut", "host-b", "migration", "sideways").exitCode()).isEqualTo(2);
+  }
+
+  private static boolean isAnswered(String machine, String address) throws Exception {
+    return lab().run("exec", machine, "ping", "-c", "2", "-i", "0.2", "-W", "1", address).exitCode() == 0;
+  }
+
+  @Test
   void aHostThatLostItsPowerComesBack() throws Exception {
     String other = destination();
     lab().done("kill", other);

@@ -44,7 +44,7 @@ import java.util.Set;
 import org.awaitility.Awaitility;
 
 /** What scenarios ask of a cluster as its operators do, and what they wait for. */
-public abstract sealed class ClusterClient permits TestCluster {
+public abstract sealed class ClusterClient permits TestCluster, LabCluster {
   static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Set<Migration.State> FINAL = Set.of(Migration.State.COMPLETED, Migration.State.FAILED,
       Migration.State.CANCELLED);

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -52,6 +53,11 @@ public final class OneCopyWatch implements AutoCloseable {
     } catch (IOException | RuntimeException e) {
       seen = "the watch ended: " + e;
     }
+  }
+
+  /** The QEMUs that executed at the same time; empty: there was never more than one. */
+  public synchronized Optional<String> seen() {
+    return Optional.ofNullable(seen);
   }
 
   /** Never did two execute. */

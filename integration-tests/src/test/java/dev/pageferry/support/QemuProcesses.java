@@ -36,7 +36,8 @@ public final class QemuProcesses {
 
   /** All that run now. One that is just ending is none. */
   public static List<Qemu> of(String vmId) throws IOException {
-    Pattern own = Pattern.compile(Pattern.quote(RAM + "/pageferry-") + "(.+?)-" + Pattern.quote(vmId) + "/");
+    Pattern own = Pattern.compile(
+        Pattern.quote(RAM + "/") + "(?:[^/ ]+/)?pageferry-([^/]+?)-" + Pattern.quote(vmId) + "/");
     List<Qemu> found = new ArrayList<>();
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[1-9]*")) {
       for (Path process : processes) {
