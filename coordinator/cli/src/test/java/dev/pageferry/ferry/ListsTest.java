@@ -60,6 +60,7 @@ final class ListsTest extends CommandFixture {
           vms: 0
           version: 0.1.0
           inDoubt: []
+          fenceDevices: []
         """);
   }
 
