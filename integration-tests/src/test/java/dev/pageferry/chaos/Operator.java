@@ -105,6 +105,13 @@ final class Operator {
     }
   }
 
+  /** One that was killed too often: nobody here would wait for two hours. */
+  private void takeBack(String host) {
+    story.count("quarantines ended");
+    story.tell("activate %s, which is quarantined".formatted(host));
+    activate(host);
+  }
+
   /**
    * Does what states and reasons tell an operator to do.
    *
@@ -113,6 +120,7 @@ final class Operator {
   void tend(boolean evenResting) {
     try {
       Set.copyOf(evenResting ? drained : toActivate).forEach(this::activate);
+      LabMachines.HOSTS.stream().filter(each -> cluster.host(each).hasQuarantinedUntil()).forEach(this::takeBack);
       for (Vm each : cluster.vms(GLANCE)) {
         if (each.getReason().contains("ferry vm resume")) {
           cluster.resume(each.getName());

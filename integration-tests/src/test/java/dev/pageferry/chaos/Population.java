@@ -3,7 +3,9 @@ package dev.pageferry.chaos;
 import dev.pageferry.proto.cluster.v1.CreateDiskRequest;
 import dev.pageferry.proto.cluster.v1.CreateVmRequest;
 import dev.pageferry.proto.cluster.v1.Disk;
+import dev.pageferry.proto.cluster.v1.Ha;
 import dev.pageferry.proto.cluster.v1.QemuMachine;
+import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.support.LabCluster;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,7 +14,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * The VMs of a run, small ones. Those with a journal fail over by themselves; those without disks wait for their host.
+ * The VMs of a run, small ones. Those with a journal fail over by themselves; of those without disks one does, and the
+ * other waits for its host.
  *
  * @param machines of QEMU; empty where there is no QEMU here
  */
@@ -36,6 +39,7 @@ record Population(List<String> journals, List<String> plain, List<String> machin
     for (int i = 0; i < plain.size(); i++) {
       var _ = cluster.api().createVm(builtIn(plain.get(i), host(i + 1), "hotset", "4MB/s").setVcpus(1).build());
     }
+    var _ = cluster.api().setVm(SetVmRequest.newBuilder().setName(plain.getLast()).setHa(Ha.Name.ON).build());
     return new Population(journals, plain, linux.isEmpty() ? List.of() : List.of(machine(cluster, linux)));
   }
 

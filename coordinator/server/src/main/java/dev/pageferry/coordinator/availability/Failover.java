@@ -23,9 +23,7 @@ import dev.pageferry.proto.records.v1.PendingMigration;
 import dev.pageferry.proto.records.v1.VmRecord;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -80,14 +78,10 @@ public final class Failover {
   private record Due(Row row, PlacementVm vm, String evidence) {
   }
 
-  /** A VM that is to be started once its host is known to be gone, and when that is. */
-  private record Bounded(Row row, PlacementVm vm, String reason, Duration within) {
-  }
-
   /** What one look at all rows found. */
   private static final class Found {
     private final List<Due> due = new ArrayList<>();
-    private final List<Bounded> bounded = new ArrayList<>();
+    private final List<KnownWaits.Wait> bounded = new ArrayList<>();
     private final List<PowerFencing.Undecided> undecided = new ArrayList<>();
     private final Map<VmId, String> outlooks = new LinkedHashMap<>();
     private final Map<String, Waiting> waiting = new TreeMap<>();
@@ -200,7 +194,9 @@ public final class Failover {
       found.due.forEach(each -> found.waits(each.row(), held.get()));
     } else {
       begin(picture, found);
-      foretell(picture, found);
+      KnownWaits.foretell(found.bounded, withoutSilent(picture.world()), Instant.ofEpochMilli(scheduler.wallMillis()),
+          LOOK,
+          found::waits);
     }
     machines.outlooks().replaceAll(found.outlooks);
     waiting = List.copyOf(found.waiting.values());
@@ -269,7 +265,7 @@ public final class Failover {
       }
       case Fencing.Finding.NotYet(String reason, Optional<Duration> within) -> {
         found.waits(row, "not restarted yet: " + reason);
-        within.ifPresent(each -> found.bounded.add(new Bounded(row, vm, "not restarted yet: " + reason, each)));
+        within.ifPresent(each -> found.bounded.add(new KnownWaits.Wait(row, vm, "not restarted yet: " + reason, each)));
       }
       case Fencing.Finding.Undecided(String reason) -> found.undecided
           .add(new PowerFencing.Undecided(row, vm, reason));
@@ -376,23 +372,6 @@ public final class Failover {
       }
     }
     return left;
-  }
-
-  /** What becomes of VMs that wait for a time that is known, if nothing changes. */
-  private void foretell(ClusterPicture picture, Found found) {
-    Map<String, Placed> places = new HashMap<>();
-    Placement.of(withoutSilent(picture.world()), found.bounded.stream().map(Bounded::vm).toList())
-        .forEach(each -> places.put(each.vm().name(), each));
-    for (Bounded each : found.bounded) {
-      Placed placed = Objects.requireNonNull(places.get(each.vm().name()));
-      // The look that finds it is up to one later.
-      Instant start = Instant.ofEpochMilli(scheduler.wallMillis()).plus(each.within()).plus(LOOK)
-          .truncatedTo(ChronoUnit.SECONDS).plusSeconds(1);
-      found.waits(each.row(), placed.host().isEmpty()
-          ? "%s; as it looks now it has no place then: %s".formatted(each.reason(), placed.reason())
-          : "%s; it is started no later than %s, on host %s, since %s".formatted(each.reason(), start,
-              placed.host().get(), placed.reason()));
-    }
   }
 
   private static boolean isPlaceable(World world, PlacementVm vm, String elsewhereThan) {

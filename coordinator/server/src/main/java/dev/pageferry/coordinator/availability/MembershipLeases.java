@@ -43,8 +43,6 @@ public final class MembershipLeases {
   private final HostInventory inventory;
   private final OwnershipLedger ledger;
   private final Scheduler scheduler;
-  /** On the inventory's clock: from when on a host could have been heard by this process. */
-  private final long sinceNanos;
   /** VMs that are just being given to other hosts. */
   private final Set<VmId> leaving = ConcurrentHashMap.newKeySet();
   /** VMs whose row is being written. */
@@ -63,7 +61,6 @@ public final class MembershipLeases {
     this.inventory = inventory;
     this.ledger = ledger;
     this.scheduler = scheduler;
-    this.sinceNanos = inventory.nanos();
   }
 
   /**
@@ -151,7 +148,7 @@ public final class MembershipLeases {
 
   /** From when this process started, if it has not heard the host. */
   Duration silence(HostId host) {
-    return inventory.silenceOf(host).orElseGet(() -> inventory.silenceSince(sinceNanos));
+    return inventory.silentFor(host);
   }
 
   /**

@@ -117,17 +117,7 @@ public final class HostInventory {
 
   /** Begins to notice when this process did not run for a while; see {@link OwnStalls}. The caller ends the task. */
   public Task noticeStalls(Scheduler scheduler) {
-    tick();
-    return scheduler.start("own-stalls", () -> {
-      try {
-        while (true) {
-          scheduler.sleep(OwnStalls.TICK);
-          tick();
-        }
-      } catch (InterruptedException e) {
-        // The coordinator ends.
-      }
-    });
+    return OwnStalls.notice(scheduler, this::tick);
   }
 
   /** This process runs. */
@@ -223,9 +213,7 @@ public final class HostInventory {
     if (writing.containsKey(id)) {
       return new Plan.Refuse(new Registration.Busy());
     }
-    HostEntry entry = hosts.get(id);
-    return admission.plan(entry, record, ended,
-        entry == null ? Duration.ZERO : silenceSince(entry.silentSinceNanos()));
+    return admission.plan(hosts.get(id), record, ended, silentFor(id));
   }
 
   /** Notes for good that an incarnation which is silent is off: it is never taken in again. An empty reason: an operator said so. */

@@ -1,5 +1,7 @@
 package dev.pageferry.coordinator.inventory;
 
+import dev.pageferry.common.concurrent.Scheduler;
+import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.time.Ticker;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,21 @@ final class OwnStalls {
   OwnStalls(Ticker ticker) {
     this.ticker = ticker;
     this.awakeSinceNanos = ticker.nanos();
+  }
+
+  /** Ticks again and again, until the task is interrupted. */
+  static Task notice(Scheduler scheduler, Runnable tick) {
+    tick.run();
+    return scheduler.start("own-stalls", () -> {
+      try {
+        while (true) {
+          scheduler.sleep(TICK);
+          tick.run();
+        }
+      } catch (InterruptedException e) {
+        // The coordinator ends.
+      }
+    });
   }
 
   /** From the first tick on stalls are noticed. */
