@@ -12,6 +12,7 @@ import dev.pageferry.coordinator.migration.MigrationSupervisor;
 import dev.pageferry.coordinator.ownership.OwnershipLedger;
 import dev.pageferry.coordinator.request.Requests;
 import dev.pageferry.proto.agent.v1.HostAgentGrpc;
+import dev.pageferry.proto.agent.v1.VmStatus;
 import dev.pageferry.proto.cluster.v1.AccessGrpc;
 import dev.pageferry.proto.cluster.v1.AvailabilityGrpc;
 import dev.pageferry.proto.cluster.v1.ClusterGrpc;
@@ -40,6 +41,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /** What the coordinator measures of the cluster. */
 public final class CoordinatorMetrics implements Consumer<Migration> {
@@ -77,8 +79,19 @@ public final class CoordinatorMetrics implements Consumer<Migration> {
     Gauge.builder("ferry.cluster.hosts", inventory, each -> each.list().stream().filter(host -> !host.isUp()).count())
         .tag("state", "down")
         .description("Hosts by state").register(registry);
+    Gauge.builder("ferry.cluster.old.copies", ledger, each -> oldCopies(inventory, each))
+        .description("Copies of VMs that run under epochs that are over").register(registry);
     Gauge.builder("ferry.cluster.vms", ledger, each -> each.list().size()).description("VMs on record")
         .register(registry);
+  }
+
+  /** As last heartbeats had it. */
+  private static long oldCopies(HostInventory inventory, OwnershipLedger ledger) {
+    Map<String, Long> epochs = ledger.list().stream()
+        .collect(Collectors.toMap(each -> each.id().value(), each -> each.record().getEpoch(), Math::max));
+    return inventory.list().stream().filter(HostInventory.Host::isUp).flatMap(each -> each.vms().values().stream())
+        .filter(each -> each.getState() == VmStatus.State.RUNNING)
+        .filter(each -> each.getEpoch() < epochs.getOrDefault(each.getId(), 0L)).count();
   }
 
   /** Adds what is under way: migrations that are followed, and changes that were asked for under an id. */
