@@ -97,7 +97,7 @@ final class Agent implements RunningServer {
   private final IncomingMigrations incoming;
   private final MigrationServer migrationServer;
   private final CoordinatorSession session;
-  private final BoundGuests bound;
+  private final BoundGuests bound = new BoundGuests(guests, Scheduler.SYSTEM, Linux::bootTimeNanos);
   private final TakingOver takingOver;
   private final HostMemory memory;
   private @Nullable SharedStorage sharedStorage;
@@ -134,7 +134,6 @@ final class Agent implements RunningServer {
         MigrationLog::of, failpoints);
     GuestClaims claims = new GuestClaims();
     outgoing = new OutgoingMigrations(departures, claims, metrics);
-    bound = new BoundGuests(guests, Scheduler.SYSTEM, Linux::bootTimeNanos);
     // The session is this host's lease, and needs the ports that only the servers know: so it comes last.
     CompletableFuture<CoordinatorSession> lease = new CompletableFuture<>();
     takingOver = new TakingOver(qemu.left(lock.ended()), guests, claims, line, () -> lease.join().awaitLive());
@@ -153,7 +152,6 @@ final class Agent implements RunningServer {
         line.open(), bound, new ComingGuests(claims, incoming), hostNetwork, Agent::endAtOnce);
     lease.complete(session);
     hostNetwork.permitWhile(session::isAttentive);
-    guests.connectedWhile(bound::mayWork);
     metrics.observe(claims, incoming, line.open(), session::leaseAgeSeconds);
     observability = new ObservabilityServer(config.http(), config.security().ofHttp(credentials), member -> false,
         metrics::scrape,

@@ -27,6 +27,8 @@ final class ChaosMain {
       Event.Kind.VM_TAKEN_OVER, Event.Kind.HOST_RESTARTED, Event.Kind.PLAN_COMPLETED, Event.Kind.PLAN_FAILED,
       Event.Kind.PLAN_CANCELLED);
   private static final Duration BOOTS = Duration.ofSeconds(180);
+  /** What this program ends with: a JVM that fails ends with 1. */
+  private static final int BROKEN = 10;
   private static final int LOOK_MILLIS = 1_000;
   private static final int TEND_MILLIS = 2_000;
 
@@ -56,7 +58,7 @@ final class ChaosMain {
       kept = new ChaosMain(machines, cluster, story).run(Integer.parseInt(arguments[2]), Long.parseLong(arguments[3]),
           linux);
     }
-    System.exit(kept ? 0 : 1);
+    System.exit(kept ? 0 : BROKEN);
   }
 
   private boolean run(int minutes, long seed, List<Path> linux) throws IOException, InterruptedException {
@@ -173,12 +175,14 @@ final class ChaosMain {
       throws IOException, InterruptedException {
     List<String> twins = checker.notAsTheirTwins(story);
     List<Promise> promises = new ArrayList<>();
-    promises.add(Promise.of("no QEMU guest had two copies that ran; epochs never went back", rows.looks(), "looks",
-        Stream.concat(watch.secondCopies().stream(), rows.problems().stream()).toList()));
+    promises.add(Promise.of("epochs never went back", rows.looks(), "looks", rows.problems()));
     promises.add(Promise.of("journals are whole, and hold all that was acknowledged", lowest(watch.records()),
         "records at least in each of %d, read %d times".formatted(vms.journals().size(), watch.looksAtDisks()),
         watch.journalProblems()));
     if (!vms.machines().isEmpty()) {
+      promises
+          .add(Promise.of("no QEMU guest had two copies that ran", watch.looksAtMachines(), "looks at one that runs",
+              watch.secondCopies()));
       promises.add(Promise.of("what a Linux guest showed is on its disk", lowest(watch.shown()), "counts",
           watch.recordProblems()));
     }

@@ -119,6 +119,11 @@ final class Watch implements AutoCloseable {
     });
   }
 
+  /** How often a machine was seen to be executed. */
+  long looksAtMachines() {
+    return copies.values().stream().mapToLong(OneCopyWatch::intervals).sum();
+  }
+
   /** Two QEMUs that executed one VM. */
   List<String> secondCopies() {
     return copies.entrySet().stream().flatMap(each -> each.getValue().seen().stream()

@@ -105,7 +105,7 @@ interface ScenarioAction {
     Task unused = world.process().start("arms", () -> {
       try {
         world.operator().ask(services -> {
-          services.failover().settings().arm(armed);
+          services.failover().arm(armed);
           return true;
         });
       } catch (InterruptedException | RowsFrozenException e) {

@@ -118,8 +118,10 @@ final class SimulatedAgent implements Place<SimulatedAgent> {
     incoming = new IncomingMigrations(machines, disks, states, line, this::awaitLease, this::adopt, this::log,
         failpoints);
     BoundGuests bound = new BoundGuests(guests, host, host::bootNanos);
-    guests.connectedWhile((vm, epoch) -> planted == Planted.MEMBERSHIP_NOT_CHECKED || bound.mayWork(vm, epoch));
     bound.start();
+    if (planted == Planted.MEMBERSHIP_NOT_CHECKED) {
+      guests.connectedWhile((vm, epoch) -> true);
+    }
     session = new CoordinatorSession(new SimulatedRegistry(world.network(), host, world.coordinator()),
         RegisterRequest.newBuilder().setHostId(host.name()).setIncarnation(incarnation).setAddress(address().toString())
             .setMigrationAddress(migrationAddress().toString()).setMemoryBytes(MEMORY_BYTES).setBootId(life.bootId())

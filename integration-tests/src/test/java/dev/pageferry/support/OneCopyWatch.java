@@ -29,6 +29,7 @@ public final class OneCopyWatch implements AutoCloseable {
       Thread.ofPlatform().daemon().name("one-copy-watch").factory());
   private Map<Long, Long> before = Map.of();
   private int intervalsOfTwo;
+  private long intervals;
   private @Nullable String seen;
 
   public OneCopyWatch(String vmId) {
@@ -43,6 +44,7 @@ public final class OneCopyWatch implements AutoCloseable {
           .filter(each -> each.vcpuNanos() > SETUP_NANOS
               && each.vcpuNanos() - before.getOrDefault(each.pid(), each.vcpuNanos()) > EXECUTES_NANOS)
           .toList();
+      intervals += executed.isEmpty() ? 0 : 1;
       intervalsOfTwo = executed.size() > 1 ? intervalsOfTwo + 1 : 0;
       if (intervalsOfTwo > 1 && seen == null) {
         seen = executed.toString();
@@ -53,6 +55,11 @@ public final class OneCopyWatch implements AutoCloseable {
     } catch (IOException | RuntimeException e) {
       seen = "the watch ended: " + e;
     }
+  }
+
+  /** In how many intervals it was executed at all. */
+  public synchronized long intervals() {
+    return intervals;
   }
 
   /** The QEMUs that executed at the same time; empty: there was never more than one. */

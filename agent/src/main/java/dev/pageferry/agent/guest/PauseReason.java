@@ -8,8 +8,8 @@ public enum PauseReason {
   MIGRATION,
   /** Another host was given the VM's disks: it must not run here any more. */
   FENCE,
-  /** It works by the coordinator's leave, and that has run out. */
-  LEASE,
+  /** Its membership lease has run out. */
+  MEMBERSHIP_LEASE,
   /** Registers and page hashes are being taken. */
   DIGEST
 }

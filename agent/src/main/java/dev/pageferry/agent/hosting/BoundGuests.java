@@ -1,5 +1,6 @@
 package dev.pageferry.agent.hosting;
 
+import dev.pageferry.agent.guest.Guest;
 import dev.pageferry.agent.guest.HostedGuests;
 import dev.pageferry.agent.guest.HostedGuests.Hosted;
 import dev.pageferry.agent.guest.PauseReason;
@@ -8,6 +9,7 @@ import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
 import dev.pageferry.common.time.Ticker;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
@@ -21,7 +23,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * VMs without disks that are to be started elsewhere once this host stops. No storage could tell others that this host has no effects
- * on them any more, so they work by the coordinator's leave: its answers to heartbeats renew a lease, counted from before the heartbeat was
+ * on them any more, so they work by a membership lease: the coordinator's answers to heartbeats renew it, counted from before the heartbeat was
  * sent, on a clock that runs through suspend. When it runs out their vCPUs stop, and their network cards are silent, until it is renewed.
  *
  * <p>A VM that is bound stays so until it leaves, its epoch ends or the coordinator frees it by name: once this host has said that it is
@@ -37,13 +39,31 @@ public final class BoundGuests {
   private final HostedGuests guests;
   private final Scheduler scheduler;
   private final Ticker bootClock;
-  private final ConcurrentMap<VmId, Bond> bound = new ConcurrentHashMap<>();
-  /** Whose vCPUs are being stopped or let go. */
-  private final Set<VmId> settling = ConcurrentHashMap.newKeySet();
+  private final ConcurrentMap<VmId, Lease> bound = new ConcurrentHashMap<>();
+  /** Guests whose vCPUs were stopped by this. */
+  private final Set<Guest> stopped = ConcurrentHashMap.newKeySet();
+  /** Guests whose vCPUs are being stopped or let go. */
+  private final Set<Guest> settling = ConcurrentHashMap.newKeySet();
   private @Nullable Task task;
 
+  /**
+   * A VM that is bound.
+   *
+   * @param token by which the coordinator knows what it is bound for
+   */
+  public record Binding(OwnershipEpoch epoch, long token) {
+  }
+
   /** @param endNanos of the lease, on the boot clock */
-  private record Bond(OwnershipEpoch epoch, long endNanos) {
+  private record Lease(Binding binding, long endNanos) {
+  }
+
+  /**
+   * A VM that is bound, as this host tells of it.
+   *
+   * @param hasRunOut whether its lease has run out by now, so that it stands still
+   */
+  public record Told(Binding binding, boolean hasRunOut) {
   }
 
   /** @param bootClock runs on while the machine is suspended */
@@ -53,26 +73,28 @@ public final class BoundGuests {
     this.bootClock = bootClock;
   }
 
-  /** Begins to stop those whose lease runs out. Once. */
+  /** Begins to stop those whose lease runs out, and to keep their cards from working. Once. */
   public void start() {
+    guests.connectedWhile(this::mayWork);
     // Not a virtual thread: storage that hangs holds the carriers of those.
     task = scheduler.startBlocking("bound-guests", this::watch);
   }
 
   /** Whether frames of a VM may go out, and reach it. */
   public boolean mayWork(VmId vm, OwnershipEpoch epoch) {
-    Bond bond = bound.get(vm);
-    return bond == null || !bond.epoch().equals(epoch) || bootClock.nanos() - bond.endNanos() < 0;
+    Lease lease = bound.get(vm);
+    return lease == null || !lease.binding().epoch().equals(epoch) || bootClock.nanos() - lease.endNanos() < 0;
   }
 
-  /** Those that are here and bound, with the epoch under which they are. */
-  public Map<VmId, OwnershipEpoch> bound() {
-    Map<VmId, OwnershipEpoch> here = new HashMap<>();
-    bound.forEach((vm, bond) -> {
-      if (isHere(vm, bond.epoch())) {
-        here.put(vm, bond.epoch());
+  /** Those that are here and bound. */
+  public Map<VmId, Told> bound() {
+    Map<VmId, Told> here = new HashMap<>();
+    bound.forEach((vm, lease) -> {
+      OwnershipEpoch epoch = lease.binding().epoch();
+      if (isHere(vm, epoch)) {
+        here.put(vm, new Told(lease.binding(), !mayWork(vm, epoch)));
       } else {
-        boolean _ = bound.remove(vm, bond);
+        boolean _ = bound.remove(vm, lease);
       }
     });
     return here;
@@ -88,18 +110,18 @@ public final class BoundGuests {
    * @param sentNanos on the boot clock, before that was sent
    * @param binds whose lease is renewed, and theirs alone: of one that is not named the coordinator may think that it is another host's
    */
-  public void told(long sentNanos, Duration lease, Map<VmId, OwnershipEpoch> binds, Collection<VmId> frees) {
-    binds.forEach((vm, epoch) -> {
-      if (isHere(vm, epoch)) {
-        Bond before = bound.put(vm, new Bond(epoch, sentNanos + lease.toNanos()));
-        if (before == null || !before.epoch().equals(epoch)) {
-          log.info("vm={} works by the coordinator's leave from now on", vm);
+  public void told(long sentNanos, Duration lease, Map<VmId, Binding> binds, Collection<VmId> frees) {
+    binds.forEach((vm, binding) -> {
+      if (isHere(vm, binding.epoch())) {
+        Lease before = bound.put(vm, new Lease(binding, sentNanos + lease.toNanos()));
+        if (before == null || !before.binding().equals(binding)) {
+          log.info("vm={} is bound to the membership lease", vm);
         }
       }
     });
     frees.forEach(vm -> {
       if (bound.remove(vm) != null) {
-        log.info("vm={} works without the coordinator's leave again", vm);
+        log.info("vm={} is not bound to the membership lease any more", vm);
       }
     });
   }
@@ -107,45 +129,77 @@ public final class BoundGuests {
   private void watch() {
     try {
       while (true) {
-        guests.list().stream().filter(each -> isStopped(each) != mustStop(each)).forEach(this::settle);
-        scheduler.sleep(bound.isEmpty() ? WHILE_THERE_ARE_NONE : LOOK);
+        try {
+          look();
+        } catch (RuntimeException | Error e) {
+          // Cards are silent all the same; but without this loop nothing that was stopped would go on.
+          log.error("guests that are bound to the membership lease are not looked at just now", e);
+        }
+        scheduler.sleep(bound.isEmpty() && stopped.isEmpty() ? WHILE_THERE_ARE_NONE : LOOK);
       }
     } catch (InterruptedException e) {
       // The agent is shutting down.
     }
   }
 
-  private static boolean isStopped(Hosted guest) {
-    return guest.vm().isPausedFor(PauseReason.LEASE);
+  /** Asks no guest anything: one that waits for its disks would not answer. */
+  private void look() {
+    for (Hosted each : guests.list()) {
+      if (mustStop(each) != stopped.contains(each.vm())) {
+        settle(each);
+      }
+    }
+    stopped.removeIf(each -> !guests.has(each));
   }
 
   private boolean mustStop(Hosted guest) {
-    Bond bond = bound.get(guest.vm().spec().id());
-    return bond != null && bond.epoch().equals(guest.epoch())
-        && bootClock.nanos() + STOPPED_AHEAD.toNanos() - bond.endNanos() >= 0;
+    Lease lease = bound.get(guest.vm().spec().id());
+    return lease != null && lease.binding().epoch().equals(guest.epoch())
+        && bootClock.nanos() + STOPPED_AHEAD.toNanos() - lease.endNanos() >= 0;
   }
 
   /** On a task of its own: one machine that does not answer keeps no other from stopping. */
   private void settle(Hosted guest) {
-    VmId vm = guest.vm().spec().id();
-    if (!settling.add(vm)) {
+    if (!settling.add(guest.vm())) {
       return;
     }
-    Task _ = scheduler.start("lease-of-" + guest.vm().spec().name(), () -> {
-      try {
-        if (mustStop(guest)) {
-          log.warn("vm={} stops: the coordinator has not answered for too long, and may start it elsewhere", vm);
-          guest.vm().pause(PauseReason.LEASE);
-        } else {
-          guest.vm().resume(PauseReason.LEASE);
-          log.info("vm={} goes on: the coordinator answers again", vm);
+    boolean isStarted = false;
+    try {
+      Task _ = scheduler.start("lease-of-" + guest.vm().spec().name(), () -> {
+        try {
+          stopOrLetGo(guest);
+        } finally {
+          settling.remove(guest.vm());
         }
-      } catch (InterruptedException e) {
-        scheduler.current().interrupt();
-      } finally {
-        settling.remove(vm);
+      });
+      isStarted = true;
+    } finally {
+      if (!isStarted) {
+        settling.remove(guest.vm());
       }
-    });
+    }
+  }
+
+  private void stopOrLetGo(Hosted guest) {
+    String name = guest.vm().spec().name();
+    try {
+      if (mustStop(guest)) {
+        // One that does not stop in time runs on, is not heard by anybody, and is asked again.
+        guest.vm().pauseOrRunOn(PauseReason.MEMBERSHIP_LEASE);
+        stopped.add(guest.vm());
+        log.warn(
+            "vm={} stands still: its membership lease runs out, since the coordinator does not answer; it may be started elsewhere",
+            name);
+      } else {
+        guest.vm().resume(PauseReason.MEMBERSHIP_LEASE);
+        stopped.remove(guest.vm());
+        log.info("vm={} goes on: its membership lease is renewed", name);
+      }
+    } catch (IOException e) {
+      log.warn("vm={} does not stop, and is not heard by anybody: {}", name, e.getMessage());
+    } catch (InterruptedException e) {
+      scheduler.current().interrupt();
+    }
   }
 
   public void close() {

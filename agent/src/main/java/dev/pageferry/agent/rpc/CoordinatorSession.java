@@ -79,7 +79,7 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
 
   /**
    * @param dialogues what is in doubt on this host, told by each heartbeat
-   * @param bound those that work by the coordinator's leave
+   * @param bound those that work by the membership lease
    * @param coming VMs that are being received, restored or built here, until they are among the guests
    * @param network is told the other ends of VXLAN tunnels
    * @param bootClock runs on while the machine is suspended
@@ -242,7 +242,8 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
       OptionalDouble _ = Replayable.stepsPerSecondOf(each.vm());
       request.addVms(StatusMessages.status(each));
     });
-    bound.bound().forEach((vm, epoch) -> request.addBoundVms(vmUnder(vm, epoch)));
+    bound.bound().forEach((vm, told) -> request.addBoundVms(VmUnderEpoch.newBuilder().setId(vm.value())
+        .setEpoch(told.binding().epoch().value()).setToken(told.binding().token()).setRunOut(told.hasRunOut())));
     long sent = sends();
     HeartbeatResponse response = registry.heartbeat(request.build());
     if (response.getUnknown()) {
@@ -261,13 +262,10 @@ public final class CoordinatorSession implements ActivationLease, AutoCloseable 
     }
   }
 
-  private static VmUnderEpoch vmUnder(VmId vm, OwnershipEpoch epoch) {
-    return VmUnderEpoch.newBuilder().setId(vm.value()).setEpoch(epoch.value()).build();
-  }
-
   private void renewBound(long sent, HeartbeatResponse response) {
     bound.told(sent, Duration.ofMillis(response.getMembershipMillis()), response.getBindVmsList().stream().collect(
-        Collectors.toMap(each -> new VmId(each.getId()), each -> new OwnershipEpoch(each.getEpoch()), (a, _) -> a)),
+        Collectors.toMap(each -> new VmId(each.getId()),
+            each -> new BoundGuests.Binding(new OwnershipEpoch(each.getEpoch()), each.getToken()), (a, _) -> a)),
         response.getFreeVmsList().stream().map(VmId::new).toList());
   }
 

@@ -10,6 +10,8 @@ import dev.pageferry.agent.guest.builtin.ProgramSpec;
 import dev.pageferry.agent.guest.builtin.VirtualMachine;
 import dev.pageferry.agent.guest.builtin.VmFactory;
 import dev.pageferry.agent.guest.builtin.VmSpec;
+import dev.pageferry.agent.hosting.BoundGuests.Binding;
+import dev.pageferry.agent.hosting.BoundGuests.Told;
 import dev.pageferry.agent.memory.HostMemory;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.identity.OwnershipEpoch;
@@ -25,11 +27,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** VMs that work by the coordinator's leave, on a clock that the test moves. */
+/** VMs that are bound to the membership lease, on a clock that the test moves. */
 @Timeout(60)
 final class BoundGuestsTest {
   private static final Duration LEASE = Duration.ofSeconds(10);
   private static final OwnershipEpoch EPOCH = new OwnershipEpoch(3);
+  private static final Binding BINDING = new Binding(EPOCH, 7);
   private static final VmId WEB = new VmId("web");
 
   private static final long MEMORY = 1 << 20;
@@ -57,10 +60,10 @@ final class BoundGuestsTest {
   }
 
   private void bind() {
-    told(nanos.get(), Map.of(WEB, EPOCH), List.of());
+    told(nanos.get(), Map.of(WEB, BINDING), List.of());
   }
 
-  private void told(long sent, Map<VmId, OwnershipEpoch> binds, List<VmId> frees) {
+  private void told(long sent, Map<VmId, Binding> binds, List<VmId> frees) {
     bound.told(sent, LEASE, binds, frees);
   }
 
@@ -69,13 +72,13 @@ final class BoundGuestsTest {
   }
 
   private boolean isStopped() {
-    return vm.isPausedFor(PauseReason.LEASE);
+    return vm.isPausedFor(PauseReason.MEMBERSHIP_LEASE);
   }
 
   @Test
   void aBoundVmStopsWhenItsLeaseRunsOutAndGoesOnWhenItIsRenewed() {
     bind();
-    assertThat(bound.bound()).isEqualTo(Map.of(WEB, EPOCH));
+    assertThat(bound.bound()).isEqualTo(Map.of(WEB, new Told(BINDING, false)));
     pass(LEASE.minusMillis(501));
     assertThat(bound.mayWork(WEB, EPOCH)).isTrue();
     pass(Duration.ofMillis(2));
@@ -83,6 +86,7 @@ final class BoundGuestsTest {
     assertThat(bound.mayWork(WEB, EPOCH)).isTrue();
     pass(Duration.ofMillis(499));
     assertThat(bound.mayWork(WEB, EPOCH)).as("its cards stop in time").isFalse();
+    assertThat(bound.bound()).as("it says so").isEqualTo(Map.of(WEB, new Told(BINDING, true)));
     bind();
     Awaitility.await().until(() -> !isStopped());
     assertThat(bound.mayWork(WEB, EPOCH)).isTrue();
@@ -94,7 +98,7 @@ final class BoundGuestsTest {
     long asked = nanos.get();
     // Frozen for an hour before the answer was read.
     pass(Duration.ofHours(1));
-    told(asked, Map.of(WEB, EPOCH), List.of());
+    told(asked, Map.of(WEB, BINDING), List.of());
     assertThat(bound.mayWork(WEB, EPOCH)).isFalse();
     Awaitility.await().until(this::isStopped);
   }
@@ -125,7 +129,7 @@ final class BoundGuestsTest {
 
   @Test
   void aCopyUnderAnotherEpochIsAnotherMatter() {
-    told(nanos.get(), Map.of(WEB, new OwnershipEpoch(2)), List.of());
+    told(nanos.get(), Map.of(WEB, new Binding(new OwnershipEpoch(2), 7)), List.of());
     assertThat(bound.bound()).isEmpty();
     bind();
     assertThat(bound.mayWork(WEB, new OwnershipEpoch(4))).isTrue();

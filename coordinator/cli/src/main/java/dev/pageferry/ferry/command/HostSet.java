@@ -21,16 +21,19 @@ import picocli.CommandLine.Parameters;
 
 /** {@code ferry host set}. */
 @Command(name = "set", sortOptions = false,
-    description = "Says by what a host is switched off when it is silent and nothing else shows that it has ended.",
+    description = "Sets the fence agents that switch a silent host off when nothing else shows that it has stopped.",
     footer = {"",
-        "Fence agents are the programs of Linux clusters (packages fence-agents); the coordinator runs them on its own machine. Options",
-        "belong to the --fence-agent before them: give it once more for each further power supply, since all of them have to say that the",
-        "host is off. What is given takes the place of all that there was. Each is asked for its status first (exit code 4: one did not say).",
+        "Fence agents are the programs of Linux clusters (packages fence-agents); the coordinator runs",
+        "them on its own machine. Options belong to the --fence-agent before them: give it once more for",
+        "each further power supply, since all of them have to say that the host is off. What is given",
+        "takes the place of all that there was. Each is asked for its status first: one that does not",
+        "tell it, or says that a host is off that is UP, is refused (exit code 4).",
         "",
         "  ferry host set host-a --fence-agent fence_ipmilan --fence-option ip=10.0.9.1 --fence-option username=fence \\",
         "      --fence-option lanplus=1 --fence-option-file password=/etc/pageferry/fence-host-a",
         "",
-        "Only --fence-option-file takes secrets: the file is on the coordinator's machine, of the coordinator's user, with mode 600."})
+        "Only --fence-option-file takes secrets: the file is on the coordinator's machine, of the",
+        "coordinator's user, with mode 600."})
 public final class HostSet implements Callable<Integer> {
   private final Session.Opener ferry;
 
@@ -40,10 +43,10 @@ public final class HostSet implements Callable<Integer> {
   @ArgGroup(exclusive = false, multiplicity = "0..*")
   private @Nullable List<Device> devices;
 
-  @Option(names = "--no-fence", description = "It is switched off by nothing any more.")
+  @Option(names = "--no-fence", description = "Removes the fence agents of the host.")
   private boolean noFence;
 
-  @Option(names = "--no-check", description = "Does not ask for the status first.")
+  @Option(names = "--no-check", description = "Takes the devices without asking them for their status.")
   private boolean noCheck;
 
   /** What belongs to one device. */
@@ -90,8 +93,9 @@ public final class HostSet implements Callable<Integer> {
   public Integer call() {
     List<Device> given = Objects.requireNonNullElse(devices, List.of());
     if (given.isEmpty() != noFence || noFence && noCheck) {
-      throw new Failure(ExitCode.USAGE,
-          "give --fence-agent, with --no-check if you like, or --no-fence; see 'ferry host set --help'");
+      throw new Failure(ExitCode.USAGE, noFence
+          ? "--no-fence takes no --fence-agent and no --no-check; see 'ferry host set --help'"
+          : "--fence-agent or --no-fence is missing; see 'ferry host set --help'");
     }
     SetFencingRequest request = SetFencingRequest.newBuilder().setHost(host)
         .addAllDevices(given.stream().map(Device::message).toList()).setUnchecked(noCheck).build();

@@ -23,7 +23,7 @@ public final class FenceText {
             Output.oneLine(fencing.getStatuses(i).getText())));
       }
     }
-    return details.text() + (fencing.getDevicesCount() == 0 ? "it is switched off by nothing\n" : "");
+    return details.text() + (fencing.getDevicesCount() == 0 ? "no fence agents\n" : "");
   }
 
   /** Adds what is known of a host's. */

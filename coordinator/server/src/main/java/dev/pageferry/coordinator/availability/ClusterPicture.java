@@ -126,7 +126,8 @@ final class ClusterPicture {
     if (host.isUp()) {
       return inventory.plans().drain(host.id()).isPresent()
           ? "it is drained, and takes no VMs"
-          : inventory.stops().quarantinedUntil(host.id()).map(until -> quarantined(host, until)).orElse("");
+          : inventory.stops().quarantinedUntil(host.id()).filter(_ -> !isEverybodyQuarantined(inventory))
+              .map(until -> quarantined(host, until)).orElse("");
     }
     return host.isConfirmedDead() ? "it is off: " + host.deathEvidence() : "it is DOWN: no heartbeat";
   }
@@ -134,5 +135,11 @@ final class ClusterPicture {
   private static String quarantined(Host host, Instant until) {
     return "it stopped %d times within an hour, and is quarantined until %s; 'ferry host activate %s' ends that"
         .formatted(HostStops.MOST, until.truncatedTo(ChronoUnit.SECONDS), host.id());
+  }
+
+  /** As after a power supply that failed again and again: then it was none of the hosts. */
+  private static boolean isEverybodyQuarantined(HostInventory inventory) {
+    return inventory.list().stream().filter(Host::isUp)
+        .allMatch(each -> inventory.stops().quarantinedUntil(each.id()).isPresent());
   }
 }

@@ -106,7 +106,7 @@ public final class Failover {
     this.powerFencing = new PowerFencing(inventory, fences);
     this.scheduler = scheduler;
     this.heard = (host, incarnation) -> Fencing.isHeard(inventory, host, incarnation);
-    this.leases = new MembershipLeases(inventory, ledger, scheduler);
+    this.leases = new MembershipLeases(inventory, ledger, settings, scheduler);
     this.restarts = new Restarts(ledger, machines, heard, leases, scheduler);
   }
 
@@ -114,7 +114,15 @@ public final class Failover {
     return settings;
   }
 
-  /** Which hosts are to be given with each answer. */
+  /** Has VMs restarted by themselves, or not. A second time changes nothing. */
+  public void arm(boolean armed) {
+    settings.arm(armed);
+    if (!armed) {
+      leases.unbindAll();
+    }
+  }
+
+  /** Given to hosts with the answers to their heartbeats. */
   public MembershipLeases leases() {
     return leases;
   }
@@ -187,8 +195,7 @@ public final class Failover {
       }
     }
     for (PowerFencing.Undecided each : found.undecided) {
-      found.waits(each.row(),
-          "not restarted yet: " + powerFencing.judge(each, withoutSilent(picture.world()), held));
+      found.waits(each.row(), "not restarted yet: " + judge(each, picture, held));
     }
     if (held.isPresent()) {
       found.due.forEach(each -> found.waits(each.row(), held.get()));
@@ -201,6 +208,16 @@ public final class Failover {
     machines.outlooks().replaceAll(found.outlooks);
     waiting = List.copyOf(found.waiting.values());
     isCalm = found.waiting.isEmpty() && restarts.isIdle();
+  }
+
+  private String judge(PowerFencing.Undecided vm, ClusterPicture picture, Optional<String> held) {
+    try {
+      return powerFencing.judge(vm, withoutSilent(picture.world()), held.or(() -> restarts.obstacle(vm.row())));
+    } catch (RuntimeException e) {
+      // The others are judged all the same.
+      log.error("vm={} whether its host is to be switched off is not judged", vm.vm().name(), e);
+      return "it could not be judged whether its host is to be switched off: " + e.getMessage();
+    }
   }
 
   /** Whether it is for this to have the VM run; what was noted of one that it is not, or that runs, goes. */

@@ -123,11 +123,16 @@ final class Fencing {
   private Optional<Host> toLookAt(VmRecord record) {
     Incarnation incarnation = new Incarnation(record.getOwnerIncarnation());
     return host(record).filter(host -> !isHeard(inventory, host.id(), incarnation) && !host.isConfirmedDead()
-        && hasDisksOn(host, record));
+        && (hasDisksOn(host, record) || isMachineWithKeeper(host, record)));
   }
 
   private Optional<Host> host(VmRecord record) {
     return hosts.stream().filter(each -> each.id().value().equals(record.getOwnerHost())).findFirst();
+  }
+
+  /** Its keeper has a lock on the storage of its host, whether or not the machine has a disk there. */
+  private static boolean isMachineWithKeeper(Host host, VmRecord record) {
+    return record.getSpec().hasQemu() && !host.record().getStorageId().isEmpty();
   }
 
   /** Rows of before do not say where disks are: on what the host has. */
@@ -207,12 +212,20 @@ final class Fencing {
 
   private Finding ofSilent(Host host, Row row) {
     VmRecord record = row.record();
+    StorageLooks.Sign seen = signs.get(Owner.of(record));
+    if (seen != null && record.getSpec().hasQemu() && seen.kept().contains(row.id().value())) {
+      // It has no effects without its agent: it could be started elsewhere, and loses its memory then.
+      return new Finding.NotYet(
+          "host %s is silent; the VM's machine is kept there for the next agent, as long as --keep-guests says"
+              .formatted(host.id()));
+    }
     if (MembershipLeases.isBound(record)) {
       String since = "host %s is silent for %d s".formatted(host.id(), leases.silence(host.id()).toSeconds());
       return leases.isOver(host.id(), host.incarnation())
-          ? new Finding.Gone(since + "; the lease that the VM worked by there has run out")
-          : new Finding.NotYet("%s; the lease that the VM works by there has run out after %d s".formatted(since,
-              MembershipLeases.WAITED_OUT.toSeconds()),
+          ? new Finding.Gone(since + "; the membership lease that the VM worked by there has run out")
+          : new Finding.NotYet(
+              "%s; the membership lease that the VM works by there runs out after %d s".formatted(since,
+                  MembershipLeases.WAITED_OUT.toSeconds()),
               Optional.of(MembershipLeases.WAITED_OUT.minus(leases.silence(host.id()))));
     }
     if (!hasDisksOn(host, record)) {
@@ -222,7 +235,7 @@ final class Fencing {
     }
     StorageLooks.Sign sign = signs.get(Owner.of(record));
     if (sign == null) {
-      return new Finding.Undecided("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
+      return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
     String reason = "host %s is silent; %s".formatted(host.id(), sign.reason());
     if (sign.verdict() == Verdict.GONE && record.getSpec().getQemu().getArgumentsCount() > 0) {
@@ -230,11 +243,6 @@ final class Fencing {
       return new Finding.Undecided(
           "%s; it has options by --qemu-arg, and may have effects without its agent; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(reason, host.id()));
-    }
-    if (sign.verdict() == Verdict.GONE && sign.kept().contains(row.id().value())) {
-      // It has no effects without its agent: it could be started elsewhere, and loses its memory then.
-      return new Finding.NotYet(
-          "%s; its machine is kept there for the next agent, as long as --keep-guests says".formatted(reason));
     }
     return switch (sign.verdict()) {
       case GONE -> new Finding.Gone(reason);

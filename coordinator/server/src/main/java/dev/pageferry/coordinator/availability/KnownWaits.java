@@ -40,7 +40,7 @@ final class KnownWaits {
       Placed placed = Objects.requireNonNull(places.get(each.vm().name()));
       Instant start = now.plus(each.within()).plus(look).truncatedTo(ChronoUnit.SECONDS).plusSeconds(1);
       told.accept(each.row(), placed.host().isEmpty()
-          ? "%s; as it looks now it has no place then: %s".formatted(each.reason(), placed.reason())
+          ? "%s; then, as far as is known now, %s".formatted(each.reason(), placed.reason())
           : "%s; it is started no later than %s, on host %s, since %s".formatted(each.reason(), start,
               placed.host().get(), placed.reason()));
     }

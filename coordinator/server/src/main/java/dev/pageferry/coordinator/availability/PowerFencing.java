@@ -68,6 +68,8 @@ final class PowerFencing {
     List<Host> known = inventory.list().stream().filter(each -> !each.isConfirmedDead()).toList();
     long hearing = known.stream().filter(each -> Fencing.isHeard(inventory, each.id(), each.incarnation())).count();
     long together = known.stream().filter(each -> !Fencing.isHeard(inventory, each.id(), each.incarnation()))
+        // One that this process never heard has been silent for who knows how long.
+        .filter(each -> inventory.silenceOf(each.id()).isPresent())
         .filter(each -> inventory.silentFor(each.id()).minus(silence).abs().compareTo(TOGETHER) <= 0).count();
     if (together > hearing) {
       return Optional.of(

@@ -85,10 +85,11 @@ final class Restarts {
 
   /** From when on a VM is started again whose hosts stopped one after the other, milliseconds since 1970-01-01 UTC; empty: now. */
   private Optional<Long> turn(VmRecord record) {
-    long hourAgo = scheduler.wallMillis() - Duration.ofHours(1).toMillis();
+    long now = scheduler.wallMillis();
+    long hourAgo = now - Duration.ofHours(1).toMillis();
     // Of those before the one that it waits for.
     List<Long> before = record.getRestartsAtMillisList().stream()
-        .filter(each -> each > hourAgo && each != record.getRestart().getSinceMillis()).toList();
+        .filter(each -> each > hourAgo && each <= now && each != record.getRestart().getSinceMillis()).toList();
     return before.size() < MOST_IN_AN_HOUR
         ? Optional.empty()
         : Optional.of(before.get(before.size() - MOST_IN_AN_HOUR) + Duration.ofHours(1).toMillis());
@@ -145,7 +146,7 @@ final class Restarts {
       machines.restart(row, onHost, heard);
       return;
     }
-    try (MembershipLeases.Leaving _ = leases.leaves(row.id())) {
+    try (MembershipLeases.Withheld _ = leases.withholdRenewal(row.id())) {
       // As the row changes: it may have been heard since it was judged, and have its lease again, and be silent again.
       machines.restart(row, onHost, (host, incarnation) -> !leases.isOver(host, incarnation));
     }

@@ -82,7 +82,7 @@ public final class EventObserver {
     return Event.newBuilder().setHost(news.host()).setKind(switch (news.state()) {
       case RUNNING -> Kind.HOST_FENCE_BEGUN;
       case SWITCHED_OFF -> Kind.HOST_FENCED;
-      default -> Kind.HOST_FENCE_FAILED;
+      case FAILED, HEARD_AGAIN, STATE_UNSPECIFIED, UNRECOGNIZED -> Kind.HOST_FENCE_FAILED;
     }).setText(news.state() == FenceAttempt.State.SWITCHED_OFF
         ? news.text()
         : "host %s: %s".formatted(news.host(), news.text()));

@@ -3,6 +3,7 @@ package dev.pageferry.coordinator.fencing;
 import dev.pageferry.coordinator.request.RequestException;
 import dev.pageferry.coordinator.request.RequestException.Kind;
 import dev.pageferry.proto.cluster.v1.FenceDevice;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -20,6 +21,13 @@ final class FenceOptions {
   /** Fence agents run what these name, or write to it: an operator is not the user of this program. */
   private static final List<String> PROGRAMS = List.of("_script", "_path", "ssh_options", "debug", "debug_file",
       "logfile");
+  /** With these an agent says what is not so, or says too much. */
+  private static final Set<String> MISLEADING = Set.of("missing_as_off", "verbose", "verbose_level", "quiet");
+  /** What they say is no word of power: they shut a host out of storage or of a network, do nothing, or wait for a dump. */
+  private static final Set<String> NOT_OF_POWER = Set.of("fence_scsi", "fence_mpath", "fence_brocade",
+      "fence_cisco_mds",
+      "fence_ifmib", "fence_sanbox2", "fence_dummy", "fence_kdump");
+  private static final int MAX_BYTES = 16 << 10;
   private static final List<String> SECRETS = List.of("passw", "passphrase", "pwd", "secret", "token", "api_key",
       "apikey", "community", "hexadecimal_kg");
 
@@ -34,6 +42,13 @@ final class FenceOptions {
     for (FenceDevice each : devices) {
       if (!each.getAgent().matches(AGENT)) {
         throw invalid("'%s' is not the name of a fence agent, such as fence_ipmilan", printable(each.getAgent()));
+      }
+      if (NOT_OF_POWER.contains(each.getAgent())) {
+        throw invalid("%s does not switch the power of a host, and what it says is no proof that a host is off",
+            each.getAgent());
+      }
+      if (bytes(each) > MAX_BYTES) {
+        throw invalid("the options of a fence device have at most %d bytes, not %d", MAX_BYTES, bytes(each));
       }
       if (each.getOptionsCount() + each.getOptionFilesCount() > MAX_OPTIONS) {
         throw invalid("a fence device has at most %d options", MAX_OPTIONS);
@@ -80,10 +95,19 @@ final class FenceOptions {
     if (OURS.contains(plain)) {
       throw invalid("option %s is given to fence agents by the coordinator itself; leave it out", name);
     }
+    if (MISLEADING.contains(plain)) {
+      throw invalid("option %s has an agent say what is not so, or too much; it is not taken", name);
+    }
     if (PROGRAMS.stream().anyMatch(each -> each.startsWith("_") ? plain.endsWith(each) : plain.equals(each))) {
       throw invalid("option %s names what a fence agent runs or writes on the coordinator's machine; it is not taken",
           name);
     }
+  }
+
+  /** So that the pipe takes them all, with the secrets, also from one that does not read. */
+  private static int bytes(FenceDevice device) {
+    return device.getOptionsMap().entrySet().stream()
+        .mapToInt(each -> (each.getKey() + each.getValue()).getBytes(StandardCharsets.UTF_8).length).sum();
   }
 
   private static boolean isSecret(String name) {

@@ -4,6 +4,7 @@ import com.google.protobuf.Timestamp;
 import dev.pageferry.common.concurrent.Scheduler;
 import dev.pageferry.common.concurrent.Task;
 import dev.pageferry.common.identity.HostId;
+import dev.pageferry.common.time.Deadline;
 import dev.pageferry.coordinator.inventory.HostInventory;
 import dev.pageferry.coordinator.inventory.HostInventory.Host;
 import dev.pageferry.coordinator.request.RequestException;
@@ -36,7 +37,7 @@ import org.slf4j.LoggerFactory;
  * what it was asked for and then said that it is off. Any thread may call; nothing is run by the calling one but tests of devices.
  */
 public final class Fences {
-  /** A host that has been silent for a shorter time is not switched off: whatever storage shows of it is known by then (2 s and 11 s). */
+  /** A host that has been silent for a shorter time is not switched off: whatever storage shows of it is known by then (1.5 s and 11 s). */
   public static final Duration SILENCE = Duration.ofSeconds(15);
 
   private static final Logger log = LoggerFactory.getLogger(Fences.class);
@@ -111,13 +112,23 @@ public final class Fences {
     FenceOptions.check(wished);
     List<FenceStatus> statuses = unchecked ? List.of() : statuses(wished);
     for (int i = 0; i < statuses.size(); i++) {
+      String said = statuses.get(i).getText();
       if (statuses.get(i).getState() == FenceStatus.State.FAILED) {
         throw new RequestException(Kind.REFUSED,
             "device %d of host %s does not tell its status: %s; nothing was changed (--no-check takes it all the same)",
-            i + 1, host.id(), statuses.get(i).getText());
+            i + 1, host.id(), said);
+      }
+      if (statuses.get(i).getState() == FenceStatus.State.OFF && host.isUp()) {
+        // It would later be believed of a host that runs.
+        throw new RequestException(Kind.REFUSED,
+            "device %d of host %s: %s, but the host is UP; is it the right plug, or address? Nothing was changed",
+            i + 1,
+            host.id(), said);
       }
     }
-    devices.set(host.id(), wished);
+    // The devices may have taken a while to answer.
+    Host still = RequestedHost.find(inventory, name);
+    devices.set(still.id(), wished);
     log.warn("audit: host={} is switched off by {} from now on", host.id(),
         wished.isEmpty() ? "nothing" : named(wished));
     return statuses;
@@ -197,6 +208,7 @@ public final class Fences {
   private void carryOut(Host host, Attempt attempt) {
     State state = State.FAILED;
     String text = "it was not carried out";
+    long begunNanos = scheduler.nanos();
     try {
       if (!inventory.isCurrent(host.id(), host.incarnation())
           || inventory.silentFor(host.id()).compareTo(SILENCE) < 0) {
@@ -207,6 +219,10 @@ public final class Fences {
       Optional<String> failure = switchOff(attempt.devices());
       if (failure.isPresent()) {
         text = failure.get();
+      } else if (inventory.silentFor(host.id()).toNanos() < scheduler.nanos() - begunNanos) {
+        state = State.HEARD_AGAIN;
+        text = "%s switched something off, and host %s was heard meanwhile: it is not taken for dead".formatted(
+            named(attempt.devices()), host.id());
       } else {
         String evidence = "%s switched host %s off and %s off".formatted(named(attempt.devices()), host.id(),
             attempt.devices().size() == 1 ? "its status says" : "all of them say that it is");
@@ -228,7 +244,7 @@ public final class Fences {
       text = "the coordinator ends";
     } catch (RuntimeException | Error e) {
       log.error("host={} is not switched off", host.id(), e);
-      text = "%s".formatted(e.getMessage());
+      text = e.toString();
     } finally {
       end(host, attempt, state, text);
     }
@@ -288,7 +304,7 @@ public final class Fences {
     return counts.getOrDefault(state, 0L);
   }
 
-  /** What has come of switching the host off, since this process started. */
+  /** What has come of switching this incarnation of the host off, or the one before it, since this process started. */
   public Optional<FenceAttempt> last(HostId host) {
     Attempt attempt;
     synchronized (this) {
@@ -338,8 +354,9 @@ public final class Fences {
         tasks
             .add(scheduler.startBlocking("%s-%d".formatted(name, i + 1), () -> ended.put(number, ended(device, work))));
       }
+      Deadline end = Deadline.after(PATIENCE, scheduler);
       for (Task each : tasks) {
-        boolean _ = each.join(PATIENCE);
+        boolean _ = each.join(Duration.ofNanos(end.remainingNanos()));
       }
     } finally {
       // Who did not end in time, or if this one is to end.

@@ -24,7 +24,8 @@ public final class HostConnections {
 
   /** A host is heard by a connection; if that has ended since, what was heard is from before. */
   public void heard(HostId host, Connection connection) {
-    latest.put(host, connection);
+    // One call may overtake another: a connection that lives is not given up for one that has ended.
+    latest.merge(host, connection, (before, next) -> next.ended && !before.ended ? before : next);
   }
 
   /** Whether the host was heard last by a connection that has ended. */

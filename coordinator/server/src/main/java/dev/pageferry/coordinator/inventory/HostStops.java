@@ -48,7 +48,9 @@ public final class HostStops {
 
   private static List<HostStop> recent(HostStopsRecord record, long wallMillis) {
     List<HostStop> recent = record.getStopsList().stream()
-        .filter(each -> wallMillis - each.getAtMillis() < WINDOW.toMillis()).toList();
+        .filter(each -> wallMillis - each.getAtMillis() < WINDOW.toMillis())
+        // What is to come was noted by a clock that was wrong.
+        .filter(each -> each.getAtMillis() <= wallMillis).toList();
     return recent.subList(Math.max(0, recent.size() - MOST), recent.size());
   }
 
@@ -61,7 +63,8 @@ public final class HostStops {
   /** Ends what is over by now. */
   public void expire(long wallMillis) {
     hosts.forEach((key, record) -> {
-      boolean isOver = record.getQuarantinedUntilMillis() <= wallMillis;
+      boolean isOver = record.getQuarantinedUntilMillis() <= wallMillis
+          || record.getQuarantinedUntilMillis() > wallMillis + QUARANTINE.toMillis();
       if (isOver && recent(record, wallMillis).isEmpty()) {
         forget(key);
       } else if (isOver && record.getQuarantinedUntilMillis() != 0) {

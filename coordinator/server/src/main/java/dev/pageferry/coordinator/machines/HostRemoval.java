@@ -49,6 +49,8 @@ public final class HostRemoval {
       admissions.admit(id);
       throw new RequestException(Kind.REFUSED, "host %s came back just now; end its agent first", id);
     }
+    // Another machine of that name has no history.
+    inventory.stops().forgive(id);
     admissions.delete(id, host.map(HostRemoval::incarnations).orElse(List.of()));
   }
 

@@ -118,7 +118,7 @@ public final class Membership {
    * @param networkVersion of the directory that it has; 0: none
    */
   public record Beat(HostId host, Incarnation incarnation, long memoryFreeBytes, List<VmStatus> vms,
-      List<InDoubt> doubts, Set<VmId> coming, Map<VmId, OwnershipEpoch> bound, long networkVersion) {
+      List<InDoubt> doubts, Set<VmId> coming, Map<VmId, MembershipLeases.Said> bound, long networkVersion) {
   }
 
   /** A copy of a VM that is of no use any more. */
@@ -129,6 +129,7 @@ public final class Membership {
    * What it is told.
    *
    * @param network where it is to know another one
+   * @param lease of its VMs that have no disks
    */
   public record Heard(List<Stale> stale, Optional<NetworkDirectory> network, MembershipLeases.Answer lease) {
   }
@@ -143,7 +144,8 @@ public final class Membership {
     history.hostHeard();
     Set<VmId> has = new LinkedHashSet<>(beat.bound().keySet());
     beat.vms().forEach(each -> has.add(new VmId(each.getId())));
-    MembershipLeases.Answer lease = leases.heard(host, beat.incarnation(), has, beat.bound());
+    MembershipLeases.Answer lease = leases.heard(host, beat.incarnation(), has, beat.bound(),
+        history.isInTrouble());
     Optional<NetworkDirectory> directory = network.news(host, beat.networkVersion());
     List<Stale> stale = new ArrayList<>();
     for (VmStatus each : beat.vms()) {
@@ -152,8 +154,6 @@ public final class Membership {
     if (history.isInTrouble()) {
       // Be it for what another host has seen, or for what this one said last: these records may not judge anything.
       stale.clear();
-      // Nobody is restarted meanwhile: what is bound stays so, and works.
-      lease = new MembershipLeases.Answer(beat.bound(), List.of());
     }
     repairs.heartbeatCame(host);
     return Optional.of(new Heard(stale, directory, lease));

@@ -42,10 +42,14 @@ public final class RowNotes {
   /** Notes what an operator wishes for a VM when its host stops. */
   public Row wish(VmId id, UnaryOperator<Availability> change) throws ConflictException {
     return rewrite(id, record -> {
-      VmRecord.Builder next = record.toBuilder().setAvailability(change.apply(record.getAvailability()));
-      // Once its host hears of that it keeps to the bond no more; a wish that comes back finds it anew.
-      return next.getAvailability().getHa() == Availability.Ha.ON ? next.build() : next.clearBond().build();
+      VmRecord next = record.toBuilder().setAvailability(change.apply(record.getAvailability())).build();
+      // What its host says of the wish before is of no use any more, in this very write.
+      return next.getAvailability().getHa() == record.getAvailability().getHa() ? next : unbound(next);
     });
+  }
+
+  private static VmRecord unbound(VmRecord record) {
+    return record.toBuilder().clearBond().setBondToken(record.getBondToken() + 1).build();
   }
 
   /** Notes that a VM is to run again by itself, or how far that has come. */
@@ -80,6 +84,11 @@ public final class RowNotes {
     VmRecord.Builder next = asRead.record().toBuilder().clearBond();
     bond.ifPresent(next::setBond);
     return replace(asRead, next.build());
+  }
+
+  /** As {@link #bond} with none, whatever has changed since the row was read; what a host says that has not heard of this is of no use. */
+  public Row unbind(VmId id) throws ConflictException {
+    return rewrite(id, RowNotes::unbound);
   }
 
   private Row replace(Row asRead, VmRecord next) throws ConflictException {

@@ -48,7 +48,7 @@ final class AvailabilityService extends AvailabilityGrpc.AvailabilityImplBase {
   @Override
   public void armHa(ArmHaRequest request, StreamObserver<HaStatus> observer) {
     CoordinatorReplies.answer(observer, () -> {
-      failover.settings().arm(request.getArmed());
+      failover.arm(request.getArmed());
       return status();
     });
   }

@@ -144,8 +144,13 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
         request.getInDoubtList().stream().map(RegistryService::doubt).toList(),
         request.getComingVmsList().stream().map(VmId::new).collect(Collectors.toSet()),
         request.getBoundVmsList().stream().collect(
-            Collectors.toMap(each -> new VmId(each.getId()), each -> new OwnershipEpoch(each.getEpoch()), (a, b) -> b)),
+            Collectors.toMap(each -> new VmId(each.getId()), RegistryService::said, (a, b) -> b)),
         request.getNetworkVersion());
+  }
+
+  private static MembershipLeases.Said said(VmUnderEpoch told) {
+    return new MembershipLeases.Said(
+        new MembershipLeases.Binding(new OwnershipEpoch(told.getEpoch()), told.getToken()), told.getRunOut());
   }
 
   private static InDoubt doubt(VmInDoubt told) {
@@ -156,8 +161,8 @@ public final class RegistryService extends HostRegistryGrpc.HostRegistryImplBase
   private HeartbeatResponse answer(Heard heard) {
     HeartbeatResponse.Builder response = HeartbeatResponse.newBuilder().setLeaseMillis(lease.toMillis());
     heard.network().ifPresent(response::setNetwork);
-    heard.lease().binds().forEach((vm, epoch) -> response
-        .addBindVms(VmUnderEpoch.newBuilder().setId(vm.value()).setEpoch(epoch.value())));
+    heard.lease().binds().forEach((vm, binding) -> response.addBindVms(VmUnderEpoch.newBuilder().setId(vm.value())
+        .setEpoch(binding.epoch().value()).setToken(binding.token())));
     heard.lease().frees().forEach(each -> response.addFreeVms(each.value()));
     response.setMembershipMillis(MembershipLeases.LEASE.toMillis());
     heard.stale().forEach(each -> response.addStaleVms(StaleVm.newBuilder().setId(each.vm().value())

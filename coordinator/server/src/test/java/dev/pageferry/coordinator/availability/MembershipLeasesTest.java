@@ -8,9 +8,13 @@ import dev.pageferry.common.identity.HostId;
 import dev.pageferry.common.identity.Incarnation;
 import dev.pageferry.common.identity.OwnershipEpoch;
 import dev.pageferry.common.identity.VmId;
+import dev.pageferry.coordinator.availability.MembershipLeases.Binding;
+import dev.pageferry.coordinator.availability.MembershipLeases.Said;
 import dev.pageferry.coordinator.fakes.SiteFixture;
 import dev.pageferry.coordinator.fakes.StorageSigns;
 import dev.pageferry.coordinator.inventory.HostStops;
+import dev.pageferry.coordinator.ownership.OwnershipLedger.Row;
+import dev.pageferry.proto.agent.v1.QemuMachine;
 import dev.pageferry.proto.cluster.v1.Ha;
 import dev.pageferry.proto.cluster.v1.SetVmRequest;
 import dev.pageferry.proto.records.v1.Restart;
@@ -47,19 +51,23 @@ class MembershipLeasesTest extends SiteFixture {
     var _ = site.machines().set(SetVmRequest.newBuilder().setName("web").setHa(ha).build());
   }
 
-  private MembershipLeases.Answer heard(Map<VmId, OwnershipEpoch> bound) {
+  private MembershipLeases.Answer heard(Map<VmId, Said> said) {
     site.heartbeat("a");
-    return leases.heard(HOST, site.incarnation("a"), Set.of(vm), bound);
+    return leases.heard(HOST, site.incarnation("a"), Set.of(vm), said, false);
+  }
+
+  private Binding wished() {
+    return new Binding(FIRST, site.row("web").getBondToken());
   }
 
   private MembershipLeases.Answer heardBound() {
-    return heard(Map.of(vm, FIRST));
+    return heard(Map.of(vm, new Said(wished(), false)));
   }
 
   /** As its second heartbeat has it. */
   private void bind() {
-    assertThat(heard(Map.of()).binds()).isEqualTo(Map.of(vm, FIRST));
-    assertThat(heardBound().binds()).isEqualTo(Map.of(vm, FIRST));
+    assertThat(heard(Map.of()).binds()).isEqualTo(Map.of(vm, wished()));
+    assertThat(heardBound().binds()).isEqualTo(Map.of(vm, wished()));
     await().until(() -> MembershipLeases.isBound(site.row("web")));
   }
 
@@ -82,7 +90,7 @@ class MembershipLeasesTest extends SiteFixture {
     bind();
     silence(Duration.ofMillis(10_999));
     look();
-    assertThat(reason()).contains("host a is silent for 10 s", "has run out after 11 s",
+    assertThat(reason()).contains("host a is silent for 10 s", "runs out after 11 s",
         "it is started no later than", "on host b");
     assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
     silence(Duration.ofMillis(1));
@@ -112,6 +120,27 @@ class MembershipLeasesTest extends SiteFixture {
     assertThat(site.row("web").getOwnerHost()).isEqualTo("a");
   }
 
+  /** Work on the network is to stop nobody. */
+  @Test
+  void nothingIsBoundWhileRestartsAreDisarmed() {
+    bind();
+    failover.arm(false);
+    assertThat(site.row("web").hasBond()).isFalse();
+    assertThat(heardBound()).isEqualTo(new MembershipLeases.Answer(Map.of(), List.of(vm)));
+    failover.arm(true);
+    bind();
+  }
+
+  @Test
+  void aBondThatWasLeftInTheRowGoesBeforeItsHostIsFreed() {
+    bind();
+    // As a coordinator leaves it that dies in the middle.
+    failover.settings().arm(false);
+    assertThat(heardBound().frees()).isEmpty();
+    await().until(() -> !site.row("web").hasBond());
+    assertThat(heardBound().frees()).containsExactly(vm);
+  }
+
   @Test
   void aWishThatComesBackCountsOnceTheHostHasSaidSoAgain() throws Exception {
     bind();
@@ -119,6 +148,49 @@ class MembershipLeasesTest extends SiteFixture {
     wish(Ha.Name.ON);
     assertThat(MembershipLeases.isBound(site.row("web"))).isFalse();
     bind();
+  }
+
+  /** It may have been freed since by an answer that came after it. */
+  @Test
+  void whatAHostSaidOfAnEarlierWishIsOfNoUse() throws Exception {
+    bind();
+    Binding before = wished();
+    wish(Ha.Name.AUTO);
+    wish(Ha.Name.ON);
+    assertThat(heard(Map.of(vm, new Said(before, false))).binds()).isEqualTo(Map.of(vm, wished()));
+    assertThat(wished()).isNotEqualTo(before);
+    assertThat(heard(Map.of()).binds()).containsKey(vm);
+    assertThat(MembershipLeases.isBound(site.row("web"))).isFalse();
+  }
+
+  @Test
+  void aMachineWithOptionsOfQemusOwnIsNotBound() throws Exception {
+    Row row = site.ledger().findByName("web").orElseThrow();
+    var _ = site.ledger().notes().describe(row.id(), spec -> spec.toBuilder().clearProgram()
+        .setQemu(QemuMachine.newBuilder().addArguments("-device")).build());
+    assertThat(heard(Map.of())).isEqualTo(NOTHING);
+  }
+
+  /** These records may be older than what the host has seen: it may run elsewhere. */
+  @Test
+  void aVmThatStoodStillIsNotLetWorkByACoordinatorThatHasJustBegun() throws Exception {
+    bind();
+    site = site.afterCoordinatorRestart();
+    leases = site.failover(signs).leases();
+    assertThat(heard(Map.of(vm, new Said(wished(), true)))).isEqualTo(NOTHING);
+    assertThat(heardBound().binds()).as("one that never stood still was not started elsewhere").containsKey(vm);
+    silence(Duration.ofSeconds(11));
+    assertThat(heard(Map.of(vm, new Said(wished(), true))).binds()).containsKey(vm);
+  }
+
+  @Test
+  void whileRecordsHaveGoneBackOnlyThoseGoOnThatNeverStoodStill() {
+    bind();
+    site.heartbeat("a");
+    assertThat(leases.heard(HOST, site.incarnation("a"), Set.of(vm), Map.of(vm, new Said(wished(), true)), true))
+        .isEqualTo(NOTHING);
+    assertThat(leases.heard(HOST, site.incarnation("a"), Set.of(vm), Map.of(vm, new Said(wished(), false)), true)
+        .binds()).isEqualTo(Map.of(vm, wished()));
   }
 
   @Test
@@ -132,7 +204,7 @@ class MembershipLeasesTest extends SiteFixture {
   void noAnswerRenewsTheLeaseOfAVmWhileItIsGivenAway() {
     bind();
     assertThat(heardBound().binds()).containsKey(vm);
-    try (MembershipLeases.Leaving _ = leases.leaves(vm)) {
+    try (MembershipLeases.Withheld _ = leases.withholdRenewal(vm)) {
       assertThat(heardBound()).isEqualTo(NOTHING);
     }
     assertThat(heardBound().binds()).containsKey(vm);
@@ -184,7 +256,7 @@ class MembershipLeasesTest extends SiteFixture {
   void aVmWhoseHostsStopOneAfterTheOtherIsStartedLaterFromTheSixthTimeInAnHourOn() throws Exception {
     VmRecord record = site.row("web");
     long now = System.currentTimeMillis();
-    var row = site.ledger().findByName("web").orElseThrow();
+    Row row = site.ledger().findByName("web").orElseThrow();
     for (int i = 5; i > 0; i--) {
       row = site.ledger().notes().due(row,
           Restart.newBuilder().setSinceMillis(now - i * 1000L).build());

@@ -54,6 +54,14 @@ class PowerFencingTest extends SiteFixture {
         true);
   }
 
+  @Test
+  void aDeviceThatSaysThatAHostIsOffWhichIsUpIsNotTaken() {
+    FenceDevice wrongPlug = FenceDevice.newBuilder().setAgent("fence_a").putOptions("plug", "9").build();
+    assertThatThrownBy(() -> failover.fences().set("a", List.of(wrongPlug), false))
+        .hasMessageContaining("says that it is off, but the host is UP; is it the right plug, or address?");
+    assertThat(failover.fences().devices(new HostId("a"))).isEmpty();
+  }
+
   private void silence(Duration time) {
     site.ticker().advance(time);
     site.heartbeat("b");

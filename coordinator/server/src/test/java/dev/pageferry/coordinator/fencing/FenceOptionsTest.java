@@ -41,6 +41,18 @@ class FenceOptionsTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"fence_scsi", "fence_mpath", "fence_brocade", "fence_dummy", "fence_kdump"})
+  void anAgentThatDoesNotSwitchPowerIsRefused(String name) {
+    assertRefused(device().setAgent(name).build(), "does not switch the power of a host");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"missing_as_off", "missing-as-off", "verbose", "verbose_level", "quiet"})
+  void anOptionThatHasAnAgentSayWhatIsNotSoIsRefused(String name) {
+    assertRefused(device().putOptions(name, "1").build(), "it is not taken");
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"", "a b", "a\nb", "#a", "Ip", "=", "a=b"})
   void aNameThatCouldBeMoreThanOneOptionIsRefused(String name) {
     assertRefused(device().putOptions(name, "x").build(), "is not the name of an option");

@@ -41,6 +41,14 @@ class HostConnectionsTest {
   }
 
   @Test
+  void aCallByAConnectionThatHasEndedDoesNotTakeThePlaceOfOneThatLives() {
+    connections.heard(HOST, new Connection());
+    first.end();
+    connections.heard(HOST, first);
+    assertThat(connections.isBroken(HOST)).isFalse();
+  }
+
+  @Test
   void aHostThatWasNeverHeardHasNoConnectionThatCouldBreak() {
     assertThat(connections.isBroken(HOST)).isFalse();
   }

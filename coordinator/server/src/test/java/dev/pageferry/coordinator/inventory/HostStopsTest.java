@@ -92,6 +92,16 @@ class HostStopsTest {
   }
 
   @Test
+  void aClockThatWasWrongQuarantinesNobodyForLong() {
+    long year = 365 * 24 * 60;
+    stop(1, year);
+    stop(2, year + 1);
+    stop(3, year + 2);
+    stops.expire(START);
+    assertThat(stops.quarantinedUntil(HOST)).isEmpty();
+  }
+
+  @Test
   void nothingIsKeptOfAHostThatIsWellForLong() {
     stop(1, 0);
     stops.expire(START + 60 * MINUTE);
