@@ -159,9 +159,7 @@ final class Agent implements RunningServer {
     tell(config, port, vxlan);
     Optional<DiskRecovery> diskRecovery = storage
         .map(shared -> DiskRecovery.ofEarlierIncarnation(shared.copies(), line));
-    bound.start();
-    session.start();
-    takingOver.start();
+    begin();
     diskRecovery.ifPresent(left -> recovery = Thread.ofVirtual().name("disk-recovery").start(left));
     rehearse(config, tls);
   }
@@ -263,6 +261,13 @@ final class Agent implements RunningServer {
       // Also where the log fails, as for lack of memory.
       Runtime.getRuntime().halt(EXIT_SHUT_OUT);
     }
+  }
+
+  /** From here on the coordinator hears of this host. */
+  private void begin() {
+    bound.start();
+    session.start();
+    takingOver.start();
   }
 
   private void adopt(IncomingGuest vm, OwnershipEpoch epoch) {

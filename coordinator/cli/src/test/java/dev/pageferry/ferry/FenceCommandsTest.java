@@ -38,13 +38,13 @@ class FenceCommandsTest extends CommandFixture {
 
     assertThat(ferry.run("host", "set", "host-a", "--no-fence")).isZero();
     assertThat(cluster.onlyRequest(SetFencingRequest.class).getDevicesList()).isEmpty();
-    assertThat(ferry.out()).contains("it is switched off by nothing");
+    assertThat(ferry.out()).contains("no fence agents");
   }
 
   @Test
   void whatContradictsItselfIsWrongUsage() {
     assertThat(ferry.run("host", "set", "host-a")).isEqualTo(2);
-    assertThat(ferry.err()).contains("give --fence-agent");
+    assertThat(ferry.err()).contains("--fence-agent or --no-fence is missing");
     assertThat(ferry.run("host", "set", "host-a", "--no-fence", "--fence-agent", "fence_apc")).isEqualTo(2);
     assertThat(ferry.run("host", "set", "host-a", "--fence-option", "ip=x")).isEqualTo(2);
     assertThat(ferry.err()).contains("--fence-agent");

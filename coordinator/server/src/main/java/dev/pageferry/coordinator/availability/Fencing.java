@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
 final class Fencing {
   /** A heartbeat missed, and the next one late. That alone decides nothing. */
   private static final Duration QUIET = Duration.ofMillis(1500);
+  private static final String KEPT = "%s; its machine is kept there for the next agent, as long as --keep-guests says";
   private static final Duration LONGEST_LOOK = Duration.ofSeconds(5);
 
   private final HostInventory inventory;
@@ -212,15 +213,14 @@ final class Fencing {
 
   private Finding ofSilent(Host host, Row row) {
     VmRecord record = row.record();
-    StorageLooks.Sign seen = signs.get(Owner.of(record));
-    if (seen != null && record.getSpec().hasQemu() && seen.kept().contains(row.id().value())) {
-      // It has no effects without its agent: it could be started elsewhere, and loses its memory then.
-      return new Finding.NotYet(
-          "host %s is silent; the VM's machine is kept there for the next agent, as long as --keep-guests says"
-              .formatted(host.id()));
-    }
+    StorageLooks.Sign sign = signs.get(Owner.of(record));
+    // It has no effects without its agent: it could be started elsewhere, and loses its memory then.
+    boolean isKept = sign != null && sign.kept().contains(row.id().value());
     if (MembershipLeases.isBound(record)) {
       String since = "host %s is silent for %d s".formatted(host.id(), leases.silence(host.id()).toSeconds());
+      if (isKept && leases.isOver(host.id(), host.incarnation())) {
+        return new Finding.NotYet(KEPT.formatted(since));
+      }
       return leases.isOver(host.id(), host.incarnation())
           ? new Finding.Gone(since + "; the membership lease that the VM worked by there has run out")
           : new Finding.NotYet(
@@ -233,7 +233,6 @@ final class Fencing {
           "host %s is silent, and the VM has no disk on its storage that would show whether it has ended; if the host is off: 'ferry host confirm-dead %s'"
               .formatted(host.id(), host.id()));
     }
-    StorageLooks.Sign sign = signs.get(Owner.of(record));
     if (sign == null) {
       return new Finding.NotYet("host %s is silent; hosts that share its storage are asked".formatted(host.id()));
     }
@@ -245,7 +244,7 @@ final class Fencing {
               .formatted(reason, host.id()));
     }
     return switch (sign.verdict()) {
-      case GONE -> new Finding.Gone(reason);
+      case GONE -> isKept ? new Finding.NotYet(KEPT.formatted(reason)) : new Finding.Gone(reason);
       case WAITING -> new Finding.NotYet(reason, sign.within());
       default -> new Finding.Undecided(reason);
     };

@@ -221,7 +221,7 @@ public final class Fences {
         text = failure.get();
       } else if (inventory.silentFor(host.id()).toNanos() < scheduler.nanos() - begunNanos) {
         state = State.HEARD_AGAIN;
-        text = "%s switched something off, and host %s was heard meanwhile: it is not taken for dead".formatted(
+        text = "%s switched something off, and host %s was heard again meanwhile: it is not taken for dead".formatted(
             named(attempt.devices()), host.id());
       } else {
         String evidence = "%s switched host %s off and %s off".formatted(named(attempt.devices()), host.id(),
