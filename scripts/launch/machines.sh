@@ -63,8 +63,14 @@ make_namespace() { # MACHINE
 make_switch() {
   local each
   make_namespace switch
+  # Ports and bridges send nothing of their own: that would reach a card whose cable is cut in one direction.
+  # shellcheck disable=SC2016 # The inner shell's.
+  ip netns exec "$name-switch" sh -c 'for each in all default; do
+    ! [ -e "/proc/sys/net/ipv6/conf/$each/disable_ipv6" ] || echo 1 >"/proc/sys/net/ipv6/conf/$each/disable_ipv6"
+  done'
   for each in "${cards[@]}"; do
-    must ip -n "$name-switch" link add name "$each" type bridge
+    # Multicast goes where broadcasts go: else a port that nothing is flooded to gets what its groups are sent.
+    must ip -n "$name-switch" link add name "$each" type bridge mcast_snooping 0
     must ip -n "$name-switch" link set dev "$each" up
   done
 }

@@ -13,12 +13,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * How often hosts stopped with VMs on them. One that does so again and again is quarantined: no VM is brought to it by itself for a while
  * (as Hyper-V does: three times within an hour, for two hours). An operator may start VMs there, and may end it.
  */
 public final class HostStops {
+  private static final Logger log = LoggerFactory.getLogger(HostStops.class);
   public static final int MOST = 3;
   private static final Duration WINDOW = Duration.ofHours(1);
   private static final Duration QUARANTINE = Duration.ofHours(2);
@@ -81,13 +84,22 @@ public final class HostStops {
   }
 
   private void put(String key, HostStopsRecord record) {
-    boolean _ = store.commit(new Transaction().put(key, record.toByteArray()));
     hosts.put(key, record);
+    write(new Transaction().put(key, record.toByteArray()));
   }
 
   private void forget(String key) {
-    boolean _ = store.commit(new Transaction().delete(key));
     hosts.remove(key);
+    write(new Transaction().delete(key));
+  }
+
+  /** What cannot be written down is known to this process alone: VMs are started all the same. */
+  private void write(Transaction transaction) {
+    try {
+      boolean _ = store.commit(transaction);
+    } catch (RuntimeException e) {
+      log.error("how often hosts stopped is not written down", e);
+    }
   }
 
   private static HostStopsRecord parse(byte[] value, String key) {
