@@ -61,7 +61,7 @@ public final class BoundGuests {
   /**
    * A VM that is bound, as this host tells of it.
    *
-   * @param hasRunOut whether its lease has run out by now, so that it stands still
+   * @param hasRunOut whether its lease has run out, so that it is stopped
    */
   public record Told(Binding binding, boolean hasRunOut) {
   }
@@ -188,7 +188,7 @@ public final class BoundGuests {
         guest.vm().pauseOrRunOn(PauseReason.MEMBERSHIP_LEASE);
         stopped.add(guest.vm());
         log.warn(
-            "vm={} stands still: its membership lease runs out, since the coordinator does not answer; it may be started elsewhere",
+            "vm={} is stopped: its membership lease runs out, since the coordinator does not answer; it may be started elsewhere",
             name);
       } else {
         guest.vm().resume(PauseReason.MEMBERSHIP_LEASE);

@@ -218,10 +218,12 @@ final class Fencing {
     boolean isKept = sign != null && sign.kept().contains(row.id().value());
     if (MembershipLeases.isBound(record)) {
       String since = "host %s is silent for %d s".formatted(host.id(), leases.silence(host.id()).toSeconds());
-      if (isKept && leases.isOver(host.id(), host.incarnation())) {
+      // Once: it may run out in between.
+      boolean isOver = leases.isOver(host.id(), host.incarnation());
+      if (isKept && isOver) {
         return new Finding.NotYet(KEPT.formatted(since));
       }
-      return leases.isOver(host.id(), host.incarnation())
+      return isOver
           ? new Finding.Gone(since + "; the membership lease that the VM worked by there has run out")
           : new Finding.NotYet(
               "%s; the membership lease that the VM works by there runs out after %d s".formatted(since,

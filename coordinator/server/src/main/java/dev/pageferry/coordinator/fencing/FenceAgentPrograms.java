@@ -69,7 +69,7 @@ public final class FenceAgentPrograms implements FenceAgent {
         return program;
       }
     }
-    throw new FenceException("there is no fence agent %s in %s of the coordinator's machine (--fence-agents)"
+    throw new FenceException("fence agent %s is not in %s of the coordinator's machine (--fence-agents)"
         .formatted(agent, directories.stream().map(Path::toString).collect(Collectors.joining(":"))));
   }
 

@@ -23,7 +23,7 @@ final class FenceOptions {
       "logfile");
   /** With these an agent says what is not so, or says too much. */
   private static final Set<String> MISLEADING = Set.of("missing_as_off", "verbose", "verbose_level", "quiet");
-  /** What they say is no word of power: they shut a host out of storage or of a network, do nothing, or wait for a dump. */
+  /** What they say says nothing of power: they shut a host out of storage or of a network, do nothing, or wait for a dump. */
   private static final Set<String> NOT_OF_POWER = Set.of("fence_scsi", "fence_mpath", "fence_brocade",
       "fence_cisco_mds",
       "fence_ifmib", "fence_sanbox2", "fence_dummy", "fence_kdump");
@@ -44,7 +44,7 @@ final class FenceOptions {
         throw invalid("'%s' is not the name of a fence agent, such as fence_ipmilan", printable(each.getAgent()));
       }
       if (NOT_OF_POWER.contains(each.getAgent())) {
-        throw invalid("%s does not switch the power of a host, and what it says is no proof that a host is off",
+        throw invalid("%s does not switch the power of a host, and so does not prove that a host is off",
             each.getAgent());
       }
       if (bytes(each) > MAX_BYTES) {

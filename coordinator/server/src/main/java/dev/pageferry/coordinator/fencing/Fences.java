@@ -165,7 +165,7 @@ public final class Fences {
    * Has a silent host switched off, unless that is under way, was tried a moment ago, or is done. Returns at once: what comes of it is told
    * by the next call.
    *
-   * @return how it stands, for people
+   * @return what has come of it so far, for operators
    */
   public String fence(Host host) {
     List<FenceDevice> present = devices.of(host.id());

@@ -91,7 +91,7 @@ class FenceAgentProgramsTest {
   void oneThatIsNotThereIsNotFoundElsewhere() {
     FenceDevice device = FenceDevice.newBuilder().setAgent("fence_nowhere").build();
     assertThatThrownBy(() -> programs.run(device, Action.STATUS)).isInstanceOf(FenceException.class)
-        .hasMessageContaining("there is no fence agent fence_nowhere in ").hasMessageContaining("--fence-agents");
+        .hasMessageContaining("fence agent fence_nowhere is not in ").hasMessageContaining("--fence-agents");
   }
 
   @Test
